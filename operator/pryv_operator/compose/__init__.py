@@ -1,0 +1,1 @@
+"""A role's rendered ``pryv.yml`` → its services. Knows nothing of Kubernetes."""

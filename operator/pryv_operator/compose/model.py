@@ -1,0 +1,57 @@
+"""What a role's compose file says, as far as Pryv.io's releases use it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Protocol = Literal["tcp", "udp"]
+
+
+@dataclass(frozen=True)
+class Port:
+    """A published port: the machine's ``host`` port leads to the container's ``container`` port."""
+
+    host: int
+    container: int
+    protocol: Protocol
+
+
+@dataclass(frozen=True)
+class Mount:
+    """A volume. ``source`` is a path below the role's folder (``nginx/conf``), or an absolute path of the machine."""
+
+    source: str
+    target: str
+    read_only: bool
+
+    @property
+    def of_machine(self) -> bool:
+        """Whether the source is a path of the machine, outside of the role's folder."""
+        return self.source.startswith("/")
+
+
+@dataclass(frozen=True)
+class Service:
+    """One service of a role."""
+
+    name: str
+    image: str
+    networks: tuple[str, ...] = ()
+    ports: tuple[Port, ...] = ()
+    mounts: tuple[Mount, ...] = ()
+    environment: tuple[tuple[str, str], ...] = ()
+    links: tuple[str, ...] = ()
+    command: str | None = None
+
+
+@dataclass(frozen=True)
+class ComposeFile:
+    """A role's services, in the file's order, and what the file says that is not understood."""
+
+    services: tuple[Service, ...]
+    unknown: tuple[str, ...] = ()
+
+    def peers(self, service: Service) -> tuple[Service, ...]:
+        """The other services that share a network with this one."""
+        return tuple(other for other in self.services if other != service and set(other.networks) & set(service.networks))

@@ -1,0 +1,113 @@
+"""Whether an imported platform renders what its leader rendered, file by file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import hjson
+
+from pryv_operator.bundle.leader import Leader
+from pryv_operator.bundle.listing import kept_by_follower, listed
+from pryv_operator.bundle.platform_yml import PlatformYmlError, load_yaml
+from pryv_operator.platform import vocabulary
+from pryv_operator.render.check import check_parses
+from pryv_operator.render.render import TOTAL_LIMIT, RenderedFile
+from pryv_operator.render.substitution import Substitution, TooLargeError
+from pryv_operator.render.values import RenderError, Value
+from pryv_operator.render.variables import Place, Vocabulary
+
+Rendered = Mapping[str, tuple[RenderedFile, ...]]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Files (role/path) of the roles that both have."""
+
+    equal: tuple[str, ...]
+    #: Written differently (the order of keys), with the same meaning.
+    same_meaning: tuple[str, ...]
+    different: tuple[str, ...]
+
+
+def leader_files(leader: Leader) -> Rendered:
+    """Role → the files that a follower would have kept, in the bytes that the leader would have sent.
+
+    Every listed file counts: a ``.json`` that does not parse made the leader's whole answer fail.
+
+    Raises:
+        RenderError: one of them cannot be rendered; role and path are on it.
+    """
+    substitution = Substitution(_leader_values(leader), "leader")
+    room = TOTAL_LIMIT
+    rendered: dict[str, tuple[RenderedFile, ...]] = {}
+    for role, files in leader.bundle.roles.items():
+        kept: list[RenderedFile] = []
+        for path in listed(files):
+            try:
+                text = substitution.apply(files[path].decode("utf-8", "replace"))
+                content = text.text.encode()
+                room -= len(content)
+                if room < 0:
+                    raise TooLargeError
+                if path.endswith(".json"):
+                    check_parses(path, text.text)
+            except RenderError as error:
+                raise error.at(role, path) from None
+            if kept_by_follower(path):
+                kept.append(RenderedFile(path, content, text.secret))
+        rendered[role] = tuple(sorted(kept, key=lambda file: file.path))
+    return rendered
+
+
+def compare(leaders: Rendered, platforms: Rendered) -> Comparison:
+    """The leader's files beside the platform's."""
+    found: dict[str, list[str]] = {"equal": [], "same": [], "different": []}
+    for role in sorted(leaders.keys() & platforms.keys()):
+        ours, theirs = _by_path(platforms[role]), _by_path(leaders[role])
+        for path in sorted({*ours, *theirs}):
+            found[_compared(path, theirs.get(path), ours.get(path))].append(f"{role}/{path}")
+    return Comparison(tuple(found["equal"]), tuple(found["same"]), tuple(found["different"]))
+
+
+def ungenerated(leader: Leader) -> tuple[str, ...]:
+    """Variables that the leader would have generated: nobody knows what it would have sent."""
+    return tuple(name for name, value in leader.order.items() if value == vocabulary.GENERATE)
+
+
+def _leader_values(leader: Leader) -> dict[str, Value]:
+    names = Vocabulary(leader.bundle.variables)
+    given = {**leader.internals, **leader.values}
+    secret = {
+        name
+        for name in leader.order
+        if name in leader.internals or names.is_secret(Place(name)) or any(names.secret_parts(Place(name), given.get(name)))
+    }
+    return {name: Value(value, name in secret) for name, value in leader.order.items()}
+
+
+def _by_path(files: tuple[RenderedFile, ...]) -> dict[str, bytes]:
+    return {file.path: file.content for file in files}
+
+
+def _compared(path: str, leaders: bytes | None, platforms: bytes | None) -> str:
+    if leaders is None or platforms is None:
+        return "different"
+    if leaders == platforms:
+        return "equal"
+    read = next((read for suffix, read in _READERS.items() if path.endswith(suffix)), None)
+    if read is None:
+        return "different"
+    try:
+        return "same" if read(leaders.decode()) == read(platforms.decode()) else "different"
+    except (ValueError, PlatformYmlError, RecursionError):
+        return "different"
+
+
+def _hjson(text: str) -> Any:
+    return json.loads(json.dumps(hjson.loads(text)))
+
+
+_READERS: Final[Mapping[str, Callable[[str], Any]]] = {".json": json.loads, ".yml": load_yaml, ".yaml": load_yaml, ".hjson": _hjson}

@@ -1,0 +1,1 @@
+"""One pass for one platform: gather inputs, compute what should be, apply differences, observe, say how it is."""

@@ -1,0 +1,384 @@
+"""Everything a platform's desired state depends on, from the cluster: referenced Secrets, generated values, the certificate.
+
+What has to exist and does not is made here, by creation only: a stale read must never overwrite a live key.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import datetime as dt
+import secrets as randomness
+import string
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from pryv_operator.bundle.bundle import Bundle
+from pryv_operator.cluster.client import Cluster
+from pryv_operator.cluster.errors import ConflictError
+from pryv_operator.cluster.resources import SECRETS
+from pryv_operator.desired import tls
+from pryv_operator.desired.inputs import Address, Certificate, Inputs
+from pryv_operator.desired.state import generated_names
+from pryv_operator.platform import keys, names
+from pryv_operator.platform.problems import Problem
+from pryv_operator.platform.status import PryvPlatformStatus
+from pryv_operator.reconcile import authority, certificates, upstreams
+from pryv_operator.reconcile.observe import Observed
+from pryv_operator.workload.claims import ClaimThere
+from pryv_operator.workload.model import Object, Platform
+
+_VALUE: Final = "value"
+_ALPHABET: Final = string.ascii_lowercase + string.digits
+_LENGTH: Final = 32
+_TLS_TYPE: Final = "kubernetes.io/tls"
+
+
+class UnusableError(Exception):
+    """Something that has to be there for every pass is there, and cannot be used."""
+
+    def __init__(self, problem: Problem) -> None:
+        """For the status."""
+        self.problem = problem
+        super().__init__(problem.message)
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """Inputs, and what the private authority left behind: Secrets to remove once nothing uses them."""
+
+    inputs: Inputs
+    authorities: tuple[str, ...] = ()
+    obsolete: tuple[Object, ...] = ()
+    made: tuple[Problem, ...] = field(default=())
+    #: Generated Secrets of former rotations, to remove once nothing runs with them.
+    rotated: tuple[Object, ...] = ()
+
+
+async def gather(
+    cluster: Cluster,
+    platform: Platform,
+    bundle: Bundle,
+    observed: Observed,
+    status: PryvPlatformStatus,
+    *,
+    in_use: Collection[str],
+    restart: str,
+    cluster_dns: str,
+    now: dt.datetime,
+) -> Gathered:
+    """The inputs of a pass. ``in_use``: inputs of the newest revision; ``restart``: the resource's ``pryv.io/restart``.
+
+    Raises:
+        UnusableError: a Secret of the platform's own is somebody else's, or holds nothing.
+    """
+    referenced = await _referenced(cluster, platform)
+    problems: list[Problem] = []
+    values: dict[str, str] = {}
+    for name, source in sorted(platform.spec.secrets.items()):
+        if source.secret_key_ref:
+            text, problem = _value(name, source.secret_key_ref.name, source.secret_key_ref.key, referenced)
+            values |= {name: text} if text is not None else {}
+            problems += [problem] if problem else []
+    made: list[Problem] = []
+    for variable in generated_names(platform, bundle):
+        values[variable] = await _generated(cluster, platform, observed, variable, in_use, made)
+    inputs = Inputs(
+        platform=platform,
+        bundle=bundle,
+        secrets=values,
+        hash_key=await _hash_key(cluster, platform, observed),
+        addresses=addresses(observed, status),
+        certificate=None,
+        owned_secrets={
+            item["metadata"]["name"]: item.get("data", {})
+            for item in observed.of_kind("Secret")
+            if item["metadata"]["labels"].get(keys.PURPOSE) == "config"
+        },
+        claims={item["metadata"]["name"]: _claim(item) for item in observed.of_kind("PersistentVolumeClaim")},
+        cluster_dns=cluster_dns,
+        unresolved=await upstreams.unresolved(bundle, observed),
+        restart=restart,
+        restarts=_restarts(observed),
+        problems=tuple(problems),
+        warnings=_made_anew(observed),
+    )
+    rotated = _former_rotations(platform, observed, generated_names(platform, bundle))
+    inputs = _with_role_certificates(inputs, referenced, now)
+    named = tls.secret_name(platform)
+    if named is None:
+        gathered = await _with_private_authority(cluster, platform, observed, status, inputs, now, made)
+        return replace(gathered, rotated=rotated)
+    return Gathered(_with_certificate(inputs, named, referenced.get(named), now), made=tuple(made), rotated=rotated)
+
+
+def _restarts(observed: Observed) -> dict[str, str]:
+    """Workload → the restart it was last made for."""
+    found: dict[str, str] = {}
+    for item in (*observed.of_kind("Deployment"), *observed.of_kind("StatefulSet")):
+        annotations = item["spec"]["template"]["metadata"].get("annotations") or {}
+        if annotations.get(keys.RESTARTED):
+            found[item["metadata"]["name"]] = annotations[keys.RESTARTED]
+    return found
+
+
+def _made_anew(observed: Observed) -> tuple[Problem, ...]:
+    """Generated values that had to be made again."""
+    return tuple(
+        Problem(
+            "SecretMadeAnew",
+            f"Secret {item['metadata']['name']} was deleted although it was in use: a new value was made and rolled to what uses it; "
+            f"whatever was made with the old one (tokens, links) is invalid. Remove its annotation {keys.MADE_ANEW} to have read this",
+        )
+        for item in observed.of_kind("Secret")
+        if (item["metadata"].get("annotations") or {}).get(keys.MADE_ANEW)
+    )
+
+
+def _rotation(platform: Platform, variable: str) -> int:
+    source = platform.spec.secrets.get(variable)
+    return (source.generate.rotation or 0) if source and source.generate else 0
+
+
+def _former_rotations(platform: Platform, observed: Observed, generated: Iterable[str]) -> tuple[Object, ...]:
+    """Generated Secrets of a variable's other rotations."""
+    current = {variable: names.generated_secret(platform.name, variable, _rotation(platform, variable)) for variable in generated}
+    return tuple(
+        item
+        for item in observed.of_kind("Secret")
+        if item["metadata"]["labels"].get(keys.PURPOSE) == "generated"
+        and (variable := (item["metadata"].get("annotations") or {}).get(keys.VARIABLE)) in current
+        and item["metadata"]["name"] != current[variable]
+    )
+
+
+def _claim(item: Object) -> ClaimThere:
+    ours = (entry for entry in item["metadata"].get("managedFields", ()) if entry.get("manager") == keys.FIELD_MANAGER)
+    return ClaimThere(
+        size=item["spec"].get("resources", {}).get("requests", {}).get("storage", "0"),
+        storage_class=item["spec"].get("storageClassName"),
+        class_is_ours=any("f:storageClassName" in entry.get("fieldsV1", {}).get("f:spec", {}) for entry in ours),
+    )
+
+
+def addresses(observed: Observed, status: PryvPlatformStatus) -> dict[str, Address]:
+    """What is known of each Service: as it is, else as it was when it was last seen."""
+    known = {each.name: Address(each.cluster_ip, each.load_balancer_ip) for each in status.services}
+    for service in observed.of_kind("Service"):
+        name = service["metadata"]["name"]
+        entries: list[Object] = service.get("status", {}).get("loadBalancer", {}).get("ingress") or []
+        ingress = next((entry for entry in entries if entry.get("ip")), entries[0] if entries else {})
+        remembered = known.get(name, Address())
+        is_load_balancer = service["spec"].get("type") == "LoadBalancer"
+        known[name] = Address(
+            cluster_ip=service["spec"].get("clusterIP") or remembered.cluster_ip,
+            # Its status is empty for a moment now and then: the last address stands until another one comes.
+            load_balancer_ip=(ingress.get("ip") or remembered.load_balancer_ip) if is_load_balancer else None,
+            load_balancer_host=ingress.get("hostname") if is_load_balancer and not ingress.get("ip") else None,
+        )
+    return known
+
+
+async def _referenced(cluster: Cluster, platform: Platform) -> dict[str, Object]:
+    wanted = {source.secret_key_ref.name for source in platform.spec.secrets.values() if source.secret_key_ref}
+    certificate = tls.secret_name(platform)
+    ordered = sorted(wanted | ({certificate} if certificate else set()) | set(tls.role_secrets(platform).values()))
+    found = await asyncio.gather(*(cluster.get(SECRETS, platform.namespace, name) for name in ordered))
+    return {name: item for name, item in zip(ordered, found, strict=True) if item is not None}
+
+
+def _value(variable: str, name: str, key: str, referenced: Mapping[str, Object]) -> tuple[str | None, Problem | None]:
+    secret = referenced.get(name)
+    if secret is None:
+        return None, Problem(
+            "SecretNotFound", f"secrets.{variable}: there is no Secret {name} in this namespace: create it with a key {key}"
+        )
+    data = secret.get("data") or {}
+    if key not in data:
+        there = ", ".join(sorted(data)) or "no key at all"
+        return None, Problem("SecretKeyNotFound", f"secrets.{variable}: Secret {name} has no key {key}; it has {there}")
+    text = _decoded(data[key])
+    if text is None:
+        return None, Problem("InvalidSecret", f"secrets.{variable}: key {key} of Secret {name} is no UTF-8 text")
+    return text, None
+
+
+def _decoded(encoded: str) -> str | None:
+    try:
+        return base64.b64decode(encoded).decode()
+    except (UnicodeDecodeError, binascii.Error):
+        return None
+
+
+async def _generated(
+    cluster: Cluster, platform: Platform, observed: Observed, variable: str, in_use: Collection[str], made: list[Problem]
+) -> str:
+    """A generated value; made once, and kept until its rotation is counted up."""
+    name = names.generated_secret(platform.name, variable, _rotation(platform, variable))
+    lost = f"Secret {name}, key {_VALUE}" in in_use
+    wanted = _kept_secret(platform, name, "generated", {_VALUE: "".join(randomness.choice(_ALPHABET) for _ in range(_LENGTH))})
+    wanted["metadata"]["annotations"] = {keys.VARIABLE: variable} | ({keys.MADE_ANEW: "true"} if lost else {})
+    item, is_new = await _kept(cluster, platform, observed, wanted)
+    if is_new and lost:
+        text = f"Secret {name} was deleted although it was in use: made a new value for {variable}, which is rolled to what uses it"
+        made.append(Problem("SecretMadeAnew", text))
+    elif is_new:
+        made.append(Problem("SecretGenerated", f"generated a value for {variable} (Secret {name})"))
+    return _kept_value(item)
+
+
+async def _hash_key(cluster: Cluster, platform: Platform, observed: Observed) -> bytes:
+    """The key that content hashes of secrets are made with."""
+    wanted = _kept_secret(platform, names.hash_key_secret(platform.name), "hash-key", {_VALUE: randomness.token_hex(32)})
+    item, _ = await _kept(cluster, platform, observed, wanted)
+    return _kept_value(item).encode()
+
+
+def _kept_value(item: Object) -> str:
+    """What a kept Secret holds; an empty value must never be used as a key."""
+    value = _decoded((item.get("data") or {}).get(_VALUE, ""))
+    if not value:
+        name = item["metadata"]["name"]
+        problem = f"Secret {name} holds no text under {_VALUE}: put the value back, or delete the Secret to have a new one made"
+        raise UnusableError(Problem("InvalidSecret", problem))
+    return value
+
+
+def _kept_secret(platform: Platform, name: str, purpose: str, data: Mapping[str, str], kind: str = "Opaque") -> Object:
+    """A Secret that outlives the platform unless its deletionPolicy is Delete."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "type": kind,
+        "metadata": platform.metadata(name, {keys.PURPOSE: purpose}, owned=not platform.keeps_data),
+        "immutable": True,
+        "data": {key: base64.b64encode(text.encode()).decode() for key, text in data.items()},
+    }
+
+
+async def _kept(cluster: Cluster, platform: Platform, observed: Observed, wanted: Object) -> tuple[Object, bool]:
+    """A Secret that is made once: as it is there, or newly made; and whether it is new. Only ever created, so nothing is overwritten.
+
+    Raises:
+        UnusableError: a Secret of that name belongs to somebody else.
+    """
+    name = wanted["metadata"]["name"]
+    there = observed.get("Secret", name) or await cluster.get(SECRETS, platform.namespace, name)
+    if there is None and platform.paused:
+        return wanted, False  # only to say what would be applied
+    if there is None:
+        try:
+            return await cluster.create(wanted), True
+        except ConflictError:
+            there = await cluster.get(SECRETS, platform.namespace, name)
+            if there is None:
+                raise
+    labels = there["metadata"].get("labels") or {}
+    if any(labels.get(key) != value for key, value in wanted["metadata"]["labels"].items()):
+        problem = f"Secret {name} exists already and does not belong to this platform: rename or delete it"
+        raise UnusableError(Problem("NameTaken", problem))
+    return there, False
+
+
+def _with_certificate(inputs: Inputs, name: str, secret: Object | None, now: dt.datetime) -> Inputs:
+    """The platform's certificate, from a Secret that the user or cert-manager fills."""
+    spec = inputs.platform.spec
+    found, warnings = _certificate_in(name, secret, tls.dns_names(spec.domain), now)
+    inputs = replace(inputs, authorities=(spec.tls.ca_bundle or "") if spec.tls else "", warnings=(*inputs.warnings, *warnings))
+    if isinstance(found, Problem):
+        return replace(inputs, certificate_problem=found)
+    return replace(inputs, certificate=found)
+
+
+def _with_role_certificates(inputs: Inputs, referenced: Mapping[str, Object], now: dt.datetime) -> Inputs:
+    """Certificates of single roles."""
+    domain = inputs.platform.spec.domain
+    for role, name in tls.role_secrets(inputs.platform).items():
+        found, warnings = _certificate_in(name, referenced.get(name), tls.role_names(role, domain), now)
+        certificates_of_roles = {**inputs.role_certificates, role: found}
+        inputs = replace(inputs, role_certificates=certificates_of_roles, warnings=(*inputs.warnings, *warnings))
+    return inputs
+
+
+def _certificate_in(
+    name: str, secret: Object | None, dns_names: list[str], now: dt.datetime
+) -> tuple[Certificate | Problem, tuple[Problem, ...]]:
+    """The certificate a Secret holds, or why it holds none, and what should be known about it."""
+    if secret is None:
+        waiting = f"the reverse proxies wait for the certificate: there is no Secret {name} of type {_TLS_TYPE} in this namespace yet"
+        return Problem("WaitingForCertificate", waiting), ()
+    data = secret.get("data") or {}
+    chain, key = (_decoded(data.get(part, "")) for part in ("tls.crt", "tls.key"))
+    where = f"Secret {name}"
+    if not chain or not key:
+        return Problem("WaitingForCertificate", f"the reverse proxies wait for the certificate: {where} has no tls.crt and tls.key"), ()
+    certificate = Certificate(chain, key)
+    problem, warnings = certificates.check(certificate, dns_names, where, now)
+    return problem or certificate, warnings
+
+
+async def _with_private_authority(
+    cluster: Cluster,
+    platform: Platform,
+    observed: Observed,
+    status: PryvPlatformStatus,
+    inputs: Inputs,
+    now: dt.datetime,
+    made: list[Problem],
+) -> Gathered:
+    """The platform's own authority and certificate, made where they are missing."""
+    dns_names = tls.dns_names(platform.spec.domain)
+    for _ in range(3):  # an authority, a certificate, and then nothing is missing
+        plan = authority.plan(_issued(observed, "authority"), _issued(observed, "certificate"), dns_names, status.trusted_authorities, now)
+        if plan.settled:
+            break
+        if plan.make_authority is not None:
+            name = names.private_authority(platform.name, plan.make_authority)
+            pair, purpose = authority.make_authority(f"{platform.namespace}/{platform.name}", now), "authority"
+        else:
+            assert plan.issue_with is not None  # noqa: S101 - a plan that makes a certificate says with what
+            name = names.private_certificate(platform.name, plan.make_certificate or 1)
+            pair, purpose = authority.make_certificate(plan.issue_with, dns_names, now), "certificate"
+        wanted = _kept_secret(platform, name, purpose, {"tls.crt": pair.chain, "tls.key": pair.key}, kind=_TLS_TYPE)
+        made_secret, _ = await _kept(cluster, platform, observed, wanted)
+        made.append(Problem("CertificateMade", f"made {name} for the platform's private {purpose}"))
+        observed = observed.having([made_secret])
+    caution = Problem(
+        "PrivateCertificate",
+        f"no certificate is given: the platform uses one of its own authority, which clients do not trust (its certificate is in "
+        f"Secret {plan.trusted[-1].name if plan.trusted else ''}); set tls.secretName or tls.issuerRef",
+    )
+    inputs = replace(
+        inputs,
+        certificate=Certificate(plan.use.pem, plan.use.key_pem) if plan.use else None,
+        certificate_problem=None if plan.use else Problem("WaitingForCertificate", "the private certificate could not be read back"),
+        authorities=plan.bundle,
+        warnings=(*inputs.warnings, caution),
+    )
+    obsolete = tuple(item for name in plan.obsolete if (item := observed.get("Secret", name)))
+    return Gathered(inputs, tuple(each.name for each in plan.trusted), obsolete, tuple(made))
+
+
+def _highest(observed: Observed, purpose: str) -> int:
+    """The highest number in use, by Secrets that cannot be read too: a number is never used twice."""
+    suffixes = (
+        item["metadata"]["name"].rsplit("-", 1)[-1]
+        for item in observed.of_kind("Secret")
+        if item["metadata"]["labels"].get(keys.PURPOSE) == purpose
+    )
+    return max((int(suffix) for suffix in suffixes if suffix.isdigit()), default=0)
+
+
+def _issued(observed: Observed, purpose: str) -> list[authority.Issued]:
+    found: Iterable[authority.Issued | None] = (
+        authority.read(
+            item["metadata"]["name"],
+            _decoded(item.get("data", {}).get("tls.crt", "")) or "",
+            _decoded(item.get("data", {}).get("tls.key", "")) or "",
+        )
+        for item in observed.of_kind("Secret")
+        if item["metadata"]["labels"].get(keys.PURPOSE) == purpose
+    )
+    return [each for each in found if each is not None]

@@ -1,0 +1,393 @@
+"""The pass: level-triggered, one platform at a time. It reads what is, computes what should be, and writes only differences."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from pryv_operator.cluster import events, metrics
+from pryv_operator.cluster.client import Cluster
+from pryv_operator.cluster.errors import ClusterError, RefusedError, UnavailableError
+from pryv_operator.cluster.queue import Key
+from pryv_operator.cluster.resources import PLATFORMS, Object
+from pryv_operator.desired.inputs import Address
+from pryv_operator.desired.state import Desired, desired
+from pryv_operator.platform import keys
+from pryv_operator.platform.problems import Problem
+from pryv_operator.platform.spec import PryvPlatformSpec
+from pryv_operator.platform.status import PryvPlatformStatus
+from pryv_operator.reconcile import apply, garbage, history, observe, rolling
+from pryv_operator.reconcile.apply import ApplyRefusedError
+from pryv_operator.reconcile.gather import Gathered, UnusableError, addresses, gather
+from pryv_operator.reconcile.health import Situation, is_ready
+from pryv_operator.reconcile.history import Revision
+from pryv_operator.reconcile.observe import Observed
+from pryv_operator.reconcile.references import References, references_of
+from pryv_operator.reconcile.report import Findings, report
+from pryv_operator.reconcile.rolling import Rolled
+from pryv_operator.reconcile.templates import Templates
+from pryv_operator.workload.model import Platform
+
+log = logging.getLogger(__name__)
+
+#: While something is wrong or awaited that no watch of ours may tell of, look again.
+_LOOK_AGAIN: Final = 15.0
+#: After so many failed passes in a row the status says so: before, it may be a hiccup.
+_FAILURES_TOLD: Final = 2
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the operator is started with."""
+
+    cluster_dns: str
+    resync_seconds: float = 300.0
+
+
+def _utc_now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)
+
+
+class Reconciler:
+    """Passes for all platforms; it remembers nothing of them but who refers to which Secret."""
+
+    def __init__(self, cluster: Cluster, settings: Settings, references: References, now: Callable[[], dt.datetime] = _utc_now) -> None:
+        """``now`` is the clock, for certificates and conditions."""
+        self._cluster = cluster
+        self._settings = settings
+        self._references = references
+        self._now = now
+        self._templates = Templates(cluster)
+        self._failing: dict[Key, int] = {}
+        self._again: set[Key] = set()
+        #: How long the step that is waited for still has, in seconds.
+        self._deadlines: dict[Key, float] = {}
+
+    async def __call__(self, key: Key) -> float | None:
+        """One pass. The answer is when to look again, in seconds; None when the platform is gone.
+
+        Raises:
+            ClusterError: the API server could not be asked; the pass is to be tried again.
+        """
+        resource = await self._cluster.get(PLATFORMS, key.namespace, key.name)
+        if resource is None or resource["metadata"].get("deletionTimestamp"):
+            self._references.forget(key)
+            return None
+        with metrics.PASS_SECONDS.time():
+            try:
+                ready = await self._pass(key, resource)
+            except RefusedError as error:
+                ready = await self._write_status(resource, _refused(resource, error, _status(resource), self._now()), _status(resource))
+            except UnavailableError as error:
+                if error.status and self._failing.setdefault(key, 0) >= _FAILURES_TOLD:
+                    await self._write_status(resource, _failing(resource, error, _status(resource), self._now()), _status(resource))
+                self._failing[key] = self._failing.get(key, 0) + 1
+                raise
+            except ClusterError:
+                raise
+            except Exception as error:
+                await self._write_status(resource, _bug(resource, error, _status(resource), self._now()), _status(resource))
+                raise
+        self._failing.pop(key, None)
+        metrics.PASSES.labels("ready" if ready else "not-ready").inc()
+        if key in self._again:
+            self._again.discard(key)
+            return 0.0
+        if ready:
+            return self._settings.resync_seconds
+        until_deadline = self._deadlines.pop(key, None)
+        return min(_LOOK_AGAIN, self._settings.resync_seconds, *([until_deadline] if until_deadline is not None else []))
+
+    async def _pass(self, key: Key, resource: Object) -> bool:
+        before = _status(resource)
+        try:
+            spec = PryvPlatformSpec.model_validate(resource["spec"])
+        except ValidationError as error:
+            return await self._write_status(resource, _invalid(resource, error, before, self._now()), before)
+        metadata = resource["metadata"]
+        platform = Platform(metadata["name"], metadata["namespace"], metadata["uid"], spec)
+        self._references.set(key, references_of(platform))
+        bundle = await self._templates.load(platform)
+        if isinstance(bundle, Problem):
+            return await self._write_status(resource, _only(bundle, resource, before, self._now()), before)
+        observed, past = await asyncio.gather(observe.observe(self._cluster, platform), rolling.past_revisions(self._cluster, platform))
+        if not platform.paused:
+            await self._keep_or_release(platform, observed)
+        annotations = metadata.get("annotations") or {}
+        try:
+            gathered = await gather(
+                self._cluster,
+                platform,
+                bundle,
+                observed,
+                before,
+                in_use=history.in_use(past),
+                restart=annotations.get(keys.RESTART, ""),
+                cluster_dns=self._settings.cluster_dns,
+                now=self._now(),
+            )
+        except UnusableError as error:
+            return await self._write_status(resource, _only(error.problem, resource, before, self._now()), before)
+        outcome = await self._act(platform, resource, gathered, observed, past)
+        await self._say_what_was_done(resource, gathered, outcome)
+        situation = outcome.situation or await self._situation(platform, outcome.wanted, outcome.observed)
+        findings = Findings(
+            generation=metadata["generation"],
+            desired=outcome.wanted,
+            situation=situation,
+            addresses=_memory(addresses(outcome.observed, before), gathered.inputs.addresses),
+            services=frozenset(item["metadata"]["name"] for item in outcome.wanted.services),
+            domain=spec.domain,
+            refused=outcome.refused,
+            certificate_problem=outcome.certificate_problem or next(iter(outcome.wanted.held.values()), None),
+            authorities=gathered.authorities,
+            rolled=outcome.rolled,
+            paused=outcome.paused,
+            stopped=bool(spec.stopped),
+        )
+        deadline = outcome.rolled.decision.deadline if outcome.rolled else None
+        if deadline:
+            self._deadlines[key] = max(0.1, (deadline - self._now()).total_seconds())
+        after = report(findings, before, f"{self._now():%Y-%m-%dT%H:%M:%SZ}")
+        if after.trusted_authorities != before.trusted_authorities:
+            self._again.add(key)  # the second step of a change of authorities
+        return await self._write_status(resource, after, before)
+
+    async def _act(
+        self, platform: Platform, resource: Object, gathered: Gathered, observed: Observed, past: Sequence[Revision]
+    ) -> _Outcome:
+        """Bring what is there to what should be, or a step nearer."""
+        wanted = await asyncio.to_thread(desired, gathered.inputs)  # large templates of others take a while
+        outcome = _Outcome(wanted, observed)
+        if wanted.problems:
+            return outcome
+        if platform.paused:
+            return replace(outcome, paused=_would_change(wanted, observed))
+        try:
+            changed = apply.changes(wanted.services, observed)
+            if changed.wanted:
+                known = gathered.inputs.addresses
+                applied = await apply.apply_services(self._cluster, platform, changed, observed, known)
+                outcome = outcome.having(applied)
+                found = addresses(outcome.observed, PryvPlatformStatus())
+                wanted = await asyncio.to_thread(desired, replace(gathered.inputs, addresses={**known, **found}))
+                outcome = replace(outcome, wanted=wanted)
+            if wanted.certificate_request:
+                problem = await apply.apply_certificate_request(self._cluster, wanted.certificate_request, observed)
+                outcome = replace(outcome, certificate_problem=problem)
+            if not wanted.complete:
+                return outcome
+            situation = await self._situation(platform, wanted, outcome.observed)
+            rolled = await rolling.roll(
+                self._cluster,
+                platform,
+                resource["spec"],
+                wanted,
+                outcome.observed,
+                situation,
+                past,
+                gathered.inputs,
+                attempt=(resource["metadata"].get("annotations") or {}).get(keys.RECONCILE, ""),
+                now=self._now(),
+            )
+        except ApplyRefusedError as error:
+            return replace(outcome, refused=error.problem)
+        outcome = outcome.having(list(rolled.applied))
+        outcome = replace(outcome, rolled=rolled, situation=replace(situation, workloads=_workloads(outcome.observed)))
+        await self._clean_up(platform, outcome, gathered, past)
+        return outcome
+
+    async def _keep_or_release(self, platform: Platform, observed: Observed) -> None:
+        """Owner references of claims and kept Secrets follow the deletionPolicy, whatever else is wrong with the platform.
+
+        All of them: those of instances that are no longer wanted too. Nothing is made, and no data is touched.
+        """
+        wanted = [] if platform.keeps_data else [platform.owner_reference()]
+        kept = [item for item in observed.of_kind("Secret") if item["metadata"]["labels"].get(keys.PURPOSE) not in (None, "config")]
+        for item in (*observed.of_kind("PersistentVolumeClaim"), *kept):
+            if item["metadata"].get("ownerReferences", []) != wanted and not item["metadata"].get("deletionTimestamp"):
+                await self._cluster.set_owners(item, wanted)
+
+    async def _clean_up(self, platform: Platform, outcome: _Outcome, gathered: Gathered, past: Sequence[Revision]) -> None:
+        """Remove what nothing wants; configuration only when no pod template anywhere names it.
+
+        Nothing is removed after a rollout has failed: what was there may be what it goes back to.
+        """
+        decision = outcome.rolled.decision if outcome.rolled else None
+        if decision is None or decision.kind in ("Held", "RollingBack", "RolledBack"):
+            return
+        wanted = outcome.wanted
+        every = [*wanted.services, *wanted.objects, *([wanted.certificate_request] if wanted.certificate_request else [])]
+        for item in garbage.unwanted(outcome.observed.objects.values(), every, wanted.held):
+            await self._cluster.delete(item)
+        candidates = garbage.unreferenced_candidates(outcome.observed.objects.values(), every)
+        kept = {reference for revision in past for reference in revision.references}
+        candidates = [item for item in candidates if (item["kind"], item["metadata"]["name"]) not in kept]
+        if candidates:
+            used = garbage.references([*wanted.objects, *await observe.template_holders(self._cluster, platform)])
+            for item in candidates:
+                if (item["kind"], item["metadata"]["name"]) not in used:
+                    await self._cluster.delete(item)
+        for item in gathered.obsolete:
+            await self._cluster.delete(item)
+        if decision.kind == "Complete":
+            for item in gathered.rotated:
+                await self._cluster.delete(item)
+        await rolling.prune(self._cluster, platform, past)
+
+    async def _situation(self, platform: Platform, wanted: Desired, observed: Observed) -> Situation:
+        """The workloads, and what explains those that are not ready."""
+        workloads = _workloads(observed)
+        expected = [each for plan in wanted.instances for each in plan.workloads]
+        if not workloads or all(is_ready(workloads.get((each.kind, each.name))) for each in expected):
+            return Situation(workloads)
+        return Situation(
+            workloads,
+            pods=await observe.pods(self._cluster, platform),
+            claims={item["metadata"]["name"]: item for item in observed.of_kind("PersistentVolumeClaim")},
+            events=await observe.warning_events(self._cluster, platform),
+        )
+
+    async def _say_what_was_done(self, resource: Object, gathered: Gathered, outcome: _Outcome) -> None:
+        for made in gathered.made:
+            await events.post(
+                self._cluster,
+                resource,
+                kind="Warning" if made.reason == "SecretMadeAnew" else "Normal",
+                reason=made.reason,
+                action="Generate",
+                note=made.message,
+            )
+        if outcome.rolled and outcome.rolled.changed:
+            note = f"revision {outcome.rolled.revision}: applied {', '.join(outcome.rolled.changed)}"
+            await events.post(self._cluster, resource, kind="Normal", reason="Applied", action="Apply", note=note)
+            log.info("%s/%s: %s", resource["metadata"]["namespace"], resource["metadata"]["name"], note)
+
+    async def _write_status(self, resource: Object, after: PryvPlatformStatus, before: PryvPlatformStatus) -> bool:
+        """Write the status if it says something else than before, and post what a person would want to know."""
+        ready = next(each for each in after.conditions if each.type == "Ready")
+        if after != before:
+            metadata = resource["metadata"]
+            await self._cluster.apply_status({
+                "apiVersion": keys.API_VERSION,
+                "kind": keys.KIND,
+                "metadata": {key: metadata[key] for key in ("name", "namespace", "uid", "resourceVersion")},
+                "status": after.model_dump(by_alias=True, exclude_none=True, mode="json"),
+            })  # fmt: skip
+            await self._say_what_changed(resource, after, before)
+        return ready.status == "True"
+
+    async def _say_what_changed(self, resource: Object, after: PryvPlatformStatus, before: PryvPlatformStatus) -> None:
+        new, old = (next((each for each in status.conditions if each.type == "Ready"), None) for status in (after, before))
+        if new and (old is None or (new.status, new.reason) != (old.status, old.reason)):
+            stalled = any(each.type == "Stalled" and each.status == "True" for each in after.conditions)
+            log.info("%s/%s: %s: %s", resource["metadata"]["namespace"], resource["metadata"]["name"], new.reason, new.message)
+            await events.post(
+                self._cluster,
+                resource,
+                kind="Warning" if stalled else "Normal",
+                reason=new.reason,
+                action="Reconcile",
+                note=new.message,
+            )
+        for warning in after.warnings:
+            if warning not in before.warnings:
+                await events.post(self._cluster, resource, kind="Warning", reason=warning.reason, action="Reconcile", note=warning.message)
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """How far a pass came."""
+
+    wanted: Desired
+    observed: Observed
+    refused: Problem | None = None
+    certificate_problem: Problem | None = None
+    rolled: Rolled | None = None
+    situation: Situation | None = None
+    paused: tuple[str, ...] | None = None
+
+    def having(self, applied: list[Object]) -> _Outcome:
+        return replace(self, observed=self.observed.having(applied))
+
+
+def _workloads(observed: Observed) -> dict[tuple[str, str], Object]:
+    return {key: item for key, item in observed.objects.items() if key[0] in ("Deployment", "StatefulSet")}
+
+
+def _would_change(wanted: Desired, observed: Observed) -> tuple[str, ...]:
+    """What would be applied or removed if the rollout were not paused."""
+    every = [*wanted.services, *wanted.objects]
+    changed = [f"{item['kind']} {item['metadata']['name']}" for item in apply.changes(every, observed).wanted]
+    if not wanted.complete:
+        return tuple(changed)
+    gone = garbage.unwanted(
+        observed.objects.values(), [*every, *([wanted.certificate_request] if wanted.certificate_request else [])], wanted.held
+    )
+    return (*changed, *(f"{item['kind']} {item['metadata']['name']} (removed)" for item in gone))
+
+
+def _memory(now: dict[str, Address], before: Any) -> dict[str, Address]:
+    """Addresses to remember: a Service that is gone for a moment keeps its last ones."""
+    return {**before, **now}
+
+
+def _status(resource: Object) -> PryvPlatformStatus:
+    """The status as it was left; an unreadable one counts as none."""
+    try:
+        return PryvPlatformStatus.model_validate(resource.get("status") or {})
+    except ValidationError:
+        return PryvPlatformStatus()
+
+
+def _invalid(resource: Object, error: ValidationError, before: PryvPlatformStatus, now: dt.datetime) -> PryvPlatformStatus:
+    """A stored spec that the models refuse: where, and in what way, without the value."""
+    where = "; ".join(
+        f"spec.{'.'.join(str(step) for step in each['loc'])}: {each['msg']}"
+        for each in error.errors(include_input=False, include_url=False, include_context=False)[:5]
+    )
+    problem = Problem("InvalidSpec", f"the resource holds what this operator does not take: {where}")
+    return _only(problem, resource, before, now)
+
+
+def _bug(resource: Object, error: Exception, before: PryvPlatformStatus, now: dt.datetime) -> PryvPlatformStatus:
+    """A mistake of the operator's own: its kind, without the message, which could quote anything."""
+    kind = type(error).__name__
+    problem = Problem("InternalError", f"the operator met a mistake of its own ({kind}); nothing is changed, and its log says where")
+    return _only(problem, resource, before, now)
+
+
+def _refused(resource: Object, error: RefusedError, before: PryvPlatformStatus, now: dt.datetime) -> PryvPlatformStatus:
+    """The API server refuses something that every pass needs: a missing permission, a quota, an admission webhook."""
+    problem = Problem(
+        "Forbidden" if error.status == 403 else "Rejected", f"the API server refuses a request of the operator: {error.message}"
+    )
+    return _only(problem, resource, before, now)
+
+
+def _failing(resource: Object, error: UnavailableError, before: PryvPlatformStatus, now: dt.datetime) -> PryvPlatformStatus:
+    """The API server has failed several times in a row; the operator goes on trying."""
+    problem = Problem("ApiServerFailing", f"the API server fails again and again, and is asked again: {error.reason}: {error.message}")
+    return _only(problem, resource, before, now)
+
+
+def _only(problem: Problem, resource: Object, before: PryvPlatformStatus, now: dt.datetime) -> PryvPlatformStatus:
+    """A status that says nothing new but a problem."""
+    findings = Findings(
+        generation=resource["metadata"]["generation"],
+        desired=Desired(before.release or "", problems=(problem,)),
+        situation=Situation({}),
+        addresses={each.name: Address(each.cluster_ip, each.load_balancer_ip) for each in before.services},
+        services=frozenset(),
+        domain="",
+    )
+    return report(findings, before, f"{now:%Y-%m-%dT%H:%M:%SZ}")
+
+
+RETRYABLE: Final = ClusterError

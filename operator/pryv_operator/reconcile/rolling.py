@@ -1,0 +1,214 @@
+"""Carries a rollout out: shows the decision what is there, applies what it says, and keeps the history."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from pryv_operator.cluster.client import Cluster
+from pryv_operator.cluster.resources import CONTROLLER_REVISIONS
+from pryv_operator.desired.inputs import Inputs
+from pryv_operator.desired.state import Desired
+from pryv_operator.platform import keys
+from pryv_operator.platform.spec import Rollout
+from pryv_operator.reconcile import apply, difference, history, observe, rollout
+from pryv_operator.reconcile.health import Situation, health, is_available
+from pryv_operator.reconcile.history import Revision
+from pryv_operator.reconcile.observe import Observed
+from pryv_operator.reconcile.rollout import Decision, Policy, Progress, Template, Workload
+from pryv_operator.workload.model import Object, Platform
+
+_WORKLOADS: Final = ("Deployment", "StatefulSet")
+#: A template that nothing is known of: it was applied by an operator that kept no record.
+_UNKNOWN: Final = Template("unknown")
+
+
+@dataclass(frozen=True)
+class Rolled:
+    """How far a rollout came in this pass. ``applied``: objects as they are now; ``changed``: names of workloads among them."""
+
+    revision: int
+    decision: Decision
+    applied: tuple[Object, ...] = ()
+    changed: tuple[str, ...] = ()
+    #: Names of workloads that still run something else than what is wanted.
+    behind: frozenset[str] = frozenset()
+
+
+async def roll(
+    cluster: Cluster,
+    platform: Platform,
+    spec: Mapping[str, Any],
+    wanted: Desired,
+    observed: Observed,
+    situation: Situation,
+    past: Sequence[Revision],
+    inputs: Inputs,
+    *,
+    attempt: str,
+    now: dt.datetime,
+) -> Rolled:
+    """The next step of a platform's rollout. ``spec`` is the resource's, ``attempt`` its ``pryv.io/reconcile``.
+
+    Raises:
+        ApplyRefusedError: the API server does not take an object, of this step or of a later one; nothing of the step was applied.
+    """
+    digest = history.state_digest((*wanted.services, *wanted.objects))
+    newest = past[-1] if past else None
+    current = newest if newest and newest.desired == digest else None
+    if current and current.failed is not None and current.attempt != attempt:
+        current = await _annotated(cluster, current, history.tried_again(now))
+    good = history.last_good(past)
+    number = current.number if current else (newest.number + 1 if newest else 1)
+    progress = Progress(number, current.began if current else now, current.failed if current else None, good.number if good else None)
+    policy = policy_of(platform.spec.rollout)
+    workloads = workloads_of(wanted, observed, situation, good)
+    decision = rollout.decide(workloads, progress, policy, now)
+    if decision.kind == "Failed" and current:
+        current = await _annotated(cluster, current, history.failed(decision.why.message, attempt))
+        decision = rollout.decide(workloads, replace(progress, failed=decision.why.message), policy, now)
+
+    kept = await _recorded(cluster, platform, workloads, decision, past, good)
+    changed = apply.changes(targets(wanted.objects, workloads, decision, kept), observed)
+    if current is None:
+        later = [item for item in wanted.objects if item["kind"] in _WORKLOADS]
+        await apply.judge(cluster, platform, apply.changes(_not_in(later, changed), observed), observed)
+    applied = await apply.apply_rest(cluster, platform, changed, observed) if changed.wanted else []
+    if current is None:
+        record = history.record(platform, number, spec, wanted.objects, digest, history.fingerprints(inputs))
+        made = await cluster.record(record)
+        current = next(iter(history.revisions([made])), None)
+    if decision.kind == "Complete" and not changed.workloads and current and not current.complete:
+        current = await _annotated(cluster, current, history.completed())
+    behind = frozenset(each.name for each in workloads if each.outdated and each.name not in decision.to_wanted) | decision.to_good
+    return Rolled(number, decision, tuple(applied), changed.workloads, behind)
+
+
+async def prune(cluster: Cluster, platform: Platform, past: Sequence[Revision]) -> None:
+    """Remove revisions beyond the platform's limit."""
+    limit = platform.spec.rollout.history_limit if platform.spec.rollout else None
+    for revision in history.superfluous(past, limit or history.DEFAULT_LIMIT):
+        await cluster.delete(revision.item)
+
+
+def policy_of(wanted: Rollout | None) -> Policy:
+    """What the platform says about rollouts."""
+    if wanted is None:
+        return Policy()
+    seconds = wanted.progress_deadline_seconds
+    return Policy(wanted.on_failure == "Rollback", dt.timedelta(seconds=seconds) if seconds else rollout.DEFAULT_DEADLINE)
+
+
+def workloads_of(wanted: Desired, observed: Observed, situation: Situation, good: Revision | None) -> list[Workload]:
+    """The workloads that are wanted, as the decision sees them; those held back for something of their own are not among them."""
+    objects = {(item["kind"], item["metadata"]["name"]): item for item in wanted.objects}
+    found: list[Workload] = []
+    for instance in wanted.instances:
+        for plan in instance.workloads:
+            item = objects.get((plan.kind, plan.name))
+            if item is None:
+                continue
+            live = observed.get(plan.kind, plan.name)
+            found.append(
+                Workload(
+                    name=plan.name,
+                    label=plan.label,
+                    role=instance.role,
+                    instance=instance.name,
+                    tier=plan.tier,
+                    wanted=history.template_of(item),
+                    live=live_template(item, live) if live else None,
+                    good=good.templates.get(plan.name) if good else None,
+                    ready=is_available(live),
+                    since=_applied_at(live) if live else None,
+                    problem=health(plan.kind, plan.name, plan.label, situation).problem,
+                    migrates=plan.migrates,
+                )
+            )
+    return found
+
+
+def live_template(wanted: Object, live: Object) -> Template:
+    """What was last applied to a workload; one without a record of it is compared field by field."""
+    if keys.TEMPLATE in (live["metadata"].get("annotations") or {}):
+        return history.template_of(live)
+    same = difference.template_holds(wanted["spec"]["template"], live["spec"]["template"])
+    return history.template_of(wanted) if same else replace(_UNKNOWN, image=history.template_of(live).image)
+
+
+def targets(objects: Iterable[Object], workloads: Iterable[Workload], decision: Decision, kept: Mapping[str, Object]) -> list[Object]:
+    """What is to be applied now: all that is no workload, and each workload with the template that the decision gives it.
+
+    ``kept``: what the history has of workloads that are to keep, or get back, another template than the wanted one.
+    """
+    by_name = {each.name: each for each in workloads}
+    found: list[Object] = []
+    for item in objects:
+        name = item["metadata"]["name"]
+        each = by_name.get(name) if item["kind"] in _WORKLOADS else None
+        if item["kind"] not in _WORKLOADS or (each and _gets_wanted(each, decision)):
+            found.append(item)
+        elif each and name in kept:
+            found.append(history.with_recorded_template(item, kept[name]))
+    return found
+
+
+def _gets_wanted(each: Workload, decision: Decision) -> bool:
+    if each.name in decision.to_wanted:
+        return True
+    return each.live is not None and not each.outdated and each.name not in decision.to_good
+
+
+def _not_in(items: Iterable[Object], changed: apply.Changes) -> list[Object]:
+    there = {(item["kind"], item["metadata"]["name"]) for item in changed.wanted}
+    return [item for item in items if (item["kind"], item["metadata"]["name"]) not in there]
+
+
+async def _recorded(
+    cluster: Cluster, platform: Platform, workloads: Iterable[Workload], decision: Decision, past: Sequence[Revision], good: Revision | None
+) -> dict[str, Object]:
+    """What the history has of workloads that are not to have the wanted template now: name → as it was recorded."""
+    from_revision: dict[str, Revision] = {}
+    for each in workloads:
+        if _gets_wanted(each, decision):
+            continue
+        if each.name in decision.to_good:
+            source = good
+        else:
+            source = next((one for one in reversed(past) if each.live and _digest(one, each.name) == each.live.digest), None)
+        if source:
+            from_revision[each.name] = source
+    found: dict[str, Object] = {}
+    for revision in {each.number: each for each in from_revision.values()}.values():
+        item = await cluster.get(CONTROLLER_REVISIONS, platform.namespace, revision.name)
+        recorded = history.recorded_workloads(item) if item else {}
+        found |= {name: recorded[name] for name, source in from_revision.items() if source is revision and name in recorded}
+    return found
+
+
+def _digest(revision: Revision, name: str) -> str | None:
+    template = revision.templates.get(name)
+    return template.digest if template else None
+
+
+def _applied_at(live: Object) -> dt.datetime | None:
+    """When we last changed it, as the API server notes it."""
+    times = [
+        entry["time"]
+        for entry in live["metadata"].get("managedFields", ())
+        if entry.get("manager") == keys.FIELD_MANAGER and not entry.get("subresource") and "time" in entry
+    ]
+    return max(map(history.time_of, times), default=None)
+
+
+async def _annotated(cluster: Cluster, revision: Revision, annotations: Mapping[str, str | None]) -> Revision:
+    """A revision after its annotations were changed."""
+    item = await cluster.annotate(revision.item, annotations)
+    return next(iter(history.revisions([item])), revision)
+
+
+async def past_revisions(cluster: Cluster, platform: Platform) -> tuple[Revision, ...]:
+    """The platform's history, oldest first."""
+    return history.revisions(await observe.revisions(cluster, platform))

@@ -1,0 +1,115 @@
+"""The operator as a process of its own, with the credentials of the chart's ServiceAccount."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
+
+from tests.cluster.control_plane import ControlPlane
+from tests.cluster.processes import ServerProcess
+from tests.cluster.waiting import wait_until
+
+START_SECONDS = 60
+_SERVING = re.compile(r"serving /healthz, /readyz and /metrics on 127\.0\.0\.1:(\d+)")
+
+
+class OperatorProcess:
+    """Start, ask, stop. ``log`` is everything it has written since its first start."""
+
+    def __init__(self, control_plane: ControlPlane, kubeconfig: Path, *arguments: str, name: str = "pryv-operator") -> None:
+        self._control_plane = control_plane
+        self._name = name
+        self._command: Sequence[str] = [
+            sys.executable,
+            "-c",
+            "from pryv_operator.cli.main import operator; operator()",
+            "run",
+            f"--kubeconfig={kubeconfig}",
+            "--listen=127.0.0.1:0",
+            *arguments,
+        ]
+        self._server: ServerProcess | None = None
+        self.url = ""
+
+    def start(self) -> None:
+        """Start, and wait until it is ready."""
+        written = len(self.log)
+        self._server = self._control_plane.start_server(self._name, self._command)
+
+        def ready() -> bool:
+            assert self._server is not None
+            self._server.check_alive()
+            found = _SERVING.search(self.log[written:])
+            if found:
+                self.url = f"http://127.0.0.1:{found[1]}"
+            return bool(found) and self.status("/readyz") == 200
+
+        wait_until(ready, "the operator to be ready", seconds=START_SECONDS, every=0.05)
+
+    def stop(self, *, abruptly: bool = False) -> None:
+        """SIGTERM (or SIGKILL), and wait for its end."""
+        if self._server:
+            self._server.stop(abruptly=abruptly)
+            self._server = None
+
+    def restart(self, *, abruptly: bool = False) -> None:
+        """Stop and start."""
+        self.stop(abruptly=abruptly)
+        self.start()
+
+    @property
+    def alive(self) -> bool:
+        return self._server is not None and self._server.alive
+
+    @property
+    def stopped(self) -> bool:
+        """Whether a test has stopped it."""
+        return self._server is None
+
+    @property
+    def log(self) -> str:
+        path = self._control_plane.folder / "logs" / f"{self._name}.log"
+        return path.read_text() if path.exists() else ""
+
+    def status(self, path: str) -> int:
+        """HTTP status of one of its own pages; 0 when there is no answer."""
+        try:
+            with urlopen(self.url + path, timeout=5) as answer:
+                return int(answer.status)
+        except URLError as error:
+            return int(getattr(error, "code", 0))
+
+    def text(self, path: str) -> str:
+        with urlopen(self.url + path, timeout=5) as answer:
+            return str(answer.read().decode())
+
+    def writes(self) -> int:
+        """Requests to the API server so far that change something."""
+        return self._requests("POST|PATCH|PUT|DELETE")
+
+    def reads(self) -> int:
+        """Requests to the API server so far that only ask."""
+        return self._requests("GET")
+
+    def _requests(self, methods: str) -> int:
+        pattern = re.compile(rf'pryv_operator_api_requests_total\{{code="\d+",method="(?:{methods})"\}} (\S+)')
+        return sum(int(float(count)) for count in pattern.findall(self.text("/metrics")))
+
+    def passes(self) -> int:
+        """Passes made so far."""
+        return sum(int(float(count)) for count in re.findall(r"pryv_operator_passes_total\{[^}]*\} (\S+)", self.text("/metrics")))
+
+    def pid(self) -> int | None:
+        """Its process id, found by its command line."""
+        for entry in Path("/proc").glob("[0-9]*"):
+            try:
+                command = (entry / "cmdline").read_bytes().decode().split("\0")
+            except OSError:
+                continue
+            if command[1:-1] == list(self._command[1:]):
+                return int(entry.name)
+        return None

@@ -1,0 +1,526 @@
+"""The chart, installed by helm into a real cluster, and install.yaml, which is made from it."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import secrets
+import shutil
+import subprocess
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from tests.api.fixtures import OPERATOR_NAMESPACE
+from tests.cluster.api_client import ApiError
+from tests.cluster.control_plane import ControlPlane
+from tests.cluster.fixtures import new_namespace
+from tests.cluster.waiting import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+pytestmark = pytest.mark.cluster
+
+Object = dict[str, Any]
+
+ROOT = Path(__file__).parents[2]
+CHART = ROOT / "charts/pryv-operator"
+CRD = "pryvplatforms.pryv.io"
+
+EVERYTHING: Object = {
+    "replicas": 3,
+    "leaseSeconds": 30,
+    "image": {"repository": "registry.example.com/pryv-operator", "tag": f"1@sha256:{'0' * 64}", "pullPolicy": "Always"},
+    "imagePullSecrets": [{"name": "login"}],
+    "serviceAccount": {"create": True, "name": "runner", "annotations": {"example.com/a": "b"}},
+    "watchNamespaces": ["default", "kube-public"],
+    "clusterDNS": "10.96.0.10",
+    "logFormat": "text",
+    "logLevel": "debug",
+    "resources": {"requests": {"cpu": 1, "memory": "1Gi"}, "limits": {"cpu": "2", "memory": "2Gi"}},
+    "nodeSelector": {"kubernetes.io/os": "linux"},
+    "tolerations": [{"operator": "Exists"}],
+    "affinity": {"podAntiAffinity": {}},
+    "priorityClassName": "system-cluster-critical",
+    "podAnnotations": {"prometheus.io/scrape": "true"},
+    "podLabels": {"team": "health", "app.kubernetes.io/name": "not-mine"},
+    "crds": {"install": True, "keep": False},
+}
+
+#: (group, resource) → verbs.
+GRANTED = {
+    ("pryv.io", "pryvplatforms"): "get list watch",
+    ("pryv.io", "pryvplatforms/status"): "get patch",
+    ("", "configmaps"): "get list watch create patch delete",
+    ("", "secrets"): "get list watch create patch delete",
+    ("", "services"): "get list watch create patch delete",
+    ("", "persistentvolumeclaims"): "get list watch create patch delete",
+    ("", "pods"): "list watch",
+    ("", "events"): "list",
+    ("events.k8s.io", "events"): "create patch",
+    ("apps", "deployments"): "get list watch create patch delete",
+    ("apps", "statefulsets"): "get list watch create patch delete",
+    ("apps", "replicasets"): "list",
+    ("apps", "controllerrevisions"): "get list create patch delete",
+    ("networking.k8s.io", "networkpolicies"): "get list watch create patch delete",
+    ("cert-manager.io", "certificates"): "get list watch create patch delete",
+}
+
+
+#: Of every service account.
+GROUPS = ["system:serviceaccounts", "system:authenticated"]
+
+
+class HelmError(RuntimeError):
+    """helm ended with an error; the message carries what it wrote."""
+
+
+@dataclass(frozen=True)
+class Helm:
+    """Helm, with a home of its own."""
+
+    cluster: ControlPlane
+    home: Path
+
+    def __call__(self, *args: str | Path, values: Object | None = None, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run helm as the administrator. Raises HelmError when it fails and `check` is set."""
+        done = subprocess.run(
+            [self.cluster.binaries.helm, *args, *(["--values=-"] if values is not None else [])],
+            input=json.dumps(values or {}),
+            env={"HOME": str(self.home), "KUBECONFIG": str(self.cluster.kubeconfig)},
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        if check and done.returncode != 0:
+            raise HelmError(f"helm {args[0]} ended with {done.returncode}: {done.stderr}")
+        return done
+
+    def rendered(self, values: Object | None = None) -> list[Object]:
+        """The objects that the chart makes."""
+        return json.loads(_rendered(self, json.dumps(values or {})))  # type: ignore[no-any-return]
+
+
+@cache
+def _rendered(helm: Helm, values: str) -> str:
+    """The objects as JSON; values too. Many tests look at the same ones."""
+    text = helm("template", "pryv-operator", CHART, "--namespace=home", values=json.loads(values)).stdout
+    return json.dumps([each for each in yaml.safe_load_all(text) if each])
+
+
+@pytest.fixture(scope="session")
+def helm(control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Helm:
+    """Helm, for what changes nothing in the cluster that all tests share."""
+    return Helm(control_plane, tmp_path_factory.mktemp("helm"))
+
+
+@pytest.fixture
+def installed(chart_kubeconfig: Path, helm: Helm) -> Helm:
+    """The same where the chart is installed already, for all tests."""
+    return helm
+
+
+@pytest.fixture(scope="module")
+def cluster(cluster_echo: Callable[[str], None]) -> Iterator[ControlPlane]:
+    """A control plane of its own: here the chart installs and removes the CRD, which other tests use."""
+    with ControlPlane(echo=cluster_echo) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def own_helm(cluster: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Helm:
+    """Helm for the control plane of its own."""
+    return Helm(cluster, tmp_path_factory.mktemp("own-helm"))
+
+
+@pytest.fixture
+def home(cluster: ControlPlane, own_helm: Helm) -> Iterator[str]:
+    """A namespace for the operator that admits restricted pods only, in a cluster without the CRD."""
+    name = f"home-{secrets.token_hex(4)}"
+    cluster.kubectl("create", "namespace", name)
+    cluster.kubectl("label", "namespace", name, "pod-security.kubernetes.io/enforce=restricted")
+    yield name
+    for release in json.loads(own_helm("list", "--all-namespaces", "--output=json").stdout):
+        own_helm("uninstall", release["name"], f"--namespace={release['namespace']}")
+    cluster.kubectl("delete", "crd", CRD, "--ignore-not-found")
+    cluster.kubectl("delete", "namespace", name, "--wait=false")
+
+
+def install(helm: Helm, home: str, values: Object | None = None) -> subprocess.CompletedProcess[str]:
+    done = helm("install", "pryv-operator", CHART, f"--namespace={home}", values=values or {})
+    helm.cluster.kubectl("wait", "--for=condition=Established", "--timeout=30s", f"crd/{CRD}")
+    return done
+
+
+def get(cluster: ControlPlane, *what: str) -> Object:
+    found: Object = json.loads(cluster.kubectl("get", *what, "-o", "json").stdout)
+    return found
+
+
+def only(objects: list[Object], kind: str) -> Object:
+    (found,) = (each for each in objects if each["kind"] == kind)
+    return found
+
+
+def container(objects: list[Object]) -> Object:
+    (found,) = only(objects, "Deployment")["spec"]["template"]["spec"]["containers"]
+    assert isinstance(found, dict)
+    return found
+
+
+def operators(objects: list[Object], kind: str) -> list[Object]:
+    """Roles or bindings, but for those of the Lease."""
+    return [each for each in objects if each["kind"] == kind and each["metadata"]["name"] != "pryv-operator-lease"]
+
+
+def granted(role: Object) -> dict[tuple[str, str], str]:
+    """What a role grants; fails when something is granted twice."""
+    pairs = [
+        ((group, resource), " ".join(rule["verbs"]))
+        for rule in role["rules"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+    ]
+    assert len(dict(pairs)) == len(pairs)
+    assert not any(key in rule for rule in role["rules"] for key in ("resourceNames", "nonResourceURLs"))
+    return dict(pairs)
+
+
+# What it makes
+
+
+@pytest.mark.parametrize("values", [{}, EVERYTHING], ids=["defaults", "everything"])
+def test_lint(helm: Helm, values: Object) -> None:
+    helm("lint", "--strict", CHART, values=values)
+
+
+def test_every_value_is_tried() -> None:
+    assert yaml.safe_load((CHART / "values.yaml").read_text()).keys() == EVERYTHING.keys()
+
+
+def test_every_value_is_in_the_schema() -> None:
+    schema = json.loads((CHART / "values.schema.json").read_text())
+    assert schema["properties"].keys() - {"global"} == EVERYTHING.keys()
+
+
+def test_kinds(helm: Helm) -> None:
+    assert sorted(each["kind"] for each in helm.rendered()) == [
+        "ClusterRole",
+        "ClusterRoleBinding",
+        "CustomResourceDefinition",
+        "Deployment",
+        "PodDisruptionBudget",
+        "Role",
+        "RoleBinding",
+        "ServiceAccount",
+    ]
+
+
+def test_versions_are_the_package_s() -> None:
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
+    package = (ROOT / "operator/pryv_operator/__init__.py").read_text()
+    assert f'__version__ = "{chart["appVersion"]}"' in package
+
+
+def test_two_operators_that_end_in_time_and_are_apart(helm: Helm) -> None:
+    objects = helm.rendered()
+    deployment = only(objects, "Deployment")["spec"]
+    labels = deployment["selector"]["matchLabels"]
+    assert deployment["replicas"] == 2
+    assert "strategy" not in deployment
+    assert deployment["template"]["spec"]["terminationGracePeriodSeconds"] == 10
+    assert labels.items() <= deployment["template"]["metadata"]["labels"].items()
+    (term,) = deployment["template"]["spec"]["affinity"]["podAntiAffinity"]["preferredDuringSchedulingIgnoredDuringExecution"]
+    assert term["podAffinityTerm"] == {"topologyKey": "kubernetes.io/hostname", "labelSelector": {"matchLabels": labels}}
+    assert only(objects, "PodDisruptionBudget")["spec"] == {"maxUnavailable": 1, "selector": {"matchLabels": labels}}
+
+
+def test_a_single_operator_may_be_evicted(helm: Helm) -> None:
+    objects = helm.rendered({"replicas": 1})
+    assert only(objects, "Deployment")["spec"]["replicas"] == 1
+    assert "PodDisruptionBudget" not in [each["kind"] for each in objects]
+
+
+def test_they_agree_by_a_lease_of_their_own(helm: Helm) -> None:
+    """Two releases in one namespace do not stand in for each other."""
+    for values in ({}, {"watchNamespaces": ["acme"]}):
+        objects = helm.rendered(values)
+        (role,) = (each for each in objects if each["kind"] == "Role" and each["metadata"]["name"] == "pryv-operator-lease")
+        assert role["metadata"]["namespace"] == "home"
+        assert role["rules"] == [
+            {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["create"]},
+            {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "resourceNames": ["pryv-operator"], "verbs": ["get", "update"]},
+        ]
+        assert "--lease-name=pryv-operator" in container(objects)["args"]
+
+
+def test_arguments(helm: Helm) -> None:
+    made = container(helm.rendered())
+    assert made["command"] == ["pryv-operator", "run"]
+    assert made["args"] == [
+        "--in-cluster",
+        "--log-format=json",
+        "--log-level=info",
+        "--lease-name=pryv-operator",
+        "--lease-namespace=home",
+        "--lease-seconds=15",
+    ]
+    assert made["image"].endswith("/pryv-operator:0.1.0")
+    assert made["resources"] == {"requests": {"cpu": "50m", "memory": "96Mi"}, "limits": {"memory": "256Mi"}}
+
+
+def test_all_values_arrive(helm: Helm) -> None:
+    objects = helm.rendered(EVERYTHING)
+    made, template = container(objects), only(objects, "Deployment")["spec"]["template"]
+    assert made["image"] == f"registry.example.com/pryv-operator:1@sha256:{'0' * 64}"
+    assert made["imagePullPolicy"] == "Always"
+    assert made["args"] == [
+        "--in-cluster",
+        "--log-format=text",
+        "--log-level=debug",
+        "--lease-name=pryv-operator",
+        "--lease-namespace=home",
+        "--lease-seconds=30",
+        "--namespace=default",
+        "--namespace=kube-public",
+        "--cluster-dns=10.96.0.10",
+    ]
+    assert made["resources"] == EVERYTHING["resources"]
+    for key in ("imagePullSecrets", "nodeSelector", "tolerations", "affinity", "priorityClassName"):
+        assert template["spec"][key] == EVERYTHING[key]
+    assert template["metadata"]["annotations"]["prometheus.io/scrape"] == "true"
+    assert template["metadata"]["labels"]["team"] == "health"
+    assert template["metadata"]["labels"]["app.kubernetes.io/name"] == "pryv-operator"
+    account = only(objects, "ServiceAccount")
+    assert account["metadata"]["name"] == template["spec"]["serviceAccountName"] == "runner"
+    assert account["metadata"]["annotations"] == {"example.com/a": "b"}
+    assert not only(objects, "CustomResourceDefinition")["metadata"].get("annotations")
+
+
+def test_probes(helm: Helm) -> None:
+    made = container(helm.rendered())
+    assert made["livenessProbe"]["httpGet"]["path"] == "/healthz"
+    assert made["readinessProbe"]["httpGet"]["path"] == "/readyz"
+    assert made["ports"] == [{"name": "http", "containerPort": 8080}]
+
+
+def test_an_account_of_somebody_else(helm: Helm) -> None:
+    objects = helm.rendered({"serviceAccount": {"create": False, "name": "theirs"}})
+    assert not [each for each in objects if each["kind"] == "ServiceAccount"]
+    assert only(objects, "ClusterRoleBinding")["subjects"][0]["name"] == "theirs"
+
+
+def test_without_the_crd(helm: Helm) -> None:
+    assert "CustomResourceDefinition" not in [each["kind"] for each in helm.rendered({"crds": {"install": False}})]
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"replicas": "2"}, "/replicas"),
+        ({"replicas": -1}, "/replicas"),
+        ({"leaseSeconds": 1}, "/leaseSeconds"),
+        ({"image": {"name": "a"}}, "name"),
+        ({"image": {"pullPolicy": "Sometimes"}}, "/image/pullPolicy"),
+        ({"logFormat": "xml"}, "/logFormat"),
+        ({"logLevel": "INFO"}, "/logLevel"),
+        ({"clusterDNS": "kube-dns"}, "/clusterDNS"),
+        ({"clusterDNS": "10.96.0.10.1"}, "/clusterDNS"),
+        ({"watchNamespaces": "pryv"}, "/watchNamespaces"),
+        ({"watchNamespaces": ["*"]}, "/watchNamespaces/0"),
+        ({"watchNamespaces": ["a", "a"]}, "/watchNamespaces"),
+        ({"podLabels": {"a": 1}}, "/podLabels/a"),
+        ({"resources": {"claims": []}}, "claims"),
+        ({"imagePullSecrets": ["login"]}, "/imagePullSecrets/0"),
+        ({"crds": {"keep": "yes"}}, "/crds/keep"),
+    ],
+    ids=json.dumps,
+)
+def test_bad_values_are_refused(helm: Helm, values: Object, said: str) -> None:
+    answer = helm("template", "pryv-operator", CHART, values=values, check=False)
+    assert answer.returncode != 0
+    assert said in answer.stderr
+
+
+# What it does in a cluster
+
+
+def test_install_makes_what_the_operator_needs(installed: Helm) -> None:
+    cluster = installed.cluster
+    notes = installed("get", "notes", "pryv-operator", f"--namespace={OPERATOR_NAMESPACE}").stdout
+    assert f"kubectl -n {OPERATOR_NAMESPACE} rollout status deployment/pryv-operator" in notes
+    assert get(cluster, "-n", OPERATOR_NAMESPACE, "deployment", "pryv-operator")["spec"]["replicas"] == 2
+    assert get(cluster, "-n", OPERATOR_NAMESPACE, "serviceaccount", "pryv-operator")["automountServiceAccountToken"] is False
+    document = {"apiVersion": "pryv.io/v1alpha1", "kind": "PryvPlatform", "metadata": {"name": "a"}, "spec": {"domain": "a.b"}}
+    cluster.kubectl("create", "-n", OPERATOR_NAMESPACE, "--dry-run=server", "-f-", stdin=json.dumps(document))
+
+
+@pytest.mark.parametrize("values", [{}, {**EVERYTHING, "podAnnotations": {}, "imagePullSecrets": []}], ids=["defaults", "all"])
+def test_the_pod_passes_the_restricted_level(helm: Helm, values: Object) -> None:
+    template = only(helm.rendered(values), "Deployment")["spec"]["template"]
+    with new_namespace(helm.cluster) as name:
+        api, pods = helm.cluster.api, f"/api/v1/namespaces/{name}/pods?dryRun=All"
+        api.patch(f"/api/v1/namespaces/{name}", {"metadata": {"labels": {"pod-security.kubernetes.io/enforce": "restricted"}}})
+        api.create(f"/api/v1/namespaces/{name}/serviceaccounts", {"metadata": {"name": template["spec"]["serviceAccountName"]}})
+        pod = {"apiVersion": "v1", "kind": "Pod", **template, "metadata": {**template["metadata"], "name": "one"}}
+        api.create(pods, pod)
+        del pod["spec"]["containers"][0]["securityContext"]["capabilities"]
+        with pytest.raises(ApiError, match="violates PodSecurity"):
+            api.create(pods, pod)
+
+
+def test_the_root_file_system_is_read_only(helm: Helm) -> None:
+    made = container(helm.rendered())
+    assert made["securityContext"]["readOnlyRootFilesystem"] is True
+    assert [mount["mountPath"] for mount in made["volumeMounts"]] == ["/tmp"]
+
+
+@pytest.mark.long
+def test_uninstall_keeps_the_crd_and_the_platforms(cluster: ControlPlane, own_helm: Helm, home: str) -> None:
+    install(own_helm, home)
+    document = {"apiVersion": "pryv.io/v1alpha1", "kind": "PryvPlatform", "metadata": {"name": "a"}, "spec": {"domain": "a.b"}}
+    cluster.kubectl("create", "-n", "default", "-f-", stdin=json.dumps(document))
+    own_helm("uninstall", "pryv-operator", f"--namespace={home}")
+    assert get(cluster, "crd", CRD)["status"]["conditions"]
+    assert get(cluster, "-n", "default", "pryvplatform", "a")["spec"] == {"domain": "a.b"}
+    left = cluster.kubectl("get", "-n", home, "deployment,serviceaccount", "-l", "app.kubernetes.io/name=pryv-operator")
+    assert left.stdout == ""
+
+    install(own_helm, home)  # takes the CRD that it left back
+
+
+@pytest.mark.long
+def test_another_release_takes_the_crd_only_when_told(cluster: ControlPlane, own_helm: Helm, home: str) -> None:
+    install(own_helm, home)
+    own_helm("uninstall", "pryv-operator", f"--namespace={home}")
+    refused = own_helm("install", "again", CHART, f"--namespace={home}", check=False)
+    assert refused.returncode != 0
+    assert CRD in refused.stderr
+    own_helm("install", "again", CHART, f"--namespace={home}", "--take-ownership")
+    assert get(cluster, "-n", home, "deployment", "again-pryv-operator")
+
+
+@pytest.mark.long
+def test_uninstall_removes_the_crd_when_told(cluster: ControlPlane, own_helm: Helm, home: str) -> None:
+    install(own_helm, home, {"crds": {"keep": False}})
+    own_helm("uninstall", "pryv-operator", f"--namespace={home}", "--wait")
+    assert cluster.kubectl("get", "crd", CRD, "--ignore-not-found").stdout == ""
+
+
+@pytest.mark.long
+def test_upgrade_changes_the_crd(cluster: ControlPlane, own_helm: Helm, home: str, tmp_path: Path) -> None:
+    older = tmp_path / "older"
+    shutil.copytree(CHART, older)
+    template = older / "templates/crd.yaml"
+    template.write_text(template.read_text().replace("    - pryv\n", "    - oldpryv\n"))
+    own_helm("install", "pryv-operator", older, f"--namespace={home}")
+    assert get(cluster, "crd", CRD)["spec"]["names"]["shortNames"] == ["oldpryv"]
+    own_helm("upgrade", "pryv-operator", CHART, f"--namespace={home}")
+    assert get(cluster, "crd", CRD)["spec"]["names"]["shortNames"] == ["pryv"]
+
+
+# What it may do
+
+
+def may(cluster: ControlPlane, home: str, verb: str, resource: str, namespace: str | None) -> bool:
+    """Whether the operator's account may do this (in all namespaces when None)."""
+    name, _, subresource = resource.partition("/")
+    plural, _, group = name.partition(".")
+    asked = {"verb": verb, "group": group, "resource": plural, "subresource": subresource, "namespace": namespace or ""}
+    account = f"system:serviceaccount:{home}:pryv-operator"
+    review = {"spec": {"user": account, "groups": GROUPS, "resourceAttributes": asked}}
+    answer = cluster.api.create("/apis/authorization.k8s.io/v1/subjectaccessreviews", review)
+    return bool(answer["status"]["allowed"])
+
+
+def gets_to(cluster: ControlPlane, home: str, verb: str, resource: str, namespace: str | None) -> bool:
+    """The same, once the API server's authorizer has heard of the bindings: it watches them."""
+    return wait_until(lambda: may(cluster, home, verb, resource, namespace), f"leave to {verb} {resource}", seconds=30)
+
+
+def test_it_is_granted_what_it_uses_and_nothing_else(helm: Helm) -> None:
+    assert granted(only(helm.rendered(), "ClusterRole")) == GRANTED
+
+
+def test_namespaced_it_is_granted_the_same_there_and_nothing_cluster_wide(helm: Helm) -> None:
+    objects = helm.rendered({"watchNamespaces": ["acme", "beta"]})
+    roles, bindings = operators(objects, "Role"), operators(objects, "RoleBinding")
+    assert [role["metadata"]["namespace"] for role in roles] == ["acme", "beta"]
+    assert all(granted(role) == GRANTED for role in roles)
+    assert [binding["metadata"]["namespace"] for binding in bindings] == ["acme", "beta"]
+    assert not [each for each in objects if each["kind"] in ("ClusterRole", "ClusterRoleBinding")]
+
+
+def test_the_api_server_grants_everywhere(installed: Helm) -> None:
+    cluster, home = installed.cluster, OPERATOR_NAMESPACE
+    assert gets_to(cluster, home, "patch", "statefulsets.apps", None)
+    assert gets_to(cluster, home, "patch", "pryvplatforms.pryv.io/status", None)
+    assert gets_to(cluster, home, "create", "leases.coordination.k8s.io", home)
+    for verb, resource in (
+        ("patch", "pryvplatforms.pryv.io"),
+        ("delete", "pryvplatforms.pryv.io"),
+        ("deletecollection", "secrets"),
+        ("update", "secrets"),
+        ("create", "pods"),
+        ("create", "pods/exec"),
+        ("get", "pods/log"),
+        ("create", "roles.rbac.authorization.k8s.io"),
+        ("impersonate", "serviceaccounts"),
+        ("create", "serviceaccounts/token"),
+        ("create", "leases.coordination.k8s.io"),
+        ("list", "namespaces"),
+        ("list", "nodes"),
+    ):
+        assert not may(cluster, home, verb, resource, "default"), f"{verb} {resource}"
+
+
+@pytest.mark.long
+def test_the_api_server_grants_in_the_watched_namespaces_only(cluster: ControlPlane, own_helm: Helm, home: str) -> None:
+    install(own_helm, home, {"watchNamespaces": ["default", "kube-public"]})
+    for namespace in ("default", "kube-public"):
+        assert gets_to(cluster, home, "get", "secrets", namespace)
+    elsewhere: tuple[str | None, ...] = (home, "kube-system", None)
+    for other in elsewhere:
+        assert not may(cluster, home, "get", "secrets", other)
+        assert not may(cluster, home, "list", "pryvplatforms.pryv.io", other)
+
+
+# install.yaml
+
+
+def test_install_yaml_is_up_to_date(helm: Helm) -> None:
+    found = importlib.util.spec_from_file_location("generate", ROOT / "manifests/generate.py")
+    assert found is not None
+    assert found.loader is not None
+    generate = importlib.util.module_from_spec(found)
+    found.loader.exec_module(generate)
+    stale = generate.stale_files(generate.from_chart(helm.cluster.binaries.helm))
+    assert not stale, "run: python manifests/generate.py"
+
+
+def test_install_yaml_is_admitted(installed: Helm) -> None:
+    path = str(ROOT / "manifests/install.yaml")
+    answer = installed.cluster.kubectl("apply", "--server-side", "--force-conflicts", "--dry-run=server", "-f", path)
+    assert len(answer.stdout.splitlines()) == len([each for each in yaml.safe_load_all(Path(path).read_text()) if each])
+
+
+@pytest.mark.long
+@pytest.mark.usefixtures("home")
+@pytest.mark.parametrize("flags", [(), ("--server-side",)], ids=["client-side", "server-side"])
+def test_install_yaml_can_be_applied(cluster: ControlPlane, flags: tuple[str, ...]) -> None:
+    path = str(ROOT / "manifests/install.yaml")
+    try:
+        answer = cluster.kubectl("apply", *flags, "-f", path)
+        assert answer.stderr == ""
+        deployment = get(cluster, "-n", "pryv-system", "deployment", "pryv-operator")
+        assert deployment["spec"]["template"]["spec"]["serviceAccountName"] == "pryv-operator"
+        assert gets_to(cluster, "pryv-system", "list", "pryvplatforms.pryv.io", None)
+        assert "Helm" not in json.dumps(deployment)
+    finally:
+        cluster.kubectl("delete", "-f", path, "--ignore-not-found", "--timeout=60s")

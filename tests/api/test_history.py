@@ -1,0 +1,230 @@
+"""``kubectl-pryv history``, ``diff`` and ``rollback`` on the real API server: one platform for all, in the order of its life."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import Result
+from typer.testing import CliRunner
+
+from pryv_operator.cli.plugin import plugin
+from tests.api.operator_process import OperatorProcess
+from tests.api.platforms import MINE, PlatformUser
+from tests.cluster.control_plane import ControlPlane
+from tests.cluster.fixtures import new_namespace
+from tests.cluster.waiting import wait_until
+
+SECRETS = {"REGISTER_ADMIN_KEY": {"secretKeyRef": {"name": "admin", "key": "key"}}}
+CANARY, ANOTHER = "canary-admin-key-1", "canary-admin-key-2"
+FIRST: dict[str, Any] = {"domain": "pryv.acme.test", "secrets": SECRETS}
+NAMED = {**FIRST, "variables": {"PLATFORM_NAME": "Another name", "RESET_PASSWORD_SUBJECT_EN": "A new password"}}
+WITH_IMAGE = {**NAMED, "roles": {"core": {"components": {"hfs": {"image": "docker.io/pryvio/hfs:1.9.3"}}}}}
+
+
+class Person:
+    """Somebody with ``kubectl-pryv``. Everything it has said is kept, to look for what must never be in it."""
+
+    def __init__(self, user: PlatformUser) -> None:
+        self.user = user
+        self.said: list[str] = []
+
+    def runs(self, *arguments: str, kubeconfig: Path | None = None) -> Result:
+        env = {"KUBECONFIG": str(kubeconfig or self.user.control_plane.kubeconfig)}
+        result = CliRunner(env=env).invoke(plugin, [*arguments, "--namespace", self.user.namespace])
+        assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+        self.said.append(result.output)
+        return result
+
+    def gets(self, *arguments: str, kubeconfig: Path | None = None) -> str:
+        result = self.runs(*arguments, kubeconfig=kubeconfig)
+        assert result.exit_code == 0, result.output
+        return result.stdout
+
+    def is_refused(self, *arguments: str, kubeconfig: Path | None = None) -> str:
+        before = self.user.get("pryvplatform", "acme")["spec"]
+        result = self.runs(*arguments, kubeconfig=kubeconfig)
+        assert (result.exit_code, result.stdout) == (1, ""), result.output
+        assert self.user.get("pryvplatform", "acme")["spec"] == before
+        return result.stderr
+
+
+@pytest.fixture(scope="module")
+def person(control_plane: ControlPlane, operator: OperatorProcess) -> Iterator[Person]:
+    """Somebody whose platform was changed twice."""
+    assert operator.alive
+    with new_namespace(control_plane) as namespace:
+        user = PlatformUser(control_plane, namespace)
+        user.secret("admin", key=CANARY)
+        for number, spec in enumerate((FIRST, NAMED, WITH_IMAGE), start=1):
+            user.replace_platform(spec)
+            wait_complete(user, number)
+        someone = Person(user)
+        yield someone
+        for value in (CANARY, ANOTHER, *generated(user)):
+            assert value not in "".join(someone.said)
+        user.delete_all()
+
+
+def wait_complete(user: PlatformUser, number: int) -> None:
+    def complete() -> bool:
+        found = user.find("ControllerRevision", f"acme-revision-{number}")
+        return found is not None and found["metadata"]["annotations"].get("pryv.io/complete") == "true"
+
+    wait_until(complete, f"revision {number} to be complete", seconds=60)
+
+
+def generated(user: PlatformUser) -> list[str]:
+    """All the values that the operator has generated, as they stand in files."""
+    found = user.list("secrets", f"{MINE},pryv.io/purpose in (generated, hash-key)")
+    assert found
+    return [base64.b64decode(item["data"]["value"]).decode() for item in found]
+
+
+def recorded(user: PlatformUser, number: int) -> dict[str, Any]:
+    """The pod templates that a revision has recorded, as digests that workloads are annotated with."""
+    text = user.get("ControllerRevision", f"acme-revision-{number}")["metadata"]["annotations"]["pryv.io/templates"]
+    return {name: entry["digest"] for name, entry in json.loads(text).items()}
+
+
+def applied(user: PlatformUser) -> dict[str, str]:
+    return {item["metadata"]["name"]: item["metadata"]["annotations"]["pryv.io/template"] for item in user.list("deployments,statefulsets")}
+
+
+def test_the_history_says_what_changed(person: Person) -> None:
+    lines = person.gets("history", "acme").splitlines()
+    assert lines[0].split() == ["REVISION", "CREATED", "STATE", "CHANGED"]
+    rows = [re.split(r" {2,}", line) for line in lines[1:]]
+    assert [(row[0], row[2], row[3]) for row in rows] == [
+        ("1", "complete", "the first one"),
+        ("2", "complete", "reg/dns, reg/mail, reg/register"),
+        ("3", "complete", "co1/hfs"),
+    ]
+
+
+def test_the_difference_shows_spec_files_and_pods(person: Person) -> None:
+    text = person.gets("diff", "acme", "--revision", "1", "--to", "2")
+    sections = {section.partition("\n")[0]: section for section in text.split("\n\n")}
+    assert sections.keys() == {"# spec", "# reg/dns", "# reg/mail", "# reg/register"}
+    assert "+  PLATFORM_NAME: Another name" in sections["# spec"]
+    assert "#   register-conf/register.json" in sections["# reg/register"]
+    assert "Another name" not in sections["# reg/register"], "that file has secrets in it"
+    assert "+++ revision 2: mail-templates/reset-password/en/subject.pug" in sections["# reg/mail"]
+    assert "A new password" in sections["# reg/mail"]
+    newest = person.gets("diff", "acme", "--revision", "2")
+    assert re.search(r"^\+ +image: docker.io/pryvio/hfs:1.9.3$", newest.split("# co1/hfs")[1], re.MULTILINE)
+    assert person.gets("diff", "acme", "--revision", "3") == ""
+
+
+@pytest.mark.long
+def test_a_dry_run_writes_nothing(person: Person) -> None:
+    before = person.user.get("pryvplatform", "acme")
+    text = person.gets("rollback", "acme", "--to", "1", "--dry-run")
+    assert "-  PLATFORM_NAME: Another name" in text
+    after = person.user.get("pryvplatform", "acme")
+    assert after["metadata"]["generation"] == before["metadata"]["generation"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (("rollback", "acme", "--to", "7"), "there is no revision 7: there are 1, 2, 3"),
+        (("rollback", "acme", "--to", "3"), "the resource says what revision 3 says already"),
+        (("diff", "acme", "--revision", "7"), "there is no revision 7"),
+        (("history", "other"), "there is no platform other in namespace"),
+    ],
+)
+def test_what_cannot_be_is_refused(person: Person, arguments: tuple[str, ...], why: str) -> None:
+    assert why in person.is_refused(*arguments)
+
+
+@pytest.mark.long
+def test_who_may_not_read_secrets_is_told_so(person: Person) -> None:
+    """The check needs the referenced Secrets; without them only ``--force`` goes on."""
+    user = person.user
+    user.kubectl("create", "serviceaccount", "reader")
+    user.kubectl("create", "role", "reader", "--verb=get,list", "--resource=pryvplatforms,controllerrevisions")
+    user.kubectl("create", "rolebinding", "reader", "--role=reader", f"--serviceaccount={user.namespace}:reader")
+    kubeconfig = user.control_plane.kubeconfig_for_token(user.kubectl("create", "token", "reader").strip(), "reader")
+    wait_until(lambda: person.runs("history", "acme", kubeconfig=kubeconfig).exit_code == 0, "the role to be known", seconds=30)
+    refused = person.is_refused("rollback", "acme", "--to", "1", kubeconfig=kubeconfig)
+    assert "cannot be told whether what revision 1 was made with has changed since" in refused
+    assert "cannot get resource" in refused
+    assert "--force" in refused
+    assert "cannot update resource" in person.is_refused("rollback", "acme", "--to", "1", "--force", kubeconfig=kubeconfig)
+    difference = person.runs("diff", "acme", "--revision", "1", "--to", "2", kubeconfig=kubeconfig)
+    assert "may have changed" in difference.stdout
+
+
+def test_a_revision_comes_back(person: Person) -> None:
+    user = person.user
+    user.patch("pryvplatform", "acme", {"spec": {"rollout": {"historyLimit": 20}}})
+    result = person.runs("rollback", "acme", "--to", "1")
+    assert result.exit_code == 0, result.output
+    assert "GitOps" in result.stderr
+    assert user.get("pryvplatform", "acme")["spec"] == {**FIRST, "rollout": {"historyLimit": 20}}
+    wait_complete(user, 4)
+    user.wait_ready()
+    assert recorded(user, 4) == recorded(user, 1) == applied(user)
+
+
+@pytest.mark.long
+def test_a_secret_that_has_changed_since_is_named(person: Person) -> None:
+    user = person.user
+    user.secret("admin", key=ANOTHER)
+    wait_complete(user, 5)
+    assert "by Secret admin, key key" in person.gets("history", "acme")
+    difference = person.gets("diff", "acme", "--revision", "4")
+    assert "Secret admin, key key" in difference
+    assert "in Secrets, so not shown" in difference
+    refused = person.is_refused("rollback", "acme", "--to", "2")
+    assert "Secret admin, key key has changed since" in refused
+    refused = person.is_refused("rollback", "acme", "--to", "4")
+    assert "what differs is not in the spec: Secret admin, key key has changed since" in refused
+    assert "not checked" in person.runs("rollback", "acme", "--to", "2", "--force", "--dry-run").stderr
+    user.secret("admin", key=CANARY)
+    assert person.gets("rollback", "acme", "--to", "2", "--dry-run")
+
+
+@pytest.mark.long
+def test_templates_and_generated_values_that_are_not_what_they_were(user: PlatformUser) -> None:
+    compose = {f"{name}.yml": f"services:\n  {name}:\n    image: registry.acme.test/{name}:1\n" for name in ("core", "web")}
+    compose["register.yml"] = (
+        "services:\n  register:\n    image: registry.acme.test/x:1\n    volumes:\n    - ./register/conf/:/app/conf/:ro\n"
+    )
+    conf = '{"name": {{ PLATFORM_NAME | tojson }}, "key": {{ REGISTER_ADMIN_KEY | tojson }}'
+
+    def templates_with(conf: str) -> None:
+        user.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "mine"}, "data": {**compose, "conf": conf}})
+
+    files: list[dict[str, Any]] = [
+        {"role": role, "configMapRef": {"name": "mine"}, "items": [{"key": f"{name}.yml", "path": "pryv.yml"}]}
+        for role, name in (("reg-master", "register"), ("core", "core"), ("static", "web"))
+    ]
+    files[0]["items"].append({"key": "conf", "path": "register/conf/register.json.j2"})
+    spec = {"domain": "pryv.acme.test", "templates": {"files": files}, "variables": {"PLATFORM_NAME": "First"}}
+    someone = Person(user)
+    templates_with(conf + "}")
+    user.replace_platform(spec)
+    wait_complete(user, 1)
+    templates_with(conf + ', "more": 1}')
+    wait_complete(user, 2)
+    changed = "ConfigMap mine has changed since"
+    assert f"what differs is not in the spec: {changed}" in someone.is_refused("rollback", "acme", "--to", "1")
+    user.replace_platform({**spec, "variables": {"PLATFORM_NAME": "Second"}})
+    wait_complete(user, 3)
+    assert f"what revision 1 ran cannot come from its spec any more: {changed}" in someone.is_refused("rollback", "acme", "--to", "1")
+    templates_with(conf + "}")
+    wait_complete(user, 4)
+    assert "First" in someone.gets("rollback", "acme", "--to", "1", "--dry-run")
+    user.replace_platform({**spec, "secrets": {"REGISTER_ADMIN_KEY": {"generate": {"rotation": 1}}}})
+    wait_complete(user, 5)
+    wait_until(lambda: user.find("secret", "acme-generated-register-admin-key") is None, "the former value to be gone", seconds=60)
+    refused = someone.is_refused("rollback", "acme", "--to", "1")
+    assert "Secret acme-generated-register-admin-key, key value is gone" in refused
+    assert not [value for value in generated(user) if value in "".join(someone.said)]

@@ -1,0 +1,181 @@
+"""The main job: a domain becomes a running platform, and a change rolls only what it touches."""
+
+from __future__ import annotations
+
+import base64
+import copy
+
+import pytest
+
+from tests.api.operator_process import OperatorProcess
+from tests.api.platforms import MINE, WRITTEN, PlatformUser, platform
+
+#: Every service of the roles' compose files in 1.9.2; admin_panel is left out on purpose.
+COMPONENTS = {
+    "reg/reverse-proxy", "reg/register", "reg/dns", "reg/redis", "reg/mail",
+    "co1/reverse-proxy", "co1/core", "co1/mfa", "co1/preview", "co1/hfs", "co1/webhooks", "co1/mongodb", "co1/influxdb",
+    "sw/reverse-proxy", "sw/app-web-auth3",
+}  # fmt: skip
+
+
+TWO_CORES = {"core": {"instances": [{"name": "co1"}, {"name": "co2"}]}}
+
+
+def test_a_domain_is_enough(user: PlatformUser) -> None:
+    user.apply_platform()
+    user.kubectl("wait", "--for=condition=Ready", "pryvplatform/acme", "--timeout=90s")
+    assert user.pods().keys() == COMPONENTS
+    columns = user.kubectl("get", "pryvplatforms").splitlines()
+    assert columns[0].split() == ["NAME", "DOMAIN", "RELEASE", "READY", "ROLES", "REVISION", "REASON", "AGE"]
+    assert columns[1].split()[:7] == ["acme", "pryv.acme.test", "1.9.2", "True", "3/3", "1", "Ready"]
+    status = user.get("pryvplatform", "acme")["status"]
+    assert {each["type"]: each["status"] for each in status["conditions"]} == {
+        "Ready": "True", "Reconciling": "False", "Stalled": "False", "ConfigRendered": "True", "RolloutComplete": "True",
+        "Paused": "False",
+    }  # fmt: skip
+    assert {each["reason"] for each in status["warnings"]} == {"NotReachableFromOutside", "PrivateCertificate"}
+    assert {each["name"]: (each["ready"], each["desired"]) for each in status["instances"]} == {
+        "co1": (8, 8),
+        "reg": (5, 5),
+        "sw": (2, 2),
+    }
+
+
+@pytest.mark.long
+def test_a_single_node(user: PlatformUser) -> None:
+    """Everything in one role; its pods call each other by the names they had on one machine."""
+    user.settle(roles={"singlenode": {}})
+    assert {name.split("/")[1] for name in user.pods()} == {name.split("/")[1] for name in COMPONENTS}
+    assert {name.split("/")[0] for name in user.pods()} == {"single"}
+    assert "1/1" in user.kubectl("get", "pryvplatforms")
+    before = user.pods()
+    user.settle(roles={"singlenode": {}}, variables={"PLATFORM_NAME": "Acme"})
+    assert rolled(before, user.pods()) == {"single/register", "single/dns"}
+
+
+def test_upload_size_rolls_proxies_core_and_hfs(standing: PlatformUser) -> None:
+    standing.settle()
+    before = standing.pods()
+    standing.settle(variables={"MAX_UPLOAD_SIZE_MB": 50})
+    assert rolled(before, standing.pods()) == {"reg/reverse-proxy", "co1/reverse-proxy", "sw/reverse-proxy", "co1/core", "co1/hfs"}
+
+
+def test_another_core_leaves_the_first_one_alone(standing: PlatformUser) -> None:
+    standing.settle()
+    before = standing.pods()
+    standing.settle(roles={"core": {"instances": [{"name": "co2"}, {"name": "co1"}]}})
+    after = standing.pods()
+    assert rolled(before, after) == {"reg/register", "reg/dns"}
+    assert after.keys() - before.keys() == {name.replace("co1", "co2") for name in COMPONENTS if name.startswith("co1")}
+
+
+def test_platform_name_rolls_register_and_dns(standing: PlatformUser) -> None:
+    standing.settle(roles=TWO_CORES)
+    before = standing.pods()
+    standing.settle(roles=TWO_CORES, variables={"PLATFORM_NAME": "Acme Health"})
+    assert rolled(before, standing.pods()) == {"reg/register", "reg/dns"}
+
+
+def test_order_and_annotations_change_nothing(standing: PlatformUser) -> None:
+    first = platform(
+        variables={"PLATFORM_NAME": "Acme", "SUPPORT_LINK": "https://acme.test/help"},
+        roles={"core": {"instances": [{"name": "co1"}, {"name": "co2", "hosting": "zurich"}]}},
+    )
+    standing.apply(first)
+    standing.wait_still()
+    before = standing.written(f"{WRITTEN},pods")
+    again = copy.deepcopy(first)
+    again["spec"]["roles"]["core"]["instances"].reverse()
+    again["spec"]["variables"] = dict(reversed(again["spec"]["variables"].items()))
+    again["metadata"]["annotations"] = {"example.com/touched": "yes"}
+    standing.apply(again)
+    standing.wait_still()
+    assert standing.written(f"{WRITTEN},pods") == before
+
+
+def test_nothing_is_written_at_rest(standing: PlatformUser, operator: OperatorProcess) -> None:
+    """Neither a restart nor a resync moves a resourceVersion."""
+    standing.settle()
+    standing.wait_still()
+    before = standing.versions()
+    operator.restart()
+    standing.wait_passes(operator, 2)
+    assert standing.versions() == before
+    assert operator.writes() == 0
+
+
+def test_a_referenced_secret_rolls_its_consumers(standing: PlatformUser) -> None:
+    standing.secret("admin", key="planted-first-value")
+    standing.apply_platform(secrets={"REGISTER_ADMIN_KEY": {"secretKeyRef": {"name": "admin", "key": "key"}}})
+    standing.wait_ready()
+    before = standing.pods()
+    standing.secret("admin", key="planted-second-value")
+    standing.until_rolled(before, {"reg/register", "reg/dns"})
+    standing.wait_ready()
+    assert rolled(before, standing.pods()) == {"reg/register", "reg/dns"}
+
+
+def test_planted_secrets_stay_in_secrets(standing: PlatformUser, operator: OperatorProcess) -> None:
+    canaries = {name: f"canary-{index}-7d1f6e" for index, name in enumerate(("admin", "smtp", "sms", "system"))}
+    standing.secret("planted", **canaries)
+    standing.apply_platform(
+        secrets={
+            "REGISTER_ADMIN_KEY": {"secretKeyRef": {"name": "planted", "key": "admin"}},
+            "MAIL_SMTP_PASS": {"secretKeyRef": {"name": "planted", "key": "smtp"}},
+            "MFA_ENDPOINTS.verify.headers.authorization": {"secretKeyRef": {"name": "planted", "key": "sms"}},
+            "CORE_SYSTEM_KEY": {"secretKeyRef": {"name": "planted", "key": "system"}},
+        },
+        variables={"SUPPORT_URL": "CORE_SYSTEM_KEY PLATFORM_NAME", "PLATFORM_NAME": "SUPPORT_URL"},
+    )
+    standing.wait_reason("RecursionLoop")
+    standing.apply_platform(
+        secrets={
+            "REGISTER_ADMIN_KEY": {"secretKeyRef": {"name": "planted", "key": "admin"}},
+            "MAIL_SMTP_PASS": {"secretKeyRef": {"name": "planted", "key": "smtp"}},
+            "MFA_ENDPOINTS.verify.headers.authorization": {"secretKeyRef": {"name": "planted", "key": "sms"}},
+            "CORE_SYSTEM_KEY": {"secretKeyRef": {"name": "planted", "key": "system"}},
+        },
+        variables={"SUPPORT_URL": "https://help.acme.test/?k=CORE_SYSTEM_KEY"},
+    )
+    standing.wait_ready()
+    standing.apply_platform(secrets={"HOSTINGS_PROVIDERS": {"secretKeyRef": {"name": "planted", "key": "admin"}}})
+    standing.wait_reason("InvalidSecret")
+    kinds = "pryvplatforms,services,configmaps,deployments,statefulsets,replicasets,controllerrevisions,pods,events,pvc,networkpolicies"
+    visible = standing.kubectl("get", kinds, "-o", "json") + operator.log + operator.text("/metrics")
+    hidden = standing.list("secrets")
+    for canary in canaries.values():
+        assert canary not in visible
+        for spelling in (base64.b64encode(canary.encode()).decode(),):
+            assert spelling not in visible
+        assert any(canary.encode() in base64.b64decode(text) for item in hidden for text in item["data"].values()), canary
+        assert all(canary not in str(item["metadata"]) for item in hidden)
+
+
+def test_deletion_keeps_data_and_finds_it_again(standing: PlatformUser) -> None:
+    standing.settle()
+    claims = {item["metadata"]["name"]: item["metadata"]["uid"] for item in standing.list("pvc")}
+    generated = {item["metadata"]["name"]: item["data"] for item in standing.list("secrets", f"{MINE},pryv.io/purpose!=config")}
+    configs = {item["metadata"]["name"] for item in standing.list("secrets", f"{MINE},pryv.io/purpose=config")}
+    standing.delete("pryvplatform", "acme")
+    standing.until_gone("services,configmaps,networkpolicies,deployments,statefulsets,pods")
+    assert {item["metadata"]["name"]: item["metadata"]["uid"] for item in standing.list("pvc")} == claims
+    assert {item["metadata"]["name"] for item in standing.list("secrets")} == generated.keys()
+    standing.settle()
+    assert {item["metadata"]["name"]: item["metadata"]["uid"] for item in standing.list("pvc")} == claims
+    assert {item["metadata"]["name"]: item["data"] for item in standing.list("secrets", f"{MINE},pryv.io/purpose!=config")} == generated
+    # The same values and the same key: the same name, for what holds no address.
+    (core,) = (name for name in configs if name.startswith("acme-core-core-") and standing.find("secret", name))
+    assert core in standing.kubectl("get", "statefulset", "acme-co1-core", "-o", "yaml")
+
+
+@pytest.mark.long
+def test_deletion_policy_delete_leaves_nothing(user: PlatformUser) -> None:
+    user.apply_platform(deletionPolicy="Delete")
+    user.wait_ready()
+    user.delete("pryvplatform", "acme")
+    user.until_gone("services,configmaps,secrets,pvc,networkpolicies,deployments,statefulsets,pods")
+
+
+def rolled(before: dict[str, str], after: dict[str, str]) -> set[str]:
+    """Components that were there before and have another pod now."""
+    return {name for name, uid in before.items() if after.get(name) != uid}

@@ -1,0 +1,74 @@
+"""The process: what it is started with, how it ends, and who it looks after."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from pryv_operator.cli.main import operator as operator_command
+from tests.api.fixtures import install_chart
+from tests.api.operator_process import OperatorProcess
+from tests.api.platforms import PlatformUser
+from tests.cluster.control_plane import ControlPlane
+from tests.cluster.simulated_nodes import SimulatedNodes
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "either --kubeconfig FILE or --in-cluster"),
+        (["--kubeconfig=/no/such/file"], "credentials cannot be read"),
+        (["--in-cluster"], "credentials cannot be read"),
+        (["--in-cluster", "--cluster-dns=somewhere"], "--cluster-dns is an IP address"),
+        (["--in-cluster", "--listen=here"], "--listen is ADDRESS:PORT"),
+    ],
+)
+def test_wrong_arguments_say_what_is_right(arguments: list[str], said: str) -> None:
+    done = CliRunner().invoke(operator_command, ["run", *arguments])
+    assert done.exit_code == 2
+    assert said in " ".join(done.stderr.replace("│", " ").split())
+    assert "Traceback" not in done.stderr
+
+
+def test_it_ends_in_order_on_sigterm(user: PlatformUser, operator: OperatorProcess) -> None:
+    user.apply_platform()
+    assert operator.status("/healthz") == 200
+    operator.stop()  # in the middle of a first install
+    assert operator.log.rstrip().endswith("INFO    stopping")
+    operator.start()
+    user.wait_ready()
+
+
+@pytest.mark.long
+def test_killed_in_the_middle_it_goes_on(user: PlatformUser, operator: OperatorProcess) -> None:
+    user.apply_platform()
+    operator.restart(abruptly=True)
+    user.wait_ready()
+
+
+@pytest.mark.long
+def test_namespaced_it_sees_and_may_do_nothing_elsewhere(
+    control_plane: ControlPlane, simulated_nodes: SimulatedNodes, chart_kubeconfig: Path, namespace: str, operator: OperatorProcess
+) -> None:
+    """With rights in its namespaces only, and without the operator that watches all."""
+    operator.stop()
+    control_plane.kubectl("create", "namespace", f"{namespace}-other")
+    mine, elsewhere = PlatformUser(control_plane, namespace), PlatformUser(control_plane, f"{namespace}-other")
+    kubeconfig = install_chart(control_plane, "pryv-operator-narrow", f"--set=watchNamespaces={{{namespace}}}", "--set=crds.install=false")
+    narrow = OperatorProcess(control_plane, kubeconfig, f"--namespace={namespace}", name="pryv-operator-narrow")
+    narrow.start()
+    try:
+        elsewhere.apply_platform()
+        mine.apply_platform()
+        mine.wait_ready()
+        assert not elsewhere.list("services,secrets,configmaps")
+        assert "status" not in elsewhere.get("pryvplatform", "acme")
+        assert "Traceback" not in narrow.log
+        assert "refused" not in narrow.log
+    finally:
+        narrow.stop()
+        mine.delete_all()
+        elsewhere.delete_all()
+        operator.start()

@@ -1,0 +1,173 @@
+"""Many random edits in a row end in the objects of a fresh install of the last spec."""
+
+from __future__ import annotations
+
+import base64
+import difflib
+import json
+import random
+import re
+from typing import Any
+
+import hypothesis
+import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+
+from tests.api.platforms import Object, PlatformUser
+
+_KINDS = "services,configmaps,secrets,networkpolicies,deployments,statefulsets"
+#: So many edits in a row, then the test waits until the operator has acted on the last of them.
+BURST = 12
+_ADDRESS = re.compile(r"\b10\.96\.\d+\.\d+\b")
+_WORDS = st.text("abc xyzäß\"'{}$\\;#&<>", min_size=1, max_size=20)
+
+_VARIABLES = st.fixed_dictionaries(
+    {},
+    optional={
+        "PLATFORM_NAME": _WORDS,
+        "SUPPORT_LINK": st.sampled_from(["https://help.acme.test", "mailto:help@acme.test"]),
+        "MAX_UPLOAD_SIZE_MB": st.integers(1, 500),
+        "DNS_CUSTOM_ENTRIES": st.dictionaries(st.sampled_from(["www", "old"]), st.just({"ip": "198.51.100.7"}), max_size=2),
+        "INVITATION_TOKENS": st.lists(st.text("abcdefgh", min_size=6, max_size=9), max_size=2),
+        "SESSION_MAX_AGE": st.integers(1, 10**12),
+        "NO_SUCH_VARIABLE": st.booleans(),
+        "HOSTINGS_PROVIDERS": st.just({"geneva": {"url": "https://acme.test", "name": "Geneva", "description": "here"}}),
+    },
+)
+_COMPONENT = st.fixed_dictionaries(
+    {},
+    optional={
+        "env": st.lists(st.fixed_dictionaries({"name": st.sampled_from(["A", "B"]), "value": _WORDS}), max_size=1),
+        "resources": st.sampled_from([{"requests": {"cpu": "100m"}}, {"limits": {"memory": "1Gi"}, "requests": {"memory": "1024Mi"}}]),
+        "labels": st.just({"example.com/team": "health"}),
+        "annotations": st.just({"example.com/scrape": "yes"}),
+        "nodeSelector": st.just({"kubernetes.io/os": "linux"}),
+        "tolerations": st.just([{"key": "dedicated", "operator": "Exists"}]),
+    },
+)
+_CORE = st.fixed_dictionaries(
+    {},
+    optional={
+        "instances": st.lists(
+            st.fixed_dictionaries(
+                {"name": st.sampled_from(["co1", "co2"])},
+                optional={"hosting": st.sampled_from(["geneva", "zurich"]), "address": st.just("203.0.113.5")},
+            ),
+            min_size=1,
+            max_size=2,
+            unique_by=lambda each: each["name"],
+        ),
+        "components": st.dictionaries(st.sampled_from(["core", "mfa", "reverse_proxy", "mongodb"]), _COMPONENT, max_size=2),
+    },
+)
+_SPECS = st.fixed_dictionaries(
+    {"domain": st.just("pryv.acme.test")},
+    optional={
+        "variables": _VARIABLES,
+        "secrets": st.sampled_from([
+            {"REGISTER_ADMIN_KEY": {"secretKeyRef": {"name": "keys", "key": "admin"}}},
+            {"MAIL_SMTP_PASS": {"secretKeyRef": {"name": "keys", "key": "smtp"}}, "CORE_SYSTEM_KEY": {"generate": {}}},
+        ]),
+        "networkPolicy": st.booleans(),
+        "imageRegistry": st.just("registry.acme.test/pryv"),
+        "imagePullSecrets": st.just([{"name": "login"}]),
+        "deletionPolicy": st.sampled_from(["Retain", "Delete"]),
+        "roles": st.fixed_dictionaries(
+            {},
+            optional={
+                "core": _CORE,
+                "reg-master": st.fixed_dictionaries({}, optional={"address": st.just("203.0.113.1"), "components": st.just({"mail": {}})}),
+                "reg-slave": st.just({}),
+                "static": st.fixed_dictionaries(
+                    {"service": st.sampled_from([{"annotations": {"example.com/a": "b"}}, {"type": "NodePort"}])},
+                    optional={"address": st.just("203.0.113.2")},
+                ),
+            },
+        ),
+    },
+)  # fmt: skip
+
+
+def test_random_edits_end_in_a_fresh_install(user: PlatformUser, pytestconfig: pytest.Config) -> None:
+    """Bursts of edits, one as soon as the one before was taken; then the operator is let to come to a view of the last one."""
+    count = pytestconfig.getoption("--edits") or (500 if pytestconfig.getoption("--long") else 50)
+    seed = pytestconfig.getoption("--edits-seed") or random.SystemRandom().randrange(2**32)
+    print(f"{count} edits, seed {seed}")
+    user.secret("keys", admin="planted-admin-key", smtp="planted-smtp-pass")
+    last: Object = {}
+    for number, last in enumerate(specs(count, seed), start=1):
+        user.replace_platform(last)
+        if number % BURST == 0:
+            user.wait_observed()
+    # Node ports without an address never get ready; and what is to be found again must be kept.
+    last = {**last, "deletionPolicy": "Retain", "roles": {**last.get("roles", {}), "static": {}}}
+    user.replace_platform(last)
+    user.wait_ready()
+    edited = what_is_there(user)
+    user.delete("pryvplatform", "acme")
+    user.until_gone("services,configmaps,networkpolicies,deployments,statefulsets,pods")
+    user.replace_platform(last)
+    user.wait_ready()
+    fresh = what_is_there(user)
+    assert fresh.keys() == edited.keys()
+    for name, item in edited.items():
+        assert fresh[name] == item, f"{name} of a fresh install against the edited one:\n" + "\n".join(differences(fresh[name], item))
+
+
+def differences(one: Any, other: Any) -> list[str]:
+    """Lines that only one side has."""
+    texts = [json.dumps(each, indent=1, sort_keys=True).splitlines() for each in (one, other)]
+    return list(difflib.unified_diff(*texts, "fresh", "edited", n=4))
+
+
+def specs(count: int, seed: int) -> list[Object]:
+    """Random specs, the same for a seed."""
+    found: list[Object] = []
+
+    @settings(max_examples=count, database=None, deadline=None, phases=[Phase.generate])
+    @hypothesis.seed(seed)
+    @given(_SPECS)
+    def collect(spec: Object) -> None:
+        found.append(spec)
+
+    collect()
+    return (found * (count // len(found) + 1))[:count]
+
+
+def what_is_there(user: PlatformUser) -> dict[str, Any]:
+    """What the operator wrote, by kind and name: labels and spec with the content they name in place of its hash.
+
+    Left out is what differs between any two installs: addresses (a Service's name stands for its address) and node ports.
+    """
+    items = user.list(_KINDS)
+    names = {item["spec"]["clusterIP"]: item["metadata"]["name"] for item in items if item["kind"] == "Service"}
+    contents = {
+        item["metadata"]["name"]: decoded(item, names)
+        for item in items
+        if item["kind"] in ("ConfigMap", "Secret") and item["metadata"]["labels"].get("pryv.io/purpose") == "config"
+    }
+    found: dict[str, Any] = {}
+    for item in items:
+        name = item["metadata"]["name"]
+        if name not in contents:
+            body = item.get("spec") or decoded(item, names)
+            found[f"{item['kind']}/{name}"] = plain({"labels": item["metadata"]["labels"], "body": body}, names, contents)
+    return found
+
+
+def plain(value: Any, names: dict[str, str], contents: dict[str, Any]) -> Any:
+    """A value with addresses named, content in place of its name, and what the cluster chose left out."""
+    if isinstance(value, dict):
+        chosen = ("nodePort", "clusterIP", "clusterIPs", "volumeName")
+        return {key: plain(each, names, contents) for key, each in value.items() if key not in chosen}
+    if isinstance(value, list):
+        return [plain(each, names, contents) for each in value]
+    return contents.get(value, names.get(value, value)) if isinstance(value, str) else value
+
+
+def decoded(item: Object, names: dict[str, str]) -> dict[str, str]:
+    """An object's data as text, its cluster IPs named."""
+    data = item["data"]
+    texts = {key: base64.b64decode(text).decode() for key, text in data.items()} if item["kind"] == "Secret" else data
+    return {key: _ADDRESS.sub(lambda match: names.get(match[0], match[0]), text) for key, text in texts.items()}

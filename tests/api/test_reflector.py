@@ -1,0 +1,101 @@
+"""The reflector: it learns of everything that moves, and keeps only metadata."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+import pytest
+
+from pryv_operator.cluster import client
+from pryv_operator.cluster.client import Cluster
+from pryv_operator.cluster.errors import RefusedError
+from pryv_operator.cluster.reflector import Moved, Reflector
+from pryv_operator.cluster.resources import CONFIG_MAPS, Object
+from tests.cluster.control_plane import ControlPlane
+
+KEPT = frozenset({"kept"})
+
+
+def config_map(namespace: str, name: str, **labels: str) -> Object:
+    metadata = {"name": name, "namespace": namespace, "labels": labels}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"a": "b" * 1000}}
+
+
+class _Following:
+    """What a reflector has told."""
+
+    def __init__(self, reflector: Reflector, told: list[Moved]) -> None:
+        self.reflector = reflector
+        self.told = told
+
+    async def hears(self, name: str, *, gone: bool = False) -> Moved:
+        async with asyncio.timeout(20):
+            while True:
+                for moved in self.told:
+                    if (moved.name, moved.gone) == (name, gone):
+                        return moved
+                await asyncio.sleep(0.02)
+
+
+@asynccontextmanager
+async def following(cluster: Cluster, namespace: str, **options: Any) -> AsyncIterator[_Following]:
+    told: list[Moved] = []
+    reflector = Reflector(cluster, CONFIG_MAPS, namespace, told.append, keep_labels=KEPT, **options)
+    task = asyncio.create_task(reflector.run())
+    try:
+        async with asyncio.timeout(20):
+            await reflector.synced.wait()
+        yield _Following(reflector, told)
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+@pytest.mark.parametrize("streaming", [True, False], ids=["streaming list", "list page by page"])
+async def test_it_hears_of_what_is_there_comes_changes_and_goes(control_plane: ControlPlane, namespace: str, streaming: bool) -> None:
+    async with Cluster(await client.kubeconfig(control_plane.kubeconfig)) as cluster:
+        watch = cluster.watch
+
+        def older_server(resource: Any, where: Any, query: Any, *, accept: str) -> Any:
+            if not streaming and "sendInitialEvents" in query:
+                raise RefusedError(422, "Invalid", "sendInitialEvents is forbidden for watch unless the WatchList feature gate is enabled")
+            return watch(resource, where, query, accept=accept)
+
+        cluster.watch = older_server  # type: ignore[method-assign]
+        await cluster.create(config_map(namespace, "there", kept="1", dropped="2"))
+        async with following(cluster, namespace) as follower:
+            assert (await follower.hears("there")).labels == (("kept", "1"),)
+            made = await cluster.create(config_map(namespace, "new"))
+            await follower.hears("new")
+            await cluster.delete(made)
+            await follower.hears("new", gone=True)
+
+
+async def test_it_finds_out_what_went_while_it_did_not_look(control_plane: ControlPlane, namespace: str) -> None:
+    """After 410 Gone everything is listed anew, and compared."""
+    async with Cluster(await client.kubeconfig(control_plane.kubeconfig)) as cluster:
+        made = await cluster.create(config_map(namespace, "lost", kept="yes"))
+        async with following(cluster, namespace) as follower:
+            await follower.hears("lost")
+            told, reflector = follower.told, follower.reflector
+        await cluster.delete(made)
+        reflector._version = "1"  # long compacted, or never seen by this server
+        task = asyncio.create_task(reflector.run())
+        try:
+            gone = await _Following(reflector, told).hears("lost", gone=True)
+            assert gone.labels == (("kept", "yes"),)
+        finally:
+            task.cancel()
+
+
+async def test_a_selector_narrows_what_it_hears_of(control_plane: ControlPlane, namespace: str) -> None:
+    async with Cluster(await client.kubeconfig(control_plane.kubeconfig)) as cluster:
+        await cluster.create(config_map(namespace, "other"))
+        async with following(cluster, namespace, selector="kept=1") as follower:
+            await cluster.create(config_map(namespace, "mine", kept="1"))
+            await follower.hears("mine")
+            assert not [moved for moved in follower.told if moved.name != "mine"]

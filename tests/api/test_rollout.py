@@ -1,0 +1,281 @@
+"""Changes that cannot hurt: order, hold, roll back, history, stop, pause and restart, on the real API server."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.api.operator_process import OperatorProcess
+from tests.api.platforms import MINE, PlatformUser
+from tests.cluster.control_plane import ControlPlane
+from tests.cluster.fixtures import new_namespace
+from tests.cluster.waiting import wait_until
+
+TWO_CORES = [{"name": "co1"}, {"name": "co2"}]
+BAD, CRASHING = "docker.io/pryvio/hfs:does-not-exist", "docker.io/pryvio/hfs:crash"
+SOON = {"progressDeadlineSeconds": 5}
+CRASHES = {"simulated.pryv.io/behaviour": "crash"}
+WORKLOADS = "deployments,statefulsets"
+
+
+def roles(**core: Any) -> dict[str, Any]:
+    return {"core": {"instances": TWO_CORES, **core}}
+
+
+def with_image(component: str, image: str) -> dict[str, Any]:
+    return roles(components={component: {"image": image}})
+
+
+def history(user: PlatformUser) -> dict[int, dict[str, Any]]:
+    found = user.list("controllerrevisions", f"{MINE},pryv.io/purpose=history")
+    return {item["revision"]: item for item in found}
+
+
+def settled(user: PlatformUser, operator: OperatorProcess) -> None:
+    """Nothing is left to do: some passes have been made since."""
+    user.wait_passes(operator, 2)
+
+
+def rolled(before: dict[str, str], after: dict[str, str]) -> set[str]:
+    return {name for name in before | after if before.get(name) != after.get(name)}
+
+
+def first_made(user: PlatformUser, component: str) -> list[str]:
+    """Instances in the order in which their newest pod of a component was made."""
+    pods = [each for each in user.list("pods") if each["metadata"]["labels"]["pryv.io/component"] == component]
+    pods = [each for each in pods if not each["metadata"].get("deletionTimestamp")]
+    ordered = sorted(pods, key=lambda each: (each["metadata"]["creationTimestamp"], each["metadata"]["resourceVersion"]))
+    return [each["metadata"]["labels"]["pryv.io/instance"] for each in ordered]
+
+
+@pytest.fixture(scope="module")
+def shared(control_plane: ControlPlane, operator: OperatorProcess) -> Iterator[PlatformUser]:
+    """A namespace for a platform that the tests of this module share."""
+    with new_namespace(control_plane) as name:
+        someone = PlatformUser(control_plane, name, operator)
+        yield someone
+        someone.delete_all()
+
+
+@pytest.fixture
+def ready(shared: PlatformUser) -> PlatformUser:
+    """A platform with two cores whose newest revision is complete."""
+    shared.settle(roles=roles())
+    wait_until(lambda: _complete(history(shared)[newest(shared)]), "the newest revision to be complete", seconds=60)
+    return shared
+
+
+def newest(user: PlatformUser) -> int:
+    return max(history(user), default=0)
+
+
+def _complete(revision: dict[str, Any]) -> bool:
+    return revision["metadata"]["annotations"].get("pryv.io/complete") == "true"
+
+
+def test_instances_are_changed_one_after_the_other(ready: PlatformUser) -> None:
+    before = newest(ready)
+    ready.settle(roles=roles(), variables={"MAX_UPLOAD_SIZE_MB": 77})
+    assert first_made(ready, "reverse-proxy") == ["reg", "co1", "co2", "sw"]
+    assert first_made(ready, "core") == ["co1", "co2"]
+    assert ready.get("pryvplatform", "acme")["status"]["revision"] == newest(ready) == before + 1
+
+
+def test_a_bad_change_stops_itself(ready: PlatformUser) -> None:
+    before = ready.pods()
+    ready.apply_platform(roles=with_image("hfs", BAD), rollout=SOON)
+    held = ready.wait_reason("RolloutHeld")
+    assert "co1/hfs" in held["message"]
+    assert "cannot be pulled" in held["message"]
+    assert "not touched: co2/hfs" in held["message"]
+    assert ready.condition("Stalled")["status"] == "True"
+    assert rolled(before, ready.pods()) <= {"co1/hfs"}
+    ready.apply_platform(roles=with_image("hfs", "docker.io/pryvio/hfs:1.9.3"), rollout=SOON)
+    ready.wait_ready()
+    assert rolled(before, ready.pods()) == {"co1/hfs", "co2/hfs"}
+
+
+@pytest.mark.long
+def test_a_held_rollout_is_tried_again_when_asked(ready: PlatformUser) -> None:
+    ready.apply_platform(roles=with_image("hfs", BAD), rollout=SOON)
+    ready.wait_reason("RolloutHeld")
+    ready.annotate("pryvplatform", "acme", **{"pryv.io/reconcile": "again"})
+    ready.wait_reason("ImagePullBackOff")
+    ready.wait_reason("RolloutHeld")
+
+
+def test_a_failed_change_is_put_back(ready: PlatformUser, operator: OperatorProcess) -> None:
+    before, good = ready.pods(), newest(ready)
+    templates = {each["metadata"]["name"]: each["spec"]["template"] for each in ready.list(WORKLOADS)}
+    ready.apply_platform(roles=with_image("hfs", CRASHING), rollout={**SOON, "onFailure": "Rollback"})
+    back = ready.wait_reason("RolledBack")
+    assert f"revision {good + 1} has failed" in back["message"]
+    assert f"revision {good} runs again" in back["message"]
+    assert rolled(before, ready.pods()) == {"co1/hfs"}
+    assert {each["metadata"]["name"]: each["spec"]["template"] for each in ready.list(WORKLOADS)} == templates
+    settled(ready, operator)
+    ready.apply_platform(roles=roles(), rollout={**SOON, "onFailure": "Rollback"})
+    ready.wait_ready()
+
+
+@pytest.mark.long
+def test_a_bad_value_of_a_referenced_secret_is_put_back_without_rendering_again(user: PlatformUser) -> None:
+    """The value that worked is gone from the Secret; the recorded templates still name the configuration that holds it."""
+    secrets = {"REGISTER_ADMIN_KEY": {"secretKeyRef": {"name": "admin", "key": "key"}}}
+    user.secret("admin", key="first-value-1234")
+    user.apply_platform(secrets=secrets)
+    user.wait_ready()
+    wait_until(lambda: all(map(_complete, history(user).values())), "the first revision to be complete", seconds=60)
+    templates = {each["metadata"]["name"]: each["spec"]["template"] for each in user.list(WORKLOADS)}
+    user.secret("admin", key="second-value-5678")
+    crashing = {"reg-master": {"components": {"register": {"annotations": CRASHES}}}}
+    user.apply_platform(secrets=secrets, roles=crashing, rollout={**SOON, "onFailure": "Rollback"})
+    user.wait_reason("RolledBack")
+    assert {each["metadata"]["name"]: each["spec"]["template"] for each in user.list(WORKLOADS)} == templates
+    kept = json.dumps(list(history(user).values()))
+    assert not any(value in kept for value in ("first-value-1234", "second-value-5678"))
+
+
+@pytest.mark.long
+def test_an_older_image_is_not_put_back_on_a_store(ready: PlatformUser) -> None:
+    ready.apply_platform(roles=with_image("mongodb", "docker.io/pryvio/mongodb:crash"), rollout={**SOON, "onFailure": "Rollback"})
+    held = ready.wait_reason("RolloutHeld")
+    assert "migrated its data" in held["message"]
+    assert [
+        each["spec"]["template"]["spec"]["containers"][0]["image"]
+        for each in ready.list("statefulsets")
+        if "mongodb" in each["metadata"]["name"]
+    ].count("docker.io/pryvio/mongodb:crash") == 1
+
+
+def test_paused_nothing_is_applied_and_it_says_what_would_be(ready: PlatformUser, operator: OperatorProcess) -> None:
+    settled(ready, operator)
+    before = ready.versions()
+    ready.apply_platform(roles=roles(), variables={"PLATFORM_NAME": "Another"}, rollout={"paused": True})
+    paused = ready.wait_reason("Paused")
+    assert "Deployment acme-reg-register" in paused["message"]
+    assert "Deployment acme-reg-dns" in paused["message"]
+    assert ready.condition("Paused")["status"] == "True"
+    ready.kubectl("delete", "networkpolicy", "acme-co1-mongodb", "--wait=true")
+    wait_until(lambda: "NetworkPolicy acme-co1-mongodb" in ready.condition()["message"], "the drift to be reported", seconds=60)
+    after = ready.versions()
+    moved = {name for name in before | after if before.get(name) != after.get(name)}
+    assert moved == {"PryvPlatform/acme", "NetworkPolicy/acme-co1-mongodb"}
+    ready.apply_platform(roles=roles(), variables={"PLATFORM_NAME": "Another"}, rollout={"paused": False})
+    ready.wait_ready()
+    assert ready.condition("Paused")["status"] == "False"
+
+
+def test_stopped_everything_ends_and_all_data_stay(ready: PlatformUser) -> None:
+    claims = {each["metadata"]["name"]: each["metadata"]["uid"] for each in ready.list("persistentvolumeclaims")}
+    revision = newest(ready)
+    ready.apply_platform(roles=roles(), stopped=True)
+    ready.wait_reason("Stopped")
+    assert ready.pods() == {}
+    ready.apply_platform(roles=roles(), stopped=False)
+    ready.wait_ready()
+    assert {each["metadata"]["name"]: each["metadata"]["uid"] for each in ready.list("persistentvolumeclaims")} == claims
+    assert newest(ready) == revision, "how often it runs is no change of what is wanted"
+
+
+@pytest.mark.parametrize(
+    ("target", "meant"),
+    [
+        ("co2/hfs", {"co2/hfs"}),
+        pytest.param("static", {"sw/app-web-auth3", "sw/reverse-proxy"}, marks=pytest.mark.long),
+        pytest.param("mongodb", {"co1/mongodb", "co2/mongodb"}, marks=pytest.mark.long),
+        pytest.param("reg", {"reg/dns", "reg/mail", "reg/redis", "reg/register", "reg/reverse-proxy"}, marks=pytest.mark.long),
+    ],
+)
+def test_restart_without_a_change(ready: PlatformUser, operator: OperatorProcess, target: str, meant: set[str]) -> None:
+    before = ready.pods()
+    ready.annotate("pryvplatform", "acme", **{"pryv.io/restart": f"{target}@1"})
+    ready.until_rolled(before, meant)
+    settled(ready, operator)
+    assert rolled(before, ready.pods()) == meant
+
+
+@pytest.mark.long
+def test_a_second_restart_leaves_the_first_one_alone(ready: PlatformUser, operator: OperatorProcess) -> None:
+    before = ready.pods()
+    for target in ("co1/hfs@1", "sw/reverse-proxy@2"):
+        ready.annotate("pryvplatform", "acme", **{"pryv.io/restart": target})
+        name = target.partition("@")[0]
+        ready.until_rolled(before, {name})
+        settled(ready, operator)
+        between = ready.pods()
+        assert rolled(before, between) == {name}
+        before = between
+
+
+@pytest.mark.long
+def test_a_restart_of_what_is_not_there_says_so(ready: PlatformUser) -> None:
+    ready.annotate("pryvplatform", "acme", **{"pryv.io/restart": "nonsense@1"})
+    wait_until(
+        lambda: [
+            each for each in ready.get("pryvplatform", "acme")["status"].get("warnings", []) if each["reason"] == "UnknownRestartTarget"
+        ],
+        "the warning",
+        seconds=60,
+    )
+
+
+def test_a_rotation_rolls_all_consumers_in_one_step(ready: PlatformUser) -> None:
+    before = ready.pods()
+    old = {each["metadata"]["name"] for each in ready.list("secrets", f"{MINE},pryv.io/purpose=generated")}
+    ready.apply_platform(roles=roles(), secrets={"CORE_SYSTEM_KEY": {"generate": {"rotation": 1}}})
+    ready.wait_ready()
+    consumers = rolled(before, ready.pods())
+    assert {"reg/register", "co1/core", "co2/core"} <= consumers
+    assert _complete(history(ready)[newest(ready)])
+    wait_until(
+        lambda: "acme-generated-core-system-key" not in {each["metadata"]["name"] for each in ready.list("secrets")},
+        "the old value to be removed",
+        seconds=60,
+    )
+    now = {each["metadata"]["name"] for each in ready.list("secrets", f"{MINE},pryv.io/purpose=generated")}
+    assert now - old == {"acme-generated-core-system-key.1"}
+
+
+@pytest.mark.long
+def test_a_deleted_generated_secret_is_made_anew_with_a_warning(ready: PlatformUser) -> None:
+    before = ready.pods()
+    ready.kubectl("delete", "secret", "acme-generated-core-system-key")
+    ready.until_rolled(before, {"reg/register", "co1/core", "co2/core"})
+    ready.wait_ready()
+    warnings = ready.get("pryvplatform", "acme")["status"]["warnings"]
+    assert any(each["reason"] == "SecretMadeAnew" and "acme-generated-core-system-key" in each["message"] for each in warnings)
+
+
+@pytest.mark.long
+def test_history_is_kept_within_its_limit(ready: PlatformUser) -> None:
+    first = newest(ready)
+    for number in (1, 2, 3):
+        ready.apply_platform(roles=roles(), rollout={"historyLimit": 1}, variables={"PLATFORM_NAME": f"Name {number}"})
+        ready.wait_ready()
+    wait_until(lambda: sorted(history(ready)) == [first + 2, first + 3], "the history to be cut", seconds=60)
+    named = {name for each in history(ready).values() for name in json.loads(each["metadata"]["annotations"]["pryv.io/references"])}
+    there = {f"{each['kind']}/{each['metadata']['name']}" for each in ready.list("configmaps,secrets")}
+    assert named <= there
+
+
+def test_a_rollout_edited_in_the_middle_goes_on_with_the_newer_one(ready: PlatformUser) -> None:
+    ready.apply_platform(roles=with_image("hfs", BAD))
+    ready.wait_reason("ImagePullBackOff")
+    before = ready.pods()
+    ready.apply_platform(roles=with_image("hfs", "docker.io/pryvio/hfs:1.9.3"))
+    ready.wait_ready()
+    assert rolled(before, ready.pods()) == {"co1/hfs", "co2/hfs"}
+
+
+@pytest.mark.long
+def test_an_autoscaler_may_scale_what_may_run_several_times(ready: PlatformUser, operator: OperatorProcess) -> None:
+    ready.kubectl("scale", "deployment", "acme-reg-register", "--replicas=2")
+    ready.wait_ready()
+    settled(ready, operator)
+    assert ready.get("deployment", "acme-reg-register")["spec"]["replicas"] == 2
+    ready.kubectl("scale", "deployment", "acme-co1-mfa", "--replicas=2")
+    wait_until(lambda: ready.get("deployment", "acme-co1-mfa")["spec"]["replicas"] == 1, "what runs once to be put back", seconds=60)

@@ -1,0 +1,121 @@
+"""Templates of one's own: received archives of every generation become running platforms, with no code specific to a release."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import io
+import json
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.api.platforms import PlatformUser
+from tests.api.test_tls import mounted, template
+
+CLUSTERS = ("1.6.12-cluster", "1.9.2-cluster")
+SINGLE_NODES = ("1.7.3-single-node", "1.9.2-single-node")
+#: The one that is tried without --long.
+OFTEN = "1.9.2-single-node"
+#: What each says of itself (TEMPLATE_VERSION; there was none in 2019).
+RELEASES = {
+    "1.6.12-cluster": "1.6.12",
+    "1.9.2-cluster": "1.9.0",
+    "1.7.3-single-node": "1.7.3",
+    "1.9.2-single-node": "1.9.0",
+    "2019-seed-era": "2019",
+}
+
+
+def archive(folder: Path, top: str) -> bytes:
+    """A leader's folder as an archive, like those Pryv hands out."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as tar:
+        tar.add(folder, f"{top}/config-leader")
+    return packed.getvalue()
+
+
+def config_map(user: PlatformUser, name: str, content: bytes) -> None:
+    user.apply({
+        "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name},
+        "binaryData": {"archive.tgz": base64.b64encode(content).decode()},
+    })  # fmt: skip
+
+
+FROM = {"archive": {"configMapKeyRef": {"name": "received", "key": "archive.tgz"}}}
+
+
+@pytest.mark.parametrize("release", [OFTEN, *(pytest.param(each, marks=pytest.mark.long) for each in RELEASES if each != OFTEN)])
+def test_a_received_archive_becomes_a_platform(user: PlatformUser, shared_pryv: Path, release: str) -> None:
+    folder = shared_pryv / "releases" / release / "config-leader"
+    config_map(user, "received", archive(folder, "received"))
+    roles: dict[str, Any] = {"singlenode": {}} if release in SINGLE_NODES else {}
+    user.apply_platform(templates=FROM, roles=roles, variables=filled_in(shared_pryv, release))
+    user.wait_ready()
+    assert user.get("pryvplatform", "acme")["status"]["release"] == RELEASES[release]
+    components = {name.split("/", 1)[1] for name in user.pods()}
+    assert {"reverse-proxy", "core", "register", "dns", "redis", "mongodb"} <= components
+    conf = mounted(user, template(user, "single/reverse-proxy" if roles else "co1/reverse-proxy"), "/app/conf")
+    assert any("pryv.acme.test" in text for text in conf.values())
+
+
+def filled_in(shared_pryv: Path, release: str) -> dict[str, Any]:
+    """What a person would still have to say: nothing of what the operator computes."""
+    return {}
+
+
+@pytest.mark.long
+def test_an_archive_that_is_none_says_so_and_others_go_on(user: PlatformUser) -> None:
+    config_map(user, "received", gzip.compress(b"no tar at all" * 100))
+    user.apply_platform(templates=FROM)
+    user.apply_platform("other", domain="other.acme.test")
+    condition = user.wait_trouble()
+    assert "archive.tgz" in condition["message"], condition
+    assert condition["reason"].startswith("Archive"), condition
+    user.wait_ready("other")
+    assert not [name for name in user.pods() if not name]
+
+
+@pytest.mark.long
+def test_a_config_map_that_appears_is_enough(user: PlatformUser, shared_pryv: Path) -> None:
+    user.apply_platform(templates=FROM)
+    condition = user.wait_reason("TemplatesNotFound")
+    assert "ConfigMap received" in condition["message"]
+    config_map(user, "received", archive(shared_pryv / "releases" / "1.9.2-cluster" / "config-leader", "reg-master"))
+    user.wait_ready()
+
+
+def test_files_of_ones_own(user: PlatformUser) -> None:
+    compose = "services:\n  {name}:\n    image: registry.acme.test/{name}:1\n    volumes:\n    - ./{name}/conf/:/app/conf/:ro\n"
+    texts = {name: compose.replace("{name}", name) for name in ("register", "core", "web")}
+    user.apply({
+        "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "mine"},
+        "data": {f"{name}.yml": text for name, text in texts.items()} | {"conf": '{"name": {{ PLATFORM_NAME | tojson }}}'},
+    })  # fmt: skip
+    files = [
+        {"role": role, "configMapRef": {"name": "mine"}, "items": [{"key": f"{name}.yml", "path": "pryv.yml"}]}
+        for role, name in (("reg-master", "register"), ("core", "core"), ("static", "web"))
+    ]
+    files[0]["items"] += [{"key": "conf", "path": "register/conf/register.json.j2"}]  # type: ignore[operator]
+    user.apply_platform(templates={"files": files}, variables={"PLATFORM_NAME": 'Acme "Health"'})
+    user.wait_ready()
+    assert user.pods().keys() == {"reg/register", "co1/core", "sw/web"}
+    conf = mounted(user, template(user, "reg/register"), "/app/conf")["register.json"]
+    assert json.loads(conf) == {"name": 'Acme "Health"'}
+    warnings = {each["reason"] for each in user.get("pryvplatform", "acme")["status"]["warnings"]}
+    assert "UnknownService" in warnings
+
+
+@pytest.mark.long
+def test_everything_of_an_archive_in_a_secret_stays_in_secrets(user: PlatformUser, shared_pryv: Path) -> None:
+    content = archive(shared_pryv / "releases" / "1.6.12-cluster" / "config-leader", "received")
+    data = {"archive.tgz": base64.b64encode(content).decode()}
+    user.apply({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "received"}, "data": data})
+    user.apply_platform(templates={"archive": {"secretKeyRef": {"name": "received", "key": "archive.tgz"}}})
+    user.wait_ready()
+    assert "server_name" not in user.kubectl("get", "configmaps", "-o", "json")
+    assert "server_name" in "".join(mounted(user, template(user, "co1/reverse-proxy"), "/app/conf").values())
+    environment = [each for container in template(user, "co1/core")["containers"] for each in container["env"]]  # type: ignore[union-attr]
+    assert [each for each in environment if each["name"] == "NUM_PROCS" and "valueFrom" in each]

@@ -1,0 +1,157 @@
+"""Certificates: a private authority of the platform's own, one that a user brings, and cert-manager's."""
+
+from __future__ import annotations
+
+import base64
+import datetime as dt
+
+import pytest
+from cryptography import x509
+from cryptography.x509.verification import PolicyBuilder, Store
+
+from pryv_operator.reconcile import authority
+from tests.api.platforms import PlatformUser
+from tests.api.test_main_job import COMPONENTS, rolled
+
+PROXIES = {name for name in COMPONENTS if name.endswith("reverse-proxy")}
+NODE = {"reg/register", "reg/dns", "reg/mail", "co1/core", "co1/mfa", "co1/preview", "co1/hfs", "co1/webhooks"}
+NAMES = ["pryv.acme.test", "*.pryv.acme.test"]
+
+
+def test_a_private_authority_is_made_and_trusted(standing: PlatformUser) -> None:
+    standing.settle()
+    ca = certificates(standing, "acme-private-ca-1")[0]
+    chain = certificates(standing, "acme-private-tls-1")
+    verifier = PolicyBuilder().store(Store([ca])).build_server_verifier(x509.DNSName("co1.pryv.acme.test"))
+    verifier.verify(chain[0], chain[1:])
+    for component in NODE:
+        spec = template(standing, component)
+        (container,) = spec["containers"]
+        assert {"name": "NODE_EXTRA_CA_CERTS", "value": "/etc/pryv/authority/ca.crt"} in container["env"], component
+        assert mounted(standing, spec, "/etc/pryv/authority")["ca.crt"].startswith("-----BEGIN CERTIFICATE-----")
+    conf = mounted(standing, template(standing, "co1/reverse-proxy"), "/app/conf")
+    assert conf["secret/pryv.acme.test-bundle.crt"] == text(standing, "acme-private-tls-1", "tls.crt")
+    assert conf["secret/pryv.acme.test-key.pem"] == text(standing, "acme-private-tls-1", "tls.key")
+    assert "BEGIN DH PARAMETERS" in conf["secret/dhsecure.pem"]
+    (warning,) = [each for each in standing.get("pryvplatform", "acme")["status"]["warnings"] if each["reason"] == "PrivateCertificate"]
+    assert "acme-private-ca-1" in warning["message"]
+
+
+@pytest.mark.long
+def test_an_absent_certificate_holds_back_the_reverse_proxies_only(user: PlatformUser) -> None:
+    issuer = make_issuer()
+    user.apply_platform(tls={"secretName": "mine", "caBundle": issuer.pem})
+    condition = user.wait_reason("WaitingForCertificate")
+    assert "Secret mine" in condition["message"]
+    user.wait_pods(COMPONENTS - PROXIES)
+    tls_secret(user, "mine", authority.make_certificate(issuer, NAMES, now()))
+    user.wait_ready()
+    before = user.pods()
+    assert before.keys() == COMPONENTS
+    assert mounted(user, template(user, "co1/core"), "/etc/pryv/authority")["ca.crt"] == issuer.pem
+    # A renewed one rolls the reverse proxies, and nothing else.
+    tls_secret(user, "mine", authority.make_certificate(issuer, NAMES, now()))
+    user.until_rolled(before, PROXIES)
+    user.wait_ready()
+    assert rolled(before, user.pods()) == PROXIES
+    # Taken away again: what runs keeps running.
+    pods = user.pods()
+    user.delete("secret", "mine")
+    user.wait_reason("WaitingForCertificate")
+    assert user.pods() == pods
+
+
+@pytest.mark.long
+def test_a_role_may_have_a_certificate_of_its_own(user: PlatformUser) -> None:
+    issuer = make_issuer()
+    tls_secret(user, "mine", authority.make_certificate(issuer, NAMES, now()))
+    web = {"static": {"tls": {"secretName": "web"}}}
+    user.apply_platform(tls={"secretName": "mine"}, roles=web)
+    user.wait_reason("WaitingForCertificate")
+    user.wait_pods(COMPONENTS - {"sw/reverse-proxy"})
+    pair = authority.make_certificate(issuer, ["sw.pryv.acme.test", "mfa.pryv.acme.test"], now())
+    tls_secret(user, "web", pair)
+    user.wait_ready()
+    assert not [each for each in user.get("pryvplatform", "acme")["status"]["warnings"] if each["reason"] == "CertificateNames"]
+    before = user.pods()
+    assert mounted(user, template(user, "sw/reverse-proxy"), "/app/conf")["secret/pryv.acme.test-bundle.crt"] == pair.chain
+    tls_secret(user, "web", authority.make_certificate(issuer, ["sw.pryv.acme.test"], now()))
+    user.until_rolled(before, {"sw/reverse-proxy"})
+    user.wait_ready()
+    assert rolled(before, user.pods()) == {"sw/reverse-proxy"}
+    warnings = {each["reason"]: each["message"] for each in user.get("pryvplatform", "acme")["status"]["warnings"]}
+    assert "mfa.pryv.acme.test" in warnings["CertificateNames"]
+
+
+@pytest.mark.long
+def test_a_certificate_that_cannot_serve_says_why(user: PlatformUser) -> None:
+    issuer = make_issuer()
+    good, other = (authority.make_certificate(issuer, NAMES, now()) for _ in range(2))
+    user.apply({
+        "apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/tls", "metadata": {"name": "mine"},
+        "stringData": {"tls.crt": good.chain, "tls.key": other.key},
+    })  # fmt: skip
+    user.apply_platform(tls={"secretName": "mine"})
+    condition = user.wait_reason("CertificateInvalid")
+    assert "Secret mine" in condition["message"]
+    user.wait_pods(COMPONENTS - PROXIES)
+    tls_secret(user, "mine", authority.make_certificate(issuer, ["pryv.acme.test"], now()))
+    user.wait_ready()
+    warnings = {each["reason"]: each["message"] for each in user.get("pryvplatform", "acme")["status"]["warnings"]}
+    assert "*.pryv.acme.test" in warnings["CertificateNames"]
+
+
+@pytest.mark.long
+def test_an_issuer_without_cert_manager_says_so(user: PlatformUser) -> None:
+    user.apply_platform(tls={"issuerRef": {"name": "letsencrypt", "kind": "ClusterIssuer"}})
+    condition = user.wait_reason("CertManagerNotInstalled")
+    assert "cert-manager" in condition["message"]
+    user.wait_pods(COMPONENTS - PROXIES)
+
+
+def now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)
+
+
+def make_issuer() -> authority.Issued:
+    pair = authority.make_authority("tests", now())
+    issued = authority.read("tests-1", pair.chain, pair.key)
+    assert issued
+    return issued
+
+
+def tls_secret(user: PlatformUser, name: str, pair: object) -> None:
+    user.apply({
+        "apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/tls", "metadata": {"name": name},
+        "stringData": {"tls.crt": pair.chain, "tls.key": pair.key},  # type: ignore[attr-defined]
+    })  # fmt: skip
+
+
+def text(user: PlatformUser, secret: str, key: str) -> str:
+    return base64.b64decode(user.get("secret", secret)["data"][key]).decode()
+
+
+def certificates(user: PlatformUser, secret: str) -> list[x509.Certificate]:
+    return x509.load_pem_x509_certificates(text(user, secret, "tls.crt").encode())
+
+
+def template(user: PlatformUser, component: str) -> dict[str, object]:
+    """A component's pod spec."""
+    name = "acme-" + component.replace("/", "-")
+    workload = user.find("deployment", name) or user.get("statefulset", name)
+    return workload["spec"]["template"]["spec"]  # type: ignore[no-any-return]
+
+
+def mounted(user: PlatformUser, spec: dict[str, object], target: str) -> dict[str, str]:
+    """The files a container finds below a mount: path → text."""
+    (container,) = spec["containers"]  # type: ignore[misc]
+    (mount,) = (each for each in container["volumeMounts"] if each["mountPath"] == target)  # type: ignore[has-type]
+    (volume,) = (each for each in spec["volumes"] if each["name"] == mount["name"])  # type: ignore[attr-defined]
+    found: dict[str, str] = {}
+    for source in volume["projected"]["sources"]:
+        kind, part = next(iter(source.items()))
+        data = user.get(kind, part["name"])["data"]
+        for item in part["items"]:
+            raw = data[item["key"]]
+            found[item["path"]] = base64.b64decode(raw).decode() if kind == "secret" else raw
+    return found

@@ -1,0 +1,64 @@
+"""An upgrade of the operator rolls nothing: it finds what earlier versions have applied, and no pod is made anew."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.api.operator_process import OperatorProcess
+from tests.api.platforms import PlatformUser, platform
+from tests.cluster.waiting import wait_until
+
+#: The keys in there were made for these files, and are used nowhere else.
+#: What the operator had applied for a platform, field by field, as of a commit: ``spec``, the remembered part of ``status``, ``objects``.
+EARLIER = sorted((Path(__file__).parent / "upgrade").glob("*.json"))
+COMPONENTS = 23
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("path", EARLIER, ids=[path.stem for path in EARLIER])
+def test_an_upgrade_rolls_nothing(user: PlatformUser, operator: OperatorProcess, path: Path) -> None:
+    earlier = json.loads(path.read_text())
+    operator.stop()
+    try:
+        user.apply({**platform(), "spec": earlier["spec"]})
+        uid = user.get("pryvplatform", "acme")["metadata"]["uid"]
+        status = json.dumps({"status": earlier["status"]})
+        user.kubectl("patch", "pryvplatform", "acme", "--subresource=status", "--type=merge", "-p", status)
+        apply_as_the_operator(user, [owned(item, uid) for item in earlier["objects"]])
+        wait_until(lambda: len(user.pods()) == COMPONENTS and all_ready(user), "the earlier version's pods", seconds=90)
+        before = pods_and_templates(user)
+    finally:
+        operator.start()
+    user.wait_ready()
+    user.wait_passes(operator, 2)
+    assert pods_and_templates(user) == before
+    resting = user.versions()
+    writes = operator.writes()
+    user.wait_passes(operator, 3)
+    assert user.versions() == resting
+    assert operator.writes() == writes
+
+
+def owned(item: dict[str, Any], uid: str) -> dict[str, Any]:
+    owners = [{**owner, "uid": uid} for owner in item["metadata"].get("ownerReferences", ())]
+    return {**item, "metadata": {**item["metadata"], **({"ownerReferences": owners} if owners else {})}}
+
+
+def apply_as_the_operator(user: PlatformUser, objects: list[dict[str, Any]]) -> None:
+    body = json.dumps({"apiVersion": "v1", "kind": "List", "items": objects})
+    user.kubectl("apply", "--server-side", "--field-manager=pryv-operator", "-f", "-", stdin=body)
+
+
+def all_ready(user: PlatformUser) -> bool:
+    return all(
+        any(each["type"] == "Ready" and each["status"] == "True" for each in pod.get("status", {}).get("conditions", ()))
+        for pod in user.list("pods")
+    )
+
+
+def pods_and_templates(user: PlatformUser) -> tuple[dict[str, str], dict[str, Any]]:
+    return user.pods(), {item["metadata"]["name"]: item["spec"]["template"] for item in user.list("deployments,statefulsets")}

@@ -1,0 +1,171 @@
+"""First figures, side by side in one run (``make bench``): ratios, since machines differ.
+
+What is measured: rendering the whole cluster against writing the same objects to the API server with bare requests; the number of
+requests of a first install, of a one-variable change, and of a pass without a change; the operator's memory.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from pryv_operator.cluster import client
+from pryv_operator.cluster.resources import Object
+from pryv_operator.desired.inputs import Address, Certificate, Inputs, placeholder_addresses
+from pryv_operator.desired.state import Desired, built_in, desired, generated_names
+from pryv_operator.platform import names
+from pryv_operator.platform.spec import PryvPlatformSpec
+from pryv_operator.workload import profiles
+from pryv_operator.workload.model import Platform
+from tests.api.fixtures import install_chart
+from tests.api.operator_process import OperatorProcess
+from tests.api.platforms import PlatformUser
+from tests.cluster.control_plane import ControlPlane
+from tests.cluster.simulated_nodes import SimulatedNodes
+from tests.cluster.waiting import wait_until
+
+ROUNDS = 7
+SPEC = {"domain": "pryv.acme.test", "roles": {"core": {"instances": [{"name": "co1"}, {"name": "co2"}]}, "reg-slave": {}}}
+
+
+def main() -> int:
+    """Measure, and print a table."""
+    with ControlPlane(echo=_echo) as cluster, SimulatedNodes(cluster, echo=_echo):
+        kubeconfig = install_chart(cluster)
+        _rendering_against_writing(cluster)
+        _requests(cluster, kubeconfig)
+    return 0
+
+
+def _rendering_against_writing(cluster: ControlPlane) -> None:
+    state = _desired()
+    objects = [*state.services, *state.objects]
+    render_seconds = _median(_desired)
+    write_seconds = statistics.median(_write_all(cluster, objects, f"bench-{number}") for number in range(3))
+    print(f"\nrendering and building all objects of 1.9.2 (2 cores, reg-slave; {len(objects)} objects, warm)")
+    print(f"  desired():             {render_seconds * 1000:7.1f} ms")
+    print(f"  writing them bare:     {write_seconds * 1000:7.1f} ms   (one POST each, 8 at a time)")
+    print(f"  ratio:                 {render_seconds / write_seconds:7.3f}")
+
+
+def _requests(cluster: ControlPlane, kubeconfig: Path) -> None:
+    operator = OperatorProcess(cluster, kubeconfig, "--resync-seconds=5")
+    operator.start()
+    idle = _memory(operator)
+    cluster.kubectl("create", "namespace", "requests")
+    user = PlatformUser(cluster, "requests", operator)
+    print("\nrequests to the API server                reads  writes  passes  seconds until Ready")
+    counts = _Counter(operator)
+    user.replace_platform(SPEC)
+    user.wait_ready()
+    counts.line("first install")
+    user.wait_still()
+    counts.reset()
+    user.replace_platform({**SPEC, "variables": {"PLATFORM_NAME": "Acme"}})
+    user.wait_ready()
+    counts.line("PLATFORM_NAME changed")
+    user.wait_still()
+    counts.reset()
+    user.wait_passes(operator, 1)
+    writes = counts.line("a pass without a change")
+    print(f"\nmemory of the operator: {idle:.0f} MiB idle, {_memory(operator):.0f} MiB with one platform")
+    operator.stop()
+    if writes:
+        raise SystemExit("a pass without a change must write nothing")
+
+
+class _Counter:
+    """Counts since the last reset."""
+
+    def __init__(self, operator: OperatorProcess) -> None:
+        self._operator = operator
+        self.reset()
+
+    def reset(self) -> None:
+        self._start = self._now()
+        self._time = time.monotonic()
+
+    def line(self, title: str) -> int:
+        reads, writes, passes = (now - start for now, start in zip(self._now(), self._start, strict=True))
+        print(f"  {title:38}  {reads:5}  {writes:6}  {passes:6}  {time.monotonic() - self._time:6.1f}")
+        return writes
+
+    def _now(self) -> tuple[int, int, int]:
+        return self._operator.reads(), self._operator.writes(), self._operator.passes()
+
+
+def _desired() -> Desired:
+    platform = Platform("acme", "bench", "", PryvPlatformSpec.model_validate(SPEC))
+    inputs = Inputs(
+        platform=platform,
+        bundle=built_in(platform),
+        secrets={name: "planted" + name.lower() for name in generated_names(platform, built_in(platform))},
+        hash_key=b"key",
+        addresses=_addresses(platform.name),
+        certificate=Certificate("chain", "key"),
+        authorities="-----BEGIN CERTIFICATE-----",
+        cluster_dns="10.96.0.10",
+    )
+    return desired(inputs)
+
+
+@cache
+def _addresses(platform_name: str) -> dict[str, Address]:
+    """An address for every Service there could be."""
+    instances = ("reg", "reg-slave", "co1", "co2", "sw")
+    inner = [names.workload(platform_name, instance, part) for instance in instances for part in profiles.KNOWN]
+    outer = [names.outside_service(platform_name, instance, udp=udp) for instance in instances for udp in (False, True)]
+    return placeholder_addresses(inner + outer)
+
+
+def _write_all(cluster: ControlPlane, objects: list[Object], namespace: str) -> float:
+    """Apply the objects to a new namespace; gives the seconds of applying."""
+    cluster.kubectl("create", "namespace", namespace)
+    seconds = asyncio.run(_apply_all(cluster, [{**item, "metadata": {**item["metadata"], "namespace": namespace}} for item in objects]))
+    cluster.kubectl("delete", "namespace", namespace, "--wait=false")
+    return seconds
+
+
+async def _apply_all(cluster: ControlPlane, objects: list[Object]) -> float:
+    async with client.Cluster(await client.kubeconfig(cluster.kubeconfig)) as connection:
+        slots = asyncio.Semaphore(8)
+
+        async def apply(item: Object) -> None:
+            async with slots:
+                await connection.create(item)
+
+        started = time.perf_counter()
+        await asyncio.gather(*map(apply, objects))
+        return time.perf_counter() - started
+
+
+def _median(measured: Callable[[], Any]) -> float:
+    measured()
+    times = []
+    for _ in range(ROUNDS):
+        started = time.perf_counter()
+        measured()
+        times.append(time.perf_counter() - started)
+    return statistics.median(times)
+
+
+def _memory(operator: OperatorProcess) -> float:
+    """Resident MiB."""
+    pid = wait_until(operator.pid, "the operator's process id", seconds=10)
+    status = Path(f"/proc/{pid}/status").read_text()
+    (line,) = (each for each in status.splitlines() if each.startswith("VmRSS"))
+    return int(line.split()[1]) / 1024
+
+
+def _echo(line: str) -> None:
+    print(f"[{time.strftime('%H:%M:%S')}] {line}", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

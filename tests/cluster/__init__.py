@@ -1,0 +1,1 @@
+"""A real Kubernetes control plane with simulated nodes, for tests and the demo. Needs nothing but Python and Go."""

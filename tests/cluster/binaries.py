@@ -1,0 +1,224 @@
+"""The programs of a real cluster, built once from their Go modules into a cache folder."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+GO_FOLDER = Path(__file__).parent / "go"
+KUBERNETES_VERSION = "1.36.3"
+NEEDED_GO = (1, 26)
+KEEP_UNUSED_SECONDS = 30 * 24 * 3600
+
+_VERSION_PACKAGE = "k8s.io/component-base/version"
+_MAJOR, _MINOR, _PATCH = KUBERNETES_VERSION.split(".")
+# Without these the servers call themselves v0.0.0.
+_KUBERNETES_LDFLAGS = (
+    f"-s -w -X {_VERSION_PACKAGE}.gitVersion=v{KUBERNETES_VERSION}"
+    f" -X {_VERSION_PACKAGE}.gitMajor={_MAJOR} -X {_VERSION_PACKAGE}.gitMinor={_MINOR}"
+)
+
+
+@dataclass(frozen=True)
+class _Module:
+    folder: str
+    packages: tuple[str, ...]
+    ldflags: str
+    cold_seconds: int
+    """Measured on two cores with an empty Go build cache."""
+
+    @property
+    def programs(self) -> tuple[str, ...]:
+        return tuple(package.rsplit("/", 1)[-1] for package in self.packages)
+
+
+_MODULES = (
+    _Module(
+        "controlplane",
+        (
+            "./etcd",
+            "k8s.io/kubernetes/cmd/kube-apiserver",
+            "k8s.io/kubernetes/cmd/kube-controller-manager",
+            "k8s.io/kubernetes/cmd/kube-scheduler",
+            "k8s.io/kubernetes/cmd/kubectl",
+        ),
+        _KUBERNETES_LDFLAGS,
+        cold_seconds=300,
+    ),
+    _Module("kwok", ("sigs.k8s.io/kwok/cmd/kwok",), "-s -w", cold_seconds=60),
+    _Module("helm", ("helm.sh/helm/v4/cmd/helm",), "-s -w", cold_seconds=100),
+)
+
+
+@dataclass(frozen=True)
+class Binaries:
+    """Paths of the built programs."""
+
+    etcd: Path
+    kube_apiserver: Path
+    kube_controller_manager: Path
+    kube_scheduler: Path
+    kubectl: Path
+    kwok: Path
+    helm: Path
+
+
+class BuildError(RuntimeError):
+    """The programs cannot be built; the message says what to do."""
+
+
+def ensure_binaries(echo: Callable[[str], None]) -> Binaries:
+    """Build what is not yet in the cache: about 550 MB; eight minutes on two cores, one with a warm Go build cache.
+
+    The cache is `$PRYV_OPERATOR_CACHE`, else `$XDG_CACHE_HOME/pryv-operator`, else `~/.cache/pryv-operator`, with one folder
+    per content of the Go modules, build flags and Go version. Two runs at a time build once. Raises BuildError.
+    """
+    go_version, platform = _go()
+    cache = cache_folder() / "control-plane"
+    folder = cache / _fingerprint(go_version, platform)
+    if not _is_complete(folder):
+        cache.mkdir(parents=True, exist_ok=True)
+        with _alone(cache / "lock", echo):
+            folder.mkdir(exist_ok=True)
+            for module in _MODULES:
+                if not _has(folder, module):
+                    _build(module, folder, echo)
+            _remove_unused(cache, keep=folder)
+    os.utime(folder)
+    names = (program for module in _MODULES for program in module.programs)
+    return Binaries(**{name.replace("-", "_"): folder / name for name in names})
+
+
+def cache_folder() -> Path:
+    """Where built programs are kept between runs."""
+    if explicit := os.environ.get("PRYV_OPERATOR_CACHE"):
+        return Path(explicit).absolute()
+    xdg = os.environ.get("XDG_CACHE_HOME")
+    return (Path(xdg) if xdg else Path.home() / ".cache") / "pryv-operator"
+
+
+def _go() -> tuple[str, str]:
+    """Version (`go1.26.8`) and platform (`linux/amd64`) of the Go that will build. Raises BuildError when it cannot."""
+    needed = ".".join(map(str, NEEDED_GO))
+    advice = f"Install Go {needed} or newer (https://go.dev/dl/) and have `go` on the PATH."
+    if shutil.which("go") is None:
+        raise BuildError(f"The test cluster is built from Go modules, and there is no `go`. {advice}")
+    # Asked inside the module: an older Go may fetch the newer toolchain that the module wants, or refuses here.
+    answer = subprocess.run(
+        ["go", "env", "-json", "GOVERSION", "GOOS", "GOARCH"],
+        cwd=GO_FOLDER / "controlplane",
+        env=_go_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if answer.returncode != 0:
+        raise BuildError(f"{answer.stderr.strip()}. {advice}")
+    go = json.loads(answer.stdout)
+    version = re.match(r"go(\d+)\.(\d+)", go["GOVERSION"])
+    if version and (int(version[1]), int(version[2])) < NEEDED_GO:
+        raise BuildError(f"This is {go['GOVERSION']}. {advice}")
+    return go["GOVERSION"], f"{go['GOOS']}/{go['GOARCH']}"
+
+
+def _go_environment() -> dict[str, str]:
+    return {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-mod=readonly"}
+
+
+def _fingerprint(go_version: str, platform: str) -> str:
+    digest = hashlib.sha256()
+    for module in _MODULES:
+        digest.update(repr((module.folder, module.packages, module.ldflags)).encode())
+        for source in sorted((GO_FOLDER / module.folder).rglob("*")):
+            if source.is_file():
+                digest.update(repr((source.relative_to(GO_FOLDER).as_posix(), source.read_bytes())).encode())
+    digest.update(repr((go_version, platform)).encode())
+    return digest.hexdigest()[:16]
+
+
+def _has(folder: Path, module: _Module) -> bool:
+    return all((folder / program).is_file() for program in module.programs)
+
+
+def _is_complete(folder: Path) -> bool:
+    return all(_has(folder, module) for module in _MODULES)
+
+
+@contextlib.contextmanager
+def _alone(lock: Path, echo: Callable[[str], None]) -> Iterator[None]:
+    with lock.open("w") as held:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            echo("another run is building the test cluster's programs: waiting for it")
+            fcntl.flock(held, fcntl.LOCK_EX)
+        yield
+
+
+def _build(module: _Module, folder: Path, echo: Callable[[str], None]) -> None:
+    """Build into a temporary folder, and move the programs to their place only when all of them are there."""
+    names = ", ".join(module.programs)
+    echo(f"building {names} (about {module.cold_seconds} s the first time, then it is cached)")
+    started = time.monotonic()
+    with (
+        tempfile.TemporaryDirectory(prefix=".building-", dir=folder.parent) as target,
+        tempfile.TemporaryFile("w+") as output,
+    ):
+        command = ["go", "build", "-buildvcs=false", "-ldflags", module.ldflags, "-o", f"{target}/", *module.packages]
+        with subprocess.Popen(
+            command, cwd=GO_FOLDER / module.folder, env=_go_environment(), stdout=output, stderr=subprocess.STDOUT
+        ) as build:
+            try:
+                _report_until_done(build, f"building {names}", started, echo)
+            except BaseException:
+                build.kill()
+                raise
+        if build.returncode != 0:
+            output.seek(0)
+            raise BuildError(f"`{' '.join(command)}` failed in {GO_FOLDER / module.folder}:\n{output.read()[-4000:]}")
+        for program in module.programs:
+            (Path(target) / program).replace(folder / program)
+    echo(f"built {names} in {time.monotonic() - started:.0f} s")
+
+
+def _report_until_done(build: subprocess.Popen[bytes], what: str, started: float, echo: Callable[[str], None], every: float = 10) -> None:
+    while True:
+        try:
+            build.wait(every)
+        except subprocess.TimeoutExpired:
+            echo(f"{what}: {time.monotonic() - started:.0f} s")
+        else:
+            return
+
+
+def _remove_unused(cache: Path, keep: Path) -> None:
+    for entry in cache.iterdir():
+        unused = entry.is_dir() and time.time() - entry.stat().st_mtime > KEEP_UNUSED_SECONDS
+        if unused and entry != keep:
+            shutil.rmtree(entry, ignore_errors=True)
+
+
+def _say(line: str) -> None:
+    print(f"[{time.strftime('%H:%M:%S')}] {line}", flush=True)
+
+
+if __name__ == "__main__":
+    try:
+        ensure_binaries(_say)
+    except BuildError as failed:
+        sys.exit(str(failed))

@@ -1,0 +1,122 @@
+"""Small builders for what the pure rooms take: platforms, parts of them, and the inputs of a desired state."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from pryv_operator.compose.model import ComposeFile, Mount, Port, Service
+from pryv_operator.desired.inputs import Address, Certificate, Inputs
+from pryv_operator.desired.state import Desired, built_in, desired, generated_names
+from pryv_operator.platform import names
+from pryv_operator.platform.layout import Instance
+from pryv_operator.platform.spec import Component, PryvPlatformSpec
+from pryv_operator.workload import profiles
+from pryv_operator.workload.model import File, Object, Part, Platform
+
+DOMAIN = "pryv.acme.health"
+UID = "6fd4d5a6-0000-4000-8000-000000000001"
+CERTIFICATE = Certificate("the chain\n", "the key\n")
+CLUSTER_DNS = "10.96.0.10"
+
+
+def platform(name: str = "acme", *, uid: str = UID, **spec: Any) -> Platform:
+    """A platform; ``spec`` as a user writes it, besides the domain."""
+    return Platform(name, "pryv", uid, PryvPlatformSpec.model_validate({"domain": DOMAIN, **spec}))
+
+
+def instance(role: str = names.CORE, name: str = "co1", **fields: Any) -> Instance:
+    """A role instance."""
+    return Instance(role=role, name=name, host=name, **fields)
+
+
+def service(name: str, *, mounts: Iterable[str] = (), ports: Iterable[Port] = (), networks: Iterable[str] = ("backend",)) -> Service:
+    """A compose service; ``mounts`` as SOURCE:TARGET[:ro]."""
+    parsed = [text.split(":") for text in mounts]
+    return Service(
+        name=name,
+        image=f"docker.io/pryvio/{name}:1.0",
+        networks=tuple(networks),
+        ports=tuple(ports),
+        mounts=tuple(Mount(each[0], each[1], len(each) > 2) for each in parsed),
+    )
+
+
+def part(of: Service | str, *, beside: Iterable[Service] = (), files: Iterable[File] = (), **fields: Any) -> Part:
+    """A part of co1 (or of ``at``): one service with those beside it."""
+    mine = service(of) if isinstance(of, str) else of
+    overrides = fields.pop("overrides", {})
+    return Part(
+        platform=fields.pop("platform", platform()),
+        instance=fields.pop("at", instance()),
+        compose=ComposeFile((mine, *beside)),
+        service=mine,
+        profile=profiles.profile(mine.name),
+        overrides=Component.model_validate(overrides),
+        files=tuple(files),
+        **fields,
+    )
+
+
+def inputs(of: Platform | None = None, **different: Any) -> Inputs:
+    """Complete inputs: values for all generated secrets, an address for every Service, a certificate."""
+    of = of or platform()
+    bundle = different.pop("bundle", None) or built_in(of)
+    values = {name: f"generated-{index}" for index, name in enumerate(generated_names(of, bundle))}
+    fields: dict[str, Any] = {
+        "platform": of,
+        "bundle": bundle,
+        "secrets": values | different.pop("secrets", {}),
+        "hash_key": b"key",
+        "addresses": {},
+        "certificate": CERTIFICATE,
+        "cluster_dns": CLUSTER_DNS,
+    }
+    if "addresses" not in different:
+        fields["addresses"] = addresses(Inputs(**fields | different))
+    return Inputs(**fields | different)
+
+
+def addresses(of: Inputs) -> Mapping[str, Address]:
+    """A cluster IP for each Service, by its name: another Service changes none of them."""
+    return {item["metadata"]["name"]: Address(cluster_ip(item["metadata"]["name"])) for item in desired(of).services}
+
+
+def cluster_ip(name: str) -> str:
+    """An address that belongs to a name."""
+    return ".".join(["10", *(str(byte) for byte in hashlib.sha256(name.encode()).digest()[:3])])
+
+
+def state(**spec: Any) -> Desired:
+    """The desired state of a platform with this spec, everything else being there."""
+    return desired(inputs(platform(**spec)))
+
+
+def every(found: Desired) -> tuple[Object, ...]:
+    """All objects."""
+    return (*found.services, *found.objects)
+
+
+def workloads(found: Desired) -> dict[str, Object]:
+    """Deployments and StatefulSets by name."""
+    return {item["metadata"]["name"]: item for item in found.objects if item["kind"] in ("Deployment", "StatefulSet")}
+
+
+def touched(before: Desired, after: Desired) -> set[str]:
+    """Names of the workloads of both states whose pods are different ones."""
+    old, new = workloads(before), workloads(after)
+    return {name for name in old.keys() & new.keys() if old[name]["spec"]["template"] != new[name]["spec"]["template"]}
+
+
+def texts(value: Any) -> Iterator[str]:
+    """Every text in a value, keys too."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for key, child in value.items():
+            yield from texts(key)
+            yield from texts(child)
+    elif isinstance(value, (list, tuple, set, frozenset)):
+        for child in value:
+            yield from texts(child)

@@ -1,0 +1,168 @@
+"""``kubectl-pryv history``, ``diff`` and ``rollback``: which cluster is meant, and what is said when it cannot be asked."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from click.testing import Result
+from typer.testing import CliRunner
+
+from pryv_operator.cli import history
+from pryv_operator.cli.connection import KubeconfigError, Target, connected, kubeconfig_files
+from pryv_operator.cli.plugin import plugin
+from pryv_operator.cluster.errors import ConflictError
+from pryv_operator.reconcile.past import PastError
+from pryv_operator.workload.model import Object
+
+TOKEN = "canary-token-0123456789"
+COMMANDS = (("history", "acme"), ("diff", "acme", "--revision=1"), ("rollback", "acme", "--to=1"))
+
+
+def kubeconfig(path: Path, *contexts: str, server: str = "https://127.0.0.1:1", current: str | None = None, **more: Any) -> Path:
+    """A kubeconfig with contexts of the same cluster and user, each with a namespace of its name."""
+    config = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "here", "cluster": {"server": server}}],
+        "users": [{"name": "me", "user": {"token": TOKEN}}],
+        "contexts": [{"name": name, "context": {"cluster": "here", "user": "me", "namespace": f"in-{name}"}} for name in contexts],
+        **({"current-context": current} if current else {}),
+    }
+    path.write_text(yaml.safe_dump(config | more))
+    return path
+
+
+def run(*arguments: str, **env: str) -> Result:
+    result = CliRunner(env={"KUBECONFIG": "", **env}).invoke(plugin, [*arguments])
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    assert TOKEN not in result.output
+    return result
+
+
+async def place(target: Target, **environment: str) -> tuple[str, str]:
+    """Server and namespace that are meant."""
+    async with connected(target, environment) as (cluster, namespace):
+        return cluster.configuration.host, namespace
+
+
+class TestWhichCluster:
+    """As kubectl does it."""
+
+    def test_files(self, tmp_path: Path) -> None:
+        default = tmp_path / ".kube" / "config"
+        default.parent.mkdir()
+        files = [kubeconfig(path, "x") for path in (default, tmp_path / "a", tmp_path / "b")]
+        home = {"HOME": str(tmp_path)}
+        assert kubeconfig_files(None, home) == [default]
+        assert kubeconfig_files(None, {**home, "KUBECONFIG": f"{files[1]}:{tmp_path / 'missing'}:{files[2]}:"}) == files[1:]
+        assert kubeconfig_files(files[2], {**home, "KUBECONFIG": str(files[1])}) == [files[2]]
+        with pytest.raises(KubeconfigError, match="missing"):
+            kubeconfig_files(tmp_path / "missing", home)
+
+    async def test_the_first_file_wins(self, tmp_path: Path) -> None:
+        first = kubeconfig(tmp_path / "a", "one", current="one", server="https://first.test")
+        second = kubeconfig(tmp_path / "b", "one", "two", current="two", server="https://second.test")
+        both = f"{first}:{second}"
+        assert await place(Target(), KUBECONFIG=both) == ("https://first.test", "in-one")
+        assert await place(Target(context="two"), KUBECONFIG=both) == ("https://first.test", "in-two")
+        assert await place(Target(namespace="mine"), KUBECONFIG=both) == ("https://first.test", "mine")
+        assert await place(Target(kubeconfig=second), KUBECONFIG=str(first)) == ("https://second.test", "in-two")
+
+    async def test_a_context_without_a_namespace(self, tmp_path: Path) -> None:
+        plain = {"contexts": [{"name": "x", "context": {"cluster": "here", "user": "me"}}]}
+        assert (await place(Target(kubeconfig=kubeconfig(tmp_path / "a", current="x", **plain))))[1] == "default"
+
+
+class TestNoCluster:
+    """Nothing that is to be expected ends in a traceback, or quotes a credential."""
+
+    @pytest.mark.parametrize("command", COMMANDS)
+    def test_no_connection(self, tmp_path: Path, command: tuple[str, ...]) -> None:
+        with socket.socket() as taken:  # bound and not listening: who connects is refused
+            taken.bind(("127.0.0.1", 0))
+            server = f"https://127.0.0.1:{taken.getsockname()[1]}"
+            result = run(*command, KUBECONFIG=str(kubeconfig(tmp_path / "a", "x", current="x", server=server)))
+        assert result.exit_code == 1
+        assert result.stderr.startswith(f"error: the API server at {server} cannot be reached")
+        assert result.stdout == ""
+
+    def test_no_kubeconfig(self, tmp_path: Path) -> None:
+        result = run("history", "acme", HOME=str(tmp_path))
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert f"there is no kubeconfig at {tmp_path}/.kube/config" in result.stderr
+
+    @pytest.mark.parametrize(
+        ("different", "why"),
+        [
+            ({"current-context": ""}, "no current context"),
+            ({"current-context": "other"}, "there is no context other; there are: x"),
+            ({"contexts": None}, "there is no context x; there are: none"),
+            ({"contexts": ["text"]}, "there is no context x"),
+            ({"contexts": [{"name": "x", "context": "text"}]}, "context x cannot be used"),
+            ({"clusters": []}, "context x cannot be used"),
+            ({"clusters": [{"name": "here"}]}, "context x cannot be used"),
+            ({"users": [{"name": "me", "token": TOKEN}]}, "context x cannot be used"),
+            ({"users": [{"token": TOKEN}]}, "context x cannot be used"),
+            ({"clusters": [{"name": "here", "cluster": {"server": "https://x", "certificate-authority": "/missing"}}]}, "is not there"),
+            ({"clusters": [{"name": "here", "cluster": {"server": "https://x", "certificate-authority-data": "eA=="}}]}, "malformed"),
+        ],
+    )
+    def test_a_kubeconfig_that_cannot_be_used(self, tmp_path: Path, different: dict[str, Any], why: str) -> None:
+        result = run("history", "acme", "--kubeconfig", str(kubeconfig(tmp_path / "a", "x", **{"current-context": "x", **different})))
+        assert result.exit_code == 2, result.output
+        assert why in result.stderr
+
+    @pytest.mark.parametrize("text", ["just text", "{", f"[{TOKEN}]", "\0"])
+    def test_a_file_that_is_no_kubeconfig(self, tmp_path: Path, text: str) -> None:
+        (tmp_path / "a").write_text(text)
+        assert run("history", "acme", "--kubeconfig", str(tmp_path / "a")).exit_code == 2
+
+    @pytest.mark.parametrize("command", [("diff", "acme"), ("rollback", "acme"), ("history",), ("rollback", "acme", "--to=last")])
+    def test_wrong_usage(self, command: tuple[str, ...]) -> None:
+        assert run(*command).exit_code == 2
+
+
+class Busy:
+    """An API server on which somebody else writes before each of our writes."""
+
+    def __init__(self, *versions: Object) -> None:
+        self.versions = list(versions)
+        self.written: list[tuple[Object, Object]] = []
+
+    async def replace_spec(self, item: Object, spec: Object, manager: str, *, dry_run: bool) -> None:
+        assert manager == "kubectl-pryv"
+        if self.versions:
+            raise ConflictError(409, "Conflict", "the object has been modified")
+        self.written.append((item, spec))
+
+    async def get(self, *_: object) -> Object | None:
+        return self.versions.pop(0)
+
+
+def version(number: int, generation: int = 1) -> Object:
+    metadata = {"name": "acme", "namespace": "pryv", "uid": "u", "generation": generation, "resourceVersion": str(number)}
+    return {"metadata": metadata, "spec": {"domain": "a.test"}}
+
+
+class TestWriting:
+    """The spec that was read is replaced, or nothing."""
+
+    async def test_who_writes_the_status_is_not_in_the_way(self) -> None:
+        server = Busy(version(2), version(3))
+        await history._write(server, version(1), {"domain": "b.test"}, dry_run=False)  # type: ignore[arg-type]
+        assert server.written == [(version(3), {"domain": "b.test"})]
+
+    async def test_who_writes_the_spec_is(self) -> None:
+        server = Busy(version(2), version(3, generation=2))
+        with pytest.raises(PastError, match="somebody else has changed the platform"):
+            await history._write(server, version(1), {"domain": "b.test"}, dry_run=False)  # type: ignore[arg-type]
+        assert server.written == []
+
+    async def test_a_platform_that_never_rests(self) -> None:
+        server = Busy(*(version(number) for number in range(2, 20)))
+        with pytest.raises(PastError, match="try again"):
+            await history._write(server, version(1), {"domain": "b.test"}, dry_run=False)  # type: ignore[arg-type]

@@ -1,0 +1,30 @@
+"""The certificate: what is asked of cert-manager."""
+
+from __future__ import annotations
+
+from pryv_operator.desired import tls
+from tests.unit.builders import DOMAIN, platform
+
+
+def test_an_issuer_is_asked_for_both_names() -> None:
+    request = tls.certificate_request(platform(tls={"issuerRef": {"name": "letsencrypt"}}))
+    assert request is not None
+    assert request["spec"] == {
+        "secretName": "acme-tls",
+        "dnsNames": [DOMAIN, f"*.{DOMAIN}"],
+        "issuerRef": {"name": "letsencrypt", "kind": "Issuer", "group": "cert-manager.io"},
+    }
+
+
+def test_any_kind_of_issuer() -> None:
+    request = tls.certificate_request(platform(tls={"issuerRef": {"name": "a", "kind": "ClusterIssuer", "group": "acme.health"}}))
+    assert request is not None
+    assert request["spec"]["issuerRef"] == {"name": "a", "kind": "ClusterIssuer", "group": "acme.health"}
+
+
+def test_where_the_certificate_is() -> None:
+    assert tls.secret_name(platform(tls={"secretName": "wildcard"})) == "wildcard"
+    assert tls.secret_name(platform(tls={"issuerRef": {"name": "a"}})) == "acme-tls"
+    assert tls.secret_name(platform()) is None
+    assert tls.secret_name(platform(tls={"caBundle": "x"})) is None
+    assert tls.certificate_request(platform(tls={"secretName": "wildcard"})) is None

@@ -1,0 +1,44 @@
+"""Which platforms a changed Secret or ConfigMap is about."""
+
+from __future__ import annotations
+
+from pryv_operator.cluster.queue import Key
+from pryv_operator.reconcile.references import References, references_of
+from tests.unit.builders import platform
+
+ACME, OTHER, ELSEWHERE = Key("pryv", "acme"), Key("pryv", "other"), Key("elsewhere", "acme")
+SMTP, WILDCARD = ("Secret", "smtp"), ("Secret", "wildcard")
+
+
+def test_everything_that_goes_into_a_platform() -> None:
+    of = platform(
+        secrets={"REGISTER_ADMIN_KEY": {"generate": {}}, "MAIL_SMTP_PASS": {"secretKeyRef": {"name": "smtp", "key": "password"}}},
+        tls={"secretName": "wildcard"},
+        templates={"archive": {"configMapKeyRef": {"name": "received", "key": "archive.tgz"}}},
+    )
+    assert references_of(of) == {SMTP, WILDCARD, ("ConfigMap", "received")}
+    assert references_of(platform(tls={"issuerRef": {"name": "letsencrypt"}})) == {("Secret", "acme-tls")}
+    assert references_of(platform()) == frozenset()
+    files = [{"role": "core", "configMapRef": {"name": "mine"}, "items": [{"key": "a", "path": "pryv.yml"}]}]
+    assert references_of(platform(templates={"files": files})) == {("ConfigMap", "mine")}
+
+
+def test_exactly_those_who_refer_to_it() -> None:
+    index = References()
+    index.set(ACME, frozenset({SMTP, WILDCARD}))
+    index.set(OTHER, frozenset({SMTP}))
+    index.set(ELSEWHERE, frozenset({SMTP}))
+    assert sorted(index.platforms("pryv", *SMTP)) == [ACME, OTHER]
+    assert index.platforms("pryv", *WILDCARD) == [ACME]
+    assert index.platforms("pryv", "ConfigMap", "smtp") == []
+    assert index.platforms("pryv", "Secret", "nothing") == []
+
+
+def test_a_reference_that_is_given_up() -> None:
+    index = References()
+    index.set(ACME, frozenset({SMTP}))
+    index.set(ACME, frozenset({WILDCARD}))
+    assert index.platforms("pryv", *SMTP) == []
+    index.forget(ACME)
+    index.forget(OTHER)
+    assert index.platforms("pryv", *WILDCARD) == []

@@ -1,0 +1,95 @@
+"""Which public hosts get an alias: those that cannot be resolved, unless the proxies run without one already."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pryv_operator.bundle.builtin import RELEASES, load_release
+from pryv_operator.bundle.bundle import Bundle
+from pryv_operator.platform import keys
+from pryv_operator.reconcile import upstreams
+from pryv_operator.reconcile.observe import Observed
+from pryv_operator.workload.hosts import NOWHERE
+from pryv_operator.workload.model import Object
+
+HOST = frozenset({"pryv.github.io"})
+RECEIVED = Bundle("received", "1", {"core": {"nginx/conf/site.conf": b"proxy_pass https://pryv.github.io/app-web/;\n"}})
+
+
+class Dns:
+    """What the cluster's DNS says, and how often it was asked."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.known = False
+        self.asked = 0
+        monkeypatch.setattr(upstreams, "_is_known", self._is_known)
+
+    async def _is_known(self, host: str) -> bool:
+        self.asked += 1
+        return self.known
+
+
+@pytest.fixture
+def dns(monkeypatch: pytest.MonkeyPatch) -> Dns:
+    return Dns(monkeypatch)
+
+
+def proxy(*, ready: bool = True, aliases: Any = None, hosts_file: str | None = None) -> Observed:
+    """A reverse proxy that is there."""
+    spec: Object = {"hostAliases": aliases or []}
+    found: list[Object] = []
+    if hosts_file is not None:
+        spec["volumes"] = [{"name": "hosts", "projected": {"sources": [{"configMap": {"name": "acme-hosts"}}]}}]
+        found.append({"kind": "ConfigMap", "metadata": {"name": "acme-hosts"}, "data": {"hosts__hosts": hosts_file}})
+    count = 1 if ready else 0
+    found.append({
+        "kind": "Deployment",
+        "metadata": {"name": "acme-co1-reverse-proxy", "labels": {keys.COMPONENT: "reverse-proxy"}, "generation": 1},
+        "spec": {"replicas": 1, "template": {"spec": spec}},
+        "status": {
+            "observedGeneration": 1, "replicas": 1, "updatedReplicas": 1, "readyReplicas": count, "availableReplicas": count,
+            "conditions": [{"type": "Available", "status": "True" if ready else "False"}],
+        },
+    })  # fmt: skip
+    return Observed({(item["kind"], item["metadata"]["name"]): item for item in found})
+
+
+NOTHING = Observed({})
+
+
+async def test_a_host_that_cannot_be_resolved(dns: Dns) -> None:
+    assert await upstreams.unresolved(RECEIVED, NOTHING) == HOST
+    dns.known = True
+    assert await upstreams.unresolved(RECEIVED, NOTHING) == frozenset()
+
+
+async def test_the_built_in_release_asks_for_nothing(dns: Dns) -> None:
+    assert await upstreams.unresolved(load_release(RELEASES[0]), NOTHING) == frozenset()
+    assert dns.asked == 0
+
+
+async def test_proxies_that_run_without_an_alias_are_left_alone(dns: Dns) -> None:
+    assert await upstreams.unresolved(RECEIVED, proxy()) == frozenset()
+    assert await upstreams.unresolved(RECEIVED, proxy(hosts_file="10.0.0.1\tcore\n")) == frozenset()
+    assert dns.asked == 0
+
+
+async def test_proxies_that_do_not_get_ready_get_one(dns: Dns) -> None:
+    assert await upstreams.unresolved(RECEIVED, proxy(ready=False)) == HOST
+
+
+@pytest.mark.parametrize(
+    "there",
+    [{"aliases": [{"ip": NOWHERE, "hostnames": ["pryv.github.io"]}]}, {"hosts_file": f"{NOWHERE}\tpryv.github.io\n"}],
+    ids=["alias", "hosts file"],
+)
+async def test_an_alias_stays_until_the_host_is_known(dns: Dns, there: Any) -> None:
+    assert await upstreams.unresolved(RECEIVED, proxy(**there)) == HOST
+    dns.known = True
+    assert await upstreams.unresolved(RECEIVED, proxy(**there)) == frozenset()
+
+
+async def test_a_name_that_nobody_has() -> None:
+    assert not await upstreams._is_known("no-such-host.invalid")

@@ -1,0 +1,132 @@
+"""What is generated is up to date, and the schema is one that tools and the API server can live with."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from pryv_operator.platform import crd, names
+from pryv_operator.platform.spec import PryvPlatformSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import ModuleType
+
+Schema = dict[str, Any]
+
+ROOT = Path(__file__).parents[2]
+#: Checked elsewhere (a dry run of the workload) or, for variables, by rendering.
+OPEN_OBJECTS = {"affinity", "tolerations", "topologySpreadConstraints", "variables"}
+
+
+@pytest.fixture(scope="module")
+def generate() -> ModuleType:
+    """``manifests/generate.py``, which is a script."""
+    found = importlib.util.spec_from_file_location("generate", ROOT / "manifests/generate.py")
+    assert found is not None
+    assert found.loader is not None
+    module = importlib.util.module_from_spec(found)
+    found.loader.exec_module(module)
+    return module
+
+
+def root() -> Schema:
+    schema: Schema = crd.definition()["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+    return schema
+
+
+def walk(node: Schema, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Schema]]:
+    """Every schema in a schema, with its path."""
+    yield path, node
+    for name, child in node.get("properties", {}).items():
+        yield from walk(child, (*path, name))
+    if isinstance(node.get("additionalProperties"), dict):
+        yield from walk(node["additionalProperties"], (*path, "{}"))
+    if "items" in node:
+        yield from walk(node["items"], (*path, "[]"))
+
+
+def test_generated_files_are_up_to_date(generate: ModuleType) -> None:
+    stale = [path.name for path in generate.stale_files(generate.from_models())]
+    assert not stale, "run: python manifests/generate.py"
+
+
+def test_the_chart_carries_the_same_crd(generate: ModuleType) -> None:
+    spec = generate.chart_crd_file().split("\nspec:\n", 1)[1].removesuffix("{{- end }}\n").replace('{{ "{{" }}', "{{")
+    assert yaml.safe_load("spec:\n" + spec)["spec"] == crd.definition()["spec"]
+
+
+def test_the_reference_names_every_field_and_every_rule(generate: ModuleType) -> None:
+    text = generate.reference()
+    for path, node in walk(root()):
+        if len(path) > 1 and path[-1] not in ("{}", "[]") and "variables" not in path:
+            assert f"`{path[-1]}`" in text
+        for rule in node.get("x-kubernetes-validations", ()):
+            if "variables" not in path:
+                assert rule["message"] in text, path
+
+
+def test_the_crd_can_be_applied_by_any_kubectl(generate: ModuleType) -> None:
+    """Client-side apply keeps a copy in an annotation, and all annotations may have 256 KiB."""
+    assert len(json.dumps(yaml.safe_load(generate.crd_file()))) < 200_000
+
+
+def test_equal_parts_are_written_out(generate: ModuleType) -> None:
+    assert not any(isinstance(token, yaml.AnchorToken) for token in yaml.scan(generate.crd_file()))
+
+
+def test_the_schema_has_no_defaults() -> None:
+    """A default written into the resource is a difference that GitOps tools would see for ever."""
+    assert not [path for path, node in walk(root()) if "default" in node]
+
+
+def test_every_list_map_and_string_has_a_maximum() -> None:
+    """The API server judges the cost of every rule by the most that it could have to read."""
+    needed = {"array": "maxItems", "string": "maxLength", "integer": None, "boolean": None, "object": None}
+    for path, node in walk(root()):
+        maximum = "maxLength" if node.get("x-kubernetes-int-or-string") else needed[node["type"]]
+        if "additionalProperties" in node:
+            maximum = "maxProperties"
+        if path not in {("apiVersion",), ("kind",)} and "enum" not in node:
+            assert maximum is None or maximum in node, path
+        if node.get("x-kubernetes-preserve-unknown-fields"):
+            assert OPEN_OBJECTS & set(path), path
+
+
+def test_every_field_is_described() -> None:
+    for path, node in walk(root()):
+        if path != ("metadata",) and not (path and path[-1] in ("{}", "[]")):
+            assert node.get("description", "").endswith("."), path
+
+
+def test_lists_say_how_they_are_merged() -> None:
+    """Without that, server-side apply by two owners replaces the whole list."""
+    for path, node in walk(root()):
+        if node.get("type") == "array":
+            assert node.get("x-kubernetes-list-type") in ("map", "set", "atomic"), path
+
+
+def test_a_rule_never_stands_on_a_text_that_may_be_a_secret() -> None:
+    """The API server repeats the text that a rule or a pattern refuses."""
+    for path, node in walk(root()):
+        if path[:2] == ("spec", "variables") or path == ("spec", "tls", "caBundle"):
+            assert node["type"] == "object" or not {"pattern", "enum", "x-kubernetes-validations"} & set(node)
+
+
+def test_the_longest_admitted_names_fit() -> None:
+    """The CRD's rule on names and the names themselves."""
+    longest = names.MAX_WORKLOAD_NAME - names.LONGEST_COMPONENT - 2
+    platform = "a" * (longest - 3)
+    assert len(names.workload(platform, "co1", "x" * names.LONGEST_COMPONENT)) == names.MAX_WORKLOAD_NAME
+    assert len(names.workload("a" * (longest - 9), "reg-slave", "x" * names.LONGEST_COMPONENT)) <= names.MAX_WORKLOAD_NAME
+
+
+def test_models_read_the_sample() -> None:
+    sample = yaml.safe_load((ROOT / "manifests/samples/platform.yaml").read_text())
+    spec = PryvPlatformSpec.model_validate(sample["spec"])
+    assert spec.model_dump(by_alias=True, exclude_unset=True) == sample["spec"]
