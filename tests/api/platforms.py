@@ -183,6 +183,15 @@ class PlatformUser:
         except TimeoutError as error:
             raise AssertionError(f"{error}; it is {last.get('reason')}: {last.get('message')}") from None
 
+    def wait_warning(self, reason: str, name: str = "acme") -> str:
+        """Wait until the status has a warning of this reason; gives its message."""
+
+        def found() -> str | None:
+            status = self.get("pryvplatform", name).get("status", {})
+            return next((each["message"] for each in status.get("warnings", []) if each["reason"] == reason), None)
+
+        return wait_until(found, f"the warning {reason}", seconds=READY_SECONDS, every=POLL_SECONDS)
+
     def pods(self, labels: str = MINE) -> dict[str, str]:
         """Living pods: component of an instance → uid."""
         return {

@@ -73,12 +73,12 @@ def _secrets(rotation: int) -> Object:
     }
 
 
-def _bad() -> Object:
-    """The register gets its change; the static site's image cannot be pulled: both are put back."""
+def _bad(**rollout: Any) -> Object:
+    """The register and core get their change; the static site's image cannot be pulled: all are put back."""
     return small(
         variables={"PLATFORM_NAME": "Two"},
         roles={"static": {"components": {"web": {"image": "docker.io/pryvio/web:does-not-exist"}}}},
-        rollout={"onFailure": "Rollback", "progressDeadlineSeconds": 6},
+        rollout={"onFailure": "Rollback", **rollout},
     )
 
 
@@ -86,12 +86,15 @@ def _bad() -> Object:
 class Scenario:
     """``before`` is there and at rest when things begin to go wrong; then ``change`` is applied, or the platform deleted.
 
-    ``restart``: the operator is started again. ``ends``: what the platform's Ready condition says in the end; None: it is gone.
+    ``then`` is applied when the platform's Ready condition gives the reason ``when``. ``restart``: the operator is started again.
+    ``ends``: what that condition says in the end; None: the platform is gone.
     """
 
     name: str
     before: tuple[Object, ...] = ()
     change: tuple[Object, ...] = ()
+    when: str = ""
+    then: tuple[Object, ...] = ()
     deletes: Literal["", "Background", "Foreground"] = ""
     restart: bool = False
     ends: str | None = "Ready"
@@ -111,8 +114,11 @@ SCENARIOS: Final = (
     Scenario("change of a referenced Secret", _INSTALLED, (secret("second"),), revision=2, rolls=_KNOW_SECRETS),
     Scenario(
         "rollback",
-        (*_INSTALLED[:2], small(rollout=_bad()["spec"]["rollout"])),
+        (*_INSTALLED[:2], small(rollout={"onFailure": "Rollback"})),
         (_bad(),),
+        # Nobody waits any longer once it is the image that is waited for: a short deadline from the start could hit another step.
+        when="ImagePullBackOff",
+        then=(_bad(progressDeadlineSeconds=1),),
         ends="RolledBack",
         rolls=_KNOW_SECRETS | {"sw/web"},
     ),

@@ -223,8 +223,12 @@ class Stage:
 
     async def at_rest(self, ends: str | None, revision: int = 1, seconds: float = PATIENCE_SECONDS) -> None:
         """Wait until the platform is as it should end, and a whole pass since then has written nothing."""
+        await self._until(lambda: self._rests(ends, revision), f"{ends or 'its end'}, and rest", seconds)
+
+    async def _until(self, check: Callable[[], Awaitable[bool]], what: str, seconds: float = PATIENCE_SECONDS) -> None:
+        """Wait; if it takes too long, that is a failure, told with what there is to know."""
         try:
-            await until(lambda: self._rests(ends, revision), f"{ends or 'its end'}, and rest", seconds=seconds)
+            await until(check, what, seconds=seconds)
         except WaitedTooLongError as error:
             resource = await self._platform()
             conditions = [each for each in ((resource or {}).get("status") or {}).get("conditions", ()) if each["type"] == "Ready"]
@@ -262,6 +266,15 @@ class Stage:
             return False
         ready = [each for each in status.get("conditions", ()) if each["type"] == "Ready"]
         return bool(ready) and ready[0]["reason"] == ends and ready[0]["observedGeneration"] == resource["metadata"]["generation"]
+
+    async def gives_reason(self, reason: str) -> None:
+        """Wait until the Ready condition gives this reason."""
+
+        async def gives() -> bool:
+            conditions = ((await self._platform() or {}).get("status") or {}).get("conditions", ())
+            return any(each["type"] == "Ready" and each["reason"] == reason for each in conditions)
+
+        await self._until(gives, reason)
 
     async def _dependents(self) -> list[str]:
         """What should go with the platform, and is still there."""
@@ -317,5 +330,8 @@ async def begin(stage: Stage, scenario: Scenario) -> None:
         await stage.start()
     if scenario.change:
         await stage.apply(*scenario.change)
+    if scenario.then:
+        await stage.gives_reason(scenario.when)
+        await stage.apply(*scenario.then)
     if scenario.deletes:
         await stage.delete(scenario.deletes)
