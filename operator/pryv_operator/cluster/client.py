@@ -253,6 +253,8 @@ class Cluster:
                 yield json.loads(line)
         except (aiohttp.ClientError, TimeoutError) as error:
             raise UnavailableError(0, "ConnectionLost", f"the watch of {resource.plural} broke: {type(error).__name__}") from None
+        except ValueError:  # cut in the middle of a line by something in between
+            raise UnavailableError(0, "ConnectionLost", f"the watch of {resource.plural} broke: what came is no JSON") from None
         finally:
             response.close()
 
@@ -280,6 +282,8 @@ class Cluster:
             return answer
         except (aiohttp.ClientError, TimeoutError) as error:
             raise UnavailableError(0, "ConnectionLost", f"{method} {path}: {type(error).__name__}") from None
+        except ValueError:
+            raise UnavailableError(0, "NoKubernetes", f"{method} {path}: the answer is no JSON") from None
         finally:
             response.release()
 

@@ -96,7 +96,9 @@ class Reflector:
             query |= {"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan"}
             seen = set()
         elif self._version is None:
-            self._replace(await self._list())
+            items, version = await self._list()
+            self._replace(items)
+            self._version = version
         if self._version is not None:
             query["resourceVersion"] = self._version
         async for event in self._cluster.watch(self._resource, self._namespace, query, accept=METADATA):
@@ -119,17 +121,16 @@ class Reflector:
                 self._version = metadata["resourceVersion"]
                 self.synced.set()
 
-    async def _list(self) -> list[Object]:
-        """The fall-back: metadata, page by page."""
+    async def _list(self) -> tuple[list[Object], str]:
+        """The fall-back: metadata, page by page, and the version they are of."""
         found: list[Object] = []
         token: str | None = None
         while True:
             page = await self._cluster.list_page(self._resource, self._namespace, labels=self._selector, token=token, accept=METADATA_LIST)
             found += page["items"]
-            self._version = page["metadata"]["resourceVersion"]
             token = page["metadata"].get("continue")
             if not token:
-                return found
+                return found, page["metadata"]["resourceVersion"]
 
     def _replace(self, items: list[Object]) -> None:
         for item in items:
