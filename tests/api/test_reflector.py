@@ -75,6 +75,16 @@ async def test_it_hears_of_what_is_there_comes_changes_and_goes(control_plane: C
             await follower.hears("new", gone=True)
 
 
+async def test_whoever_an_object_belonged_to_hears_of_a_label_that_is_taken_away(control_plane: ControlPlane, namespace: str) -> None:
+    """Its labels of before are told too: by those of now nobody would be asked to put them back."""
+    async with Cluster(await client.kubeconfig(control_plane.kubeconfig)) as cluster:
+        await cluster.create(config_map(namespace, "mine", kept="acme"))
+        async with following(cluster, namespace) as follower:
+            await follower.hears("mine")
+            control_plane.kubectl("label", f"--namespace={namespace}", "configmap", "mine", "kept=zzz", "--overwrite")
+            assert (await follower.hears("mine", gone=True)).labels == (("kept", "acme"),)
+
+
 async def test_it_finds_out_what_went_while_it_did_not_look(control_plane: ControlPlane, namespace: str) -> None:
     """After 410 Gone everything is listed anew, and compared."""
     async with Cluster(await client.kubeconfig(control_plane.kubeconfig)) as cluster:

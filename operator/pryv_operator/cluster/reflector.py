@@ -147,10 +147,13 @@ class Reflector:
         key = (metadata["namespace"], metadata["name"])
         labels = tuple(sorted((name, value) for name, value in metadata.get("labels", {}).items() if name in self._keep))
         version = metadata["resourceVersion"]
+        before, labels_before = self._known.get(key, ("", labels))
         if gone:
             self._known.pop(key, None)
-        elif self._known.get(key, ("",))[0] == version:
+        elif before == version:
             return
         else:
             self._known[key] = (version, labels)
+        if labels_before != labels:  # whoever it belonged to misses it
+            self._notify(Moved(self._resource, *key, gone=True, labels=labels_before))
         self._notify(Moved(self._resource, *key, gone=gone, labels=labels))
