@@ -164,10 +164,7 @@ class Cluster:
         entries = adopted(item["metadata"].get("managedFields", ()), keys.FIELD_MANAGER)
         if entries is None:
             return item
-        metadata = item["metadata"]
-        path = resource_of(item).path(metadata["namespace"], metadata["name"])
-        body = {"metadata": {"uid": metadata["uid"], "resourceVersion": metadata["resourceVersion"], "managedFields": entries}}
-        return await self._write("PATCH", path, {"fieldManager": keys.FIELD_MANAGER}, body, content_type=_MERGE)
+        return await self._patch_metadata(item, {"managedFields": entries})
 
     async def set_owners(self, item: Object, owners: Sequence[Object]) -> None:
         """Set an object's owner references, if it is still the one that was read; nothing else of it is sent."""
@@ -176,15 +173,27 @@ class Cluster:
         body = {"metadata": {"resourceVersion": metadata["resourceVersion"], "ownerReferences": [*owners] or None}}
         await self._write("PATCH", path, {"fieldManager": keys.OWNERS_MANAGER}, body, content_type=_MERGE)
 
+    async def label(self, item: Object, labels: Mapping[str, str]) -> Object:
+        """Set labels of an object, if it is still the one that was read.
+
+        Raises:
+            ConflictError: it has changed since it was read.
+        """
+        return await self._patch_metadata(item, {"labels": dict(labels)})
+
     async def annotate(self, item: Object, annotations: Mapping[str, str | None]) -> Object:
         """Set annotations of an object, or remove those that are None, if it is still the one that was read.
 
         Raises:
             ConflictError: it has changed since it was read.
         """
+        return await self._patch_metadata(item, {"annotations": dict(annotations)})
+
+    async def _patch_metadata(self, item: Object, change: Object) -> Object:
+        """Change an object's metadata, if it is still the one that was read."""
         metadata = item["metadata"]
         path = resource_of(item).path(metadata["namespace"], metadata["name"])
-        body = {"metadata": {"uid": metadata["uid"], "resourceVersion": metadata["resourceVersion"], "annotations": dict(annotations)}}
+        body = {"metadata": {"uid": metadata["uid"], "resourceVersion": metadata["resourceVersion"], **change}}
         return await self._write("PATCH", path, {"fieldManager": keys.FIELD_MANAGER}, body, content_type=_MERGE)
 
     async def delete(self, item: Object, *, propagation: str = "Background") -> bool:

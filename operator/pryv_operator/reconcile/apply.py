@@ -7,6 +7,7 @@ observed, and a conflict means that the pass has to look again.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -30,6 +31,7 @@ _WORKLOADS: Final = ("Deployment", "StatefulSet")
 _MOVES: Final = ("resourceVersion", "generation", "managedFields")
 _REVISION: Final = "deployment.kubernetes.io/revision"
 _ATTEMPTS: Final = 5
+_ABOUT_NO_CONTENT: Final = re.compile(r'secrets (?:"[^"]+" )?is forbidden: (?:exceeded quota|failed quota|User )')
 
 _Key = tuple[str, str]
 
@@ -156,7 +158,7 @@ async def _write(cluster: Cluster, item: Object, live: Object | None, *, dry_run
             return await cluster.create(item, dry_run=dry_run)
         return await cluster.apply(item, live, dry_run=dry_run)
     except RefusedError as error:
-        raise ApplyRefusedError(_refusal(item, error)) from None
+        raise ApplyRefusedError(refusal(item, error)) from None
 
 
 def same_but_status(before: Object, now: Object) -> bool:
@@ -174,12 +176,14 @@ def _key(item: Object) -> _Key:
     return item["kind"], item["metadata"]["name"]
 
 
-def _refusal(item: Object, error: RefusedError) -> Problem:
-    what = f"{item['kind']} {item['metadata']['name']}"
-    # What the server says of a Secret could quote it.
-    why = error.reason if item["kind"] == "Secret" else error.message
-    reason = "Forbidden" if error.status == 403 else "Rejected"
-    return Problem(reason, f"the API server refuses {what}: {why}")
+def refusal(item: Object, error: RefusedError) -> Problem:
+    """What to say about an object that the API server does not take."""
+    # An admission webhook's words about a Secret could quote it; the API server's own about quotas and permissions do not.
+    quotable = item["kind"] != "Secret" or _ABOUT_NO_CONTENT.match(error.message)
+    why = error.message if quotable else error.reason
+    return Problem(
+        "Forbidden" if error.status == 403 else "Rejected", f"the API server refuses {item['kind']} {item['metadata']['name']}: {why}"
+    )
 
 
 async def _there(cluster: Cluster, platform: Platform, wanted: Changes, observed: Observed) -> dict[_Key, Object]:

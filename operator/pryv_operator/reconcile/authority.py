@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -143,14 +143,15 @@ def make_certificate(issuer: Issued, dns_names: Sequence[str], now: dt.datetime)
 
 
 def read(name: str, pem: str, key_pem: str) -> Issued | None:
-    """What a Secret of the platform holds; None when it cannot be read (then another one is made)."""
+    """What a Secret of the platform holds; None when that is nothing the operator makes (then another one is made)."""
     number = name.rsplit("-", 1)[-1]
     try:
         certificate = x509.load_pem_x509_certificates(pem.encode())[0]
-        serialization.load_pem_private_key(key_pem.encode(), None)
-    except (ValueError, IndexError, TypeError):
+        key = serialization.load_pem_private_key(key_pem.encode(), None)
+        fits = isinstance(key, ec.EllipticCurvePrivateKey) and key.public_key() == certificate.public_key()
+    except (ValueError, IndexError, TypeError, UnsupportedAlgorithm):
         return None
-    return Issued(name, int(number), certificate, pem, key_pem) if number.isdigit() else None
+    return Issued(name, int(number), certificate, pem, key_pem) if fits and number.isdigit() else None
 
 
 def _signed_by(issued: Issued, issuer: Issued) -> bool:

@@ -17,7 +17,7 @@ from typing import Final
 
 from pryv_operator.bundle.bundle import Bundle
 from pryv_operator.cluster.client import Cluster
-from pryv_operator.cluster.errors import ConflictError
+from pryv_operator.cluster.errors import ConflictError, RefusedError
 from pryv_operator.cluster.resources import SECRETS
 from pryv_operator.desired import tls
 from pryv_operator.desired.inputs import Address, Certificate, Inputs
@@ -26,6 +26,7 @@ from pryv_operator.platform import keys, names
 from pryv_operator.platform.problems import Problem
 from pryv_operator.platform.status import PryvPlatformStatus
 from pryv_operator.reconcile import authority, certificates, upstreams
+from pryv_operator.reconcile.apply import refusal
 from pryv_operator.reconcile.observe import Observed
 from pryv_operator.workload.claims import ClaimThere
 from pryv_operator.workload.model import Object, Platform
@@ -34,6 +35,8 @@ _VALUE: Final = "value"
 _ALPHABET: Final = string.ascii_lowercase + string.digits
 _LENGTH: Final = 32
 _TLS_TYPE: Final = "kubernetes.io/tls"
+#: For what a paused platform lacks: nothing is made, and every pass says the same.
+_STAND_IN: Final = "made once the rollout is not paused"
 
 
 class UnusableError(Exception):
@@ -218,7 +221,8 @@ async def _generated(
     """A generated value; made once, and kept until its rotation is counted up."""
     name = names.generated_secret(platform.name, variable, _rotation(platform, variable))
     lost = f"Secret {name}, key {_VALUE}" in in_use
-    wanted = _kept_secret(platform, name, "generated", {_VALUE: "".join(randomness.choice(_ALPHABET) for _ in range(_LENGTH))})
+    value = "".join(randomness.choice(_ALPHABET) for _ in range(_LENGTH))
+    wanted = _kept_secret(platform, name, "generated", {_VALUE: _STAND_IN if platform.paused else value})
     wanted["metadata"]["annotations"] = {keys.VARIABLE: variable} | ({keys.MADE_ANEW: "true"} if lost else {})
     item, is_new = await _kept(cluster, platform, observed, wanted)
     if is_new and lost:
@@ -231,7 +235,8 @@ async def _generated(
 
 async def _hash_key(cluster: Cluster, platform: Platform, observed: Observed) -> bytes:
     """The key that content hashes of secrets are made with."""
-    wanted = _kept_secret(platform, names.hash_key_secret(platform.name), "hash-key", {_VALUE: randomness.token_hex(32)})
+    value = _STAND_IN if platform.paused else randomness.token_hex(32)
+    wanted = _kept_secret(platform, names.hash_key_secret(platform.name), "hash-key", {_VALUE: value})
     item, _ = await _kept(cluster, platform, observed, wanted)
     return _kept_value(item).encode()
 
@@ -262,7 +267,7 @@ async def _kept(cluster: Cluster, platform: Platform, observed: Observed, wanted
     """A Secret that is made once: as it is there, or newly made; and whether it is new. Only ever created, so nothing is overwritten.
 
     Raises:
-        UnusableError: a Secret of that name belongs to somebody else.
+        UnusableError: a Secret of that name belongs to somebody else, or the API server does not take ours.
     """
     name = wanted["metadata"]["name"]
     there = observed.get("Secret", name) or await cluster.get(SECRETS, platform.namespace, name)
@@ -275,11 +280,28 @@ async def _kept(cluster: Cluster, platform: Platform, observed: Observed, wanted
             there = await cluster.get(SECRETS, platform.namespace, name)
             if there is None:
                 raise
-    labels = there["metadata"].get("labels") or {}
-    if any(labels.get(key) != value for key, value in wanted["metadata"]["labels"].items()):
-        problem = f"Secret {name} exists already and does not belong to this platform: rename or delete it"
+        except RefusedError as error:
+            raise UnusableError(refusal(wanted, error)) from None
+    return await _with_labels(cluster, platform, there, wanted["metadata"]["labels"]), False
+
+
+async def _with_labels(cluster: Cluster, platform: Platform, there: Object, labels: Mapping[str, str]) -> Object:
+    """A kept Secret with its labels, which somebody may have taken away.
+
+    Raises:
+        UnusableError: it is not ours, or says that it is of something else.
+    """
+    name, found = there["metadata"]["name"], there["metadata"].get("labels") or {}
+    if labels.items() <= found.items():
+        return there
+    if not any(entry.get("manager") == keys.FIELD_MANAGER for entry in there["metadata"].get("managedFields", ())):
+        problem = f"Secret {name} exists already and does not belong to this platform: rename it, or give the platform another name"
         raise UnusableError(Problem("NameTaken", problem))
-    return there, False
+    if any(found.get(key, value) != value for key, value in labels.items()):
+        wanted = ", ".join(f"{key}={value}" for key, value in sorted(labels.items()))
+        problem = f"Secret {name} is labelled as something else's: give it back its labels {wanted}; deleting it would lose its value"
+        raise UnusableError(Problem("NameTaken", problem))
+    return there if platform.paused else await cluster.label(there, labels)
 
 
 def _with_certificate(inputs: Inputs, name: str, secret: Object | None, now: dt.datetime) -> Inputs:
@@ -329,10 +351,13 @@ async def _with_private_authority(
     made: list[Problem],
 ) -> Gathered:
     """The platform's own authority and certificate, made where they are missing."""
-    dns_names = tls.dns_names(platform.spec.domain)
+    spec = platform.spec
+    dns_names = tls.dns_names(spec.domain)
     for _ in range(3):  # an authority, a certificate, and then nothing is missing
-        plan = authority.plan(_issued(observed, "authority"), _issued(observed, "certificate"), dns_names, status.trusted_authorities, now)
-        if plan.settled:
+        taken = _highest(observed, "authority"), _highest(observed, "certificate")
+        certificates_there = _issued(observed, "certificate")
+        plan = authority.plan(_issued(observed, "authority"), certificates_there, dns_names, status.trusted_authorities, now, taken=taken)
+        if plan.settled or platform.paused:
             break
         if plan.make_authority is not None:
             name = names.private_authority(platform.name, plan.make_authority)
@@ -342,23 +367,34 @@ async def _with_private_authority(
             name = names.private_certificate(platform.name, plan.make_certificate or 1)
             pair, purpose = authority.make_certificate(plan.issue_with, dns_names, now), "certificate"
         wanted = _kept_secret(platform, name, purpose, {"tls.crt": pair.chain, "tls.key": pair.key}, kind=_TLS_TYPE)
-        made_secret, _ = await _kept(cluster, platform, observed, wanted)
-        made.append(Problem("CertificateMade", f"made {name} for the platform's private {purpose}"))
+        made_secret, is_new = await _kept(cluster, platform, observed, wanted)
+        if is_new:
+            made.append(Problem("CertificateMade", f"made {name} for the platform's private {purpose}"))
         observed = observed.having([made_secret])
+    where = f" (its certificate is in Secret {plan.trusted[-1].name})" if plan.trusted else ""
     caution = Problem(
         "PrivateCertificate",
-        f"no certificate is given: the platform uses one of its own authority, which clients do not trust (its certificate is in "
-        f"Secret {plan.trusted[-1].name if plan.trusted else ''}); set tls.secretName or tls.issuerRef",
+        f"no certificate is given: the platform uses one of its own authority, which clients do not trust{where}; "
+        "set tls.secretName or tls.issuerRef",
     )
+    certificate = Certificate(plan.use.pem, plan.use.key_pem) if plan.use else None
+    if certificate is None and platform.paused:
+        newest = max(certificates_there, key=lambda each: each.number, default=None)
+        certificate = Certificate(newest.pem, newest.key_pem) if newest else Certificate(_STAND_IN, _STAND_IN)
     inputs = replace(
         inputs,
-        certificate=Certificate(plan.use.pem, plan.use.key_pem) if plan.use else None,
-        certificate_problem=None if plan.use else Problem("WaitingForCertificate", "the private certificate could not be read back"),
-        authorities=plan.bundle,
+        certificate=certificate,
+        certificate_problem=None if certificate else Problem("WaitingForCertificate", "the private certificate could not be read back"),
+        authorities=_bundle(plan.bundle, spec.tls.ca_bundle if spec.tls else None),
         warnings=(*inputs.warnings, caution),
     )
     obsolete = tuple(item for name in plan.obsolete if (item := observed.get("Secret", name)))
     return Gathered(inputs, tuple(each.name for each in plan.trusted), obsolete, tuple(made))
+
+
+def _bundle(*authorities: str | None) -> str:
+    """Authorities (PEM) in one text."""
+    return "".join(f"{each.rstrip()}\n" for each in authorities if each)
 
 
 def _highest(observed: Observed, purpose: str) -> int:
