@@ -133,6 +133,7 @@ REFUSED = {
     "domain-long-label": ({"domain": f"{'a' * 64}.test"}, "63 characters at most"),
     "domain-too-long": ({"domain": ".".join(["abcdefghi"] * 21)}, "spec.domain: Too long"),
     "domain-number": ({"domain": 7}, "must be of type string"),
+    "domain-twice": ({"variables": {"DOMAIN": "other.example"}}, "variables.DOMAIN is spec.domain: leave it out"),
     # fields
     "unknown-field": ({"domian": DOMAIN}, 'unknown field "spec.domian"'),
     "unknown-deep-field": (register(port=1), 'unknown field "spec.roles.reg-master.port"'),
@@ -290,6 +291,7 @@ def test_a_domain_is_needed(cluster: ControlPlane, room: str) -> None:
         pytest.param("1acme", {}, NAME_HINT, id="digit"),
         pytest.param("a" * (LONGEST - 2), {}, "34 are the most", id="too-long"),
         pytest.param("a" * (LONGEST - 8), {"roles": {"reg-slave": {}}}, "with a reg-slave: 28", id="too-long-for-reg-slave"),
+        pytest.param("a" * (LONGEST - 5), {"roles": {"singlenode": {}}}, "on a single node: 31", id="too-long-for-singlenode"),
         pytest.param("acme-health", cores("c" * 27), "37 characters together", id="too-long-with-an-instance"),
     ],
 )
@@ -305,6 +307,7 @@ def test_names_that_lead_to_impossible_objects_are_refused(cluster: ControlPlane
         pytest.param("a", {}, id="shortest"),
         pytest.param("a" * (LONGEST - 3), {}, id="longest"),
         pytest.param("a" * (LONGEST - 9), {"roles": {"reg-slave": {}}}, id="longest-with-reg-slave"),
+        pytest.param("a" * (LONGEST - 6), {"roles": {"singlenode": {}}}, id="longest-with-singlenode"),
         pytest.param("acme-health", cores("c" * 26), id="longest-with-an-instance"),
     ],
 )

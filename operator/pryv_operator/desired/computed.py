@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pryv_operator.desired.inputs import PLACEHOLDER_NETWORK, Address
 from pryv_operator.platform import names
-from pryv_operator.platform.layout import Instance
+from pryv_operator.platform.layout import DEFAULT_HOSTING, Instance
 from pryv_operator.platform.problems import Problem
 
 _UNKNOWN = f"{PLACEHOLDER_NETWORK}254"
@@ -20,6 +20,8 @@ _CLUSTER_ONLY = (
     "REG_MASTER_IP_ADDRESS", "REG_MASTER_DNS_IP_ADDRESS", "REG_MASTER_VPN_IP_ADDRESS",
     "REG_SLAVE_IP_ADDRESS", "REG_SLAVE_DNS_IP_ADDRESS", "STATIC_WEB_IP_ADDRESS",
 )  # fmt: skip
+#: Field of a core instance, the variable that 2019 had for it, and what the field is when nobody has said it.
+_FIELDS_OF_2019 = (("address", "CORE_{}_IP_ADDRESS", None), ("hosting", "CORE_HOSTING_{}", DEFAULT_HOSTING))
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,36 @@ def compute(
     variables = _single_node(single, finder, given) if single else _cluster(instances, finder, given)
     variables |= {"DOMAIN": domain, "CLUSTER_DNS_IP_ADDRESS": cluster_dns}
     return Computed(variables, finder.found, tuple(finder.problems), tuple(finder.waiting), finder.warnings())
+
+
+@dataclass(frozen=True)
+class Placed:
+    """The instances with what the variables say of them, and the variables that are left."""
+
+    instances: tuple[Instance, ...]
+    given: Mapping[str, Any]
+    problems: tuple[Problem, ...] = ()
+
+
+def placed(instances: tuple[Instance, ...], given: Mapping[str, Any], declared: Collection[str]) -> Placed:
+    """CORE_n_IP_ADDRESS and CORE_HOSTING_n, which 2019 had a variable each for, are fields of the instances today.
+
+    ``declared`` are the templates' own variables: those of 2019 know these names, and get them as they are.
+    """
+    left, problems, found = dict(given), list[Problem](), list[Instance]()
+    for instance in instances:
+        number = re.search(r"[0-9]+$", instance.name) if instance.role == names.CORE else None
+        fields: dict[str, str] = {}
+        for field, prefix, unsaid in _FIELDS_OF_2019 if number else ():
+            name = prefix.format(int(number[0])) if number else ""
+            if name in declared or not isinstance(left.get(name), str):
+                continue
+            fields[field] = left.pop(name)
+            if getattr(instance, field) not in (unsaid, fields[field]):
+                where = f"spec.roles.core.instances[{instance.name}].{field}"
+                problems.append(Problem("DuplicateVariable", f"variables.{name} and {where} mean the same, and differ: keep one of them"))
+        found.append(replace(instance, **fields))  # type: ignore[arg-type]
+    return Placed(tuple(found), left, tuple(problems))
 
 
 def _cluster(instances: tuple[Instance, ...], finder: _Finder, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from pryv_operator.desired.inputs import Address, Certificate, Inputs
 from pryv_operator.platform import names
 from pryv_operator.platform.layout import Instance, instances
 from pryv_operator.platform.problems import Problem
+from pryv_operator.platform.spec import PryvPlatformSpec
 from pryv_operator.platform.spec import Service as PublishedBy
 from pryv_operator.render.render import IN_A_PASS, RenderedFile, render
 from pryv_operator.render.values import RenderError, Value
@@ -101,14 +102,15 @@ def desired(inputs: Inputs) -> Desired:
     platform = inputs.platform
     spec = platform.spec
     bundle = inputs.bundle
-    layout = instances(spec)
-    facts = computed.compute(platform.name, spec.domain, layout, inputs.addresses, cluster_dns=inputs.cluster_dns, given=spec.variables)
-    given: dict[str, Json] = dict(spec.variables)
+    placed = computed.placed(instances(spec), spec.variables, bundle.variables)
+    layout = placed.instances
+    facts = computed.compute(platform.name, spec.domain, layout, inputs.addresses, cluster_dns=inputs.cluster_dns, given=placed.given)
+    given: dict[str, Json] = dict(placed.given)
     if "HOSTINGS_PROVIDERS" in given:
         given["HOSTINGS_PROVIDERS"] = computed.providers(given["HOSTINGS_PROVIDERS"], facts.variables["HOSTINGS_PROVIDERS"])
     resolved = resolve(Vocabulary(bundle.variables), computed=facts.variables, given=given, secrets=inputs.secrets)
     warnings = (*inputs.warnings, *facts.warnings, *resolved.warnings)
-    problems = (*inputs.problems, *facts.problems, *resolved.problems)
+    problems = (*inputs.problems, *placed.problems, *facts.problems, *resolved.problems, *_another_domain(spec))
     problems += _missing_roles(bundle, layout)
     if problems:
         return Desired(bundle.version, problems=problems, warnings=warnings)
@@ -126,6 +128,13 @@ def desired(inputs: Inputs) -> Desired:
     except _SpecError as error:
         found = error.problem
     return Desired(bundle.version, problems=(found,), warnings=warnings)
+
+
+def _another_domain(spec: PryvPlatformSpec) -> tuple[Problem, ...]:
+    """DOMAIN is in names, certificates and files alike: it cannot be one thing here and another there."""
+    if spec.variables.get("DOMAIN", spec.domain) == spec.domain and "DOMAIN" not in spec.secrets:
+        return ()
+    return (Problem("InvalidVariable", f"DOMAIN is spec.domain ({spec.domain}): leave it out of variables and secrets"),)
 
 
 def _missing_roles(bundle: Bundle, layout: tuple[Instance, ...]) -> tuple[Problem, ...]:

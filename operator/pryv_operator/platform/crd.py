@@ -29,6 +29,9 @@ _ROOT_RULES: Final = cel(
     "!has(self.spec.roles) || dyn(self.spec.roles) == null || !has(self.spec.roles.reg__dash__slave) || "
     f"size(self.metadata.name) + 9 <= {_LONGEST_NAME}",
     f"metadata.name is too long for a platform with a reg-slave: {_LONGEST_NAME - 9} characters are the most",
+    "!has(self.spec.roles) || dyn(self.spec.roles) == null || !has(self.spec.roles.singlenode) || "
+    f"size(self.metadata.name) + 6 <= {_LONGEST_NAME}",
+    f"metadata.name is too long for a platform on a single node: {_LONGEST_NAME - 6} characters are the most",
     "!has(self.spec.roles) || dyn(self.spec.roles) == null || !has(self.spec.roles.core) || dyn(self.spec.roles.core) == null || "
     "!has(self.spec.roles.core.instances) || dyn(self.spec.roles.core.instances) == null || "
     f"self.spec.roles.core.instances.all(i, size(self.metadata.name) + size(i.name) <= {_LONGEST_NAME})",

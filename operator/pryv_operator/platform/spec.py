@@ -583,6 +583,14 @@ class PullSecret(Model):
 class PryvPlatformSpec(Model):
     """What a platform should be."""
 
+    model_config = ConfigDict(
+        json_schema_extra=cel(
+            "!has(self.variables) || dyn(self.variables) == null || !has(self.variables.DOMAIN) || self.variables.DOMAIN == self.domain",
+            "variables.DOMAIN is spec.domain: leave it out, or say the same",
+            at="variables",
+        )
+    )
+
     domain: Annotated[
         str,
         Field(
@@ -674,11 +682,12 @@ _SECRET: Final = {
     "description": f"A secret, which belongs into spec.secrets; only the word {vocabulary.GENERATE} may stand here.",
     "maxLength": 4096,
 }
+_DOMAIN_AGAIN: Final = {"type": "string", "description": "What spec.domain says; nobody needs to repeat it.", "maxLength": 200}
 
 
 def variables_schema() -> Schema:
-    """What the variables' schema says of secrets: each may only be the word SECRET, or empty where that means none."""
-    root: Schema = {"properties": {variable: dict(_SECRET) for variable in vocabulary.SECRET_VARIABLES}}
+    """What the variables' schema says of secrets: each may only be the word SECRET, or empty where that means none; and of DOMAIN."""
+    root: Schema = {"properties": {variable: dict(_SECRET) for variable in vocabulary.SECRET_VARIABLES} | {"DOMAIN": dict(_DOMAIN_AGAIN)}}
     root |= together(*(_only_generate(variable) for variable in sorted(vocabulary.SECRET_VARIABLES)))
     for variable, paths in vocabulary.SECRET_PATHS.items():
         for path in paths:

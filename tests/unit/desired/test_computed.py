@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pryv_operator.desired.computed import Computed, compute, providers
+from pryv_operator.desired.computed import Computed, compute, placed, providers
 from pryv_operator.desired.inputs import Address
 from pryv_operator.platform.layout import instances
 from tests.unit.builders import DOMAIN, platform
@@ -172,3 +172,29 @@ def test_while_services_have_no_address_there_are_placeholders() -> None:
     assert found.problems == ()
     assert found.addresses == {}
     assert found.variables["REG_MASTER_IP_ADDRESS"].startswith("192.0.2.")
+
+
+CORES = {"core": {"instances": [{"name": "co1", "hosting": "geneva"}, {"name": "co2", "address": "203.0.113.2"}]}}
+
+
+def test_the_names_2019_had_for_cores_are_fields_of_the_instances() -> None:
+    given = {"CORE_1_IP_ADDRESS": "198.51.100.1", "CORE_HOSTING_2": "zurich", "CORE_3_IP_ADDRESS": "198.51.100.3", "PLATFORM_NAME": "A"}
+    found = placed(instances(platform(roles=CORES).spec), given, ())
+    cores = {each.name: (each.address, each.hosting) for each in found.instances if each.role == "core"}
+    assert cores == {"co1": ("198.51.100.1", "geneva"), "co2": ("203.0.113.2", "zurich")}
+    assert found.given == {"CORE_3_IP_ADDRESS": "198.51.100.3", "PLATFORM_NAME": "A"}, "there is no third core: that is warned of"
+    assert found.problems == ()
+
+
+def test_templates_that_know_those_names_get_them_as_they_are() -> None:
+    given = {"CORE_1_IP_ADDRESS": "198.51.100.1"}
+    layout = instances(platform(roles=CORES).spec)
+    found = placed(layout, given, {"CORE_1_IP_ADDRESS"})
+    assert (found.instances, found.given) == (layout, given)
+
+
+@pytest.mark.parametrize("given", [{"CORE_HOSTING_1": "zurich"}, {"CORE_2_IP_ADDRESS": "203.0.113.9"}])
+def test_two_answers_to_one_question_are_refused(given: dict[str, str]) -> None:
+    (problem,) = placed(instances(platform(roles=CORES).spec), given, ()).problems
+    assert problem.reason == "DuplicateVariable"
+    assert next(iter(given)) in problem.message

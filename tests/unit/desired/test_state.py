@@ -472,3 +472,15 @@ def test_a_variable_that_no_template_uses_is_named() -> None:
     found = state(variables={"LICENSE_NAME": "Acme", "PLATFORM_NAME": "Acme"})
     (message,) = (each.message for each in found.warnings if each.reason == "UnusedVariable")
     assert message.startswith("variables.LICENSE_NAME:")
+
+
+@pytest.mark.parametrize("different", [{"variables": {"DOMAIN": "other.example"}}, {"secrets": {"DOMAIN": {"generate": {}}}}])
+def test_there_is_one_domain(different: dict[str, Any]) -> None:
+    assert [each.reason for each in state(**different).problems] == ["InvalidVariable"]
+    assert state(variables={"DOMAIN": DOMAIN}) == BASE
+
+
+def test_the_names_2019_had_for_cores_are_understood() -> None:
+    given = {"CORE_1_IP_ADDRESS": "198.51.100.1", "CORE_HOSTING_1": "geneva"}
+    modern = state(roles={"core": {"instances": [{"name": "co1", "address": "198.51.100.1", "hosting": "geneva"}]}})
+    assert state(variables=given) == modern
