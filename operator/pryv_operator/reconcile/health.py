@@ -5,11 +5,13 @@ Messages are our own where the cluster's change with every look (back-off times)
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from pryv_operator.platform import keys
 from pryv_operator.platform.problems import Problem
 from pryv_operator.workload.model import Object
 
@@ -146,20 +148,20 @@ def _unschedulable(label: str, pods: Iterable[Object], situation: Situation) -> 
         # A claim may be pending only because its pod is not scheduled, for some other reason.
         if claim and (why or _BLAMES_VOLUMES.search(condition.get("message", "persistent volume"))):
             detail = f": {why['message']}" if why else " yet"
-            return Problem("ClaimPending", f"{label}: its claim {claim} is not bound{detail}")
+            return Problem("ClaimPending", f"{label}: its claim {claim['metadata']['name']} is not bound{detail}")
         if condition.get("reason") == "Unschedulable":
             return Problem("Unschedulable", f"{label}: no node takes its pod: {condition.get('message', 'no further word')}")
     return None
 
 
-def _pending_claim(pod: Object, situation: Situation) -> str | None:
+def _pending_claim(pod: Object, situation: Situation) -> Object | None:
     for volume in pod["spec"].get("volumes", ()):
         name = volume.get("persistentVolumeClaim", {}).get("claimName")
         if name is None or situation.claims is None:
             continue
         claim = situation.claims.get(name)
         if claim is not None and claim.get("status", {}).get("phase") == "Pending":
-            return str(name)
+            return claim
     return None
 
 
@@ -169,7 +171,7 @@ def _without_volume(label: str, pods: Iterable[Object], situation: Situation) ->
         started = any("running" in each.get("state", {}) for each in pod.get("status", {}).get("containerStatuses", ()))
         if started or _condition(pod, "PodScheduled").get("status") != "True":
             continue
-        event = _newest_event(situation.events, "Pod", pod["metadata"]["name"], *_POD_EVENTS)
+        event = _newest_event(situation.events, "Pod", pod, *_POD_EVENTS)
         if event:
             return Problem(event["reason"], f"{label}: its pod cannot start: {event['message']}")
     return None
@@ -182,7 +184,8 @@ def _no_pod(label: str, workload: Object, pods: Sequence[Object], situation: Sit
             return Problem(condition.get("reason") or "FailedCreate", f"{label}: no pod can be made: {condition['message']}")
     if pods:  # events tell of the past
         return None
-    event = _newest_event(situation.events, workload["kind"], workload["metadata"]["name"], "FailedCreate")
+    applied = last_applied(workload)
+    event = _newest_event(situation.events, workload["kind"], workload, "FailedCreate", since=applied)
     return Problem("FailedCreate", f"{label}: no pod can be made: {event['message']}") if event else None
 
 
@@ -201,12 +204,30 @@ def _condition(item: Object, kind: str) -> Mapping[str, Any]:
     return next((each for each in item.get("status", {}).get("conditions", ()) if each["type"] == kind), {})
 
 
-def _newest_event(events: Iterable[Object], kind: str, name: str, *reasons: str) -> Object | None:
+def last_applied(workload: Object) -> dt.datetime | None:
+    """When the operator last changed a workload, as the API server notes it."""
+    times = [
+        entry["time"]
+        for entry in workload["metadata"].get("managedFields", ())
+        if entry.get("manager") == keys.FIELD_MANAGER and not entry.get("subresource") and "time" in entry
+    ]
+    return max(map(dt.datetime.fromisoformat, times), default=None)
+
+
+def _newest_event(events: Iterable[Object], kind: str, item: Object, *reasons: str, since: dt.datetime | None = None) -> Object | None:
+    """The newest event about this very object: one that had its name before it is another."""
+    metadata = item["metadata"]
     found = [
         event
         for event in events
         if event["involvedObject"].get("kind") == kind
-        and event["involvedObject"].get("name") == name
+        and event["involvedObject"].get("name") == metadata["name"]
+        and event["involvedObject"].get("uid", metadata.get("uid")) == metadata.get("uid")
         and (not reasons or event.get("reason") in reasons)
+        and (since is None or not _time(event) or dt.datetime.fromisoformat(_time(event)) >= since)
     ]
-    return max(found, key=lambda event: str(event.get("lastTimestamp") or event.get("eventTime") or ""), default=None)
+    return max(found, key=_time, default=None)
+
+
+def _time(event: Object) -> str:
+    return str(event.get("lastTimestamp") or event.get("eventTime") or "")

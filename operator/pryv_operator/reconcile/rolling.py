@@ -14,7 +14,7 @@ from pryv_operator.desired.state import Desired
 from pryv_operator.platform import keys
 from pryv_operator.platform.spec import Rollout
 from pryv_operator.reconcile import apply, difference, history, observe, rollout
-from pryv_operator.reconcile.health import Situation, health, is_available
+from pryv_operator.reconcile.health import Situation, health, is_available, last_applied
 from pryv_operator.reconcile.history import Revision
 from pryv_operator.reconcile.observe import Observed
 from pryv_operator.reconcile.rollout import Decision, Policy, Progress, Template, Workload
@@ -122,7 +122,7 @@ def workloads_of(wanted: Desired, observed: Observed, situation: Situation, good
                     live=live_template(item, live) if live else None,
                     good=good.templates.get(plan.name) if good else None,
                     ready=is_available(live),
-                    since=_applied_at(live) if live else None,
+                    since=last_applied(live) if live else None,
                     problem=health(plan.kind, plan.name, plan.label, situation).problem,
                     migrates=plan.migrates,
                 )
@@ -191,16 +191,6 @@ async def _recorded(
 def _digest(revision: Revision, name: str) -> str | None:
     template = revision.templates.get(name)
     return template.digest if template else None
-
-
-def _applied_at(live: Object) -> dt.datetime | None:
-    """When we last changed it, as the API server notes it."""
-    times = [
-        entry["time"]
-        for entry in live["metadata"].get("managedFields", ())
-        if entry.get("manager") == keys.FIELD_MANAGER and not entry.get("subresource") and "time" in entry
-    ]
-    return max(map(history.time_of, times), default=None)
 
 
 async def _annotated(cluster: Cluster, revision: Revision, annotations: Mapping[str, str | None]) -> Revision:

@@ -53,7 +53,7 @@ def event(kind: str, name: str, reason: str, message: str, at: str = "2026-01-01
 
 
 UNREADY = deployment(readyReplicas=0)
-PENDING = {"acme-co1-core-data": {"status": {"phase": "Pending"}}}
+PENDING = {"acme-co1-core-data": {"metadata": {"name": "acme-co1-core-data"}, "status": {"phase": "Pending"}}}
 
 
 def of(workload: Object | None = UNREADY, *pods: Object, **situation: Any) -> Health:
@@ -189,6 +189,26 @@ def test_a_stateful_set_tells_it_by_event_only() -> None:
     assert found.failed
     assert "exceeded quota" in str(found.problem)
     assert reason(of(item, pod(), events=events)) == "Progressing"
+
+
+def test_events_of_one_that_had_the_name_before_tell_nothing() -> None:
+    """The pods of a StatefulSet are called the same for ever."""
+    mount = event("Pod", "p1", "FailedMount", "no such Secret")
+    mount["involvedObject"]["uid"] = "former"
+    now = pod()
+    now["metadata"]["uid"] = "present"
+    assert reason(of(UNREADY, now, events=[mount])) == "Progressing"
+    mount["involvedObject"]["uid"] = "present"
+    assert reason(of(UNREADY, now, events=[mount])) == "FailedMount"
+
+
+def test_what_could_not_be_made_before_the_workload_was_mended_tells_nothing() -> None:
+    item = deployment("StatefulSet", readyReplicas=0, replicas=0)
+    item["metadata"] |= {"managedFields": [{"manager": "pryv-operator", "operation": "Apply", "time": "2026-01-01T00:10:00Z"}]}
+    before = event("StatefulSet", "acme-co1-core", "FailedCreate", "exceeded quota", "2026-01-01T00:09:59Z")
+    assert reason(of(item, events=[before])) == "Progressing"
+    after = event("StatefulSet", "acme-co1-core", "FailedCreate", "exceeded quota", "2026-01-01T00:10:00Z")
+    assert reason(of(item, events=[before, after])) == "FailedCreate"
 
 
 def test_a_pod_that_was_put_out() -> None:
