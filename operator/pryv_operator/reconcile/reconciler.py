@@ -77,7 +77,7 @@ class Reconciler:
         """
         resource = await self._cluster.get(PLATFORMS, key.namespace, key.name)
         if resource is None or resource["metadata"].get("deletionTimestamp"):
-            self._references.forget(key)
+            self._forget(key)
             return None
         with metrics.PASS_SECONDS.time():
             try:
@@ -103,6 +103,12 @@ class Reconciler:
             return self._settings.resync_seconds
         until_deadline = self._deadlines.pop(key, None)
         return min(_LOOK_AGAIN, self._settings.resync_seconds, *([until_deadline] if until_deadline is not None else []))
+
+    def _forget(self, key: Key) -> None:
+        self._references.forget(key)
+        self._failing.pop(key, None)
+        self._again.discard(key)
+        self._deadlines.pop(key, None)
 
     async def _pass(self, key: Key, resource: Object) -> bool:
         before = _status(resource)
@@ -154,7 +160,7 @@ class Reconciler:
         deadline = outcome.rolled.decision.deadline if outcome.rolled else None
         if deadline:
             self._deadlines[key] = max(0.1, (deadline - self._now()).total_seconds())
-        after = report(findings, before, f"{self._now():%Y-%m-%dT%H:%M:%SZ}")
+        after = report(findings, before, _written(self._now()))
         if after.trusted_authorities != before.trusted_authorities:
             self._again.add(key)  # the second step of a change of authorities
         return await self._write_status(resource, after, before)
@@ -172,6 +178,8 @@ class Reconciler:
         try:
             changed = apply.changes(wanted.services, observed)
             if changed.wanted:
+                if wanted.complete:  # else the addresses of new Services have to be known first
+                    await apply.judge(self._cluster, platform, apply.changes([*wanted.services, *wanted.objects], observed), observed)
                 known = gathered.inputs.addresses
                 applied = await apply.apply_services(self._cluster, platform, changed, observed, known)
                 outcome = outcome.having(applied)
@@ -359,8 +367,8 @@ def _invalid(resource: Object, error: ValidationError, before: PryvPlatformStatu
 def _bug(resource: Object, error: Exception, before: PryvPlatformStatus, now: dt.datetime) -> PryvPlatformStatus:
     """A mistake of the operator's own: its kind, without the message, which could quote anything."""
     kind = type(error).__name__
-    problem = Problem("InternalError", f"the operator met a mistake of its own ({kind}); nothing is changed, and its log says where")
-    return _only(problem, resource, before, now)
+    problem = Problem("InternalError", f"the operator met a mistake of its own ({kind}); its log says where")
+    return _interrupted(problem, resource, before, now)
 
 
 def _refused(resource: Object, error: RefusedError, before: PryvPlatformStatus, now: dt.datetime) -> PryvPlatformStatus:
@@ -368,26 +376,42 @@ def _refused(resource: Object, error: RefusedError, before: PryvPlatformStatus, 
     problem = Problem(
         "Forbidden" if error.status == 403 else "Rejected", f"the API server refuses a request of the operator: {error.message}"
     )
-    return _only(problem, resource, before, now)
+    return _interrupted(problem, resource, before, now)
 
 
 def _failing(resource: Object, error: UnavailableError, before: PryvPlatformStatus, now: dt.datetime) -> PryvPlatformStatus:
     """The API server has failed several times in a row; the operator goes on trying."""
     problem = Problem("ApiServerFailing", f"the API server fails again and again, and is asked again: {error.reason}: {error.message}")
-    return _only(problem, resource, before, now)
+    return _interrupted(problem, resource, before, now, tried_again=True)
+
+
+def _interrupted(
+    problem: Problem, resource: Object, before: PryvPlatformStatus, now: dt.datetime, *, tried_again: bool = False
+) -> PryvPlatformStatus:
+    """A status that says why a pass could not be made to its end, and leaves the rest as it was."""
+    return report(replace(_nothing_new(resource, before), interrupted=problem, tried_again=tried_again), before, _written(now))
 
 
 def _only(problem: Problem, resource: Object, before: PryvPlatformStatus, now: dt.datetime) -> PryvPlatformStatus:
-    """A status that says nothing new but a problem."""
-    findings = Findings(
+    """A status that says nothing new but a problem of what is wanted."""
+    nothing = _nothing_new(resource, before)
+    return report(replace(nothing, desired=replace(nothing.desired, problems=(problem,))), before, _written(now))
+
+
+def _nothing_new(resource: Object, before: PryvPlatformStatus) -> Findings:
+    return Findings(
         generation=resource["metadata"]["generation"],
-        desired=Desired(before.release or "", problems=(problem,)),
+        desired=Desired(before.release or "", warnings=tuple(Problem(each.reason, each.message) for each in before.warnings)),
         situation=Situation({}),
         addresses={each.name: Address(each.cluster_ip, each.load_balancer_ip) for each in before.services},
         services=frozenset(),
         domain="",
     )
-    return report(findings, before, f"{now:%Y-%m-%dT%H:%M:%SZ}")
+
+
+def _written(now: dt.datetime) -> str:
+    """A time as the API server writes it."""
+    return f"{now:%Y-%m-%dT%H:%M:%SZ}"
 
 
 RETRYABLE: Final = ClusterError

@@ -35,6 +35,9 @@ class Findings:
     #: With ``rollout.paused``: what would be applied or removed.
     paused: tuple[str, ...] | None = None
     stopped: bool = False
+    #: Why the pass could not be made to its end, and whether it is tried again by itself: nothing is known of the rest.
+    interrupted: Problem | None = None
+    tried_again: bool = False
 
 
 def report(findings: Findings, before: PryvPlatformStatus, now: str) -> PryvPlatformStatus:
@@ -46,11 +49,11 @@ def report(findings: Findings, before: PryvPlatformStatus, now: str) -> PryvPlat
         ("Ready", verdict.ready, verdict.why),
         ("Reconciling", verdict.reconciling, verdict.why),
         ("Stalled", verdict.stalled, verdict.why),
-        ("ConfigRendered", *_rendered(wanted)),
+        ("ConfigRendered", *_rendered(findings, before)),
         ("RolloutComplete", *_rollout(findings, checked, verdict)),
         ("Paused", *_paused(findings)),
     )
-    done = wanted.complete and findings.refused is None
+    done = wanted.complete and findings.refused is None and findings.interrupted is None
     instances = [_instance(plan, checked[plan.name]) for plan in wanted.instances] if wanted.instances else list(before.instances)
     rolled_out = done and _complete(findings) and all(each.ready for states in checked.values() for each in states)
     return PryvPlatformStatus(
@@ -60,7 +63,7 @@ def report(findings: Findings, before: PryvPlatformStatus, now: str) -> PryvPlat
         roles_ready=_roles_ready(wanted.instances, checked) or before.roles_ready,
         conditions=[_condition(kind, truth, why, findings.generation, before, now) for kind, truth, why in conditions],
         instances=instances,
-        endpoints=_endpoints(wanted.instances, findings.domain) or list(before.endpoints),
+        endpoints=_endpoints(wanted.instances, findings.domain) if wanted.instances else list(before.endpoints),
         warnings=[Notice(reason=each.reason, message=each.message[:_MESSAGE]) for each in sorted(set(wanted.warnings))[:32]],
         services=_services(findings),
         trusted_authorities=sorted(findings.authorities) if rolled_out else list(before.trusted_authorities),
@@ -77,10 +80,12 @@ class _Verdict:
 
 def _verdict(findings: Findings, checked: Mapping[str, Sequence[Health]]) -> _Verdict:
     wanted = findings.desired
-    if wanted.problems:
-        return _Verdict("False", "False", "True", joined(wanted.problems))
-    if findings.refused:
-        return _Verdict("False", "False", "True", findings.refused)
+    if findings.interrupted:
+        again = findings.tried_again
+        return _Verdict("False", "True" if again else "False", "False" if again else "True", findings.interrupted)
+    wrong = (*wanted.problems, *([findings.refused] if findings.refused else []))
+    if wrong:
+        return _Verdict("False", "False", "True", joined(wrong))
     if wanted.waiting:
         return _Verdict("False", "True", "False", joined(wanted.waiting))
     states = [each for listed in checked.values() for each in listed]
@@ -156,7 +161,11 @@ def _complete(findings: Findings) -> bool:
     return findings.rolled is not None and findings.rolled.decision.kind == "Complete"
 
 
-def _rendered(wanted: Desired) -> tuple[Truth, Problem]:
+def _rendered(findings: Findings, before: PryvPlatformStatus) -> tuple[Truth, Problem]:
+    wanted = findings.desired
+    if findings.interrupted:
+        last = next((each for each in before.conditions if each.type == "ConfigRendered"), None)
+        return (last.status, Problem(last.reason, last.message)) if last else ("Unknown", findings.interrupted)
     if wanted.problems:
         return "False", joined(wanted.problems)
     if wanted.waiting:
@@ -165,7 +174,7 @@ def _rendered(wanted: Desired) -> tuple[Truth, Problem]:
 
 
 def _rollout(findings: Findings, checked: Mapping[str, Sequence[Health]], verdict: _Verdict) -> tuple[Truth, Problem]:
-    done = findings.desired.complete and findings.refused is None and _complete(findings)
+    done = findings.desired.complete and not (findings.refused or findings.interrupted) and _complete(findings)
     held = bool(findings.desired.held)
     if done and not held and all(each.ready for states in checked.values() for each in states):
         return "True", Problem("Complete", "every workload runs its newest configuration")
@@ -201,12 +210,12 @@ def _roles_ready(plans: Iterable[InstancePlan], checked: Mapping[str, Sequence[H
 def _endpoints(plans: Iterable[InstancePlan], domain: str) -> list[Endpoint]:
     found: list[Endpoint] = []
     for plan in plans:
-        if plan.role == names.REG_MASTER:
+        if plan.role in (names.REG_MASTER, names.SINGLE_NODE):
             found.append(Endpoint(name="register", url=f"https://reg.{domain}"))
             found.append(Endpoint(name="service-information", url=f"https://reg.{domain}/service/info"))
-        elif plan.role == names.CORE:
+        if plan.role == names.CORE:
             found.append(Endpoint(name=plan.name, url=f"https://{plan.name}.{domain}"))
-        elif plan.role == names.STATIC:
+        if plan.role in (names.STATIC, names.SINGLE_NODE):
             found.append(Endpoint(name="web", url=f"https://sw.{domain}"))
     return sorted(found, key=lambda endpoint: endpoint.name)
 
