@@ -7,12 +7,13 @@ ARG PIP_INDEX_URL
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 WORKDIR /src
 RUN python3 -m venv --without-pip /opt/pryv-operator
-COPY requirements.lock ./
-RUN python3 -m pip --python /opt/pryv-operator/bin/python install --require-hashes --only-binary :all: -r requirements.lock
+COPY requirements.lock requirements-build.lock ./
+RUN python3 -m pip --python /opt/pryv-operator/bin/python install --require-hashes --only-binary :all: -r requirements.lock \
+ && python3 -m venv /opt/build && /opt/build/bin/pip install --require-hashes --only-binary :all: -r requirements-build.lock
 # The build backend stays in this stage: nothing but the wheel goes on.
 COPY pyproject.toml README.md LICENSE ./
 COPY operator operator
-RUN python3 -m pip wheel --no-deps --wheel-dir /wheels . \
+RUN /opt/build/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /wheels . \
  && python3 -m pip --python /opt/pryv-operator/bin/python install --no-deps --no-index /wheels/*.whl
 
 FROM ${BASE}

@@ -53,6 +53,8 @@ lock: $(STAMP) ## Pin all dependencies, with hashes
 		--custom-compile-command "make lock" -o requirements.lock pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--custom-compile-command "make lock" --extra dev -c requirements.lock -o requirements-dev.lock pyproject.toml
+	echo hatchling | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--custom-compile-command "make lock" -c requirements-dev.lock -o requirements-build.lock -
 
 image: ## Build the image (BASE=… names another base image)
 	docker build $(if $(BASE),--build-arg BASE=$(BASE)) -t pryv-operator:dev .

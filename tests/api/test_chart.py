@@ -55,20 +55,20 @@ EVERYTHING: Object = {
 #: (group, resource) → verbs.
 GRANTED = {
     ("pryv.io", "pryvplatforms"): "get list watch",
-    ("pryv.io", "pryvplatforms/status"): "get patch",
+    ("pryv.io", "pryvplatforms/status"): "patch",
     ("", "configmaps"): "get list watch create patch delete",
     ("", "secrets"): "get list watch create patch delete",
     ("", "services"): "get list watch create patch delete",
-    ("", "persistentvolumeclaims"): "get list watch create patch delete",
+    ("", "persistentvolumeclaims"): "get list watch create patch",
     ("", "pods"): "list watch",
     ("", "events"): "list",
-    ("events.k8s.io", "events"): "create patch",
+    ("events.k8s.io", "events"): "create",
     ("apps", "deployments"): "get list watch create patch delete",
     ("apps", "statefulsets"): "get list watch create patch delete",
     ("apps", "replicasets"): "list",
     ("apps", "controllerrevisions"): "get list create patch delete",
     ("networking.k8s.io", "networkpolicies"): "get list watch create patch delete",
-    ("cert-manager.io", "certificates"): "get list watch create patch delete",
+    ("cert-manager.io", "certificates"): "get list create patch delete",
 }
 
 
@@ -467,6 +467,7 @@ def test_the_api_server_grants_everywhere(installed: Helm) -> None:
         ("delete", "pryvplatforms.pryv.io"),
         ("deletecollection", "secrets"),
         ("update", "secrets"),
+        ("delete", "persistentvolumeclaims"),
         ("create", "pods"),
         ("create", "pods/exec"),
         ("get", "pods/log"),

@@ -13,6 +13,7 @@ from typing import Annotated, Final
 import typer
 from kubernetes.aio.client import Configuration
 from kubernetes.aio.config import ConfigException
+from yaml import YAMLError
 
 from pryv_operator import __version__
 from pryv_operator.cli import log, process
@@ -60,7 +61,7 @@ def version() -> None:
 def run(
     *,
     kubeconfig: Annotated[Path | None, typer.Option(help="Kubeconfig file, to run outside of the cluster.")] = None,
-    context: Annotated[str | None, typer.Option(help="Context of that file; its current one when left out.")] = None,
+    context: Annotated[str | None, typer.Option(help="Context of that file; only where there is one may it be left out.")] = None,
     in_cluster: Annotated[bool, typer.Option("--in-cluster", help="Use the pod's ServiceAccount.")] = False,
     namespace: Annotated[list[str] | None, typer.Option(help="Namespace to watch; may be repeated. All when left out.")] = None,
     cluster_dns: Annotated[str | None, typer.Option(help="IP address of the cluster's DNS; the pod's own resolver when left out.")] = None,
@@ -101,7 +102,7 @@ def run(
 async def _run(path: Path | None, context: str | None, options: process.Options) -> bool:
     try:
         configuration: Configuration = client.in_cluster() if path is None else await client.kubeconfig(path, context)
-    except (ConfigException, OSError) as error:
+    except (ConfigException, OSError, YAMLError) as error:
         raise typer.BadParameter(f"the cluster's credentials cannot be read: {error}") from None
     leadership = options.leadership()
     async with client.Cluster(configuration, leadership) as cluster:

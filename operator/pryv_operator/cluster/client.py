@@ -12,6 +12,7 @@ from typing import Any, Final, Self
 from urllib.parse import urlencode
 
 import aiohttp
+import yaml
 from kubernetes.aio import config
 from kubernetes.aio.client import ApiClient, Configuration
 from prometheus_client import Counter
@@ -42,9 +43,23 @@ _CHECK: Final[ContextVar[Callable[[], None] | None]] = ContextVar("check", defau
 
 
 async def kubeconfig(path: Path, context: str | None = None) -> Configuration:
-    """Credentials from a kubeconfig file that was named: never the current context by default."""
+    """Credentials from a kubeconfig file that was named; of several contexts one has to be named too.
+
+    Raises:
+        ConfigException: it is no kubeconfig, or which context is meant is not clear.
+    """
+    with path.open() as file:
+        document = yaml.safe_load(file)
+    if not isinstance(document, dict):
+        raise config.ConfigException(f"{path} is no kubeconfig")
     configuration = Configuration()
-    await config.load_kube_config(config_file=str(path), context=context, client_configuration=configuration, persist_config=False)
+    try:
+        contexts = sorted(str(each["name"]) for each in document.get("contexts") or ())
+        if context is None and len(contexts) > 1:
+            raise config.ConfigException(f"{path} has several contexts: name one of {', '.join(contexts)} with --context")
+        await config.load_kube_config(config_file=str(path), context=context, client_configuration=configuration, persist_config=False)
+    except (AttributeError, KeyError, TypeError, ValueError):  # what the library makes of a malformed file, which it may quote
+        raise config.ConfigException(f"{path} is no kubeconfig: its context, cluster or user is missing or malformed") from None
     return configuration
 
 

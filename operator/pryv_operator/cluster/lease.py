@@ -45,9 +45,9 @@ class Timing:
     def expiry(self, duration: float) -> float:
         """Others take a lease of this duration for expired when they have seen no renewal for so long.
 
-        After the holder's own deadline, and early enough for the look and the request that taking it needs.
+        After the holder's own deadline, and early enough for the look and the request that taking it needs, on a slow API server too.
         """
-        return max(duration * 0.8, duration - 2 * self.retry)
+        return duration * 0.8
 
 
 @dataclass(frozen=True)

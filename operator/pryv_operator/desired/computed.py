@@ -97,7 +97,7 @@ def _cluster(instances: tuple[Instance, ...], finder: _Finder, given: Mapping[st
     variables: dict[str, Any] = dict.fromkeys(_SINGLE_NODE_ONLY, "") | {
         "REG_MASTER_IP_ADDRESS": finder.address(register, given, "REG_MASTER_IP_ADDRESS"),
         "REG_MASTER_DNS_IP_ADDRESS": dns1,
-        "REG_MASTER_VPN_IP_ADDRESS": finder.redis_ip(register) or "",
+        "REG_MASTER_VPN_IP_ADDRESS": finder.redis_ip(register) or _UNKNOWN,
         "REG_SLAVE_ENABLED": slave is not None or bool(slave_ip),
         "REG_SLAVE_IP_ADDRESS": slave_ip,
         "REG_SLAVE_DNS_IP_ADDRESS": dns2,

@@ -16,10 +16,11 @@ _SHORTEST: Final = 8
 
 
 def shared_secrets(parts: Iterable[Part], secrets: Mapping[str, str], hash_key: bytes) -> dict[str, dict[str, str]]:
-    """Workload → the secrets that it shares with another role → keyed hash of their value.
+    """Workload → the secrets that it shares with another role → keyed hash of their value, which says which key.
 
     Who uses a secret is read off the rendered files, so it holds for any templates.
     """
+    key_id = hashlib.sha256(hash_key).hexdigest()[:6]
     listed = list(parts)
     found: dict[str, dict[str, str]] = {}
     for variable, text in sorted(secrets.items()):
@@ -28,7 +29,7 @@ def shared_secrets(parts: Iterable[Part], secrets: Mapping[str, str], hash_key: 
         users = [part for part in listed if _uses(part, text)]
         if len({part.instance.role for part in users}) < 2:
             continue
-        digest = hmac.new(hash_key, f"{variable}={text}".encode(), hashlib.sha256).hexdigest()[:12]
+        digest = f"{key_id}:{hmac.new(hash_key, f'{variable}={text}'.encode(), hashlib.sha256).hexdigest()[:12]}"
         for part in users:
             found.setdefault(part.name, {})[variable] = digest
     return found

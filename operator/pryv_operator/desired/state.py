@@ -345,7 +345,7 @@ def _part(
         platform=platform,
         instance=instance,
         compose=compose,
-        service=service,
+        service=replace(service, ports=()) if profile.store else service,
         profile=profile,
         overrides=overrides,
         files=tuple(mine),
@@ -528,6 +528,16 @@ def _warnings(parts: tuple[Part, ...], layout: tuple[Instance, ...]) -> tuple[Pr
             Problem("MachinePathLeftOut", f"{where}: {mount.source} of the machine is not mounted into pods")
             for mount in part.service.mounts
             if mount.of_machine
+        ]
+        found += [
+            Problem(
+                "StoreNotPublished",
+                f"{where}: port {port.container} of its compose file is not published, as it has no password; a reg-slave of the platform "
+                f"reaches redis anyway, one outside of the cluster by roles.{names.REG_MASTER}.externalSlave",
+            )
+            for original in part.compose.services
+            if part.profile.store and original.name == part.service.name
+            for port in original.ports
         ]
         if part.overrides.storage and not claims.claims_of(part):
             found.append(Problem("UnusedOverride", f"{where} keeps no data: its storage override has no effect"))

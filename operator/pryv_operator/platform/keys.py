@@ -57,6 +57,10 @@ TEMPLATES: Final = "pryv.io/templates"
 REFERENCES: Final = "pryv.io/references"
 #: What outside of the spec went into it → keyed hash (JSON).
 INPUTS: Final = "pryv.io/inputs"
+#: Names of the workloads that were not ready when it began (JSON).
+UNREADY: Final = "pryv.io/unready"
+#: Names of the workloads that migrate their data and were given another image with it, written before they were (JSON).
+MIGRATED: Final = "pryv.io/migrated"
 #: It was rolled out to the end.
 COMPLETE: Final = "pryv.io/complete"
 #: Its rollout has failed, and why.

@@ -91,8 +91,16 @@ async def _apply_service(cluster: Cluster, item: Object, there: Mapping[_Key, Ob
     return await _apply(cluster, item, there)
 
 
-async def apply_rest(cluster: Cluster, platform: Platform, wanted: Changes, observed: Observed) -> list[Object]:
-    """Apply everything else: judged as a whole first, so that nothing is half-applied; workloads last.
+@dataclass(frozen=True)
+class Prepared:
+    """Changes that were judged, and what they are applied over."""
+
+    wanted: Changes
+    there: Mapping[_Key, Object]
+
+
+async def prepare(cluster: Cluster, platform: Platform, wanted: Changes, observed: Observed) -> Prepared:
+    """Let the API server judge changes as a whole, so that nothing is half-applied.
 
     Raises:
         ApplyRefusedError: the API server does not take an object, or a name is somebody else's.
@@ -100,19 +108,30 @@ async def apply_rest(cluster: Cluster, platform: Platform, wanted: Changes, obse
     """
     there = await _there(cluster, platform, wanted, observed)
     await _judge(cluster, wanted.wanted, there)
-    before = [item for item in wanted.wanted if item["kind"] not in _WORKLOADS]
+    return Prepared(wanted, there)
+
+
+async def apply_prepared(cluster: Cluster, prepared: Prepared) -> list[Object]:
+    """Apply everything that was prepared; workloads last.
+
+    Raises:
+        ApplyRefusedError: the API server does not take an object after all.
+        ConflictError: something has changed since it was observed; the pass is to be tried again.
+    """
+    wanted, there = prepared.wanted.wanted, prepared.there
+    before = [item for item in wanted if item["kind"] not in _WORKLOADS]
     applied = await _concurrently(_apply(cluster, item, there) for item in before)
-    return applied + await _concurrently(_apply(cluster, item, there) for item in wanted.wanted if item["kind"] in _WORKLOADS)
+    return applied + await _concurrently(_apply(cluster, item, there) for item in wanted if item["kind"] in _WORKLOADS)
 
 
-async def judge(cluster: Cluster, platform: Platform, wanted: Changes, observed: Observed) -> None:
-    """Let the API server judge what is to be applied later; nothing is changed.
+async def judge(cluster: Cluster, platform: Platform, wanted: Changes, observed: Observed) -> Observed:
+    """Let the API server judge what is to be applied later; gives what is there.
 
     Raises:
         ApplyRefusedError: the API server does not take an object, or a name is somebody else's.
     """
-    if wanted.wanted:
-        await _judge(cluster, wanted.wanted, await _there(cluster, platform, wanted, observed))
+    prepared = await prepare(cluster, platform, wanted, observed)
+    return observed.having(item for key, item in prepared.there.items() if observed.get(*key))
 
 
 async def apply_certificate_request(cluster: Cluster, item: Object, observed: Observed) -> Problem | None:
@@ -122,8 +141,8 @@ async def apply_certificate_request(cluster: Cluster, item: Object, observed: Ob
         for each in wanted.wanted:
             metadata = each["metadata"]
             live = observed.get(*_key(each)) or await cluster.get(CERTIFICATES, metadata["namespace"], metadata["name"])
-            if live and not _is_ours(live["metadata"], metadata["ownerReferences"][0]["uid"], metadata["labels"][keys.PLATFORM]):
-                raise _taken(each)
+            if live and not is_ours(live["metadata"], metadata["ownerReferences"][0]["uid"], metadata["labels"][keys.PLATFORM]):
+                raise taken(each["kind"], metadata["name"])
             await _apply(cluster, each, {_key(each): await cluster.adopt(live)} if live else {})
     except NotFoundError:
         return Problem(
@@ -200,26 +219,24 @@ async def _ours_there(cluster: Cluster, platform: Platform, wanted: Changes, obs
     new = [item for item in wanted.wanted if _key(item) not in there]
     for kind in sorted({item["kind"] for item in new}):
         same_kind = [item for item in new if item["kind"] == kind]
-        taken = await observe.taken_names(cluster, platform, resource_of(same_kind[0]))
+        names_taken = await observe.taken_names(cluster, platform, resource_of(same_kind[0]))
         for item in same_kind:
-            metadata = taken.get(item["metadata"]["name"])
+            metadata = names_taken.get(item["metadata"]["name"])
             if metadata is None:
                 continue
-            if not _is_ours(metadata, platform.uid, platform.name):
-                raise _taken(item)
+            if not is_ours(metadata, platform.uid, platform.name):
+                raise taken(kind, item["metadata"]["name"])
             there[_key(item)] = {"apiVersion": item["apiVersion"], "kind": kind, "metadata": metadata}
     return there
 
 
-def _taken(item: Object) -> ApplyRefusedError:
-    message = (
-        f"{item['kind']} {item['metadata']['name']} exists already and does not belong to this platform: rename or delete it, or give "
-        "the platform another name"
-    )
+def taken(kind: str, name: str) -> ApplyRefusedError:
+    """What to say when a name is somebody else's."""
+    message = f"{kind} {name} exists already and does not belong to this platform: rename or delete it, or give the platform another name"
     return ApplyRefusedError(Problem("NameTaken", message))
 
 
-def _is_ours(metadata: Object, owner: str, platform: str) -> bool:
+def is_ours(metadata: Object, owner: str, platform: str) -> bool:
     """By its owner; or by its labels, or, where somebody took those away, by what we last applied."""
     labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
     if any(each.get("uid") == owner for each in metadata.get("ownerReferences") or ()):

@@ -68,11 +68,13 @@ async def gather(
     status: PryvPlatformStatus,
     *,
     in_use: Collection[str],
+    restarts: Mapping[str, str] | None,
     restart: str,
     cluster_dns: str,
     now: dt.datetime,
 ) -> Gathered:
-    """The inputs of a pass. ``in_use``: inputs of the newest revision; ``restart``: the resource's ``pryv.io/restart``.
+    """The inputs of a pass. ``in_use`` and ``restarts`` are the newest revision's: what went into it, and the restart each workload is
+    made for (None: nobody has noted that, so the workloads tell). ``restart``: the resource's ``pryv.io/restart``.
 
     Raises:
         UnusableError: a Secret of the platform's own is somebody else's, or holds nothing.
@@ -92,7 +94,7 @@ async def gather(
         platform=platform,
         bundle=bundle,
         secrets=values,
-        hash_key=await _hash_key(cluster, platform, observed),
+        hash_key=await _hash_key(cluster, platform, observed, in_use, made),
         addresses=addresses(observed, status),
         certificate=None,
         owned_secrets={
@@ -104,7 +106,7 @@ async def gather(
         cluster_dns=cluster_dns,
         unresolved=await upstreams.unresolved(bundle, observed),
         restart=restart,
-        restarts=_restarts(observed),
+        restarts=_restarts(observed) if restarts is None else restarts,
         problems=tuple(problems),
         warnings=_made_anew(observed),
     )
@@ -128,15 +130,21 @@ def _restarts(observed: Observed) -> dict[str, str]:
 
 
 def _made_anew(observed: Observed) -> tuple[Problem, ...]:
-    """Generated values that had to be made again."""
-    return tuple(
-        Problem(
-            "SecretMadeAnew",
-            f"Secret {item['metadata']['name']} was deleted although it was in use: a new value was made and rolled to what uses it; "
-            f"whatever was made with the old one (tokens, links) is invalid. Remove its annotation {keys.MADE_ANEW} to have read this",
+    """Values that had to be made again."""
+    lost = [item for item in observed.of_kind("Secret") if (item["metadata"].get("annotations") or {}).get(keys.MADE_ANEW)]
+    return tuple(Problem("SecretMadeAnew", _told_anew(item)) for item in lost)
+
+
+def _told_anew(item: Object) -> str:
+    name, read = item["metadata"]["name"], f"Remove its annotation {keys.MADE_ANEW} to have read this"
+    if item["metadata"]["labels"].get(keys.PURPOSE) == "hash-key":
+        return (
+            f"Secret {name} was deleted although it was in use: a new key was made, and nothing was rolled; revisions before can not be "
+            f"compared with those since. {read}"
         )
-        for item in observed.of_kind("Secret")
-        if (item["metadata"].get("annotations") or {}).get(keys.MADE_ANEW)
+    return (
+        f"Secret {name} was deleted although it was in use: a new value was made and rolled to what uses it; "
+        f"whatever was made with the old one (tokens, links) is invalid. {read}"
     )
 
 
@@ -178,7 +186,7 @@ def addresses(observed: Observed, status: PryvPlatformStatus) -> dict[str, Addre
         known[name] = Address(
             cluster_ip=service["spec"].get("clusterIP") or remembered.cluster_ip,
             # Its status is empty for a moment now and then: the last address stands until another one comes.
-            load_balancer_ip=(ingress.get("ip") or remembered.load_balancer_ip) if is_load_balancer else None,
+            load_balancer_ip=(ingress.get("ip") if entries else remembered.load_balancer_ip) if is_load_balancer else None,
             load_balancer_host=ingress.get("hostname") if is_load_balancer and not ingress.get("ip") else None,
         )
     return known
@@ -233,11 +241,16 @@ async def _generated(
     return _kept_value(item)
 
 
-async def _hash_key(cluster: Cluster, platform: Platform, observed: Observed) -> bytes:
+async def _hash_key(cluster: Cluster, platform: Platform, observed: Observed, in_use: Collection[str], made: list[Problem]) -> bytes:
     """The key that content hashes of secrets are made with."""
+    name = names.hash_key_secret(platform.name)
     value = _STAND_IN if platform.paused else randomness.token_hex(32)
-    wanted = _kept_secret(platform, names.hash_key_secret(platform.name), "hash-key", {_VALUE: value})
-    item, _ = await _kept(cluster, platform, observed, wanted)
+    wanted = _kept_secret(platform, name, "hash-key", {_VALUE: value})
+    if in_use:
+        wanted["metadata"]["annotations"] = {keys.MADE_ANEW: "true"}
+    item, is_new = await _kept(cluster, platform, observed, wanted)
+    if is_new and in_use:
+        made.append(Problem("SecretMadeAnew", f"Secret {name} was deleted although it was in use: made a new key, and nothing is rolled"))
     return _kept_value(item).encode()
 
 

@@ -45,6 +45,12 @@ class Revision:
     failed: str | None
     attempt: str
     retried: dt.datetime | None
+    #: Workloads that were not ready when it began.
+    unready: frozenset[str]
+    #: Workloads that migrate their data, and were given another image with it.
+    migrated: frozenset[str]
+    #: Workload → the restart it is made for; None: it was recorded by an operator that did not keep it.
+    restarts: Mapping[str, str] | None
     #: Its ``metadata``, for preconditions.
     item: Object
 
@@ -70,6 +76,17 @@ def in_use(history: Sequence[Revision]) -> frozenset[str]:
     return frozenset(history[-1].inputs) if history else frozenset()
 
 
+def migrated(history: Sequence[Revision]) -> frozenset[str]:
+    """Workloads that may have migrated their data since the last good revision."""
+    good = last_good(history)
+    return frozenset(name for each in history if good is None or each.number > good.number for name in each.migrated)
+
+
+def restarts(history: Sequence[Revision]) -> Mapping[str, str] | None:
+    """Workload → the restart that the newest revision has it made for; None: nobody knows."""
+    return history[-1].restarts if history else None
+
+
 def superfluous(history: Sequence[Revision], limit: int) -> tuple[Revision, ...]:
     """Revisions beyond the limit: never the newest one, nor the last good one."""
     good = last_good(history)
@@ -78,9 +95,12 @@ def superfluous(history: Sequence[Revision], limit: int) -> tuple[Revision, ...]
 
 
 def state_digest(objects: Iterable[Object]) -> str:
-    """Digest of a desired state: workloads (how often they run aside), Services and claims. Configuration is named in those."""
+    """Digest of a desired state: workloads (how often they run aside), Services and claims. Configuration is named in those.
+
+    Hashes of shared secrets do not count: a lost key changes them all, and nothing else.
+    """
     counted = sorted(
-        ([item["kind"], item["metadata"]["name"], _recorded(item)] for item in objects if item["kind"] in _COUNTED),
+        ([item["kind"], item["metadata"]["name"], _without_hashes(_recorded(item))] for item in objects if item["kind"] in _COUNTED),
         key=lambda entry: (entry[0], entry[1]),
     )
     return hashlib.sha256(json.dumps(counted, sort_keys=True).encode()).hexdigest()[:16]
@@ -130,11 +150,19 @@ def keyed(key: bytes, content: bytes) -> str:
 
 
 def record(
-    platform: Platform, number: int, spec: Mapping[str, Any], objects: Iterable[Object], desired: str, inputs: Mapping[str, str]
+    platform: Platform,
+    number: int,
+    spec: Mapping[str, Any],
+    objects: Iterable[Object],
+    desired: str,
+    inputs: Mapping[str, str],
+    *,
+    unready: Iterable[str] = (),
+    migrated: Iterable[str] = (),
 ) -> Object:
     """The ControllerRevision of a desired state."""
     workloads = {item["metadata"]["name"]: item for item in objects if item["kind"] in _WORKLOADS}
-    templates = {name: _template_entry(template_of(item)) for name, item in workloads.items()}
+    templates = {name: _template_entry(item) for name, item in workloads.items()}
     references = sorted(garbage.references(workloads.values()))
     metadata = platform.metadata(names.revision(platform.name, number), {keys.PURPOSE: PURPOSE})
     metadata["annotations"] = {
@@ -142,6 +170,8 @@ def record(
         keys.TEMPLATES: _compact(templates),
         keys.REFERENCES: _compact([f"{kind}/{name}" for kind, name in references]),
         keys.INPUTS: _compact(inputs),
+        keys.UNREADY: _compact(sorted(unready)),
+        **migrated_too(migrated),
     }
     return {
         "apiVersion": "apps/v1",
@@ -174,6 +204,12 @@ def with_recorded_template(wanted: Object, recorded: Object) -> Object:
     return {**wanted, "metadata": metadata, "spec": {**wanted["spec"], "template": recorded["spec"]["template"]}}
 
 
+def migrated_too(names_of_workloads: Iterable[str]) -> dict[str, str]:
+    """Annotation of a revision that gives workloads another image which may migrate their data."""
+    listed = sorted(names_of_workloads)
+    return {keys.MIGRATED: _compact(listed)} if listed else {}
+
+
 def completed() -> dict[str, str | None]:
     """Annotations of a revision that was rolled out to the end."""
     return {keys.COMPLETE: "true"}
@@ -199,6 +235,11 @@ def _recorded(item: Object) -> Object:
     spec = {key: value for key, value in (item.get("spec") or {}).items() if key not in _NOT_RECORDED}
     annotations = item["metadata"].get("annotations")
     return {"kind": item["kind"], "labels": item["metadata"].get("labels", {}), "annotations": annotations or {}, "spec": spec}
+
+
+def _without_hashes(recorded: Object) -> Object:
+    kept = {key: value for key, value in recorded["annotations"].items() if key != keys.SHARED_SECRETS}
+    return {**recorded, "annotations": kept}
 
 
 def _packed(workloads: Mapping[str, Object]) -> Object:
@@ -231,16 +272,26 @@ def _revision(item: Object) -> Revision | None:
             failed=annotations.get(keys.FAILED),
             attempt=annotations.get(keys.ATTEMPT, ""),
             retried=time_of(retried) if retried else None,
+            unready=frozenset(json.loads(annotations.get(keys.UNREADY, "[]"))),
+            migrated=frozenset(json.loads(annotations.get(keys.MIGRATED, "[]"))),
+            restarts=_restarts(templates),
             item=item,
         )
     except (KeyError, ValueError, TypeError, AttributeError):
         return None
 
 
-def _template_entry(template: Template) -> Object:
-    return {"digest": template.digest, "image": template.image} | (
-        {"shared": _compact(dict(sorted(template.shared)))} if template.shared else {}
-    )
+def _template_entry(item: Object) -> Object:
+    template = template_of(item)
+    annotations = item["spec"]["template"]["metadata"].get("annotations") or {}
+    entry = {"digest": template.digest, "image": template.image, "restarted": annotations.get(keys.RESTARTED, "")}
+    return entry | ({"shared": _compact(dict(sorted(template.shared)))} if template.shared else {})
+
+
+def _restarts(templates: Mapping[str, Any]) -> Mapping[str, str] | None:
+    if any("restarted" not in entry for entry in templates.values()):
+        return None
+    return {name: entry["restarted"] for name, entry in templates.items() if entry["restarted"]}
 
 
 def _shared(text: str | None) -> frozenset[tuple[str, str]]:

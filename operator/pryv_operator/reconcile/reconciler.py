@@ -134,6 +134,7 @@ class Reconciler:
                 observed,
                 before,
                 in_use=history.in_use(past),
+                restarts=history.restarts(past),
                 restart=annotations.get(keys.RESTART, ""),
                 cluster_dns=self._settings.cluster_dns,
                 now=self._now(),
@@ -174,12 +175,14 @@ class Reconciler:
         if wanted.problems:
             return outcome
         if platform.paused:
-            return replace(outcome, paused=_would_change(wanted, observed))
+            return replace(outcome, paused=_would_change(platform, wanted, observed))
         try:
             changed = apply.changes(wanted.services, observed)
             if changed.wanted:
                 if wanted.complete:  # else the addresses of new Services have to be known first
-                    await apply.judge(self._cluster, platform, apply.changes([*wanted.services, *wanted.objects], observed), observed)
+                    every = apply.changes([*wanted.services, *wanted.objects], observed)
+                    observed = await apply.judge(self._cluster, platform, every, observed)
+                    outcome = replace(outcome, observed=observed)
                 known = gathered.inputs.addresses
                 applied = await apply.apply_services(self._cluster, platform, changed, observed, known)
                 outcome = outcome.having(applied)
@@ -223,20 +226,25 @@ class Reconciler:
                 await self._cluster.set_owners(item, wanted)
 
     async def _clean_up(self, platform: Platform, outcome: _Outcome, gathered: Gathered, past: Sequence[Revision]) -> None:
-        """Remove what nothing wants; configuration only when no pod template anywhere names it.
+        """Remove what nothing wants: the last step of a rollout. Configuration goes only when no pod template anywhere names it.
 
         Nothing is removed after a rollout has failed: what was there may be what it goes back to.
         """
-        decision = outcome.rolled.decision if outcome.rolled else None
-        if decision is None or decision.kind in ("Held", "RollingBack", "RolledBack"):
+        rolled = outcome.rolled
+        if rolled is None or rolled.decision.kind in ("Held", "RollingBack", "RolledBack"):
             return
-        wanted = outcome.wanted
+        wanted, there = outcome.wanted, outcome.observed.objects.values()
+        complete = rolled.decision.kind == "Complete"
         every = [*wanted.services, *wanted.objects, *([wanted.certificate_request] if wanted.certificate_request else [])]
-        for item in garbage.unwanted(outcome.observed.objects.values(), every, wanted.held):
-            await self._cluster.delete(item)
-        candidates = garbage.unreferenced_candidates(outcome.observed.objects.values(), every)
+        for item in garbage.unwanted(there, every, wanted.held, platform.uid):
+            if complete or rolled.good is None or garbage.in_the_way(item, wanted.objects):
+                await self._cluster.delete(item)
         kept = {reference for revision in past for reference in revision.references}
-        candidates = [item for item in candidates if (item["kind"], item["metadata"]["name"]) not in kept]
+        candidates = [
+            item
+            for item in garbage.unreferenced_candidates(there, every, platform.uid)
+            if (item["kind"], item["metadata"]["name"]) not in kept
+        ]
         if candidates:
             used = garbage.references([*wanted.objects, *await observe.template_holders(self._cluster, platform)])
             for item in candidates:
@@ -244,7 +252,7 @@ class Reconciler:
                     await self._cluster.delete(item)
         for item in gathered.obsolete:
             await self._cluster.delete(item)
-        if decision.kind == "Complete":
+        if complete and not platform.spec.stopped:
             for item in gathered.rotated:
                 await self._cluster.delete(item)
         await rolling.prune(self._cluster, platform, past)
@@ -329,15 +337,14 @@ def _workloads(observed: Observed) -> dict[tuple[str, str], Object]:
     return {key: item for key, item in observed.objects.items() if key[0] in ("Deployment", "StatefulSet")}
 
 
-def _would_change(wanted: Desired, observed: Observed) -> tuple[str, ...]:
+def _would_change(platform: Platform, wanted: Desired, observed: Observed) -> tuple[str, ...]:
     """What would be applied or removed if the rollout were not paused."""
     every = [*wanted.services, *wanted.objects]
     changed = [f"{item['kind']} {item['metadata']['name']}" for item in apply.changes(every, observed).wanted]
     if not wanted.complete:
         return tuple(changed)
-    gone = garbage.unwanted(
-        observed.objects.values(), [*every, *([wanted.certificate_request] if wanted.certificate_request else [])], wanted.held
-    )
+    certificates = [wanted.certificate_request] if wanted.certificate_request else []
+    gone = garbage.unwanted(observed.objects.values(), [*every, *certificates], wanted.held, platform.uid)
     return (*changed, *(f"{item['kind']} {item['metadata']['name']} (removed)" for item in gone))
 
 

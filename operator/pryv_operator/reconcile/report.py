@@ -14,7 +14,8 @@ from pryv_operator.platform.status import Condition, Endpoint, InstanceStatus, N
 from pryv_operator.reconcile.health import Health, Situation, health
 from pryv_operator.reconcile.rolling import Rolled
 
-_MESSAGE = 4000
+_MESSAGE: Final = 4000
+_NOTICES: Final = 32
 Truth = Literal["True", "False", "Unknown"]
 
 
@@ -64,7 +65,7 @@ def report(findings: Findings, before: PryvPlatformStatus, now: str) -> PryvPlat
         conditions=[_condition(kind, truth, why, findings.generation, before, now) for kind, truth, why in conditions],
         instances=instances,
         endpoints=_endpoints(wanted.instances, findings.domain) if wanted.instances else list(before.endpoints),
-        warnings=[Notice(reason=each.reason, message=each.message[:_MESSAGE]) for each in sorted(set(wanted.warnings))[:32]],
+        warnings=_notices(wanted.warnings),
         services=_services(findings),
         trusted_authorities=sorted(findings.authorities) if rolled_out else list(before.trusted_authorities),
     )
@@ -192,6 +193,23 @@ def _checked(plan: InstancePlan, findings: Findings) -> list[Health]:
         else:
             found.append(health(workload.kind, workload.name, workload.label, findings.situation))
     return found
+
+
+def _notices(warnings: Iterable[Problem]) -> list[Notice]:
+    """All warnings; when there are too many, one for each reason, which says how many it leaves out."""
+    unique = sorted(set(warnings))
+    if len(unique) > _NOTICES:
+        reasons = dict.fromkeys(each.reason for each in unique)
+        unique = [_merged(reason, [each.message for each in unique if each.reason == reason]) for reason in reasons]
+    return [Notice(reason=each.reason, message=each.message[:_MESSAGE]) for each in unique[:_NOTICES]]
+
+
+def _merged(reason: str, messages: Sequence[str]) -> Problem:
+    room, shown = _MESSAGE - 100, 0
+    while shown < len(messages) and len("; ".join(messages[: shown + 1])) <= room:
+        shown += 1
+    rest = len(messages) - shown
+    return Problem(reason, "; ".join(messages[:shown]) + (f"; and {rest} more" if rest else ""))
 
 
 def _instance(plan: InstancePlan, states: Sequence[Health]) -> InstanceStatus:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from pryv_operator.cluster.client import Cluster
-from pryv_operator.cluster.resources import CONTROLLER_REVISIONS
+from pryv_operator.cluster.client import METADATA, Cluster
+from pryv_operator.cluster.errors import ConflictError
+from pryv_operator.cluster.resources import CONTROLLER_REVISIONS, PLATFORMS
 from pryv_operator.desired.inputs import Inputs
 from pryv_operator.desired.state import Desired
-from pryv_operator.platform import keys
+from pryv_operator.platform import keys, names
 from pryv_operator.platform.spec import Rollout
 from pryv_operator.reconcile import apply, difference, history, observe, rollout
 from pryv_operator.reconcile.health import Situation, health, is_available, last_applied
@@ -23,6 +24,8 @@ from pryv_operator.workload.model import Object, Platform
 _WORKLOADS: Final = ("Deployment", "StatefulSet")
 #: A template that nothing is known of: it was applied by an operator that kept no record.
 _UNKNOWN: Final = Template("unknown")
+#: So many names of revisions in a row may be taken by what cannot be read.
+_NUMBERS_TRIED: Final = 20
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,8 @@ class Rolled:
     changed: tuple[str, ...] = ()
     #: Names of workloads that still run something else than what is wanted.
     behind: frozenset[str] = frozenset()
+    #: The last revision that was rolled out to the end.
+    good: int | None = None
 
 
 async def roll(
@@ -62,9 +67,11 @@ async def roll(
         current = await _annotated(cluster, current, history.tried_again(now))
     good = history.last_good(past)
     number = current.number if current else (newest.number + 1 if newest else 1)
-    progress = Progress(number, current.began if current else now, current.failed if current else None, good.number if good else None)
     policy = policy_of(platform.spec.rollout)
-    workloads = workloads_of(wanted, observed, situation, good)
+    workloads = workloads_of(wanted, observed, situation, good, history.migrated(past))
+    unready = current.unready if current else frozenset(each.name for each in workloads if not each.ready)
+    began = current.began if current else now
+    progress = Progress(number, began, current.failed if current else None, good.number if good else None, unready)
     decision = rollout.decide(workloads, progress, policy, now)
     if decision.kind == "Failed" and current:
         current = await _annotated(cluster, current, history.failed(decision.why.message, attempt))
@@ -72,18 +79,64 @@ async def roll(
 
     kept = await _recorded(cluster, platform, workloads, decision, past, good)
     changed = apply.changes(targets(wanted.objects, workloads, decision, kept), observed)
+    migrated = frozenset(each.name for each in workloads if each.migrates and each.changes_image and each.name in decision.to_wanted)
+    if current is None or changed.wanted:
+        await _check_still_there(cluster, platform)
+    prepared = await apply.prepare(cluster, platform, changed, observed)
     if current is None:
-        later = [item for item in wanted.objects if item["kind"] in _WORKLOADS]
-        await apply.judge(cluster, platform, apply.changes(_not_in(later, changed), observed), observed)
-    applied = await apply.apply_rest(cluster, platform, changed, observed) if changed.wanted else []
-    if current is None:
-        record = history.record(platform, number, spec, wanted.objects, digest, history.fingerprints(inputs))
-        made = await cluster.record(record)
-        current = next(iter(history.revisions([made])), None)
-    if decision.kind == "Complete" and not changed.workloads and current and not current.complete:
+        # All of it is judged before anything is written down, and that before anything is applied.
+        later = _not_in([item for item in wanted.objects if item["kind"] in _WORKLOADS], changed)
+        await apply.judge(cluster, platform, apply.changes(later, observed), observed)
+        record = history.record(
+            platform, number, spec, wanted.objects, digest, history.fingerprints(inputs), unready=unready, migrated=migrated
+        )
+        current = await _made(cluster, platform, record)
+    elif migrated - current.migrated:
+        current = await _annotated(cluster, current, history.migrated_too(migrated | current.migrated))
+    applied = await apply.apply_prepared(cluster, prepared)
+    proven = decision.kind == "Complete" and not changed.workloads and not platform.spec.stopped  # what does not run proves nothing
+    if proven and not current.complete:
         current = await _annotated(cluster, current, history.completed())
     behind = frozenset(each.name for each in workloads if each.outdated and each.name not in decision.to_wanted) | decision.to_good
-    return Rolled(number, decision, tuple(applied), changed.workloads, behind)
+    return Rolled(current.number, decision, tuple(applied), changed.workloads, behind, progress.good)
+
+
+async def _check_still_there(cluster: Cluster, platform: Platform) -> None:
+    """A pass takes a while: what is made for a platform that was deleted meanwhile would only have to be collected again.
+
+    Raises:
+        ConflictError: it is gone, or another one; the pass is to be tried again.
+    """
+    resource = await cluster.get(PLATFORMS, platform.namespace, platform.name, accept=METADATA)
+    metadata = resource["metadata"] if resource else {}
+    if metadata.get("uid") != platform.uid or metadata.get("deletionTimestamp"):
+        raise ConflictError(409, "Conflict", f"{platform.name} was deleted in the meantime")
+
+
+async def _made(cluster: Cluster, platform: Platform, record: Object) -> Revision:
+    """The revision that is recorded. A number whose name is taken by what nobody can read is passed over.
+
+    Raises:
+        ConflictError: the history has grown since it was read; the pass is to be tried again.
+        ApplyRefusedError: the name is somebody else's.
+    """
+    for number in range(record["revision"], record["revision"] + _NUMBERS_TRIED):
+        metadata = {**record["metadata"], "name": names.revision(platform.name, number)}
+        try:
+            (made,) = history.revisions([await cluster.record({**record, "metadata": metadata, "revision": number})])
+        except ConflictError:
+            there = await cluster.get(CONTROLLER_REVISIONS, platform.namespace, metadata["name"])
+            if there is None or (_has_labels(there, metadata["labels"]) and history.revisions([there])):
+                raise
+            if not apply.is_ours(there["metadata"], platform.uid, platform.name):
+                raise apply.taken(record["kind"], metadata["name"]) from None
+        else:
+            return made
+    raise apply.taken(record["kind"], record["metadata"]["name"])
+
+
+def _has_labels(item: Object, labels: Mapping[str, str]) -> bool:
+    return labels.items() <= (item["metadata"].get("labels") or {}).items()
 
 
 async def prune(cluster: Cluster, platform: Platform, past: Sequence[Revision]) -> None:
@@ -101,7 +154,9 @@ def policy_of(wanted: Rollout | None) -> Policy:
     return Policy(wanted.on_failure == "Rollback", dt.timedelta(seconds=seconds) if seconds else rollout.DEFAULT_DEADLINE)
 
 
-def workloads_of(wanted: Desired, observed: Observed, situation: Situation, good: Revision | None) -> list[Workload]:
+def workloads_of(
+    wanted: Desired, observed: Observed, situation: Situation, good: Revision | None, migrated: Collection[str] = ()
+) -> list[Workload]:
     """The workloads that are wanted, as the decision sees them; those held back for something of their own are not among them."""
     objects = {(item["kind"], item["metadata"]["name"]): item for item in wanted.objects}
     found: list[Workload] = []
@@ -125,6 +180,8 @@ def workloads_of(wanted: Desired, observed: Observed, situation: Situation, good
                     since=last_applied(live) if live else None,
                     problem=health(plan.kind, plan.name, plan.label, situation).problem,
                     migrates=plan.migrates,
+                    migrated=plan.name in migrated,
+                    settles=dt.timedelta(seconds=item["spec"].get("minReadySeconds", 0)),
                 )
             )
     return found

@@ -15,7 +15,7 @@ from typing import Final, Literal
 from pryv_operator.platform import names
 from pryv_operator.platform.problems import Problem
 
-#: Variable and keyed hash of its value, for secrets that several roles share.
+#: Variable and keyed hash of its value (``KEY:HASH``), for secrets that several roles share.
 SharedSecret = tuple[str, str]
 
 DEFAULT_DEADLINE: Final = dt.timedelta(seconds=600)
@@ -36,7 +36,8 @@ class Workload:
 
     ``tier``: 0 stores, 1 services, 2 reverse proxies. ``live`` is None when there is no such workload, ``good`` when the last good
     revision has none. ``ready``: all its pods run the live template and are available. ``since``: when that was applied.
-    ``migrates``: it migrates its data when it starts, so that an older image may not be able to read them.
+    ``migrates``: it migrates its data when it starts, so that an older image may not be able to read them. ``migrated``: since the last
+    good revision it was given another image than that one's. ``settles``: how long it has to be ready before it counts.
     """
 
     name: str
@@ -51,6 +52,8 @@ class Workload:
     since: dt.datetime | None = None
     problem: Problem | None = None
     migrates: bool = False
+    migrated: bool = False
+    settles: dt.timedelta = dt.timedelta()
 
     @property
     def outdated(self) -> bool:
@@ -62,16 +65,25 @@ class Workload:
         """Whether it runs what is wanted, and that is not what the last good revision has."""
         return self.live is not None and not self.outdated and (self.good is None or self.good.digest != self.wanted.digest)
 
+    @property
+    def changes_image(self) -> bool:
+        """Whether it is to run another image than that of the last good revision."""
+        return self.good is not None and self.good.image != self.wanted.image
+
 
 @dataclass(frozen=True)
 class Progress:
-    """The revision that is wanted: when its rollout began (or was begun again), and why it has failed, if it has."""
+    """The revision that is wanted: when its rollout began (or was begun again), and why it has failed, if it has.
+
+    ``unready``: names of the workloads that were not ready when it began, for whatever reason.
+    """
 
     revision: int
     began: dt.datetime
     failed: str | None = None
     #: The last revision that was rolled out to the end.
     good: int | None = None
+    unready: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -121,17 +133,20 @@ def _forward(ordered: Sequence[Workload], progress: Progress, policy: Policy, no
     restored = _restored(ordered, progress, forward=True)
     split = _split(ordered)
     remaining = [each for each in ordered if _to_do(each, progress) and each not in split]
-    busy = [each for each in ordered if each.touched and not each.ready] if progress.good is not None else []
+    busy = _busy(ordered, progress)
     pending = tuple(each.label for each in remaining)
     decision = replace(restored, to_wanted=restored.to_wanted | _names(split), pending=pending)
     if split:
         return replace(decision, kind="Step", why=_applying(split, progress))
-    if busy:
-        return _waiting(decision, busy, progress, policy, now)
-    if not remaining:
-        return _at_the_end(decision, ordered, progress)
-    step = _next_step(remaining, ordered, progress)
+    candidates = [each for each in remaining if not any(_waits_for(each, other, busy) for other in busy)]
+    step = _next_step(candidates, remaining, ordered, progress) if candidates else []
     obstacle = _another_core(step, ordered)
+    if busy and (obstacle or not step):
+        if restored.to_wanted | restored.to_good:  # they may be what the others wait for
+            return replace(decision, kind="Step", why=_applying([each for each in ordered if each.live is None], progress))
+        return _waiting(decision, busy, ordered, progress, policy, now)
+    if not step:
+        return _at_the_end(decision, ordered, progress)
     if obstacle:
         return replace(decision, kind="Wait", why=obstacle)
     rest = tuple(each.label for each in remaining if each not in step)
@@ -159,7 +174,7 @@ def _back(ordered: Sequence[Workload], progress: Progress, failed: str) -> Decis
     why = f"revision {progress.revision} has failed ({failed})"
     put_back = Decision("RollingBack", Problem("RollingBack", ""), to_good=_names(missing))
     if remaining:
-        first = _split(backwards) or _next_step(remaining, backwards, progress)
+        first = _split(backwards) or _next_step(remaining, remaining, backwards, progress)
         obstacle = _another_core(first, backwards)
         if obstacle:
             return replace(put_back, why=Problem("RollingBack", f"{why}: going back to revision {progress.good}; {obstacle.message}"))
@@ -168,6 +183,8 @@ def _back(ordered: Sequence[Workload], progress: Progress, failed: str) -> Decis
     unready = [each for each in known if not each.ready]
     if unready or missing:
         message = f"{why}: all is put back to revision {progress.good}, waiting for {_listed([each.label for each in unready or missing])}"
+        cause = next((each.problem for each in unready if each.problem), None)
+        message += f" ({cause.message})" if cause else ""
         return replace(put_back, why=Problem("RollingBack", message))
     message = f"{why}: revision {progress.good} runs again; it is tried again when something is changed"
     return replace(put_back, kind="RolledBack", why=Problem("RolledBack", message))
@@ -178,10 +195,15 @@ def _no_way_back(ordered: Iterable[Workload], progress: Progress) -> str | None:
     if progress.good is None:
         return "there is no good revision to go back to"
     for each in ordered:
-        if each.migrates and each.live and each.good and each.live.digest != each.good.digest and each.live.image != each.good.image:
+        if not each.migrates or each.good is None:
+            continue
+        runs_another = each.live is not None and each.live.digest != each.good.digest and each.live.image != each.good.image
+        ran_another = each.migrated and each.changes_image
+        if runs_another or ran_another:
+            image = (each.live if each.live and runs_another else each.wanted).image or "another image"
             return (
                 f"{each.label} is not put back to {each.good.image} automatically: it may have migrated its data when it started "
-                f"with {each.live.image or 'another image'}"
+                f"with {image}"
             )
     return None
 
@@ -200,7 +222,8 @@ def _restored(ordered: Sequence[Workload], progress: Progress, *, forward: bool)
         if each.live is not None or (each.good is None and not first_install):
             continue
         same = each.good is not None and each.good.digest == each.wanted.digest
-        if first_install or same or index <= reached or (forward and index < waiting):
+        no_way_back = each.migrates and each.migrated and each.changes_image
+        if first_install or same or no_way_back or index <= reached or (forward and index < waiting):
             to_wanted.add(each.name)
         else:
             to_good.add(each.name)
@@ -211,6 +234,29 @@ def _restored(ordered: Sequence[Workload], progress: Progress, *, forward: bool)
 def _to_do(each: Workload, progress: Progress) -> bool:
     """Whether its turn is still to come: outdated, or new since the last good revision."""
     return each.outdated or (each.live is None and each.good is None and progress.good is not None)
+
+
+def _busy(ordered: Sequence[Workload], progress: Progress) -> list[Workload]:
+    """What was changed and is not ready, and what got unready beside it: a store's change may be the end of what uses it."""
+    if progress.good is None:
+        return []
+    changed = {each.instance for each in ordered if each.touched}
+
+    def disturbed(each: Workload) -> bool:
+        in_use = each.live is not None and not each.outdated
+        return in_use and each.instance in changed and each.name not in progress.unready
+
+    return [each for each in ordered if not each.ready and (each.touched or disturbed(each))]
+
+
+def _waits_for(each: Workload, other: Workload, busy: Sequence[Workload]) -> bool:
+    """Whether a step comes after one that is waited for. What comes before that is not held up: it may be what mends it."""
+    role, other_role = _role(each), _role(other)
+    if role != other_role:
+        return role > other_role
+    if each.instance != other.instance:  # of two that are down, each may be mended
+        return not any(one.instance == each.instance for one in busy)
+    return each.tier > other.tier or (each.tier == other.tier and not other.touched)
 
 
 def _split(ordered: Sequence[Workload]) -> list[Workload]:
@@ -228,16 +274,28 @@ def _split(ordered: Sequence[Workload]) -> list[Workload]:
 
 
 def _gains(each: Workload) -> frozenset[SharedSecret]:
-    """New values of shared secrets that it does not have yet, but had an old value of."""
+    """New values of shared secrets that it does not have yet, but had an old value of.
+
+    Hashes that were made with different keys tell nothing: a key that was lost changes no value.
+    """
     if each.live is None:
         return frozenset()
-    had = {variable for variable, _ in each.live.shared}
-    return frozenset(shared for shared in each.wanted.shared - each.live.shared if shared[0] in had)
+    had = {(variable, _key_of(digest)) for variable, digest in each.live.shared}
+    return frozenset(shared for shared in each.wanted.shared - each.live.shared if (shared[0], _key_of(shared[1])) in had)
 
 
-def _waiting(decision: Decision, busy: Sequence[Workload], progress: Progress, policy: Policy, now: dt.datetime) -> Decision:
+def _key_of(digest: str) -> str:
+    return digest.rpartition(":")[0]
+
+
+def _waiting(
+    decision: Decision, busy: Sequence[Workload], ordered: Sequence[Workload], progress: Progress, policy: Policy, now: dt.datetime
+) -> Decision:
     def deadline(each: Workload) -> dt.datetime:
-        return max(each.since or progress.began, progress.began) + policy.deadline
+        """Counted from when it was changed, or what it may need: a store of its instance, say."""
+        causes = (other for other in ordered if other.touched and other.instance == each.instance and other.tier <= each.tier)
+        began = max((other.since or progress.began for other in causes), default=progress.began)
+        return max(began, progress.began) + policy.deadline + each.settles
 
     late = [each for each in busy if deadline(each) <= now]
     if late:
@@ -259,14 +317,16 @@ def _at_the_end(decision: Decision, ordered: Sequence[Workload], progress: Progr
     return replace(decision, kind="Complete", why=Problem("Complete", "every workload runs its newest configuration"))
 
 
-def _next_step(remaining: Sequence[Workload], ordered: Sequence[Workload], progress: Progress) -> list[Workload]:
+def _next_step(
+    candidates: Sequence[Workload], remaining: Sequence[Workload], ordered: Sequence[Workload], progress: Progress
+) -> list[Workload]:
     """What is applied together next: a tier of an instance, a new instance, or all that share a changed secret."""
     if progress.good is None:  # nothing has ever worked: what does not work is mended at once, what does in order
-        down = [each for each in remaining if not _serves(each.instance, ordered)]
+        down = [each for each in candidates if not _serves(each.instance, ordered)]
         if down:
             return down
-    first = min(remaining, key=lambda each: _turn(each, ordered))
-    mates = [each for each in remaining if each.instance == first.instance]
+    first = min(candidates, key=lambda each: _turn(each, ordered))
+    mates = [each for each in candidates if each.instance == first.instance]
     is_new = all(each.live is None for each in ordered if each.instance == first.instance)
     step = mates if is_new else [each for each in mates if each.tier == first.tier]
     return _with_shared(step, remaining)
@@ -287,7 +347,8 @@ def _another_core(step: Sequence[Workload], ordered: Sequence[Workload]) -> Prob
     instances = {each.instance for each in step}
     if not any(each.role == names.CORE and each.live and _serves(each.instance, ordered) for each in step):
         return None
-    down = [each for each in ordered if each.role == names.CORE and each.instance not in instances and each.live and not each.ready]
+    others = [each for each in ordered if each.role == names.CORE and each.instance not in instances]
+    down = [each for each in others if not each.ready and (each.live or each.good)]
     if not down:
         return None
     detail = f": {down[0].problem.message}" if down[0].problem else ""
@@ -301,8 +362,11 @@ def _serves(instance: str, ordered: Iterable[Workload]) -> bool:
 
 def _place(each: Workload) -> tuple[int, str, int, str]:
     """Its place in the order: by role, instance and tier."""
-    role = names.ROLES.index(each.role) if each.role in names.ROLES else len(names.ROLES)
-    return role, each.instance, each.tier, each.name
+    return _role(each), each.instance, each.tier, each.name
+
+
+def _role(each: Workload) -> int:
+    return names.ROLES.index(each.role) if each.role in names.ROLES else len(names.ROLES)
 
 
 def _turn(each: Workload, ordered: Sequence[Workload]) -> tuple[int, bool, str, int, str]:

@@ -57,7 +57,12 @@ class Profile:
         """When its turn comes in a rollout of its instance: 0 stores, 1 services, 2 reverse proxies."""
         if self.proxy:
             return 2
-        return 0 if self.stateful and self.passive else 1
+        return 0 if self.store else 1
+
+    @property
+    def store(self) -> bool:
+        """Whether it is a database. Those of Pryv.io have no password: none is ever published."""
+        return self.stateful and self.passive
 
     @property
     def migrates(self) -> bool:

@@ -23,9 +23,9 @@ THEIRS = Seen("7", "other", 15, since=100, looked=100)
         (Seen("7", "", 15, since=100, looked=100), 100, None, Step.TAKE),  # released
         (THEIRS, 100.4, None, Step.WAIT),
         (THEIRS, 100.5, None, Step.LOOK),  # time to look again
-        (Seen("7", "other", 15, since=100, looked=113.9), 113.99, None, Step.WAIT),
-        (Seen("7", "other", 15, since=100, looked=113.9), 114, None, Step.TAKE),  # expired
-        (Seen("7", "other", 15, since=100, looked=113), 114, None, Step.LOOK),  # never taken without a look shortly before
+        (Seen("7", "other", 15, since=100, looked=111.9), 111.99, None, Step.WAIT),
+        (Seen("7", "other", 15, since=100, looked=111.9), 112, None, Step.TAKE),  # expired
+        (Seen("7", "other", 15, since=100, looked=111), 112, None, Step.LOOK),  # never taken without a look shortly before
         (Seen("7", "other", 60, since=100, looked=140), 140, None, Step.WAIT),  # it is the holder's duration that counts
         (Seen("7", "me", 15, since=100, looked=100), 100, None, Step.TAKE),  # the answer to our request was lost
         (OURS, 104.9, 100, Step.WAIT),

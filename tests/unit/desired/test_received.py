@@ -227,6 +227,23 @@ def test_a_slave_of_a_master_elsewhere() -> None:
     assert texts_of == {"replicaof 10.8.0.1 6379\n"}
 
 
+def test_a_store_is_never_published() -> None:
+    """The guide has redis' port opened for a slave, on one address of the machine; a load balancer would open it to everybody."""
+    bundle = received(CLUSTER)
+    compose = bundle.roles["reg-master"]["pryv.yml"].decode()
+    opened = compose.replace("  redis:\n", '  redis:\n    ports:\n    - "REG_MASTER_VPN_IP_ADDRESS:6379:6379"\n')
+    assert opened != compose
+    bundle = replace(bundle, roles={**bundle.roles, "reg-master": {**bundle.roles["reg-master"], "pryv.yml": opened.encode()}})
+    found = of(bundle, roles={"reg-master": {"service": {"type": "LoadBalancer"}, "address": "203.0.113.1"}})
+    assert found.problems == ()
+    (outside,) = (item for item in found.services if item["metadata"]["name"] == "acme-reg")
+    assert 6379 not in {port["port"] for port in outside["spec"]["ports"]}
+    (policy,) = (item for item in found.objects if item["kind"] == "NetworkPolicy" and item["metadata"]["name"] == "acme-reg-redis")
+    assert all(rule.get("from") for rule in policy["spec"]["ingress"])
+    (warning,) = (each for each in found.warnings if each.reason == "StoreNotPublished")
+    assert "reg-master/redis: port 6379" in warning.message
+
+
 def test_a_slave_outside_of_the_cluster() -> None:
     outside = {"address": "198.51.100.7", "loadBalancerSourceRanges": ["198.51.100.7/32"]}
     before = desired(inputs())

@@ -27,7 +27,7 @@ def test_the_last_address_stands_while_the_status_is_empty_for_a_moment() -> Non
 
 
 def test_a_host_name_alone_is_no_address() -> None:
-    assert of([{"hostname": "lb.cloud.example"}]).load_balancer_host == "lb.cloud.example"
+    assert of([{"hostname": "lb.cloud.example"}]) == Address("10.0.0.1", None, "lb.cloud.example"), "the former one leads nowhere"
     assert of([{"hostname": "lb.cloud.example", "ip": "203.0.113.1"}]) == Address("10.0.0.1", "203.0.113.1")
 
 

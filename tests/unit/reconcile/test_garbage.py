@@ -5,31 +5,31 @@ from __future__ import annotations
 from typing import Any
 
 from pryv_operator.platform import names
-from pryv_operator.reconcile.garbage import references, unreferenced_candidates, unwanted
+from pryv_operator.reconcile.garbage import in_the_way, references, unreferenced_candidates, unwanted
 from pryv_operator.workload.content import Addressing, content
 from pryv_operator.workload.controllers import controller
 from pryv_operator.workload.model import File, FileMount, Object
 from pryv_operator.workload.pods import environment_path
-from tests.unit.builders import part, platform
+from tests.unit.builders import UID, part, platform
 
 
 def item(kind: str, name: str, *, purpose: str | None = None, **metadata: Any) -> Object:
     labels = names.platform_labels("acme") | ({"pryv.io/purpose": purpose} if purpose else {})
-    return {"kind": kind, "metadata": {"name": name, "labels": labels, **metadata}}
+    return {"kind": kind, "metadata": {"name": name, "labels": labels, "ownerReferences": [{"uid": UID}], **metadata}}
 
 
 def test_workloads_services_and_policies_go_when_nothing_wants_them() -> None:
     old = [item(kind, "old") for kind in ("Service", "Deployment", "StatefulSet", "NetworkPolicy", "Certificate")]
     kept = item("Service", "kept")
-    assert unwanted([*old, kept], [kept], held=()) == old
+    assert unwanted([*old, kept], [kept], held=(), owner=UID) == old
 
 
 def test_another_kind_of_the_same_name_is_not_meant() -> None:
-    assert unwanted([item("Deployment", "a")], [item("StatefulSet", "a")], held=()) == [item("Deployment", "a")]
+    assert unwanted([item("Deployment", "a")], [item("StatefulSet", "a")], held=(), owner=UID) == [item("Deployment", "a")]
 
 
 def test_what_is_held_back_stays_as_it_is() -> None:
-    assert unwanted([item("Deployment", "proxy")], [], held=["proxy"]) == []
+    assert unwanted([item("Deployment", "proxy")], [], held=["proxy"], owner=UID) == []
 
 
 def test_data_and_keys_never_go() -> None:
@@ -40,19 +40,40 @@ def test_data_and_keys_never_go() -> None:
         item("Secret", "acme-private-ca-1", purpose="authority"),
         item("Secret", "acme-private-tls-1", purpose="certificate"),
     ]
-    assert unwanted(kept, [], held=()) == unreferenced_candidates(kept, []) == []
+    assert unwanted(kept, [], held=(), owner=UID) == unreferenced_candidates(kept, [], UID) == []
 
 
 def test_old_configuration_may_go() -> None:
     old = [item("ConfigMap", "old", purpose="config"), item("Secret", "old", purpose="config")]
     new = [item("ConfigMap", "new", purpose="config")]
-    assert unreferenced_candidates([*old, *new], new) == old
+    assert unreferenced_candidates([*old, *new], new, UID) == old
+
+
+def test_what_another_controller_has_given_our_labels_is_not_ours() -> None:
+    theirs = {"ownerReferences": [{"uid": "another", "controller": True}]}
+    for metadata in (theirs, {"ownerReferences": []}, theirs | {"annotations": {"pryv.io/applied": "copied"}}):
+        assert unwanted([item("Service", "a", **metadata)], [], held=(), owner=UID) == []
+        assert unreferenced_candidates([item("ConfigMap", "a", purpose="config", **metadata)], [], UID) == []
+    orphan = item("Service", "a", ownerReferences=[], annotations={"pryv.io/applied": "by us"})
+    assert unwanted([orphan], [], held=(), owner=UID) == [orphan]
+
+
+def mounting(kind: str, name: str, *claims: str) -> Object:
+    volumes = [{"name": claim, "persistentVolumeClaim": {"claimName": claim}} for claim in claims]
+    return {**item(kind, name), "spec": {"template": {"spec": {"volumes": volumes, "containers": []}}}}
+
+
+def test_what_has_a_claim_that_another_one_is_to_have_is_in_the_way() -> None:
+    old = mounting("StatefulSet", "acme-co1-mongodb", "mine", "backup")
+    assert in_the_way(old, [mounting("StatefulSet", "acme-co2-mongodb", "mine")])
+    assert not in_the_way(old, [mounting("StatefulSet", "acme-co2-mongodb", "another"), item("Service", "x")])
+    assert not in_the_way(item("Service", "x"), [old])
 
 
 def test_what_is_going_already_is_left_alone() -> None:
     going = {"deletionTimestamp": "2026-01-01T00:00:00Z"}
-    assert unwanted([item("Service", "a", **going)], [], held=()) == []
-    assert unreferenced_candidates([item("ConfigMap", "a", purpose="config", **going)], []) == []
+    assert unwanted([item("Service", "a", **going)], [], held=(), owner=UID) == []
+    assert unreferenced_candidates([item("ConfigMap", "a", purpose="config", **going)], [], UID) == []
 
 
 def test_everything_a_pod_template_names_is_found() -> None:

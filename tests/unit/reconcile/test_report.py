@@ -187,11 +187,22 @@ def test_authorities_are_trusted_when_everything_runs_with_them() -> None:
 
 
 def test_what_works_but_should_be_known() -> None:
-    notices = tuple(Problem(f"R{index:02}", "x" * 5000) for index in range(40))
+    notices = tuple(Problem(f"R{index:02}", "x" * 5000) for index in range(20))
     status = of(desired=replace(DESIRED, warnings=(*notices, *notices)))
     assert conditions(status)["Ready"] == "True"
-    assert len(status.warnings) == 32
+    assert len(status.warnings) == 20
     assert all(len(each.message) <= 4096 for each in status.warnings)
+
+
+def test_of_many_warnings_none_is_passed_over_in_silence() -> None:
+    unknown = [Problem("UnknownVariable", f"variables.V{index:03} is no variable of this release") for index in range(40)]
+    status = of(desired=replace(DESIRED, warnings=(*unknown, Problem("UnusedOverride", "spec.release"))))
+    assert [each.reason for each in status.warnings] == ["UnknownVariable", "UnusedOverride"]
+    assert all(each.message in status.warnings[0].message for each in unknown)
+    flood = [Problem("UnknownVariable", f"{index:03} {'x' * 400}") for index in range(40)]
+    (one,) = of(desired=replace(DESIRED, warnings=tuple(flood))).warnings
+    shown = one.message.count("; ")
+    assert one.message.endswith(f"; and {40 - shown} more")
 
 
 def test_a_status_fits_into_what_the_api_server_takes() -> None:

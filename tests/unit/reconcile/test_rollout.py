@@ -145,6 +145,61 @@ def test_an_older_image_is_never_put_back_on_what_migrates_its_data() -> None:
     assert next_step(other_configuration, progress=FAILED, policy=ROLL_BACK).kind == "RollingBack"
 
 
+MIGRATED = {"migrates": True, "migrated": True}
+OLD_STORE, NEW_STORE = Template("old", "mongo:4"), Template("new", "mongo:5")
+
+
+@pytest.mark.parametrize("policy", [HOLD, ROLL_BACK])
+def test_an_older_image_is_not_made_again_where_data_were_migrated(policy: Policy) -> None:
+    """Somebody deletes the store after its upgrade has failed: what is made again is what it ran."""
+    gone = at("co1/mongodb", NEW_STORE, None, OLD_STORE, **MIGRATED)
+    decision = next_step(gone, at("co1/core"), progress=FAILED, policy=policy)
+    assert (decision.kind, labels(decision.to_wanted), decision.to_good) == ("Held", {"co1/mongodb"}, frozenset())
+    never_upgraded = replace(gone, migrated=False)
+    assert labels(next_step(never_upgraded, at("co1/core"), progress=FAILED).to_good) == {"co1/mongodb"}
+
+
+def test_nor_on_the_way_forward() -> None:
+    gone = at("co2/mongodb", NEW_STORE, None, OLD_STORE, **MIGRATED)
+    decision = next_step(gone, at("co1/mongodb", NEW_STORE, OLD_STORE, OLD_STORE, migrates=True))
+    assert (labels(decision.to_wanted), decision.to_good) == ({"co2/mongodb"}, frozenset()), "co1 serves, and waits"
+
+
+def test_what_mends_a_component_does_not_wait_for_it() -> None:
+    """Core was changed and crashes, as its store has the wrong configuration: mending that comes before core in the order."""
+    core = done("co1/core", ready=False, since=LONG_AGO)
+    decision = next_step(core, changed("co1/mongodb"), changed("co2/mongodb"))
+    assert (decision.kind, labels(decision.to_wanted)) == ("Step", {"co1/mongodb"})
+    assert labels(next_step(core, changed("reg/register"), changed("sw/web")).to_wanted) == {"reg/register"}
+    waiting = next_step(core, done("co1/mongodb", ready=False), changed("co1/reverse-proxy"))
+    assert (waiting.kind, waiting.to_wanted) == ("Wait", frozenset()), "its time begins anew with that of its store"
+
+
+def test_what_a_change_takes_down_beside_it_is_waited_for() -> None:
+    """A store that is ready itself, and a core that no longer is."""
+    core = at("co1/core", ready=False)
+    decision = next_step(done("co1/mongodb"), core, changed("co2/mongodb"))
+    assert (decision.kind, decision.why.reason) == ("Wait", "CrashLoopBackOff")
+    assert decision.deadline == JUST_NOW + dt.timedelta(seconds=600)
+    assert next_step(done("co1/mongodb", since=LONG_AGO), core).kind == "Failed"
+    before = replace(GOOD, unready=frozenset({core.name}))
+    assert next_step(done("co1/mongodb"), core, progress=before).kind == "Complete", "it was down before"
+    assert next_step(done("reg/redis"), core).kind == "Complete", "it is elsewhere"
+
+
+def test_what_has_to_be_ready_for_a_while_gets_that_time_too() -> None:
+    late = done("co1/webhooks", ready=False, since=NOW - dt.timedelta(seconds=601))
+    assert next_step(late).kind == "Failed"
+    assert next_step(replace(late, settles=dt.timedelta(seconds=5))).kind == "Wait"
+
+
+def test_a_way_back_that_is_stuck_says_why() -> None:
+    put_back = at("reg/register", NEW, OLD, OLD, ready=False)
+    decision = next_step(put_back, progress=FAILED, policy=ROLL_BACK)
+    assert decision.kind == "RollingBack"
+    assert "reg/register: it starts and ends again" in decision.why.message
+
+
 def test_nothing_to_go_back_to_is_held() -> None:
     assert next_step(done("co1/core", ready=False), progress=replace(FAILED, good=None), policy=ROLL_BACK).kind == "Held"
 
@@ -154,6 +209,11 @@ def test_two_cores_are_never_disturbed_at_once() -> None:
     decision = next_step(changed("co1/core"), down)
     assert (decision.kind, decision.to_wanted, decision.why.reason) == ("Wait", frozenset(), "WaitingForOtherCore")
     assert "co2/core" in decision.why.message
+
+
+def test_a_core_that_somebody_has_deleted_is_down_too() -> None:
+    decision = next_step(changed("co1/core"), at("co2/core", OLD, None, OLD))
+    assert (decision.kind, labels(decision.to_wanted), decision.why.reason) == ("Wait", {"co2/core"}, "WaitingForOtherCore")
 
 
 def test_a_core_that_is_down_is_mended_first() -> None:
@@ -233,6 +293,19 @@ def test_an_interrupted_shared_step_is_finished_before_anything_else() -> None:
     there = [sharing("reg/register", live="b", ready=False), sharing("co1/core", live="a"), changed("co1/hfs")]
     assert labels(next_step(*there).to_wanted) == {"co1/core"}
     assert labels(next_step(*there, progress=FAILED).to_wanted) == {"co1/core"}, "never left half-done"
+
+
+def test_hashes_of_different_keys_are_not_compared() -> None:
+    """The key was lost: every hash is another one, and no value has changed."""
+
+    def keyed(label: str, key: str, live: str) -> Workload:
+        def template(digest: str, key: str) -> Template:
+            return Template(digest, "image:1", frozenset({("SYSTEM_KEY", f"{key}:value")}))
+
+        return at(label, template("b", "new"), template(live, key), template("a", "old"))
+
+    there = [keyed("co1/core", "new", "b"), keyed("co2/core", "old", "a"), keyed("sw/web", "old", "a")]
+    assert labels(next_step(*there).to_wanted) == {"co2/core"}, "one after the other"
 
 
 def test_a_shared_secret_goes_back_in_one_step() -> None:

@@ -37,13 +37,19 @@ class Pod:
 
 @dataclass(frozen=True)
 class State:
-    """A platform. ``rolled``: workloads that were brought to the wanted version since the last edit."""
+    """A platform. ``rolled``: workloads that were brought to the wanted version since the last edit.
+
+    ``migrated``: those that were given another image than the good one since that was good; ``unready``: those that were not ready
+    when the last edit was made. The operator keeps both with the revision.
+    """
 
     wanted: Versions
     good: Versions | None
     pods: tuple[Pod, ...]
     failed: bool = False
     rolled: frozenset[int] = frozenset()
+    migrated: frozenset[int] = frozenset()
+    unready: frozenset[int] = frozenset()
     edits: int = 0
     failures: int = 0
     deletions: int = 0
@@ -51,7 +57,7 @@ class State:
 
 @dataclass(frozen=True)
 class Model:
-    """What may happen, and how often."""
+    """What may happen, and how often. ``needs``: a core works only with a mongodb that is as new as itself."""
 
     policy: Policy
     edits: int
@@ -59,6 +65,24 @@ class Model:
     deletions: int
     shared: bool = False
     migrates: bool = False
+    needs: bool = False
+
+    def may_be_ready(self, pods: tuple[Pod, ...], index: int) -> bool:
+        """Whether a pod can get ready, or stay so."""
+        instance, component = WORKLOADS[index]
+        if pods[index].version is None or not self.needs or component != "core":
+            return pods[index].version is not None
+        store = pods[WORKLOADS.index((instance, "mongodb"))].version
+        return store is not None and store >= (pods[index].version or 0)
+
+    def works(self, versions: Versions) -> bool:
+        """Whether all can be ready with these versions."""
+        core, store = (versions[list(COMPONENTS).index(component)] for component in ("core", "mongodb"))
+        return not self.needs or core <= store
+
+    def settled(self, pods: tuple[Pod, ...]) -> tuple[Pod, ...]:
+        """What cannot be ready any more is not."""
+        return tuple(pod if self.may_be_ready(pods, index) else replace(pod, ready=False) for index, pod in enumerate(pods))
 
     def template(self, version: int) -> Template:
         shared = frozenset({("KEY", str(version))}) if self.shared else frozenset()
@@ -66,7 +90,7 @@ class Model:
 
     def workloads(self, state: State) -> list[Workload]:
         found = []
-        for (instance, component), pod in zip(WORKLOADS, state.pods, strict=True):
+        for place, ((instance, component), pod) in enumerate(zip(WORKLOADS, state.pods, strict=True)):
             index = list(COMPONENTS).index(component)
             found.append(
                 Workload(
@@ -81,6 +105,7 @@ class Model:
                     ready=pod.ready and pod.version is not None,
                     since=NOW - DEADLINE if pod.late else NOW,
                     migrates=self.migrates,
+                    migrated=place in state.migrated,
                 )
             )
         return found
@@ -88,7 +113,9 @@ class Model:
     @functools.cache  # noqa: B019 - both are frozen, and gone after the test
     def decision(self, state: State) -> Decision:
         began = min((NOW - DEADLINE if pod.late else NOW) for pod in state.pods)
-        progress = Progress(2, began, "it was not ready in time" if state.failed else None, None if state.good is None else 1)
+        unready = frozenset("-".join(WORKLOADS[index]) for index in state.unready)
+        failed = "it was not ready in time" if state.failed else None
+        progress = Progress(2, began, failed, None if state.good is None else 1, unready)
         return decide(self.workloads(state), progress, self.policy, NOW)
 
     def operated(self, state: State, only: int | None = None) -> State:
@@ -96,8 +123,10 @@ class Model:
         decision = self.decision(state)
         if decision.kind == "Failed":
             return replace(state, failed=True)
-        pods, rolled = list(state.pods), set(state.rolled)
+        pods, rolled, migrated = list(state.pods), set(state.rolled), set(state.migrated)
         for index, each in enumerate(self.workloads(state)):
+            if self.migrates and each.name in decision.to_wanted and each.changes_image:
+                migrated.add(index)  # written down before anything is applied
             for names, version in ((decision.to_wanted, each.wanted), (decision.to_good, each.good)):
                 if each.name not in names or only not in (None, index):
                     continue
@@ -107,8 +136,10 @@ class Model:
                 pods[index] = Pod(int(version.digest), ready=False)
                 if names is decision.to_wanted:
                     rolled.add(index)
-        good = state.wanted if decision.kind == "Complete" and only is None else state.good
-        return replace(state, pods=tuple(pods), rolled=frozenset(rolled), good=good)
+        complete = decision.kind == "Complete" and only is None
+        good = state.wanted if complete else state.good
+        kept = frozenset() if complete else frozenset(migrated)
+        return replace(state, pods=self.settled(tuple(pods)), rolled=frozenset(rolled), good=good, migrated=kept)
 
     def followers(self, state: State) -> Iterator[State]:
         """Every state that may come next."""
@@ -116,18 +147,22 @@ class Model:
         for index, pod in enumerate(state.pods):
             yield self.operated(state, only=index)
             if not pod.ready and pod.version is not None:
-                yield _with(state, index, replace(pod, ready=True, late=False))
+                if self.may_be_ready(state.pods, index):
+                    yield _with(state, index, replace(pod, ready=True, late=False))
                 if not pod.late:
                     yield _with(state, index, replace(pod, late=True))
             if pod.ready and state.failures < self.failures:
                 yield replace(_with(state, index, replace(pod, ready=False)), failures=state.failures + 1)
             if pod.version is not None and state.deletions < self.deletions:
-                yield replace(_with(state, index, Pod(None, ready=False)), deletions=state.deletions + 1)
+                gone = _with(state, index, Pod(None, ready=False))
+                yield replace(gone, pods=self.settled(gone.pods), deletions=state.deletions + 1)
         if state.edits < self.edits:
             for edited in [range(len(COMPONENTS))] if self.shared else [[index] for index in range(len(COMPONENTS))]:
                 changed = tuple(1 - version if index in edited else version for index, version in enumerate(state.wanted))
                 fresh = tuple(replace(pod, late=False) for pod in state.pods)
-                yield replace(state, wanted=changed, pods=fresh, failed=False, rolled=frozenset(), edits=state.edits + 1)
+                unready = frozenset(index for index, pod in enumerate(fresh) if not pod.ready)
+                edit = replace(state, wanted=changed, pods=fresh, failed=False, rolled=frozenset(), unready=unready)
+                yield replace(edit, edits=state.edits + 1)
 
 
 def _with(state: State, index: int, pod: Pod) -> State:
@@ -169,7 +204,9 @@ def never_two_cores_at_once(model: Model, before: State, after: State) -> None:
             continue
         others = [pod for index, pod in enumerate(before.pods) if _instance(index) != instance]
         assert len(touched) == 1, f"two at once: {before}"
-        assert all(pod.ready for pod in others if pod.version is not None), f"{instance} is disturbed while another one is down: {before}"
+        assert all(pod.ready for pod in others if pod.version is not None or before.good), (
+            f"{instance} is disturbed while another one is down: {before}"
+        )
 
 
 def nothing_after_a_failed_step(model: Model, before: State, after: State) -> None:
@@ -190,8 +227,14 @@ def nothing_twice(model: Model, before: State, after: State) -> None:
 
 
 def migrated_data_is_never_taken_back(model: Model, before: State, after: State) -> None:
-    if model.migrates and before.failed:
+    if not model.migrates:
+        return
+    if before.failed:
         assert not _changed(before, after), f"an older image is put back: {before}"
+    for index in before.migrated:
+        component = list(COMPONENTS).index(WORKLOADS[index][1])
+        old, new = before.pods[index].version, after.pods[index].version
+        assert old == new or new == before.wanted[component], f"an older image is put back on what was deleted: {before}"
 
 
 INVARIANTS: tuple[Callable[[Model, State, State], None], ...] = (
@@ -211,8 +254,13 @@ def comes_to_rest(model: Model, state: State, known: set[State]) -> None:
     while state not in known:
         assert state not in way, f"no rest: {state}"
         way.add(state)
-        pods = tuple(pod if pod.version is None else Pod(pod.version) for pod in state.pods)
-        following = model.operated(replace(state, pods=pods))
+        pods = tuple(
+            replace(pod, ready=True, late=False) if model.may_be_ready(state.pods, index) else replace(pod, late=pod.version is not None)
+            for index, pod in enumerate(state.pods)
+        )
+        state = replace(state, pods=pods)
+        following = model.operated(state)
+        assert state.failed or not following.failed or not model.works(state.wanted), f"what is wanted works, and is given up: {state}"
         if following == state:
             is_sound_at_rest(model, state)
             break
@@ -246,7 +294,11 @@ HOLD, ROLL_BACK = Policy(deadline=DEADLINE), Policy(roll_back=True, deadline=DEA
         pytest.param(Model(ROLL_BACK, edits=2, failures=0, deletions=1), RUNNING, marks=pytest.mark.long),
         (Model(HOLD, edits=1, failures=0, deletions=1, shared=True), RUNNING),
         pytest.param(Model(ROLL_BACK, edits=1, failures=0, deletions=1, shared=True), RUNNING, marks=pytest.mark.long),
-        (Model(ROLL_BACK, edits=1, failures=1, deletions=0, migrates=True), RUNNING),
+        (Model(ROLL_BACK, edits=1, failures=1, deletions=1, migrates=True), RUNNING),
+        pytest.param(Model(HOLD, edits=1, failures=1, deletions=1, migrates=True), RUNNING, marks=pytest.mark.long),
+        pytest.param(Model(ROLL_BACK, edits=2, failures=0, deletions=1, migrates=True), RUNNING, marks=pytest.mark.long),
+        (Model(HOLD, edits=2, failures=1, deletions=0, needs=True), RUNNING),
+        pytest.param(Model(ROLL_BACK, edits=2, failures=0, deletions=1, needs=True), RUNNING, marks=pytest.mark.long),
         pytest.param(Model(HOLD, edits=1, failures=1, deletions=0), NOTHING, marks=pytest.mark.long),
     ],
     ids=[
@@ -257,6 +309,10 @@ HOLD, ROLL_BACK = Policy(deadline=DEADLINE), Policy(roll_back=True, deadline=DEA
         "hold, shared secret",
         "roll back, shared secret",
         "roll back, migrated data",
+        "hold, migrated data",
+        "roll back, migrated data, two edits",
+        "hold, core needs its store",
+        "roll back, core needs its store",
         "first install",
     ],
 )

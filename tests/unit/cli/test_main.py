@@ -1,0 +1,46 @@
+"""What the operator is started with."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from pryv_operator.cli.main import operator
+
+TOKEN = "canary-51fe"
+
+
+def kubeconfig(path: Path, *contexts: str) -> Path:
+    file = path / "kubeconfig"
+    cluster = {"server": "https://127.0.0.1:1", "insecure-skip-tls-verify": True}
+    document: dict[str, Any] = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "c", "cluster": cluster}],
+        "users": [{"name": "u", "user": {"token": TOKEN}}],
+        "contexts": [{"name": name, "context": {"cluster": "c", "user": "u"}} for name in contexts],
+        "current-context": contexts[0],
+    }
+    file.write_text(json.dumps(document))
+    return file
+
+
+def test_of_several_contexts_none_is_taken_by_itself(tmp_path: Path) -> None:
+    answer = CliRunner().invoke(operator, ["run", f"--kubeconfig={kubeconfig(tmp_path, 'hospital', 'playground')}"])
+    assert answer.exit_code == 2
+    assert "--context" in answer.output
+    assert "hospital, playground" in " ".join(answer.output.replace("│", " ").split())
+
+
+@pytest.mark.parametrize("text", ["{: broken", f"token: {TOKEN}\n\t- x", "", TOKEN, "contexts: 7", "contexts: [x]", "users: 7"])
+def test_what_is_no_kubeconfig_is_said_without_quoting_it(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "kubeconfig"
+    file.write_text(text)
+    answer = CliRunner().invoke(operator, ["run", f"--kubeconfig={file}"])
+    assert answer.exit_code == 2
+    assert "cannot be read" in " ".join(answer.output.replace("│", " ").split())
+    assert TOKEN not in answer.output
