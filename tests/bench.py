@@ -1,7 +1,8 @@
 """First figures, side by side in one run (``make bench``): ratios, since machines differ.
 
 What is measured: rendering the whole cluster against writing the same objects to the API server with bare requests; the number of
-requests of a first install, of a one-variable change, and of a pass without a change; the operator's memory.
+requests of a first install, of a one-variable change, and of a pass without a change; how soon what is deleted is back; the operator's
+memory.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from pryv_operator.workload.model import Platform
 from tests.api.fixtures import install_chart
 from tests.api.operator_process import OperatorProcess
 from tests.api.platforms import PlatformUser
+from tests.api.test_drift import config_of
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.simulated_nodes import SimulatedNodes
 from tests.cluster.waiting import wait_until
@@ -74,10 +76,26 @@ def _requests(cluster: ControlPlane, kubeconfig: Path) -> None:
     counts.reset()
     user.wait_passes(operator, 1)
     writes = counts.line("a pass without a change")
+    print("\ndeleted by hand                           back after (of three times)")
+    for kind, name in (("configmap", None), ("service", "acme-co1-core"), ("deployment", "acme-reg-register")):
+        times = sorted(_back_after(user, kind, name) for _ in range(3))
+        print(f"  {kind:38}  {times[0]:.2f} to {times[-1]:.2f} s")
     print(f"\nmemory of the operator: {idle:.0f} MiB idle, {_memory(operator):.0f} MiB with one platform")
     operator.stop()
     if writes:
         raise SystemExit("a pass without a change must write nothing")
+
+
+def _back_after(user: PlatformUser, kind: str, name: str | None) -> float:
+    """Delete an object (any configuration that is in use, when no name is given); gives the seconds until it is there again."""
+    name = name or config_of(user, "acme-reg-redis")
+    uid = user.get(kind, name)["metadata"]["uid"]
+    user.delete(kind, name)
+    gone = time.perf_counter()
+    wait_until(lambda: (user.find(kind, name) or {}).get("metadata", {}).get("uid", uid) != uid, f"{kind} {name}", seconds=60, every=0.01)
+    back = time.perf_counter() - gone
+    user.wait_ready()
+    return back
 
 
 class _Counter:
