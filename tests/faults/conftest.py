@@ -18,6 +18,7 @@ from tests.cluster.control_plane import ControlPlane
 from tests.cluster.simulated_nodes import SimulatedNodes
 from tests.cluster.waiting import wait_until
 from tests.faults import nursery
+from tests.faults.faults import COUNTED, Kind
 from tests.faults.restorable import RestorableControlPlane
 from tests.faults.stage import Rig
 
@@ -31,6 +32,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--fault-points", type=int, help=f"points to try of each scenario ({DEFAULT_POINTS} when left out; 0: all)")
     parser.addoption("--fault-pairs", type=int, help=f"pairs of faults to try of each scenario ({DEFAULT_PAIRS} when left out)")
     parser.addoption("--fault-seed", type=int, help="which points and pairs: the same for a seed (0 when left out)")
+    parser.addoption("--fault-kinds", help="only these kinds of faults, by their names in faults.py, with commas between them")
     parser.addoption("--fault-stages", type=int, help=f"how many runs at a time ({DEFAULT_STAGES} when left out)")
 
 
@@ -38,6 +40,16 @@ def option(config: pytest.Config, name: str, default: int) -> int:
     """What was said, or the default."""
     found: int | None = config.getoption(name, None)
     return default if found is None else found
+
+
+def kinds(config: pytest.Config) -> tuple[Kind, ...]:
+    """The kinds of faults to try."""
+    said: str | None = config.getoption("fault_kinds", None)
+    wanted = {each.strip() for each in said.split(",")} if said else set(COUNTED)
+    unknown = wanted - set(COUNTED)
+    if unknown:
+        raise pytest.UsageError(f"--fault-kinds: there is no {', '.join(sorted(unknown))}; there are {', '.join(COUNTED)}")
+    return tuple(kind for kind in COUNTED if kind in wanted)
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from tests.faults import compare
-from tests.faults.conftest import DEFAULT_PAIRS, DEFAULT_POINTS, DEFAULT_STAGES, option
+from tests.faults.conftest import DEFAULT_PAIRS, DEFAULT_POINTS, DEFAULT_STAGES, kinds, option
 from tests.faults.faults import Fault, every, pairs, spread
 from tests.faults.scenarios import SCENARIOS, WHOLE, Scenario
 from tests.faults.stage import Played, Rig, play
@@ -70,13 +70,13 @@ async def check(rig: Rig, scenario: Scenario, config: pytest.Config, say: Callab
     began, at_once = time.monotonic(), option(config, "fault_stages", DEFAULT_STAGES)
     seed = f"{scenario.name} {option(config, 'fault_seed', 0)}"  # other kinds of faults for each scenario
     expected = await undisturbed(rig, scenario)
-    there = every(expected.counts)
+    there = every(expected.counts, kinds(config))
     points: list[tuple[Fault, ...]] = [(fault,) for fault in spread(there, count, seed)] + pairs(expected.counts, pair_count, seed)
     tried = await try_all(rig, scenario, expected, points, at_once)
-    kinds = ", ".join(f"{kind} {number}" for kind, number in sorted(tried.by_kind.items()) if " + " not in kind)
+    by_kind = ", ".join(f"{kind} {number}" for kind, number in sorted(tried.by_kind.items()) if " + " not in kind)
     say(
         f"{scenario.name}: {dict(sorted(expected.counts.items()))}; {len(points)} tried of {len(there)} points ({pair_count} pairs among "
-        f"them), {tried.missed} not reached, {len(tried.failures)} failed, {time.monotonic() - began:.0f} s: {kinds}"
+        f"them), {tried.missed} not reached, {len(tried.failures)} failed, {time.monotonic() - began:.0f} s: {by_kind}"
     )
     assert not tried.failures, "\n".join(tried.failures)
 
