@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from pryv_operator.bundle.listing import kept_by_follower, listed
 
+_NAMES = ["a", "b.json", "b.yml", "a.b.json", ".k", ".json", ".json.yml", "é", "A", "conf", "b"]
 _PATHS = st.lists(
-    st.lists(st.sampled_from(["a", "b.json", "b.yml", "a.b.json", ".k", ".json", ".json.yml", "é", "A", "conf", "b"]), min_size=1, max_size=3).map("/".join),
+    st.lists(st.sampled_from(_NAMES), min_size=1, max_size=3).map("/".join),
     unique=True,
 )
 

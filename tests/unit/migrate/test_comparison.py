@@ -40,9 +40,13 @@ def same_answer(ours: dict[str, str], leaders: dict[str, str]) -> bool:
     return ours.keys() == leaders.keys() and ours.get("ok") == leaders.get("ok")
 
 
-def test_random_cases(shared_pryv: Path) -> None:
+@pytest.mark.parametrize("ensure_ascii", [False, True], ids=["characters", "escapes"])
+def test_random_cases(shared_pryv: Path, *, ensure_ascii: bool) -> None:
+    """Both ways of writing JSON: beyond U+FFFF the escapes are of half a character each."""
     cases = json.loads((shared_pryv / "leader-cases.json").read_text())
-    answers = [rendered(json.dumps({"vars": case["vars"]}, ensure_ascii=False), case["internals"], case["template"]) for case in cases]
+    answers = [
+        rendered(json.dumps({"vars": case["vars"]}, ensure_ascii=ensure_ascii), case["internals"], case["template"]) for case in cases
+    ]
     assert len(cases) == 200
     assert [case for case, answer in zip(cases, answers, strict=True) if not same_answer(answer, case["expected"])] == []
 
