@@ -89,14 +89,14 @@ def leader_files(source: bytes | BinaryIO) -> Mapping[str, bytes]:
     return found
 
 
-def leader_of(source: bytes | BinaryIO) -> Leader:
-    """The leader in an archive.
+def leader_of(source: bytes | BinaryIO, *, complete: bool = True) -> Leader:
+    """The leader in an archive; ``complete`` asks for every role that a platform cannot do without.
 
     Raises:
         ArchiveError: as ``leader_files``.
         LeaderError: its folder cannot be used.
     """
-    return read_leader(leader_files(source))
+    return read_leader(leader_files(source), complete=complete)
 
 
 # --- finding the leader ---
