@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from pryv_operator.bundle.bundle import Json
 from pryv_operator.desired import computed, tls
 from pryv_operator.desired.inputs import Address, Certificate, Inputs, placeholder_addresses
 from pryv_operator.desired.state import Desired, desired, generated_names
@@ -106,14 +105,12 @@ def resolved_values(inputs: Inputs) -> Resolved:
     facts = computed.compute(
         inputs.platform.name, spec.domain, instances(spec), inputs.addresses, cluster_dns=inputs.cluster_dns, given=spec.variables
     )
-    given: dict[str, Json] = dict(spec.variables)
-    if "HOSTINGS_PROVIDERS" in given:
-        given["HOSTINGS_PROVIDERS"] = computed.providers(given["HOSTINGS_PROVIDERS"], facts.variables["HOSTINGS_PROVIDERS"])
-    resolved = resolve(Vocabulary(inputs.bundle.variables), computed=facts.variables, given=given, secrets=inputs.secrets)
+    given = computed.with_providers(spec.variables, facts.variables, received=not inputs.bundle.jinja)
+    resolved = resolve(Vocabulary(inputs.bundle.variables), computed=facts.variables, given=given.variables, secrets=inputs.secrets)
     problems = (*facts.problems, *resolved.problems)
     if problems:
         raise OfflineError(problems)
-    return resolved
+    return replace(resolved, warnings=(*given.warnings, *resolved.warnings))
 
 
 def all_objects(inputs: Inputs) -> Desired:

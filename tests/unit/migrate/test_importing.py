@@ -12,12 +12,14 @@ from hypothesis import strategies as st
 
 from pryv_operator.bundle.leader import Leader, read_leader
 from pryv_operator.migrate.comparison import compare, leader_files
+from pryv_operator.migrate.documents import read_documents
 from pryv_operator.migrate.importing import Imported, is_platform_name
+from pryv_operator.migrate.offline import prepare, rendered_files
 from pryv_operator.migrate.report import ImportRefusedError
 from pryv_operator.platform import vocabulary
 from tests.examples import examples
 from tests.unit.bundle.archives import release_files
-from tests.unit.migrate.leaders import INTERNALS, archive, current, everything_readable, files, imported, old, secrets, spec
+from tests.unit.migrate.leaders import CURRENT, INTERNALS, archive, current, everything_readable, files, imported, old, secrets, spec
 
 CLUSTERS = ("1.6.12-cluster", "1.9.2-cluster", "2019-seed-era")
 OWN_TEMPLATES = ("1.6.12-cluster", "1.7.3-single-node", "2019-seed-era")
@@ -239,6 +241,15 @@ class TestMachines:
             {"name": "co2", "hosting": "b", "address": "203.0.113.12"},
         ]
         assert "HOSTINGS_AND_CORES" not in written["variables"]
+
+    def test_a_hosting_that_was_renamed_gets_no_provider_that_the_leader_had_not(self) -> None:
+        """Nor does one that the templates' own providers do not know: the files would be other ones."""
+        providers = {"hosting1": {"url": "https://hosting1.test", "name": "Hosting 1", "description": ""}}
+        leader = current(HOSTINGS_PROVIDERS=providers, template={**CURRENT, "HOSTINGS_PROVIDERS": providers})
+        assert spec(imported(leader))["variables"]["HOSTINGS_PROVIDERS"] == providers
+        assert files(imported(leader)) == leaders_bytes(leader)
+        documents = read_documents([(file.name, file.text) for file in imported(leader).files if file.name.endswith(".yaml")])
+        assert "UnknownHosting" in {each.reason for each in rendered_files(prepare(documents, show_secrets=True).inputs)[1]}
 
     def test_an_address_may_be_another_variable(self) -> None:
         written = spec(imported(current(STATIC_WEB_IP_ADDRESS="REG_MASTER_IP_ADDRESS")))
