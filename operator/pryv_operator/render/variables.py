@@ -202,11 +202,23 @@ class _Resolution:
 
     def _complete_emails(self) -> None:
         port = self._names.place(emails.PORT)
-        if self._names.knows(port) and str(port) not in self._told:
+        if (
+            self._names.knows(port)
+            and emails.is_activated(self._values, self._told, self._called)
+            and not emails.is_filled(self._at(emails.PORT), str(port))
+        ):
             is_text = self._names.variables[port.variable].type == "string"
             self._put(port, str(emails.DEFAULT_PORT) if is_text else emails.DEFAULT_PORT)
-        problem = emails.missing(self._values, self._told, self._called)
+        problem = emails.missing(self._values, self._told, self._called, self._at)
         self._problems += [problem] if problem else []
+
+    def _at(self, name: str) -> Any:
+        """What stands at a place now."""
+        place = self._names.place(name)
+        found = self._values.get(place.variable)
+        for step in place.path:
+            found = found.get(step) if isinstance(found, Mapping) else None
+        return found
 
     def _default(self, place: Place) -> Any:
         variable = self._names.variables.get(place.variable)

@@ -185,6 +185,10 @@ class TestVariables:
         template = archive(imported(leader))["config-leader/conf/template-platform.yml"].decode()
         assert template.index("www") < template.index("api")
 
+    def test_a_server_without_a_port_gains_none_while_no_e_mails_are_sent(self) -> None:
+        leader = current(EMAIL_ACTIVATION={"welcome": False}, EMAIL_SMTP_SETTINGS={"host": "smtp.acme.test"})
+        assert files(imported(leader)) == leaders_bytes(leader)
+
 
 class TestUnset:
     """What was never filled in."""
