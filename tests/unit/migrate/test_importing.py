@@ -165,10 +165,23 @@ class TestVariables:
         assert sorted(ours) == sorted(theirs)  # the keys of a map may stand in another order
 
     def test_what_nobody_uses_is_left_out_and_said(self) -> None:
-        result = imported(current(unused={"PLATFROM_NAME": "x", "LICENSE_NAME": "Acme"}))
+        leader = current(unused={"PLATFROM_NAME": "x", "LICENSE_NAME": "Acme"})
+        with pytest.raises(ImportRefusedError, match=r"^PLATFROM_NAME: .*--skip-unknown"):
+            imported(leader)
+        result = imported(leader, skip_unknown=True)
         assert spec(result)["variables"].keys() == {"PLATFORM_NAME"}
         assert "- LICENSE_NAME: no template uses it" in result.text("report.md")
         assert result.check == ("PLATFROM_NAME: no template uses it; it is left out: is it spelt right?",)
+
+    @pytest.mark.parametrize("filled", [True, False])
+    def test_what_the_folders_own_template_names_is_no_slip(self, filled: bool) -> None:
+        unused = {"OF_AN_OLD_RELEASE": "x"}
+        leader = current(unused=unused if filled else {}, template={**CURRENT, **unused})
+        assert not imported(leader).check
+
+    def test_a_variable_that_only_another_value_uses_is_no_slip(self) -> None:
+        leader = current(unused={"OWN_SITE": "https://acme.test"}, TRUSTED_APPS="*@OWN_SITE")
+        assert spec(imported(leader))["variables"]["OWN_SITE"] == "https://acme.test"
 
     def test_what_the_built_in_release_does_not_know_is_refused(self) -> None:
         leader = current(unused={"PLATFROM_NAME": "x"})
