@@ -10,6 +10,7 @@ from typing import Any, Final
 from pryv_operator.desired import computed, tls
 from pryv_operator.desired.inputs import Address, Certificate, Inputs, placeholder_addresses
 from pryv_operator.desired.state import Desired, desired, generated_names
+from pryv_operator.desired.usage import Usage
 from pryv_operator.migrate.documents import Documents, bundle_of
 from pryv_operator.platform import names
 from pryv_operator.platform.layout import instances
@@ -106,7 +107,13 @@ def resolved_values(inputs: Inputs) -> Resolved:
         inputs.platform.name, spec.domain, instances(spec), inputs.addresses, cluster_dns=inputs.cluster_dns, given=spec.variables
     )
     given = computed.with_providers(spec.variables, facts.variables, received=not inputs.bundle.jinja)
-    resolved = resolve(Vocabulary(inputs.bundle.variables), computed=facts.variables, given=given.variables, secrets=inputs.secrets)
+    resolved = resolve(
+        Vocabulary(inputs.bundle.variables),
+        computed=facts.variables,
+        given=given.variables,
+        secrets=inputs.secrets,
+        is_used=Usage(inputs.bundle, {instance.role for instance in instances(spec)}, given.variables).uses,
+    )
     problems = (*facts.problems, *resolved.problems)
     if problems:
         raise OfflineError(problems)
