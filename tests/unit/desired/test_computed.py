@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import pytest
 
 from pryv_operator.desired.computed import Computed, Given, compute, placed, with_providers
-from pryv_operator.desired.inputs import Address
+from pryv_operator.desired.inputs import Address, placeholder_addresses
 from pryv_operator.platform.layout import instances
 from tests.unit.builders import DOMAIN, platform
 
@@ -221,3 +221,11 @@ def test_two_answers_to_one_question_are_refused(given: dict[str, str]) -> None:
     (problem,) = placed(instances(platform(roles=CORES).spec), given, ()).problems
     assert problem.reason == "DuplicateVariable"
     assert next(iter(given)) in problem.message
+
+
+def test_placeholders_are_distinct_however_many_services_there_are() -> None:
+    found = placeholder_addresses([f"s{number:04}" for number in range(3000)])
+    ips = [address.cluster_ip for address in found.values()]
+    assert len(set(ips)) == len(found) == 3000
+    assert (ips[0], ips[249], ips[250], ips[-1]) == ("192.0.2.1", "192.0.2.250", "198.51.100.1", "198.18.8.194")
+    assert "192.0.2.254" not in ips, "that one stands for an address that is awaited"
