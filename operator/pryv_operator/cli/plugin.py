@@ -114,16 +114,21 @@ def import_(
     release: Annotated[
         str | None, typer.Option(help="Use this built-in release whatever the templates are; theirs are left behind.")
     ] = None,
+    own_templates: Annotated[
+        bool, typer.Option("--own-templates", help="Keep the received templates, and so their bytes, though they are a built-in release's.")
+    ] = False,
     skip_unknown: Annotated[bool, typer.Option("--skip-unknown", help="Leave out variables that no template knows.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Write into a folder that is not empty.")] = False,
 ) -> None:
     """Take over an installation: its leader's folder becomes a resource, its Secrets, and a report of what became of what."""
     if not is_platform_name(name):
         raise typer.BadParameter("--name is made of lower-case letters, digits and '-', and begins with a letter")
+    if release and own_templates:
+        raise typer.BadParameter("--release leaves the received templates behind, and --own-templates keeps them: say one of them")
     started = time.monotonic()
     with _explained():
         leader = _leader(source, is_archive=not source.is_dir(), complete=True)
-        imported = import_leader(leader, Options(name, namespace, release, skip_unknown))
+        imported = import_leader(leader, Options(name, namespace, release, skip_unknown, own_templates))
         Output(output, force=force).write({each.name: (each.text.encode(), each.secret) for each in imported.files})
     for each in imported.check:
         say(f"to check: {each}")

@@ -275,6 +275,11 @@ class TestImport:
         assert ours.keys() == theirs.keys()
         assert {path for path in ours if ours[path] != theirs[path] and not path.endswith(".json")} == set()
 
+    def test_received_templates_of_a_built_in_release_are_kept_when_asked_to(self, shared_pryv: Path, tmp_path: Path) -> None:
+        given = write(tmp_path / "leader", release_files(shared_pryv / "releases", "1.9.2-single-node"))
+        assert run("import", given, "--output", tmp_path / "out", "--own-templates").exit_code == 0
+        assert (tmp_path / "out/templates.yaml").exists()
+
     def test_what_is_missing_is_said(self, source: Path, tmp_path: Path) -> None:
         result = run("import", source, "--output", tmp_path / "out")
         assert result.exit_code == 0
@@ -309,7 +314,9 @@ class TestImport:
         assert "DOMIAN" in error
         assert "the-value" not in error
 
-    @pytest.mark.parametrize("arguments", [("--name", "Acme"), ("--release", "1.0"), ("--no-such-option",)])
+    @pytest.mark.parametrize(
+        "arguments", [("--name", "Acme"), ("--release", "1.0"), ("--release", "1.9.2", "--own-templates"), ("--no-such-option",)]
+    )
     def test_wrong_usage(self, source: Path, tmp_path: Path, arguments: tuple[str, ...]) -> None:
         assert run("import", source, "--output", tmp_path / "out", *arguments).exit_code == 2
 

@@ -74,6 +74,15 @@ class TestReleases:
         assert "templates" not in spec(result)
         assert {file.name for file in result.files} == {"platform.yaml", "secrets.yaml", "report.md"}
         assert files(result)
+        assert "`kubectl-pryv import --own-templates`" in result.text("report.md")
+
+    @pytest.mark.parametrize("release", BUILT_IN)
+    def test_an_unmodified_release_keeps_its_templates_and_its_bytes_when_asked_to(self, shared_pryv: Path, release: str) -> None:
+        leader = of_release(shared_pryv, release)
+        result = imported(leader, own_templates=True)
+        assert "release" not in spec(result)
+        assert "unmodified; they go with the platform, in templates.yaml, as you asked" in result.text("report.md")
+        assert files(result) == leaders_bytes(leader)
 
     @pytest.mark.parametrize("release", BUILT_IN)
     def test_a_modified_one_keeps_its_templates_and_its_bytes(self, shared_pryv: Path, release: str) -> None:
