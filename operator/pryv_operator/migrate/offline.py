@@ -103,18 +103,19 @@ def resolved_values(inputs: Inputs) -> Resolved:
         OfflineError: a value is missing, or wrong.
     """
     spec = inputs.platform.spec
+    placed = computed.placed(instances(spec), spec.variables, inputs.bundle.variables)
     facts = computed.compute(
-        inputs.platform.name, spec.domain, instances(spec), inputs.addresses, cluster_dns=inputs.cluster_dns, given=spec.variables
+        inputs.platform.name, spec.domain, placed.instances, inputs.addresses, cluster_dns=inputs.cluster_dns, given=placed.given
     )
-    given = computed.with_providers(spec.variables, facts.variables, received=not inputs.bundle.jinja)
+    given = computed.with_providers(placed.given, facts.variables, received=not inputs.bundle.jinja)
     resolved = resolve(
         Vocabulary(inputs.bundle.variables),
         computed=facts.variables,
         given=given.variables,
         secrets=inputs.secrets,
-        is_used=Usage(inputs.bundle, {instance.role for instance in instances(spec)}, given.variables).uses,
+        is_used=Usage(inputs.bundle, {instance.role for instance in placed.instances}, given.variables).uses,
     )
-    problems = (*facts.problems, *resolved.problems)
+    problems = (*placed.problems, *facts.problems, *resolved.problems)
     if problems:
         raise OfflineError(problems)
     return replace(resolved, warnings=(*given.warnings, *resolved.warnings))
