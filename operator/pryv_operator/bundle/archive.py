@@ -33,6 +33,8 @@ PATH_LIMIT: Final = 512
 DEPTH_LIMIT: Final = 24
 #: Bytes of an extended header (long names, PAX records).
 EXTENDED_LIMIT: Final = 16 * 1024
+#: Bytes of all of them together: they can hold a record in every five bytes, and compress to next to nothing.
+ALL_EXTENDED_LIMIT: Final = 1024 * 1024
 
 _BLOCK: Final = 512
 _CHUNK: Final = 64 * 1024
@@ -87,14 +89,14 @@ def leader_files(source: bytes | BinaryIO) -> Mapping[str, bytes]:
     return found
 
 
-def leader_of(source: bytes | BinaryIO) -> Leader:
-    """The leader in an archive.
+def leader_of(source: bytes | BinaryIO, *, complete: bool = True) -> Leader:
+    """The leader in an archive; ``complete`` asks for every role that a platform cannot do without.
 
     Raises:
         ArchiveError: as ``leader_files``.
         LeaderError: its folder cannot be used.
     """
-    return read_leader(leader_files(source))
+    return read_leader(leader_files(source), complete=complete)
 
 
 # --- finding the leader ---
@@ -217,6 +219,7 @@ def _members(stream: _Stream, budget: _Budget) -> Iterator[_Member]:
         if info.type in _EXTENSIONS:
             if info.size > EXTENDED_LIMIT:
                 raise ArchiveError("ExtendedHeaderTooLarge", f"an extended header is larger than {EXTENDED_LIMIT // 1024} KiB")
+            budget.count_extended(info.size)
             _EXTENSIONS[info.type](extended, stream.take(info.size))
             stream.skip(-info.size % _BLOCK)
             continue
@@ -339,11 +342,17 @@ class _Budget:
     def __init__(self) -> None:
         self._members = MEMBER_LIMIT
         self._bytes = UNPACKED_LIMIT
+        self._extended = ALL_EXTENDED_LIMIT
 
     def count_member(self) -> None:
         self._members -= 1
         if self._members < 0:
             raise ArchiveError("TooManyMembers", f"it has more than {MEMBER_LIMIT} members")
+
+    def count_extended(self, size: int) -> None:
+        self._extended -= size
+        if self._extended < 0:
+            raise ArchiveError("ExtendedHeadersTooLarge", f"its extended headers together are larger than {_mib(ALL_EXTENDED_LIMIT)}")
 
     def count_bytes(self, size: int) -> None:
         self._bytes -= size

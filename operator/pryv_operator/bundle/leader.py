@@ -96,6 +96,8 @@ class Leader:
     order: Mapping[str, LeaderValue] = field(repr=False)
     #: Whether the bundle's defaults are those of a template, or only the values somebody filled in.
     has_template: bool
+    #: The variables that came with the release, as far as the folder tells.
+    of_template: frozenset[str] = frozenset()
 
 
 def read_leader(files: Mapping[str, bytes], *, complete: bool = True) -> Leader:
@@ -137,6 +139,7 @@ def read_leader(files: Mapping[str, bytes], *, complete: bool = True) -> Leader:
         generation=source.generation,
         order=MappingProxyType(source.order),
         has_template=source.has_template,
+        of_template=source.of_template,
     )
 
 
@@ -183,6 +186,7 @@ class _Source:
     order: dict[str, LeaderValue]
     templates: Mapping[str, _Template]
     has_template: bool
+    of_template: frozenset[str]
 
 
 def _read_current(files: Mapping[str, bytes], settings: Mapping[str, Any], settings_file: str, platform_file: str) -> _Source:
@@ -200,6 +204,9 @@ def _read_current(files: Mapping[str, bytes], settings: Mapping[str, Any], setti
         order={name: order[name] for name in property_order(order)},
         templates=filled | shipped,
         has_template=PLATFORM_TEMPLATE in files,
+        # What is described came with the release, too.
+        of_template=frozenset(filled if platform_file == PLATFORM_TEMPLATE else shipped)
+        | {name for name, template in filled.items() if template.description},
     )
 
 
@@ -209,9 +216,11 @@ def _read_2019(files: Mapping[str, bytes], settings: Mapping[str, Any], settings
     values = settings["platform"]
     defaults = dict(values)
     has_template = SETTINGS_TEMPLATE in files
+    shipped: Any = values if settings_file == SETTINGS_TEMPLATE else {}
     if has_template and settings_file != SETTINGS_TEMPLATE:
         shipped = _json_map(files, SETTINGS_TEMPLATE).get("platform")
-        defaults |= shipped if isinstance(shipped, dict) else {}
+        shipped = shipped if isinstance(shipped, dict) else {}
+        defaults |= shipped
     order = {**internals, **values}
     return _Source(
         generation="2019",
@@ -220,6 +229,7 @@ def _read_2019(files: Mapping[str, bytes], settings: Mapping[str, Any], settings
         order={name: order[name] for name in property_order(order)},
         templates={name: _Template(value) for name, value in defaults.items()},
         has_template=has_template,
+        of_template=frozenset(shipped),
     )
 
 

@@ -12,19 +12,20 @@ def listed(paths: Iterable[str]) -> list[str]:
     """The paths of one role that the leader offers, in its order: depth first, each folder sorted byte by byte.
 
     The stem (name without folder and last extension) decides over the whole role: a later file replaces an earlier
-    ``.json`` of its stem, a later ``.json`` gives way to any earlier one, everything else stays.
+    ``.json`` of its stem, a later ``.json`` gives way to any earlier one, everything else stays. What is a ``.json``
+    the end of the path says: a file named just that is one, too.
     """
     kept: dict[str, None] = {}  # an ordered set
     by_stem: dict[str, str] = {}
     for path in sorted(paths, key=_reading_order):
-        stem, extension = _stem(path)
+        stem = _stem(path)
         earlier = by_stem.get(stem)
         if earlier is None:
             by_stem[stem] = path
-        elif _stem(earlier)[1] == ".json":
+        elif earlier.endswith(".json"):
             del kept[earlier]
             by_stem[stem] = path
-        elif extension == ".json":
+        elif path.endswith(".json"):
             continue
         kept[path] = None
     return list(kept)
@@ -45,8 +46,8 @@ def _reading_order(path: str) -> list[bytes]:
     return [part.encode("utf-8", "surrogatepass") for part in path.split("/")]
 
 
-def _stem(path: str) -> tuple[str, str]:
-    """Stem and extension as Node's ``path.parse`` splits them: a leading dot starts no extension."""
+def _stem(path: str) -> str:
+    """The name as Node's ``path.parse`` has it: without the last extension, which a leading dot does not start."""
     name = path.rpartition("/")[2]
     dot = name.rfind(".")
-    return (name[:dot], name[dot:]) if dot > 0 else (name, "")
+    return name[:dot] if dot > 0 else name

@@ -7,19 +7,20 @@ Source: js-yaml 4 (``lib/loader.js``, ``lib/type/*.js``) and the leader's own an
 
 from __future__ import annotations
 
+import copy
 import math
 import re
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import Enum
-from itertools import islice
 from typing import Any, Final, Literal, TypeAlias
 
 import yaml
 from yaml.reader import ReaderError
 
 from pryv_operator.bundle.bundle import Json
+from pryv_operator.bundle.yaml_text import NotAllowedError, YamlText, yaml_text
 
 
 class Undefined(Enum):
@@ -90,21 +91,25 @@ def load_yaml(text: str) -> Any:
     Raises:
         PlatformYmlError: no valid YAML; the message has no excerpt.
     """
-    text = text.removeprefix("\ufeff")
-    breaks, stand_ins = _stand_ins(text)
-    builder = _Builder(str.maketrans(stand_ins, breaks))
     try:
-        for event in yaml.parse(text.translate(str.maketrans(breaks, stand_ins)), Loader=yaml.CSafeLoader):
-            builder.take(event)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        # What stands in quotes in a parser's message comes from the text.
-        problem = re.split(r"['\"]", error.problem or error.context or "it is malformed")[0].strip()
-        failure = PlatformYmlError(f"no valid YAML: {problem}", *(_place(mark) if mark else (0, 0)))
-    except (ReaderError, UnicodeEncodeError):
-        failure = PlatformYmlError("no valid YAML: it holds a character that is not allowed there")
-    else:
-        return builder.document
+        source: YamlText | None = yaml_text(text.removeprefix("\ufeff"))
+    except NotAllowedError:
+        raise PlatformYmlError("it holds too many characters of private use") from None
+    while source:
+        builder = _Builder(source)
+        try:
+            for event in yaml.parse(source.text, Loader=yaml.CSafeLoader):
+                builder.take(event)
+            return builder.document
+        except yaml.MarkedYAMLError as error:
+            source = source.mended(error)
+            mark = error.problem_mark or error.context_mark
+            # What stands in quotes in a parser's message comes from the text.
+            problem = re.split(r"['\"]", error.problem or error.context or "it is malformed")[0].strip()
+            failure = PlatformYmlError(f"no valid YAML: {problem}", *(_place(mark) if mark else (0, 0)))
+        except (ReaderError, UnicodeEncodeError):
+            source = None
+            failure = PlatformYmlError("no valid YAML: it holds a character that is not allowed there")
     raise failure
 
 
@@ -187,9 +192,9 @@ class _Map:
 class _Builder:
     """Takes the events of one document; ``document`` is its value in the end."""
 
-    def __init__(self, public: Mapping[int, int]) -> None:
+    def __init__(self, source: YamlText) -> None:
         self.document: Any = None
-        self._public = public
+        self._source = source
         self._open: list[_List | _Map] = []
         self._merge_room = MERGE_LIMIT
         self._anchors: dict[str, Any] = {}
@@ -216,7 +221,12 @@ class _Builder:
                     raise PlatformYmlError("no valid YAML here: a second document starts", *_place(event.start_mark))
 
     def _scalar(self, event: yaml.ScalarEvent) -> None:
-        text = event.value.translate(self._public) if self._public else event.value
+        try:
+            text = self._source.restored(event.value, event.style)
+        except NotAllowedError:
+            raise PlatformYmlError("no valid YAML: a character that is not allowed there", *_place(event.start_mark)) from None
+        if self._source.has_refused_head(event):
+            raise PlatformYmlError("no valid YAML: a comment needs a space before it", *_place(event.start_mark))
         plain = bool(event.implicit[0]) and event.tag is None
         if plain and text == "<<" and self._wants_key():
             self._merge_next(event)
@@ -337,6 +347,8 @@ def _plain(text: str, event: yaml.Event) -> Any:
 
 def _tagged(text: str, event: yaml.ScalarEvent) -> Any:
     tag = event.tag or "!"
+    if not text and not event.style and tag in _EMPTY:
+        return copy.copy(_EMPTY[tag])
     if tag in {"!", _TAG_PREFIX + "str"}:
         return text
     read = _READERS.get(tag.removeprefix(_TAG_PREFIX))
@@ -406,6 +418,8 @@ def _timestamp(text: str) -> datetime:
         raise OverflowError from None
 
 
+#: What a tag makes of nothing at all.
+_EMPTY: Final[Mapping[str, Any]] = {"!": None, _TAG_PREFIX + "seq": [], _TAG_PREFIX + "map": {}}
 _READERS: Final[Mapping[str, Callable[[str], Any]]] = {
     "null": _null,
     "bool": _boolean,
@@ -413,10 +427,3 @@ _READERS: Final[Mapping[str, Callable[[str], Any]]] = {
     "float": _float,
     "timestamp": _timestamp,
 }
-
-
-def _stand_ins(text: str) -> tuple[str, str]:
-    """What breaks lines in YAML 1.1 (the parser's) and no more in 1.2, and as many private characters the text has not."""
-    breaks = "".join(character for character in "\x85\u2028\u2029" if character in text)
-    unused = (chr(code) for code in range(0xE000, 0xF900) if chr(code) not in text)
-    return breaks, "".join(islice(unused, len(breaks)))

@@ -15,7 +15,11 @@ _ENTRY_LIMIT: Final = 200_000
 
 
 class FolderError(Exception):
-    """A folder that cannot be read, or must not be written to. The message names the path."""
+    """A file or folder that cannot be read. The message names the path."""
+
+
+class OutputError(Exception):
+    """A folder that must not, or cannot, be written to. The message names the path."""
 
 
 def read_leader_folder(folder: Path) -> dict[str, bytes]:
@@ -82,25 +86,25 @@ class Output:
         """Makes the folder where it is missing.
 
         Raises:
-            FolderError: it is no folder, or (without ``force``) holds something.
+            OutputError: it is no folder, or (without ``force``) holds something.
         """
         try:
             folder.mkdir(parents=True, exist_ok=True)
             if not force and any(folder.iterdir()):
-                raise FolderError(f"{folder}: is not empty; with --force files of the same names are replaced")
+                raise OutputError(f"{folder}: is not empty; with --force files of the same names are replaced")
             self._root = folder.resolve()
         except OSError as error:
-            raise FolderError(f"{folder}: {error.strerror}") from None
+            raise OutputError(f"{folder}: {error.strerror}") from None
 
     def write(self, files: Mapping[str, tuple[bytes, bool]]) -> None:
         """Path (with ``/``) → content, and whether it is secret: then only its owner can read it.
 
         Raises:
-            FolderError: a path leads out of the folder, or cannot be written.
+            OutputError: a path leads out of the folder, or cannot be written.
         """
         for path in files:
             if path.startswith("/") or "\\" in path or "\0" in path or not {"", ".", ".."}.isdisjoint(path.split("/")):
-                raise FolderError(f"{path!r}: leads out of the folder")
+                raise OutputError(f"{path!r}: leads out of the folder")
         for path, (content, secret) in files.items():
             self._write(self._root.joinpath(*path.split("/")), content, secret=secret)
 
@@ -108,10 +112,10 @@ class Output:
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             if target.parent.resolve() != target.parent:
-                raise FolderError(f"{target}: a link on the way leads elsewhere")
+                raise OutputError(f"{target}: a link on the way leads elsewhere")
             target.unlink(missing_ok=True)
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
             with os.fdopen(os.open(target, flags, 0o600 if secret else 0o666), "wb") as file:
                 file.write(content)
         except OSError as error:
-            raise FolderError(f"{target}: {error.strerror}") from None
+            raise OutputError(f"{target}: {error.strerror}") from None

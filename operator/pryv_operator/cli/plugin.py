@@ -1,7 +1,7 @@
 """``kubectl-pryv``, which ``kubectl pryv`` runs. What is here needs no cluster; what does is in ``cli/history.py``.
 
 Exit codes: 0 done, 1 the input cannot be used (the message says file, line and variable), or the cluster cannot or may not do it,
-2 wrong usage, or a kubeconfig that cannot be used.
+2 wrong usage, an output folder that must not be written to, or a kubeconfig that cannot be used.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pryv_operator.bundle.archive import ArchiveError, leader_of
 from pryv_operator.bundle.builtin import UnknownReleaseError
 from pryv_operator.bundle.leader import Leader, LeaderError, read_leader
 from pryv_operator.cli import history
-from pryv_operator.cli.folders import FolderError, Output, read_leader_folder
+from pryv_operator.cli.folders import FolderError, Output, OutputError, read_leader_folder
 from pryv_operator.cli.output import fail, say
 from pryv_operator.migrate import comparison, manifest, offline
 from pryv_operator.migrate.documents import DocumentError, read_documents
@@ -38,7 +38,7 @@ plugin = typer.Typer(
 
 #: What a person writes by hand is smaller; ConfigMaps with templates come to a few MiB.
 _TEXT_LIMIT: Final = 64 * 1024 * 1024
-_UNUSABLE: Final = (ArchiveError, DocumentError, ImportRefusedError, LeaderError, RenderError, offline.OfflineError)
+_UNUSABLE: Final = (ArchiveError, DocumentError, FolderError, ImportRefusedError, LeaderError, RenderError, offline.OfflineError)
 
 
 @plugin.callback()
@@ -74,6 +74,7 @@ def render(
     """Render the files of every role, without a cluster.
 
     From a leader's folder (--leader-dir) or archive (--archive): what a follower of each role would have kept, byte for byte.
+    A role with a file that cannot be rendered is left out and named, and the exit code is 1: the leader, too, failed for that role only.
     From a resource (-f): what the operator would make of it; what only a cluster knows has placeholders.
     """
     if sum((leader_dir is not None, archive is not None, bool(file))) != 1:
@@ -88,14 +89,18 @@ def render(
         if file:
             _render_platform(file, target, objects=objects, show_secrets=show_secrets, cluster_dns=cluster_dns)
         else:
-            leader = _leader(leader_dir or archive or Path(), is_archive=archive is not None)
+            # The leader served whatever roles there were.
+            leader = _leader(leader_dir or archive or Path(), is_archive=archive is not None, complete=False)
             waiting = comparison.ungenerated(leader)
             if waiting:
                 say(f"warning: not generated yet, so the word stands in the files: {', '.join(waiting)}")
             if leader.unset:
                 say(f"warning: not filled in: {', '.join(leader.unset)}")
             assert target is not None  # noqa: S101 - --output was asked for above
-            _write_roles(target, comparison.leader_files(leader))
+            answers = comparison.leader_answers(leader)
+            _write_roles(target, answers.files)
+            if answers.refused:
+                fail("\n".join(f"role {role} was not written: {error}" for role, error in answers.refused.items()), 1)
     say(f"done in {time.monotonic() - started:.2f} s")
 
 
@@ -109,16 +114,21 @@ def import_(
     release: Annotated[
         str | None, typer.Option(help="Use this built-in release whatever the templates are; theirs are left behind.")
     ] = None,
+    own_templates: Annotated[
+        bool, typer.Option("--own-templates", help="Keep the received templates, and so their bytes, though they are a built-in release's.")
+    ] = False,
     skip_unknown: Annotated[bool, typer.Option("--skip-unknown", help="Leave out variables that no template knows.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Write into a folder that is not empty.")] = False,
 ) -> None:
     """Take over an installation: its leader's folder becomes a resource, its Secrets, and a report of what became of what."""
     if not is_platform_name(name):
         raise typer.BadParameter("--name is made of lower-case letters, digits and '-', and begins with a letter")
+    if release and own_templates:
+        raise typer.BadParameter("--release leaves the received templates behind, and --own-templates keeps them: say one of them")
     started = time.monotonic()
     with _explained():
-        leader = _leader(source, is_archive=not source.is_dir())
-        imported = import_leader(leader, Options(name, namespace, release, skip_unknown))
+        leader = _leader(source, is_archive=not source.is_dir(), complete=True)
+        imported = import_leader(leader, Options(name, namespace, release, skip_unknown, own_templates))
         Output(output, force=force).write({each.name: (each.text.encode(), each.secret) for each in imported.files})
     for each in imported.check:
         say(f"to check: {each}")
@@ -135,13 +145,13 @@ plugin.command()(history.rollback)
 # --- reading ---
 
 
-def _leader(path: Path, *, is_archive: bool) -> Leader:
+def _leader(path: Path, *, is_archive: bool, complete: bool) -> Leader:
     say(f"reading {path}")
     if not is_archive:
-        return read_leader(read_leader_folder(path))
+        return read_leader(read_leader_folder(path), complete=complete)
     try:
         with path.open("rb") as file:
-            return leader_of(file)
+            return leader_of(file, complete=complete)
     except OSError as error:
         raise FolderError(f"{path}: {error.strerror}") from None
     except ArchiveError as error:
@@ -209,5 +219,5 @@ def _explained() -> Iterator[None]:
         yield
     except _UNUSABLE as error:
         fail(str(error), 1)
-    except (FolderError, UnknownReleaseError) as error:
+    except (OutputError, UnknownReleaseError) as error:
         fail(str(error), 2)

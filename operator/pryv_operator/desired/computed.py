@@ -20,6 +20,8 @@ _CLUSTER_ONLY = (
     "REG_MASTER_IP_ADDRESS", "REG_MASTER_DNS_IP_ADDRESS", "REG_MASTER_VPN_IP_ADDRESS",
     "REG_SLAVE_IP_ADDRESS", "REG_SLAVE_DNS_IP_ADDRESS", "STATIC_WEB_IP_ADDRESS",
 )  # fmt: skip
+_HOSTINGS = "HOSTINGS_AND_CORES"
+_PROVIDERS = "HOSTINGS_PROVIDERS"
 #: Field of a core instance, the variable that 2019 had for it, and what the field is when nobody has said it.
 _FIELDS_OF_2019 = (("address", "CORE_{}_IP_ADDRESS", None), ("hosting", "CORE_HOSTING_{}", DEFAULT_HOSTING))
 
@@ -141,9 +143,37 @@ def _name_servers(dns1: str, dns2: str) -> list[dict[str, str]]:
     return [{"name": f"{name}.DOMAIN", "ip": ip} for name, ip in entries if ip]
 
 
-def providers(given: Any, computed: Mapping[str, Any]) -> Any:
-    """HOSTINGS_PROVIDERS: what the user says, and an entry for each hosting in use that is not among it."""
-    return {**computed, **given} if isinstance(given, Mapping) else given
+@dataclass(frozen=True)
+class Given:
+    """The variables that the user gives, as the templates get them, and what there is to say of them."""
+
+    variables: Mapping[str, Any]
+    warnings: tuple[Problem, ...] = ()
+
+
+def with_providers(given: Mapping[str, Any], computed: Mapping[str, Any], *, received: bool) -> Given:
+    """HOSTINGS_PROVIDERS: what the user says, and an entry for each hosting in use that is not among it.
+
+    Received templates get what the user says, as the leader would have put it in: files are to be what they were.
+    """
+    said = given.get(_PROVIDERS)
+    if not isinstance(said, Mapping):
+        return Given(given)
+    if not received:
+        return Given({**given, _PROVIDERS: {**computed[_PROVIDERS], **said}})
+    hostings = given.get(_HOSTINGS, computed[_HOSTINGS])
+    unknown = sorted(hostings.keys() - said.keys()) if isinstance(hostings, Mapping) else []
+    if not unknown:
+        return Given(given)
+    return Given(
+        given,
+        (
+            Problem(
+                "UnknownHosting",
+                f"variables.{_PROVIDERS} says nothing of {', '.join(unknown)}: register makes up a provider for such a hosting",
+            ),
+        ),
+    )
 
 
 def _provider(hosting: str) -> dict[str, str]:

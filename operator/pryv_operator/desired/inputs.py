@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from ipaddress import IPv4Network
+from itertools import chain
 
 from pryv_operator.bundle.bundle import Bundle
 from pryv_operator.platform.problems import Problem
@@ -70,8 +72,12 @@ class Inputs:
 
 #: Stand in where an address is not known yet, and in offline rendering (RFC 5737's documentation network).
 PLACEHOLDER_NETWORK = "192.0.2."
+#: Where one network is not enough: its two sisters, and RFC 2544's network for benchmarks.
+_MORE_PLACEHOLDERS = ("198.51.100.0/24", "203.0.113.0/24", "198.18.0.0/15")
 
 
 def placeholder_addresses(services: list[str]) -> dict[str, Address]:
     """A distinct documentation address for each Service, by its place in the sorted list."""
-    return {name: Address(f"{PLACEHOLDER_NETWORK}{index % 250 + 1}") for index, name in enumerate(sorted(services))}
+    first = (f"{PLACEHOLDER_NETWORK}{number}" for number in range(1, 251))
+    more = (str(host) for network in _MORE_PLACEHOLDERS for host in IPv4Network(network).hosts())
+    return {name: Address(ip) for name, ip in zip(sorted(services), chain(first, more), strict=False)}

@@ -9,11 +9,12 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Final
 
 from pryv_operator.bundle.builtin import RELEASES, load_release
-from pryv_operator.bundle.bundle import Bundle, Json
+from pryv_operator.bundle.bundle import Bundle
 from pryv_operator.compose.model import ComposeFile, Service
 from pryv_operator.compose.parse import ComposeError, parse
 from pryv_operator.desired import computed, restarts, shared, tls
 from pryv_operator.desired.inputs import Address, Certificate, Inputs
+from pryv_operator.desired.usage import Usage
 from pryv_operator.platform import names
 from pryv_operator.platform.layout import Instance, instances
 from pryv_operator.platform.problems import Problem
@@ -105,11 +106,15 @@ def desired(inputs: Inputs) -> Desired:
     placed = computed.placed(instances(spec), spec.variables, bundle.variables)
     layout = placed.instances
     facts = computed.compute(platform.name, spec.domain, layout, inputs.addresses, cluster_dns=inputs.cluster_dns, given=placed.given)
-    given: dict[str, Json] = dict(placed.given)
-    if "HOSTINGS_PROVIDERS" in given:
-        given["HOSTINGS_PROVIDERS"] = computed.providers(given["HOSTINGS_PROVIDERS"], facts.variables["HOSTINGS_PROVIDERS"])
-    resolved = resolve(Vocabulary(bundle.variables), computed=facts.variables, given=given, secrets=inputs.secrets)
-    warnings = (*inputs.warnings, *facts.warnings, *resolved.warnings)
+    given = computed.with_providers(placed.given, facts.variables, received=not bundle.jinja)
+    resolved = resolve(
+        Vocabulary(bundle.variables),
+        computed=facts.variables,
+        given=given.variables,
+        secrets=inputs.secrets,
+        is_used=Usage(bundle, {instance.role for instance in layout}, given.variables).uses,
+    )
+    warnings = (*inputs.warnings, *facts.warnings, *given.warnings, *resolved.warnings)
     problems = (*inputs.problems, *placed.problems, *facts.problems, *resolved.problems, *_another_domain(spec))
     problems += _missing_roles(bundle, layout)
     if problems:

@@ -32,34 +32,73 @@ class Comparison:
     different: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Answers:
+    """What the leader would have answered: a role's files (those that a follower would have kept), or why there are none."""
+
+    files: Rendered
+    #: Role and path are on each.
+    refused: Mapping[str, RenderError]
+
+
 def leader_files(leader: Leader) -> Rendered:
     """Role → the files that a follower would have kept, in the bytes that the leader would have sent.
-
-    Every listed file counts: a ``.json`` that does not parse made the leader's whole answer fail.
 
     Raises:
         RenderError: one of them cannot be rendered; role and path are on it.
     """
+    answers = leader_answers(leader)
+    for error in answers.refused.values():
+        raise error
+    return answers.files
+
+
+def leader_answers(leader: Leader) -> Answers:
+    """Each role by itself, as the followers asked for them.
+
+    Every listed file counts: a ``.json`` that does not parse made the leader's whole answer for the role fail.
+
+    Raises:
+        RenderError: the values cannot be used at all.
+    """
     substitution = Substitution(_leader_values(leader), "leader")
-    room = TOTAL_LIMIT
+    room = _Room()
     rendered: dict[str, tuple[RenderedFile, ...]] = {}
+    refused: dict[str, RenderError] = {}
     for role, files in leader.bundle.roles.items():
-        kept: list[RenderedFile] = []
-        for path in listed(files):
-            try:
-                text = substitution.apply(files[path].decode("utf-8", "replace"))
-                content = text.text.encode()
-                room -= len(content)
-                if room < 0:
-                    raise TooLargeError
-                if path.endswith(".json"):
-                    check_parses(path, text.text)
-            except RenderError as error:
-                raise error.at(role, path) from None
-            if kept_by_follower(path):
-                kept.append(RenderedFile(path, content, text.secret))
-        rendered[role] = tuple(sorted(kept, key=lambda file: file.path))
-    return rendered
+        try:
+            rendered[role] = _answer(role, files, substitution, room)
+        except RenderError as error:
+            refused[role] = error
+    return Answers(rendered, refused)
+
+
+class _Room:
+    """What all files together may still be (bytes)."""
+
+    def __init__(self) -> None:
+        self._left = TOTAL_LIMIT
+
+    def take(self, size: int) -> None:
+        self._left -= size
+        if self._left < 0:
+            raise TooLargeError
+
+
+def _answer(role: str, files: Mapping[str, bytes], substitution: Substitution, room: _Room) -> tuple[RenderedFile, ...]:
+    kept: list[RenderedFile] = []
+    for path in listed(files):
+        try:
+            text = substitution.apply(files[path].decode("utf-8", "replace"))
+            content = text.text.encode()
+            room.take(len(content))
+            if path.endswith(".json"):
+                check_parses(path, text.text)
+        except RenderError as error:
+            raise error.at(role, path) from None
+        if kept_by_follower(path):
+            kept.append(RenderedFile(path, content, text.secret))
+    return tuple(sorted(kept, key=lambda file: file.path))
 
 
 def compare(leaders: Rendered, platforms: Rendered) -> Comparison:

@@ -41,12 +41,16 @@ _VPN: Final = "REG_MASTER_VPN_IP_ADDRESS"
 
 @dataclass(frozen=True)
 class Options:
-    """What the person says about the import. ``release``: this built-in release, whatever the templates are."""
+    """What the person says about the import.
+
+    ``release``: this built-in release, whatever the templates are. ``own_templates``: theirs, though they are a built-in release's.
+    """
 
     name: str = DEFAULT_NAME
     namespace: str | None = None
     release: str | None = None
     skip_unknown: bool = False
+    own_templates: bool = False
 
 
 @dataclass(frozen=True)
@@ -99,7 +103,7 @@ class _Import:
         leader = self._leader
         certificate = certificates.taken_out(leader.bundle.roles)
         like = likeness(certificate.roles)
-        release = self._options.release or (None if like.changed else like.release)
+        release = self._options.release or (None if like.changed or self._options.own_templates else like.release)
         target = load_release(release) if release else leader.bundle
         resolver = Resolver(leader)
         machines = addresses.machines(leader, resolver)
@@ -356,7 +360,9 @@ def _unset(name: str, leader: Leader) -> Note:
 def _summary(leader: Leader, like: Likeness, release: str | None) -> list[str]:
     generation = "2019" if leader.generation == "2019" else "1.6 or later"
     lines = [f"The leader's folder is of generation {generation}; its roles are {', '.join(leader.bundle.roles)}."]
-    if release is None:
+    if release is None and not like.changed:
+        lines.append(f"Its templates are those of {like.release}, unmodified; they go with the platform, in {TEMPLATES}, as you asked.")
+    elif release is None:
         lines.append(
             f"Its templates (version {leader.bundle.version}) are no built-in release, so they go with the platform, in {TEMPLATES}."
         )
@@ -370,5 +376,8 @@ def _summary(leader: Leader, like: Likeness, release: str | None) -> list[str]:
     elif like.changed:
         lines.append(f"The built-in release {release} takes the place of its templates, as you asked: its files will be other ones.")
     else:
-        lines.append(f"Its templates are those of {release}, unmodified: the operator's built-in release takes their place.")
+        lines.append(
+            f"Its templates are those of {release}, unmodified: the operator's built-in release takes their place. Its files say the same, "
+            "but not in the same bytes: `kubectl-pryv import --own-templates` keeps the received templates, and their bytes."
+        )
     return lines

@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from pryv_operator.bundle.bundle import Json
 from pryv_operator.desired import computed, tls
 from pryv_operator.desired.inputs import Address, Certificate, Inputs, placeholder_addresses
 from pryv_operator.desired.state import Desired, desired, generated_names
+from pryv_operator.desired.usage import Usage
 from pryv_operator.migrate.documents import Documents, bundle_of
 from pryv_operator.platform import names
 from pryv_operator.platform.layout import instances
@@ -103,17 +103,22 @@ def resolved_values(inputs: Inputs) -> Resolved:
         OfflineError: a value is missing, or wrong.
     """
     spec = inputs.platform.spec
+    placed = computed.placed(instances(spec), spec.variables, inputs.bundle.variables)
     facts = computed.compute(
-        inputs.platform.name, spec.domain, instances(spec), inputs.addresses, cluster_dns=inputs.cluster_dns, given=spec.variables
+        inputs.platform.name, spec.domain, placed.instances, inputs.addresses, cluster_dns=inputs.cluster_dns, given=placed.given
     )
-    given: dict[str, Json] = dict(spec.variables)
-    if "HOSTINGS_PROVIDERS" in given:
-        given["HOSTINGS_PROVIDERS"] = computed.providers(given["HOSTINGS_PROVIDERS"], facts.variables["HOSTINGS_PROVIDERS"])
-    resolved = resolve(Vocabulary(inputs.bundle.variables), computed=facts.variables, given=given, secrets=inputs.secrets)
-    problems = (*facts.problems, *resolved.problems)
+    given = computed.with_providers(placed.given, facts.variables, received=not inputs.bundle.jinja)
+    resolved = resolve(
+        Vocabulary(inputs.bundle.variables),
+        computed=facts.variables,
+        given=given.variables,
+        secrets=inputs.secrets,
+        is_used=Usage(inputs.bundle, {instance.role for instance in placed.instances}, given.variables).uses,
+    )
+    problems = (*placed.problems, *facts.problems, *resolved.problems)
     if problems:
         raise OfflineError(problems)
-    return resolved
+    return replace(resolved, warnings=(*given.warnings, *resolved.warnings))
 
 
 def all_objects(inputs: Inputs) -> Desired:

@@ -144,7 +144,7 @@ class _Takeover:
             if not self._names.knows(place):
                 self._take_unknown(name, value)
             elif name not in self._used:
-                self._leave_out(name)
+                self._leave_out(name, is_known=name in self._leader.of_template or _is_of_some_release(name))
             else:
                 start = whole.get(place.variable, self._default(place.variable)) if place.path else None
                 whole[place.variable] = values.put(None if start is UNSET else start, place.path, self._as_wanted(place, value))
@@ -168,12 +168,12 @@ class _Takeover:
         if name in self._used:
             self._variables[name] = value
         else:
-            self.unknown.append(name)
-            self._leave_out(name)
+            self._leave_out(name, is_known=False)
 
-    def _leave_out(self, name: str) -> None:
-        known = Vocabulary(_newest()).place(name).variable in _newest()
-        self._notes.append(Note("left out" if known else "check", name, "no template uses it" + ("" if known else _SPELT)))
+    def _leave_out(self, name: str, *, is_known: bool) -> None:
+        if not is_known:
+            self.unknown.append(name)
+        self._notes.append(Note("left out" if is_known else "check", name, "no template uses it" + ("" if is_known else _SPELT)))
 
     def _take(self, variable: Variable, value: Json) -> None:
         name = variable.name
@@ -298,6 +298,11 @@ def _says_the_same(value: Json, default: Json, kind: VariableType) -> bool:
 
 def _newest() -> Mapping[str, Variable]:
     return load_release(RELEASES[0]).variables
+
+
+def _is_of_some_release(name: str) -> bool:
+    """Whether Pryv has or had a variable of that name, as far as the vocabularies of 1.9 and 2019 tell."""
+    return Vocabulary(_newest()).place(name).variable in _newest()
 
 
 def _built_in_default(name: str) -> Json | Literal[Unset.UNSET]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
+from pryv_operator.platform import vocabulary
 from pryv_operator.platform.problems import Problem
 
 _ACTIVATION: Final = "EMAIL_ACTIVATION"
@@ -20,17 +21,26 @@ _NEEDED: Final = (
 PORT: Final = "EMAIL_SMTP_SETTINGS.port"
 #: Submission (RFC 6409), which the installation guide has as the default.
 DEFAULT_PORT: Final = 587
+#: The built-in release's defaults, which stand in received templates, too, where nobody has filled them in.
+STAND_INS: Final = ("DOMAIN", "no-reply@DOMAIN", "localhost")
 
 
-def missing(values: Mapping[str, Any], told: Collection[str], called: Callable[[str], str | None]) -> Problem | None:
+def missing(
+    values: Mapping[str, Any], told: Collection[str], called: Callable[[str], str | None], at: Callable[[str], Any]
+) -> Problem | None:
     """What is still to be said once e-mails are activated.
 
     ``told`` are the places that the user or a Secret gives, ``called`` gives a place's name in the templates' own
-    vocabulary, None where they have no such place.
+    vocabulary, None where they have no such place, and ``at`` what stands there now: what received templates have filled in
+    needs not be said again, except for the password.
     """
-    if not _activated(values, told, called):
+    if not is_activated(values, told, called):
         return None
-    absent = sorted(name for place in _NEEDED if (name := called(place)) is not None and name not in told)
+    absent = sorted(
+        name
+        for place in _NEEDED
+        if (name := called(place)) is not None and name not in told and (place == _PASSWORD or not is_filled(at(place), name))
+    )
     if not absent:
         return None
     password = called(_PASSWORD)
@@ -41,7 +51,12 @@ def missing(values: Mapping[str, Any], told: Collection[str], called: Callable[[
     )
 
 
-def _activated(values: Mapping[str, Any], told: Collection[str], called: Callable[[str], str | None]) -> bool:
+def is_filled(value: Any, name: str) -> bool:
+    """Whether somebody has said the value: it is not empty, nor a word for that it is to be filled in."""
+    return value not in ("", None, name, vocabulary.UNSET, *STAND_INS)
+
+
+def is_activated(values: Mapping[str, Any], told: Collection[str], called: Callable[[str], str | None]) -> bool:
     """By the switch since 1.6; in 2019, which had none, by saying anything about the server."""
     activation, sendmail = values.get(_ACTIVATION), values.get(_SENDMAIL)
     if isinstance(activation, Mapping):

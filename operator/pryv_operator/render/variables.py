@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -107,13 +107,21 @@ class Resolved:
     warnings: tuple[Problem, ...]
 
 
-def resolve(names: Vocabulary, *, computed: Mapping[str, Json], given: Mapping[str, Json], secrets: Mapping[str, str]) -> Resolved:
+def resolve(
+    names: Vocabulary,
+    *,
+    computed: Mapping[str, Json],
+    given: Mapping[str, Json],
+    secrets: Mapping[str, str],
+    is_used: Callable[[str], bool] = lambda _: False,
+) -> Resolved:
     """The values of all variables.
 
     ``given`` is the user's map, in either vocabulary. ``secrets`` maps a variable or a dotted path to the text from its Secret,
-    which is JSON where the variable is no string. Messages name variables, never values.
+    which is JSON where the variable is no string. ``is_used`` says of a name that is no variable whether something uses it
+    all the same. Messages name variables, never values.
     """
-    resolution = _Resolution(names, computed)
+    resolution = _Resolution(names, computed, is_used)
     for name in sorted(given):
         resolution.give(name, given[name])
     for name in sorted(secrets):
@@ -124,8 +132,9 @@ def resolve(names: Vocabulary, *, computed: Mapping[str, Json], given: Mapping[s
 class _Resolution:
     """Values as they come in, and what is wrong with them."""
 
-    def __init__(self, names: Vocabulary, computed: Mapping[str, Json]) -> None:
+    def __init__(self, names: Vocabulary, computed: Mapping[str, Json], is_used: Callable[[str], bool]) -> None:
         self._names = names
+        self._is_used = is_used
         self._values: dict[str, Any] = {
             name: variable.default for name, variable in names.variables.items() if variable.default is not UNSET
         }
@@ -155,7 +164,7 @@ class _Resolution:
         if written_out:
             self._problems.append(_written_out(written_out))
             return
-        if not self._names.knows(place):
+        if not self._names.knows(place) and not self._is_used(place.variable):
             self._warnings.append(
                 Problem("UnknownVariable", f"variables.{name} is no variable of this release: nothing uses it; is it spelt right?")
             )
@@ -202,11 +211,23 @@ class _Resolution:
 
     def _complete_emails(self) -> None:
         port = self._names.place(emails.PORT)
-        if self._names.knows(port) and str(port) not in self._told:
+        if (
+            self._names.knows(port)
+            and emails.is_activated(self._values, self._told, self._called)
+            and not emails.is_filled(self._at(emails.PORT), str(port))
+        ):
             is_text = self._names.variables[port.variable].type == "string"
             self._put(port, str(emails.DEFAULT_PORT) if is_text else emails.DEFAULT_PORT)
-        problem = emails.missing(self._values, self._told, self._called)
+        problem = emails.missing(self._values, self._told, self._called, self._at)
         self._problems += [problem] if problem else []
+
+    def _at(self, name: str) -> Any:
+        """What stands at a place now."""
+        place = self._names.place(name)
+        found = self._values.get(place.variable)
+        for step in place.path:
+            found = found.get(step) if isinstance(found, Mapping) else None
+        return found
 
     def _default(self, place: Place) -> Any:
         variable = self._names.variables.get(place.variable)

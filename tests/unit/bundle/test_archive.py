@@ -138,6 +138,12 @@ def _many(count: int) -> bytes:
     return gzip.compress(b"".join(header(b"d/%d" % number) for number in range(count)) + END, compresslevel=1)
 
 
+def _many_records(headers: int) -> bytes:
+    """Extended headers of 14 KiB, with 2,048 records each."""
+    one = member(b"PaxHeaders/x", b"7 ab=c\n" * 2048, tarfile.XHDTYPE)
+    return zipped(b"".join(one + member(b"d/%d" % number, _random(number + 100)) for number in range(headers)))
+
+
 def _random(size: int) -> bytes:
     return random.Random(size).randbytes(size)
 
@@ -187,6 +193,12 @@ HOSTILE: dict[str, tuple[Callable[[], bytes], str, str]] = {
     "2 GB declared by PAX": (lambda: zipped(pax({"size": b"2147483648"}) + member(b"data/big")), "FileTooLarge", "data/big"),
     "an extended header of 2 GB": (lambda: zipped(header(b"x", 2 * 1024**3, tarfile.XHDTYPE)), "ExtendedHeaderTooLarge", "16 KiB"),
     "a long name of 2 GB": (lambda: zipped(header(b"x", 2 * 1024**3, tarfile.GNUTYPE_LONGNAME)), "ExtendedHeaderTooLarge", "16 KiB"),
+    "160,000 records": (lambda: _many_records(80), "ExtendedHeadersTooLarge", "1 MiB"),
+    "160,000 records in two archives": (
+        lambda: tgz({"p-reg-master.tgz": _many_records(40), "p-single.tgz": _many_records(40)}),
+        "ExtendedHeadersTooLarge",
+        "1 MiB",
+    ),
     "a negative size": (lambda: zipped(header(b"back", raw_size=b"\xff" * 12)), "BrokenArchive", "back"),
     "too much in all": (lambda: tar({f"x/{number}": bytes(7 * MIB) for number in range(10)}), "TooLarge", "64 MiB"),
     "too many templates": (lambda: tar({f"data/core/{number}": bytes(7 * MIB) for number in range(3)}), "TooLarge", "16 MiB"),

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from pryv_operator.bundle.listing import kept_by_follower, listed
 
+_NAMES = ["a", "b.json", "b.yml", "a.b.json", ".k", ".json", ".json.yml", "é", "A", "conf", "b"]
 _PATHS = st.lists(
-    st.lists(st.sampled_from(["a", "b.json", "b.yml", "a.b.json", ".k", "é", "A", "conf", "b"]), min_size=1, max_size=3).map("/".join),
+    st.lists(st.sampled_from(_NAMES), min_size=1, max_size=3).map("/".join),
     unique=True,
 )
 
@@ -30,7 +31,12 @@ def test_a_json_file_gives_way_to_its_stem_wherever_it_stands() -> None:
 
 
 def test_a_leading_dot_starts_no_extension() -> None:
-    assert listed(["x/.json", "y/.json"]) == ["x/.json", "y/.json"]
+    assert listed(["x/.yml", "y/.json", "z/.yml"]) == ["x/.yml", "y/.json", "z/.yml"]
+
+
+def test_a_file_named_just_json_is_one_by_the_end_of_its_path() -> None:
+    assert listed(["x/.json", "y/.json"]) == ["y/.json"]
+    assert listed(["x/.json", "y/.json.yml", "z/.json.json"]) == ["y/.json.yml"]
 
 
 @given(_PATHS)

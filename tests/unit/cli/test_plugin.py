@@ -129,7 +129,27 @@ class TestRenderLeader:
         error = fails(1, "render", "--leader-dir", given, "--output", tmp_path / "out")
         assert said in error
         assert "the-value" not in error
-        assert folder(tmp_path / "out") == {}
+        assert not (tmp_path / "out/core").exists()
+
+    def test_a_role_that_cannot_be_rendered_keeps_no_other_from_being_written(self, tmp_path: Path) -> None:
+        broken = {"data__core__core__conf__b_dot_json": b"{DOMAIN}", "data__static__x__conf__b_dot_json": b"{DOMAIN}"}
+        given = write(tmp_path / "leader", leader(**broken))
+        error = fails(1, "render", "--leader-dir", given, "--output", tmp_path / "out")
+        assert "error: role core was not written: core/core/conf/b.json, line 1" in error
+        assert "error: role static was not written: static/x/conf/b.json, line 1" in error
+        assert folder(tmp_path / "out") == {"reg-master/pryv.yml": b"services: {}\n"}
+
+    @pytest.mark.parametrize("kind", ["--leader-dir", "--archive"])
+    def test_any_role_is_rendered_as_the_leader_served_any(self, tmp_path: Path, kind: str) -> None:
+        files = {path: content for path, content in leader().items() if path.startswith("conf/")} | {"data/core/t.conf": b"DOMAIN"}
+        given = write(tmp_path / "leader", files)
+        if kind == "--archive":
+            given = tmp_path / "a.tgz"
+            given.write_bytes(tgz(files))
+        result = run("render", kind, given, "--output", tmp_path / "out")
+        assert result.exit_code == 0, result.stderr
+        assert folder(tmp_path / "out") == {"core/t.conf": b"pryv.acme.test"}
+        assert "no templates for the roles" in fails(1, "import", given, "--output", tmp_path / "imported")
 
     def test_only_json_must_parse_and_j2_is_a_name_like_any_other(self, tmp_path: Path) -> None:
         changes = {"data__core__core__conf__b_dot_yml": b"a: [DOMAIN", "data__core__core__conf__c_dot_conf_dot_j2": b"{{ DOMAIN"}
@@ -160,20 +180,20 @@ class TestRenderLeader:
         assert run("render", *arguments).exit_code == 2
 
     def test_folders_that_are_none(self, tmp_path: Path) -> None:
-        assert "no such folder" in fails(2, "render", "--leader-dir", tmp_path / "none", "--output", tmp_path / "out")
+        assert "no such folder" in fails(1, "render", "--leader-dir", tmp_path / "none", "--output", tmp_path / "out")
         (tmp_path / "empty").mkdir()
-        assert "no leader's folder" in fails(2, "render", "--leader-dir", tmp_path / "empty", "--output", tmp_path / "out")
+        assert "no leader's folder" in fails(1, "render", "--leader-dir", tmp_path / "empty", "--output", tmp_path / "out")
         both = write(tmp_path / "both", {f"{name}/{path}": content for name in ("a", "b") for path, content in leader().items()})
-        assert "more than one" in fails(2, "render", "--leader-dir", both, "--output", tmp_path / "out")
+        assert "more than one" in fails(1, "render", "--leader-dir", both, "--output", tmp_path / "out")
 
     def test_a_file_that_is_too_large(self, source: Path, tmp_path: Path) -> None:
         with (source / "data/core/core/conf/big").open("wb") as file:
             file.truncate(3 * 1024**3)
-        assert "larger than" in fails(2, "render", "--leader-dir", source, "--output", tmp_path / "out")
+        assert "larger than" in fails(1, "render", "--leader-dir", source, "--output", tmp_path / "out")
 
     def test_archives_that_are_none(self, tmp_path: Path) -> None:
         given = tmp_path / "a.tgz"
-        assert "No such file" in fails(2, "render", "--archive", given, "--output", tmp_path / "out")
+        assert "No such file" in fails(1, "render", "--archive", given, "--output", tmp_path / "out")
         given.write_bytes(gzip.compress(b"no tar at all" * 100))
         assert "a.tgz: " in fails(1, "render", "--archive", given, "--output", tmp_path / "out")
 
@@ -255,6 +275,11 @@ class TestImport:
         assert ours.keys() == theirs.keys()
         assert {path for path in ours if ours[path] != theirs[path] and not path.endswith(".json")} == set()
 
+    def test_received_templates_of_a_built_in_release_are_kept_when_asked_to(self, shared_pryv: Path, tmp_path: Path) -> None:
+        given = write(tmp_path / "leader", release_files(shared_pryv / "releases", "1.9.2-single-node"))
+        assert run("import", given, "--output", tmp_path / "out", "--own-templates").exit_code == 0
+        assert (tmp_path / "out/templates.yaml").exists()
+
     def test_what_is_missing_is_said(self, source: Path, tmp_path: Path) -> None:
         result = run("import", source, "--output", tmp_path / "out")
         assert result.exit_code == 0
@@ -289,7 +314,9 @@ class TestImport:
         assert "DOMIAN" in error
         assert "the-value" not in error
 
-    @pytest.mark.parametrize("arguments", [("--name", "Acme"), ("--release", "1.0"), ("--no-such-option",)])
+    @pytest.mark.parametrize(
+        "arguments", [("--name", "Acme"), ("--release", "1.0"), ("--release", "1.9.2", "--own-templates"), ("--no-such-option",)]
+    )
     def test_wrong_usage(self, source: Path, tmp_path: Path, arguments: tuple[str, ...]) -> None:
         assert run("import", source, "--output", tmp_path / "out", *arguments).exit_code == 2
 
@@ -297,6 +324,17 @@ class TestImport:
         write(tmp_path / "out", {"platform.yaml": b"mine"})
         assert "is not empty" in fails(2, "import", source, "--output", tmp_path / "out")
         assert (tmp_path / "out/platform.yaml").read_bytes() == b"mine"
+
+
+@pytest.mark.parametrize("arguments", [("render", "--leader-dir"), ("render", "--archive"), ("render", "-f"), ("import",)])
+def test_input_that_is_not_there_is_no_wrong_usage(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    assert "none" in fails(1, *arguments, tmp_path / "none", "--output", tmp_path / "out")
+
+
+@pytest.mark.parametrize("arguments", [("render", "--leader-dir"), ("import",)])
+def test_an_output_that_is_a_file_is_wrong_usage(source: Path, tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    (tmp_path / "out").write_bytes(b"mine")
+    assert "out: " in fails(2, *arguments, source, "--output", tmp_path / "out")
 
 
 def test_version_and_help() -> None:

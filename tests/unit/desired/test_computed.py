@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
-from pryv_operator.desired.computed import Computed, compute, placed, providers
-from pryv_operator.desired.inputs import Address
+from pryv_operator.desired.computed import Computed, Given, compute, placed, with_providers
+from pryv_operator.desired.inputs import Address, placeholder_addresses
 from pryv_operator.platform.layout import instances
 from tests.unit.builders import DOMAIN, platform
 
@@ -106,10 +106,33 @@ def test_the_number_of_a_core_is_that_of_its_name() -> None:
     assert "CORE_1_IP_ADDRESS" not in found
 
 
-def test_what_the_user_says_of_hostings_and_an_entry_for_each_of_the_others() -> None:
-    computed = {"geneva": {"name": "geneva"}, "zurich": {"name": "zurich"}}
-    assert providers({"geneva": {"name": "Genève"}}, computed) == {"geneva": {"name": "Genève"}, "zurich": {"name": "zurich"}}
-    assert providers("nonsense", computed) == "nonsense"
+class TestProviders:
+    """HOSTINGS_PROVIDERS."""
+
+    FACTS: ClassVar = {
+        "HOSTINGS_AND_CORES": {"geneva": {}, "zurich": {}},
+        "HOSTINGS_PROVIDERS": {"geneva": {"name": "geneva"}, "zurich": {"name": "zurich"}},
+    }
+    SAID: ClassVar = {"HOSTINGS_PROVIDERS": {"geneva": {"name": "Genève"}}, "A": 1}
+
+    def test_what_the_user_says_and_an_entry_for_each_of_the_others(self) -> None:
+        found = with_providers(self.SAID, self.FACTS, received=False)
+        assert found.variables == {"A": 1, "HOSTINGS_PROVIDERS": {"geneva": {"name": "Genève"}, "zurich": {"name": "zurich"}}}
+        assert found.warnings == ()
+
+    def test_received_templates_get_what_the_user_says(self) -> None:
+        found = with_providers(self.SAID, self.FACTS, received=True)
+        assert found.variables == self.SAID
+        assert [each.reason for each in found.warnings] == ["UnknownHosting"]
+        assert "nothing of zurich:" in found.warnings[0].message
+
+    def test_hostings_in_use_are_those_that_are_said(self) -> None:
+        assert with_providers(self.SAID | {"HOSTINGS_AND_CORES": {"geneva": {}}}, self.FACTS, received=True).warnings == ()
+
+    @pytest.mark.parametrize("received", [True, False])
+    @pytest.mark.parametrize("given", [{}, {"A": 1}, {"HOSTINGS_PROVIDERS": "nonsense"}])
+    def test_anything_else_stays(self, given: dict[str, Any], received: bool) -> None:
+        assert with_providers(given, self.FACTS, received=received) == Given(given)
 
 
 def test_an_address_that_is_said_wins() -> None:
@@ -198,3 +221,11 @@ def test_two_answers_to_one_question_are_refused(given: dict[str, str]) -> None:
     (problem,) = placed(instances(platform(roles=CORES).spec), given, ()).problems
     assert problem.reason == "DuplicateVariable"
     assert next(iter(given)) in problem.message
+
+
+def test_placeholders_are_distinct_however_many_services_there_are() -> None:
+    found = placeholder_addresses([f"s{number:04}" for number in range(3000)])
+    ips = [address.cluster_ip for address in found.values()]
+    assert len(set(ips)) == len(found) == 3000
+    assert (ips[0], ips[249], ips[250], ips[-1]) == ("192.0.2.1", "192.0.2.250", "198.51.100.1", "198.18.8.194")
+    assert "192.0.2.254" not in ips, "that one stands for an address that is awaited"

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pryv_operator.bundle.leader import Leader, LeaderError, read_leader
-from pryv_operator.migrate.comparison import compare, leader_files
+from pryv_operator.migrate.comparison import compare, leader_answers, leader_files
 from pryv_operator.render.render import RenderedFile
 from pryv_operator.render.values import RenderError
 from tests.unit.migrate.leaders import current, old
@@ -40,9 +40,13 @@ def same_answer(ours: dict[str, str], leaders: dict[str, str]) -> bool:
     return ours.keys() == leaders.keys() and ours.get("ok") == leaders.get("ok")
 
 
-def test_random_cases(shared_pryv: Path) -> None:
+@pytest.mark.parametrize("ensure_ascii", [False, True], ids=["characters", "escapes"])
+def test_random_cases(shared_pryv: Path, *, ensure_ascii: bool) -> None:
+    """Both ways of writing JSON: beyond U+FFFF the escapes are of half a character each."""
     cases = json.loads((shared_pryv / "leader-cases.json").read_text())
-    answers = [rendered(json.dumps({"vars": case["vars"]}, ensure_ascii=False), case["internals"], case["template"]) for case in cases]
+    answers = [
+        rendered(json.dumps({"vars": case["vars"]}, ensure_ascii=ensure_ascii), case["internals"], case["template"]) for case in cases
+    ]
     assert len(cases) == 200
     assert [case for case, answer in zip(cases, answers, strict=True) if not same_answer(answer, case["expected"])] == []
 
@@ -67,6 +71,16 @@ def test_a_json_that_does_not_parse_fails_whether_or_not_it_is_kept() -> None:
     leader = current(files={"data/core/core/data/a.json": b"{DOMAIN}"})
     with pytest.raises(RenderError, match=r"core/core/data/a\.json"):
         leader_files(leader)
+
+
+def test_a_role_that_cannot_be_answered_says_so_by_its_own_name() -> None:
+    files = {f"data/{role}/x/conf/loop.conf": b"LOOP" for role in ("core", "static")}
+    answers = leader_answers(current(files=files, LOOP="LOOP"))
+    assert {role: str(error).partition(":")[0] for role, error in answers.refused.items()} == {
+        "core": "core/core/conf/all.conf",
+        "static": "static/x/conf/loop.conf",
+    }
+    assert set(answers.files) == {"reg-master"}
 
 
 def test_comparing() -> None:

@@ -156,6 +156,14 @@ class TestReading:
 class TestOffline:
     """Without a cluster."""
 
+    def test_names_of_2019_for_cores_are_understood_as_in_the_cluster(self) -> None:
+        text = PLATFORM + "  variables: {CORE_1_IP_ADDRESS: 203.0.113.77, CORE_HOSTING_1: zurich}\n"
+        rendered, warnings = rendered_files(prepare(read_documents([("f", text)]), show_secrets=False).inputs)
+        register = next(file for file in rendered["reg-master"] if file.path.endswith("register.json"))
+        assert b"203.0.113.77" in register.content
+        assert b"zurich" in register.content
+        assert warnings == ()
+
     def test_secrets_are_masked_unless_shown(self) -> None:
         documents = read_documents([("f", WITH_SECRET), ("s", SECRET)])
         for show, there in ((True, b"the-admin-key-0123"), (False, b"masked-register-admin-key")):

@@ -12,12 +12,14 @@ from hypothesis import strategies as st
 
 from pryv_operator.bundle.leader import Leader, read_leader
 from pryv_operator.migrate.comparison import compare, leader_files
+from pryv_operator.migrate.documents import read_documents
 from pryv_operator.migrate.importing import Imported, is_platform_name
+from pryv_operator.migrate.offline import prepare, rendered_files
 from pryv_operator.migrate.report import ImportRefusedError
 from pryv_operator.platform import vocabulary
 from tests.examples import examples
 from tests.unit.bundle.archives import release_files
-from tests.unit.migrate.leaders import INTERNALS, archive, current, everything_readable, files, imported, old, secrets, spec
+from tests.unit.migrate.leaders import CURRENT, INTERNALS, archive, current, everything_readable, files, imported, old, secrets, spec
 
 CLUSTERS = ("1.6.12-cluster", "1.9.2-cluster", "2019-seed-era")
 OWN_TEMPLATES = ("1.6.12-cluster", "1.7.3-single-node", "2019-seed-era")
@@ -72,6 +74,15 @@ class TestReleases:
         assert "templates" not in spec(result)
         assert {file.name for file in result.files} == {"platform.yaml", "secrets.yaml", "report.md"}
         assert files(result)
+        assert "`kubectl-pryv import --own-templates`" in result.text("report.md")
+
+    @pytest.mark.parametrize("release", BUILT_IN)
+    def test_an_unmodified_release_keeps_its_templates_and_its_bytes_when_asked_to(self, shared_pryv: Path, release: str) -> None:
+        leader = of_release(shared_pryv, release)
+        result = imported(leader, own_templates=True)
+        assert "release" not in spec(result)
+        assert "unmodified; they go with the platform, in templates.yaml, as you asked" in result.text("report.md")
+        assert files(result) == leaders_bytes(leader)
 
     @pytest.mark.parametrize("release", BUILT_IN)
     def test_a_modified_one_keeps_its_templates_and_its_bytes(self, shared_pryv: Path, release: str) -> None:
@@ -162,11 +173,32 @@ class TestVariables:
         theirs = leaders_bytes(leader)["core/core/conf/all.conf"].decode()
         assert sorted(ours) == sorted(theirs)  # the keys of a map may stand in another order
 
+    def test_what_came_with_the_release_is_no_slip(self) -> None:
+        """A release may have a variable that its own templates do not use; its settings are described."""
+        platform = b"vars: {G: {settings: {DOMAIN: {value: pryv.acme.test}, OF_THE_RELEASE: {value: x, description: Of no use any more}}}}"
+        folder = {"conf/platform.yml": platform, "conf/config-leader.json": b'{"internals": {}, "followers": {}}'}
+        folder |= {f"data/{role}/pryv.yml": b"services: {}" for role in ("core", "reg-master", "static")}
+        result = imported(read_leader(folder))
+        assert "- OF_THE_RELEASE: no template uses it" in result.text("report.md")
+
     def test_what_nobody_uses_is_left_out_and_said(self) -> None:
-        result = imported(current(unused={"PLATFROM_NAME": "x", "LICENSE_NAME": "Acme"}))
+        leader = current(unused={"PLATFROM_NAME": "x", "LICENSE_NAME": "Acme"})
+        with pytest.raises(ImportRefusedError, match=r"^PLATFROM_NAME: .*--skip-unknown"):
+            imported(leader)
+        result = imported(leader, skip_unknown=True)
         assert spec(result)["variables"].keys() == {"PLATFORM_NAME"}
         assert "- LICENSE_NAME: no template uses it" in result.text("report.md")
         assert result.check == ("PLATFROM_NAME: no template uses it; it is left out: is it spelt right?",)
+
+    @pytest.mark.parametrize("filled", [True, False])
+    def test_what_the_folders_own_template_names_is_no_slip(self, filled: bool) -> None:
+        unused = {"OF_AN_OLD_RELEASE": "x"}
+        leader = current(unused=unused if filled else {}, template={**CURRENT, **unused})
+        assert not imported(leader).check
+
+    def test_a_variable_that_only_another_value_uses_is_no_slip(self) -> None:
+        leader = current(unused={"OWN_SITE": "https://acme.test"}, TRUSTED_APPS="*@OWN_SITE")
+        assert spec(imported(leader))["variables"]["OWN_SITE"] == "https://acme.test"
 
     def test_what_the_built_in_release_does_not_know_is_refused(self) -> None:
         leader = current(unused={"PLATFROM_NAME": "x"})
@@ -182,6 +214,10 @@ class TestVariables:
         leader = current(DNS_CUSTOM_ENTRIES={"www": {"ip": "203.0.113.9"}, "api": {"ip": "203.0.113.8"}})
         template = archive(imported(leader))["config-leader/conf/template-platform.yml"].decode()
         assert template.index("www") < template.index("api")
+
+    def test_a_server_without_a_port_gains_none_while_no_e_mails_are_sent(self) -> None:
+        leader = current(EMAIL_ACTIVATION={"welcome": False}, EMAIL_SMTP_SETTINGS={"host": "smtp.acme.test"})
+        assert files(imported(leader)) == leaders_bytes(leader)
 
 
 class TestUnset:
@@ -239,6 +275,15 @@ class TestMachines:
             {"name": "co2", "hosting": "b", "address": "203.0.113.12"},
         ]
         assert "HOSTINGS_AND_CORES" not in written["variables"]
+
+    def test_a_hosting_that_was_renamed_gets_no_provider_that_the_leader_had_not(self) -> None:
+        """Nor does one that the templates' own providers do not know: the files would be other ones."""
+        providers = {"hosting1": {"url": "https://hosting1.test", "name": "Hosting 1", "description": ""}}
+        leader = current(HOSTINGS_PROVIDERS=providers, template={**CURRENT, "HOSTINGS_PROVIDERS": providers})
+        assert spec(imported(leader))["variables"]["HOSTINGS_PROVIDERS"] == providers
+        assert files(imported(leader)) == leaders_bytes(leader)
+        documents = read_documents([(file.name, file.text) for file in imported(leader).files if file.name.endswith(".yaml")])
+        assert "UnknownHosting" in {each.reason for each in rendered_files(prepare(documents, show_secrets=True).inputs)[1]}
 
     def test_an_address_may_be_another_variable(self) -> None:
         written = spec(imported(current(STATIC_WEB_IP_ADDRESS="REG_MASTER_IP_ADDRESS")))

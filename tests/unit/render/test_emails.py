@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
+from typing import Any, ClassVar
 
 from pryv_operator.bundle.builtin import load_release
 from pryv_operator.bundle.bundle import Variable
+from pryv_operator.render.emails import STAND_INS
 from pryv_operator.render.variables import Resolved, Vocabulary, resolve
 
 RELEASE = load_release("1.9.2").variables
@@ -73,3 +75,56 @@ def test_in_2019_saying_anything_activates_them() -> None:
     found = of(everything, OF_2019, MAIL_SMTP_PASS="hush")
     assert found.problems == ()
     assert found.values["MAIL_SMTP_PORT"].value == "587"
+
+
+class TestFilledIn:
+    """What received templates have filled in is their default here."""
+
+    SENDER: ClassVar = {"name": "Acme", "address": "a@acme.test"}
+    SERVER: ClassVar = {"host": "smtp.acme.test", "port": 2525, "auth": {"user": "acme", "pass": ""}}
+
+    def filled(self, sender: Any = SENDER, server: Any = SERVER) -> dict[str, Variable]:
+        """A release with such defaults."""
+        defaults = {"EMAIL_SENDER": sender, "EMAIL_SMTP_SETTINGS": server}
+        return RELEASE | {name: replace(RELEASE[name], default=value) for name, value in defaults.items()}
+
+    def test_only_the_password_is_asked_for(self) -> None:
+        (problem,) = of(ACTIVE, self.filled()).problems
+        assert [name for name in ALL if f"{name}," in problem.message or f"{name} (" in problem.message] == [
+            "EMAIL_SMTP_SETTINGS.auth.pass"
+        ]
+        found = of(ACTIVE, self.filled(), **{"EMAIL_SMTP_SETTINGS.auth.pass": "hush"})
+        assert found.problems == ()
+        assert found.values["EMAIL_SMTP_SETTINGS"].value["port"] == 2525
+
+    def test_what_another_value_takes_the_place_of_is_gone(self) -> None:
+        (problem,) = of(ACTIVE | {"EMAIL_SMTP_SETTINGS": {"host": "smtp.test"}}, self.filled(), MAIL_SMTP_PASS="hush").problems
+        assert "EMAIL_SMTP_SETTINGS.auth.user" in problem.message
+
+    def test_words_for_what_is_to_be_filled_in_are_no_values(self) -> None:
+        gaps = {"host": "REPLACE_ME", "port": "REPLACE_ME", "auth": {"user": ""}}
+        (problem, *_) = of(ACTIVE, self.filled(server=gaps, sender=RELEASE["EMAIL_SENDER"].default)).problems
+        assert all(name in problem.message for name in ALL)
+        of_2019 = OF_2019 | {"MAIL_FROM_NAME": replace(OF_2019["MAIL_FROM_NAME"], default="MAIL_FROM_NAME")}
+        (problem,) = of({"MAIL_SMTP_HOST": "smtp.test"}, of_2019).problems
+        assert "MAIL_FROM_NAME" in problem.message
+
+    def test_in_2019_too(self) -> None:
+        filled = {name: replace(variable, default="" if variable.secret else f"the {name.lower()}") for name, variable in OF_2019.items()}
+        assert of({}, filled).problems == ()
+        found = of({}, filled, MAIL_SMTP_PASS="hush")
+        assert found.problems == ()
+        assert found.values["MAIL_SMTP_PORT"].value == "the mail_smtp_port"
+
+
+def test_stand_ins_are_the_defaults_of_the_release() -> None:
+    sender, server = RELEASE["EMAIL_SENDER"].default, RELEASE["EMAIL_SMTP_SETTINGS"].default
+    assert isinstance(sender, dict)
+    assert isinstance(server, dict)
+    assert set(STAND_INS) == {*sender.values(), server["host"]}
+
+
+def test_not_activated_no_port_is_added() -> None:
+    settings = {"host": "smtp.test", "auth": {"user": "acme"}}
+    assert of({"EMAIL_SMTP_SETTINGS": settings}).values["EMAIL_SMTP_SETTINGS"].value == settings
+    assert of({}, OF_2019).values["MAIL_SMTP_PORT"].value == ""
