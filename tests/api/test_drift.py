@@ -8,7 +8,7 @@ import time
 import pytest
 
 from tests.api.platforms import MINE, POLL_SECONDS, PlatformUser
-from tests.api.test_main_job import rolled
+from tests.api.test_main_job import COMPONENTS, rolled
 from tests.cluster.waiting import wait_until
 
 #: The promise is two seconds from the object's being gone; what decides here is that it comes back at all.
@@ -18,6 +18,7 @@ BACK_SECONDS = 20
 @pytest.fixture
 def running(standing: PlatformUser) -> PlatformUser:
     standing.settle()
+    standing.wait_pods(COMPONENTS)
     return standing
 
 
@@ -27,7 +28,7 @@ def test_a_deleted_service_comes_back_with_its_address(running: PlatformUser) ->
     after = back(running, "service", "acme-co1-core", before["metadata"]["uid"])
     assert after["spec"]["clusterIP"] == before["spec"]["clusterIP"]
     assert after["spec"]["ports"] == before["spec"]["ports"]
-    running.wait_ready()
+    running.wait_still()
     assert running.pods() == pods
 
 
@@ -49,7 +50,7 @@ def test_a_taken_address_is_given_up_and_rolls_what_names_it(running: PlatformUs
     wait_until(lambda: running.find("service", "acme-reg-mail"), "the Service", seconds=BACK_SECONDS, every=POLL_SECONDS)
     assert running.get("service", "acme-reg-mail")["spec"]["clusterIP"] != address
     running.until_rolled(pods, {"reg/reverse-proxy"})
-    running.wait_ready()
+    running.wait_still()
 
 
 @pytest.mark.parametrize("kind", ["deployment", "statefulset", "networkpolicy"])
@@ -59,7 +60,7 @@ def test_a_deleted_object_comes_back(running: PlatformUser, kind: str) -> None:
     running.delete(kind, name)
     after = back(running, kind, name, before["metadata"]["uid"])
     assert after["spec"] == before["spec"]
-    running.wait_ready()
+    running.wait_still()
 
 
 def test_deleted_configuration_comes_back_and_rolls_nothing(running: PlatformUser) -> None:
@@ -75,7 +76,7 @@ def test_deleted_configuration_comes_back_and_rolls_nothing(running: PlatformUse
         return configs.items() <= {item["metadata"]["name"]: item["data"] for item in now}.items()
 
     wait_until(same, "the configuration", seconds=BACK_SECONDS, every=POLL_SECONDS)
-    running.wait_ready()
+    running.wait_still()
     assert running.pods() == pods
 
 
@@ -116,7 +117,7 @@ def test_edits_of_our_fields_are_reverted(running: PlatformUser) -> None:
         seconds=BACK_SECONDS,
         every=POLL_SECONDS,
     )
-    running.wait_ready()
+    running.wait_still()
     assert rolled(pods, running.pods()) <= {"reg/register", "reg/redis"}
 
 

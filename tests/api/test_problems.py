@@ -218,7 +218,7 @@ def test_a_claim_grows_and_never_shrinks(user: PlatformUser) -> None:
     before = user.pods()
     user.apply_platform(roles=mongodb({"size": "10Gi", "storageClassName": "another"}), variables={"PLATFORM_NAME": "x"})
     user.until_rolled(before, {"reg/register", "reg/dns"})
-    user.wait_ready()
+    user.wait_ready()  # an edit of the spec: this is of no pass before it
     warnings = [each for each in user.get("pryvplatform", "acme")["status"]["warnings"] if size in each["message"]]
     assert {each["reason"] for each in warnings} == {"ClaimKeepsSize", "ClaimKeepsClass"}
     assert user.get("pvc", size)["spec"]["resources"]["requests"]["storage"] == "30Gi"

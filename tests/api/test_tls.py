@@ -52,7 +52,7 @@ def test_an_absent_certificate_holds_back_the_reverse_proxies_only(user: Platfor
     # A renewed one rolls the reverse proxies, and nothing else.
     tls_secret(user, "mine", authority.make_certificate(issuer, NAMES, now()))
     user.until_rolled(before, PROXIES)
-    user.wait_ready()
+    user.wait_still()
     assert rolled(before, user.pods()) == PROXIES
     # Taken away again: what runs keeps running.
     pods = user.pods()
@@ -77,10 +77,9 @@ def test_a_role_may_have_a_certificate_of_its_own(user: PlatformUser) -> None:
     assert mounted(user, template(user, "sw/reverse-proxy"), "/app/conf")["secret/pryv.acme.test-bundle.crt"] == pair.chain
     tls_secret(user, "web", authority.make_certificate(issuer, ["sw.pryv.acme.test"], now()))
     user.until_rolled(before, {"sw/reverse-proxy"})
-    user.wait_ready()
+    user.wait_still()
     assert rolled(before, user.pods()) == {"sw/reverse-proxy"}
-    warnings = {each["reason"]: each["message"] for each in user.get("pryvplatform", "acme")["status"]["warnings"]}
-    assert "mfa.pryv.acme.test" in warnings["CertificateNames"]
+    assert "mfa.pryv.acme.test" in user.wait_warning("CertificateNames")
 
 
 @pytest.mark.long
@@ -97,8 +96,7 @@ def test_a_certificate_that_cannot_serve_says_why(user: PlatformUser) -> None:
     user.wait_pods(COMPONENTS - PROXIES)
     tls_secret(user, "mine", authority.make_certificate(issuer, ["pryv.acme.test"], now()))
     user.wait_ready()
-    warnings = {each["reason"]: each["message"] for each in user.get("pryvplatform", "acme")["status"]["warnings"]}
-    assert "*.pryv.acme.test" in warnings["CertificateNames"]
+    assert "*.pryv.acme.test" in user.wait_warning("CertificateNames")
 
 
 @pytest.mark.long
