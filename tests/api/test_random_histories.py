@@ -133,6 +133,7 @@ class History(RuleBasedStateMachine):
             return
         self.images = dict.fromkeys(self.images, "1.9.3")
         self.spec["stopped"], self.spec["rollout"]["paused"] = False, False
+        self.spec["rollout"]["progressDeadlineSeconds"] = 600  # nothing is in haste any more
         self.apply()
         self.user.annotate("pryvplatform", "acme", **{"pryv.io/reconcile": "at the end"})
         self.user.wait_ready()
