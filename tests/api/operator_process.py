@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
@@ -68,6 +69,18 @@ class OperatorProcess:
         """Stop and start."""
         self.stop(abruptly=abruptly)
         self.start()
+
+    @contextmanager
+    def started_with(self, *arguments: str) -> Iterator[None]:
+        """Started anew with other arguments for a while: of an option that is given twice, the last one counts."""
+        before, self._command = self._command, [*self._command, *arguments]
+        self.restart()
+        try:
+            yield
+        finally:
+            self.stop()
+            self._command = before
+            self.start()
 
     @property
     def alive(self) -> bool:
