@@ -295,6 +295,22 @@ class PlatformUser:
         """Wait until none of ours is left."""
         wait_until(lambda: not self.list(kinds), f"all {kinds} to be gone", seconds=READY_SECONDS, every=POLL_SECONDS)
 
+    def unnamed(self) -> set[str]:
+        """Configuration that nothing names: no workload, none of its former templates, no pod, and no revision of the history."""
+        holders = [*self.list("deployments,statefulsets,replicasets,pods"), *self.list("controllerrevisions", "pryv.io/platform")]
+        text = json.dumps(holders)
+        there = {item["metadata"]["name"] for item in self.list("configmaps,secrets", f"{MINE},pryv.io/purpose=config")}
+        return {name for name in there if name not in text}
+
+    def wait_cleaned(self) -> None:
+        """Wait until there is no such configuration any more."""
+
+        def cleaned() -> bool:
+            self.look_again()  # that a former template goes wakes nobody
+            return not self.unnamed()
+
+        wait_until(cleaned, "configuration that nothing names to go", seconds=READY_SECONDS)
+
     def events(self) -> list[Object]:
         """What the operator has told in events of the namespace."""
         return [each for each in self.list("events", None) if each.get("reportingComponent") == "pryv.io/pryv-operator"]

@@ -145,6 +145,19 @@ def test_a_bad_value_of_a_referenced_secret_is_put_back_without_rendering_again(
     assert not any(value in kept for value in ("first-value-1234", "second-value-5678"))
 
 
+def test_a_stuck_pod_of_a_store_is_put_back(ready: PlatformUser) -> None:
+    """A StatefulSet's pod that never gets ready is replaced all the same."""
+    before = ready.pods()
+    templates = {each["metadata"]["name"]: each["spec"]["template"] for each in ready.list(WORKLOADS)}
+    crashing = {"reg-master": {"components": {"redis": {"annotations": CRASHES}}}}
+    ready.apply_platform(roles={**roles(), **crashing}, rollout={**SOON, "onFailure": "Rollback"})
+    back = ready.wait_reason("RolledBack")
+    assert "reg/redis" in back["message"]
+    assert {each["metadata"]["name"]: each["spec"]["template"] for each in ready.list(WORKLOADS)} == templates
+    ready.wait_running()
+    assert rolled(before, ready.pods()) == {"reg/redis"}
+
+
 @pytest.mark.long
 def test_an_older_image_is_not_put_back_on_a_store(ready: PlatformUser) -> None:
     ready.apply_platform(roles=with_image("mongodb", "docker.io/pryvio/mongodb:crash"), rollout={**SOON, "onFailure": "Rollback"})
@@ -230,6 +243,7 @@ def test_a_rotation_rolls_all_consumers_in_one_step(ready: PlatformUser) -> None
     ready.wait_ready()
     consumers = rolled(before, ready.pods())
     assert {"reg/register", "co1/core", "co2/core"} <= consumers
+    assert steps(ready, newest(ready)) == [{f"acme-{name.replace('/', '-')}" for name in consumers}]
     assert _complete(history(ready)[newest(ready)])
     wait_until(
         lambda: "acme-generated-core-system-key" not in {each["metadata"]["name"] for each in ready.list("secrets")},
@@ -260,6 +274,7 @@ def test_history_is_kept_within_its_limit(ready: PlatformUser) -> None:
     named = {name for each in history(ready).values() for name in json.loads(each["metadata"]["annotations"]["pryv.io/references"])}
     there = {f"{each['kind']}/{each['metadata']['name']}" for each in ready.list("configmaps,secrets")}
     assert named <= there
+    ready.wait_cleaned()
 
 
 def test_a_rollout_edited_in_the_middle_goes_on_with_the_newer_one(ready: PlatformUser) -> None:
