@@ -10,6 +10,7 @@ from cryptography import x509
 from cryptography.x509.verification import PolicyBuilder, Store
 
 from pryv_operator.reconcile import authority
+from tests.api.operator_process import OperatorProcess
 from tests.api.platforms import PlatformUser
 from tests.api.test_main_job import COMPONENTS, rolled
 
@@ -35,6 +36,60 @@ def test_a_private_authority_is_made_and_trusted(standing: PlatformUser) -> None
     assert "BEGIN DH PARAMETERS" in conf["secret/dhsecure.pem"]
     (warning,) = [each for each in standing.get("pryvplatform", "acme")["status"]["warnings"] if each["reason"] == "PrivateCertificate"]
     assert "acme-private-ca-1" in warning["message"]
+
+
+@pytest.mark.long
+def test_paused_no_authority_is_made_or_told_of(user: PlatformUser, operator: OperatorProcess) -> None:
+    issuer = make_issuer()
+    tls_secret(user, "mine", authority.make_certificate(issuer, NAMES, now()))
+    user.apply_platform(tls={"secretName": "mine", "caBundle": issuer.pem})
+    user.wait_ready()
+    user.wait_still()
+    secrets, events = user.versions("secrets"), len(user.events())
+    user.apply_platform(rollout={"paused": True})
+    user.wait_reason("Paused")
+    user.look_again()
+    before = user.get("pryvplatform", "acme")
+    # It is looked at as often as any other platform.
+    operator.wait_passes(2 * len(user.control_plane.api.get("/apis/pryv.io/v1alpha1/pryvplatforms")["items"]), seconds=120)
+    assert user.get("pryvplatform", "acme") == before
+    user.look_again()
+    assert user.get("pryvplatform", "acme")["status"] == before["status"]
+    assert moved(secrets, user.versions("secrets")) == {"PryvPlatform/acme"}
+    since = sorted((each["eventTime"], each["reason"]) for each in user.events())[events:]
+    assert {reason for _, reason in since} == {"Paused", "PrivateCertificate"}
+    user.apply_platform(rollout={"paused": False})
+    user.wait_ready()
+    assert told(user, "acme-private-ca-1") == 1
+
+
+def moved(before: dict[str, str], after: dict[str, str]) -> set[str]:
+    return {name for name in before | after if before.get(name) != after.get(name)}
+
+
+@pytest.mark.long
+def test_an_authority_that_cannot_be_read_is_passed_over(user: PlatformUser, standing: PlatformUser) -> None:
+    standing.settle()
+    user.apply({
+        "apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/tls",
+        "metadata": {"name": "acme-private-ca-1", "labels": standing.get("secret", "acme-private-ca-1")["metadata"]["labels"]},
+        "stringData": {"tls.crt": "rubbish", "tls.key": "rubbish"},
+    })  # fmt: skip
+    user.apply_platform()
+    user.wait_ready()
+    user.wait_still()
+    ca = certificates(user, "acme-private-ca-2")[0]
+    chain = certificates(user, "acme-private-tls-1")
+    verifier = PolicyBuilder().store(Store([ca])).build_server_verifier(x509.DNSName("co1.pryv.acme.test"))
+    verifier.verify(chain[0], chain[1:])
+    assert text(user, "acme-private-ca-1", "tls.crt") == "rubbish"
+    assert told(user, "acme-private-ca-2") == 1
+    assert told(user, "acme-private-ca-1") == 0
+
+
+def told(user: PlatformUser, secret: str) -> int:
+    """How many events say that a Secret was made."""
+    return sum(each["reason"] == "CertificateMade" and f"made {secret} " in each["message"] for each in user.events())
 
 
 @pytest.mark.long
