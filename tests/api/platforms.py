@@ -38,6 +38,7 @@ _KINDS: Final[dict[str, tuple[str, str, tuple[str, ...]]]] = {
     "replicasets": ("apis/apps/v1", "ReplicaSet", ("replicaset",)),
     "controllerrevisions": ("apis/apps/v1", "ControllerRevision", ()),
     "endpointslices": ("apis/discovery.k8s.io/v1", "EndpointSlice", ()),
+    "certificates": ("apis/cert-manager.io/v1", "Certificate", ("certificate",)),
     "leases": ("apis/coordination.k8s.io/v1", "Lease", ("lease",)),
     "pryvplatforms": ("apis/pryv.io/v1alpha1", "PryvPlatform", ("pryvplatform", "pryv")),
 }
