@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import datetime as dt
+from collections.abc import Callable, Iterator
 
 import pytest
 from cryptography import x509
@@ -13,6 +14,8 @@ from pryv_operator.reconcile import authority
 from tests.api.operator_process import OperatorProcess
 from tests.api.platforms import PlatformUser
 from tests.api.test_main_job import COMPONENTS, rolled
+from tests.cluster.control_plane import ControlPlane
+from tests.cluster.waiting import wait_until
 
 PROXIES = {name for name in COMPONENTS if name.endswith("reverse-proxy")}
 NODE = {"reg/register", "reg/dns", "reg/mail", "co1/core", "co1/mfa", "co1/preview", "co1/hfs", "co1/webhooks"}
@@ -160,6 +163,94 @@ def test_an_issuer_without_cert_manager_says_so(user: PlatformUser) -> None:
     condition = user.wait_reason("CertManagerNotInstalled")
     assert "cert-manager" in condition["message"]
     user.wait_pods(COMPONENTS - PROXIES)
+
+
+CERT_MANAGER = {
+    "apiVersion": "apiextensions.k8s.io/v1",
+    "kind": "CustomResourceDefinition",
+    "metadata": {"name": "certificates.cert-manager.io"},
+    "spec": {
+        "group": "cert-manager.io",
+        "scope": "Namespaced",
+        "names": {"kind": "Certificate", "plural": "certificates", "singular": "certificate"},
+        "versions": [
+            {
+                "name": "v1",
+                "served": True,
+                "storage": True,
+                "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}},
+            }
+        ],
+    },
+}
+
+
+@pytest.fixture
+def cert_manager(control_plane: ControlPlane) -> Iterator[Callable[[], None]]:
+    """Installs what cert-manager says of Certificates; there is nobody who makes any."""
+    api, definitions = control_plane.api, "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+    served = "/apis/cert-manager.io/v1/certificates"
+
+    def install() -> None:
+        api.create(definitions, CERT_MANAGER)
+        wait_until(lambda: api.answer("GET", served)[0] == 200, "Certificates to be served", seconds=60)
+
+    yield install
+    api.delete(f"{definitions}/certificates.cert-manager.io")
+    wait_until(lambda: api.answer("GET", served)[0] == 404, "Certificates to be gone", seconds=60)
+
+
+@pytest.mark.long
+def test_an_issuer_is_asked_and_its_certificate_followed(user: PlatformUser, cert_manager: Callable[[], None]) -> None:
+    issuer = make_issuer()
+    asked = {"issuerRef": {"name": "letsencrypt", "kind": "ClusterIssuer"}, "caBundle": issuer.pem}
+    user.apply_platform(tls=asked)
+    user.wait_reason("CertManagerNotInstalled")
+    cert_manager()
+    user.wait_reason("WaitingForCertificate")
+    user.wait_pods(COMPONENTS - PROXIES)
+    assert user.get("certificate", "acme-tls")["spec"] == {
+        "secretName": "acme-tls",
+        "dnsNames": NAMES,
+        "issuerRef": {"name": "letsencrypt", "kind": "ClusterIssuer", "group": "cert-manager.io"},
+    }
+    tls_secret(user, "acme-tls", authority.make_certificate(issuer, NAMES, now()))
+    user.wait_ready()
+    user.wait_still()
+    before = user.pods()
+    assert before.keys() == COMPONENTS
+    renewed = authority.make_certificate(issuer, NAMES, now())
+    tls_secret(user, "acme-tls", renewed)
+    user.until_rolled(before, PROXIES)
+    user.wait_still()
+    assert rolled(before, user.pods()) == PROXIES
+    conf = mounted(user, template(user, "co1/reverse-proxy"), "/app/conf")
+    assert conf["secret/pryv.acme.test-bundle.crt"] == renewed.chain
+    user.apply_platform()
+    user.wait_ready()
+    user.wait_still()
+    assert user.find("certificate", "acme-tls") is None
+    assert text(user, "acme-tls", "tls.crt") == renewed.chain
+
+
+@pytest.mark.long
+def test_cert_manager_that_goes_is_told_and_takes_nothing_along(user: PlatformUser, cert_manager: Callable[[], None]) -> None:
+    issuer = make_issuer()
+    cert_manager()
+    tls_secret(user, "acme-tls", authority.make_certificate(issuer, NAMES, now()))
+    user.apply_platform(tls={"issuerRef": {"name": "letsencrypt"}, "caBundle": issuer.pem})
+    user.wait_ready()
+    user.wait_still()
+    before = user.pods()
+    user.control_plane.kubectl("delete", "crd", "certificates.cert-manager.io", "--wait=true")
+    user.look_again()
+    user.wait_reason("CertManagerNotInstalled")
+    assert user.pods() == before
+    cert_manager()
+    user.look_again()
+    user.wait_ready()
+    assert user.find("certificate", "acme-tls")
+    assert user.pods() == before
 
 
 def now() -> dt.datetime:
