@@ -61,7 +61,7 @@ def _requests(cluster: ControlPlane, kubeconfig: Path) -> None:
     operator.start()
     idle = _memory(operator)
     cluster.kubectl("create", "namespace", "requests")
-    user = PlatformUser(cluster, "requests", operator)
+    user = PlatformUser(cluster, "requests")
     print("\nrequests to the API server                reads  writes  passes  seconds until Ready")
     counts = _Counter(operator)
     user.replace_platform(SPEC)
@@ -74,7 +74,7 @@ def _requests(cluster: ControlPlane, kubeconfig: Path) -> None:
     counts.line("PLATFORM_NAME changed")
     user.wait_still()
     counts.reset()
-    user.wait_passes(operator, 1)
+    operator.wait_passes(1)
     writes = counts.line("a pass without a change")
     print("\ndeleted by hand                           back after (of three times)")
     for kind, name in (("configmap", None), ("service", "acme-co1-core"), ("deployment", "acme-reg-register")):

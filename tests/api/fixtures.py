@@ -69,7 +69,7 @@ def operator(
 @pytest.fixture
 def user(control_plane: ControlPlane, operator: OperatorProcess, namespace: str) -> Iterator[PlatformUser]:
     """Somebody with kubectl and a namespace."""
-    someone = PlatformUser(control_plane, namespace, operator)
+    someone = PlatformUser(control_plane, namespace)
     yield someone
     someone.delete_all()
 
@@ -78,7 +78,7 @@ def user(control_plane: ControlPlane, operator: OperatorProcess, namespace: str)
 def standing(control_plane: ControlPlane, operator: OperatorProcess) -> Iterator[PlatformUser]:
     """A platform that many tests share. Each begins with `settle`, which costs nothing when all is as it should be."""
     with new_namespace(control_plane) as name:
-        someone = PlatformUser(control_plane, name, operator)
+        someone = PlatformUser(control_plane, name)
         yield someone
         someone.delete_all()
 

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
+import pryv_operator
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.processes import ServerProcess
 from tests.cluster.waiting import wait_until
 
 START_SECONDS = 60
+#: For the passes under way: nobody kills a pod sooner.
+GRACE_SECONDS = 30
+#: The operator that the tests import, not another one that may be installed.
+_FOLDER = str(Path(pryv_operator.__file__).parents[1])
+_CODE = f"import sys; sys.path.insert(0, {_FOLDER!r}); from pryv_operator.cli.main import operator; operator()"
 _SERVING = re.compile(r"serving /healthz, /readyz and /metrics on 127\.0\.0\.1:(\d+)")
 
 
@@ -26,7 +33,7 @@ class OperatorProcess:
         self._command: Sequence[str] = [
             sys.executable,
             "-c",
-            "from pryv_operator.cli.main import operator; operator()",
+            _CODE,
             "run",
             f"--kubeconfig={kubeconfig}",
             "--listen=127.0.0.1:0",
@@ -38,7 +45,7 @@ class OperatorProcess:
     def start(self) -> None:
         """Start, and wait until it is ready."""
         written = len(self.log)
-        self._server = self._control_plane.start_server(self._name, self._command)
+        self._server = self._control_plane.start_server(self._name, self._command, grace_seconds=GRACE_SECONDS)
 
         def ready() -> bool:
             assert self._server is not None
@@ -50,16 +57,30 @@ class OperatorProcess:
 
         wait_until(ready, "the operator to be ready", seconds=START_SECONDS, every=0.05)
 
-    def stop(self, *, abruptly: bool = False) -> None:
-        """SIGTERM (or SIGKILL), and wait for its end."""
-        if self._server:
-            self._server.stop(abruptly=abruptly)
-            self._server = None
+    def stop(self, *, abruptly: bool = False) -> int | None:
+        """SIGTERM (or SIGKILL), and wait for its end. Gives its exit code; None when it was not running."""
+        if self._server is None:
+            return None
+        code = self._server.stop(abruptly=abruptly)
+        self._server = None
+        return code
 
     def restart(self, *, abruptly: bool = False) -> None:
         """Stop and start."""
         self.stop(abruptly=abruptly)
         self.start()
+
+    @contextmanager
+    def started_with(self, *arguments: str) -> Iterator[None]:
+        """Started anew with other arguments for a while: of an option that is given twice, the last one counts."""
+        before, self._command = self._command, [*self._command, *arguments]
+        self.restart()
+        try:
+            yield
+        finally:
+            self.stop()
+            self._command = before
+            self.start()
 
     @property
     def alive(self) -> bool:
@@ -88,7 +109,7 @@ class OperatorProcess:
             return str(answer.read().decode())
 
     def writes(self) -> int:
-        """Requests to the API server so far that change something."""
+        """Requests to the API server so far that change something, for whichever platform."""
         return self._requests("POST|PATCH|PUT|DELETE")
 
     def reads(self) -> int:
@@ -100,8 +121,13 @@ class OperatorProcess:
         return sum(int(float(count)) for count in pattern.findall(self.text("/metrics")))
 
     def passes(self) -> int:
-        """Passes made so far."""
+        """Passes made so far, for whichever platform."""
         return sum(int(float(count)) for count in re.findall(r"pryv_operator_passes_total\{[^}]*\} (\S+)", self.text("/metrics")))
+
+    def wait_passes(self, count: int, *, seconds: float = START_SECONDS) -> None:
+        """Wait for some more passes, for whichever platform."""
+        enough = self.passes() + count
+        wait_until(lambda: self.passes() >= enough, f"{count} passes", seconds=seconds, every=0.05)
 
     def pid(self) -> int | None:
         """Its process id, found by its command line."""

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import secrets
 from typing import Any, Final
 from urllib.parse import quote
 
-from tests.api.operator_process import OperatorProcess
 from tests.cluster.api_client import APPLY_PATCH, JSON_PATCH, MERGE_PATCH
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.waiting import wait_until
@@ -38,6 +38,7 @@ _KINDS: Final[dict[str, tuple[str, str, tuple[str, ...]]]] = {
     "replicasets": ("apis/apps/v1", "ReplicaSet", ("replicaset",)),
     "controllerrevisions": ("apis/apps/v1", "ControllerRevision", ()),
     "endpointslices": ("apis/discovery.k8s.io/v1", "EndpointSlice", ()),
+    "certificates": ("apis/cert-manager.io/v1", "Certificate", ("certificate",)),
     "leases": ("apis/coordination.k8s.io/v1", "Lease", ("lease",)),
     "pryvplatforms": ("apis/pryv.io/v1alpha1", "PryvPlatform", ("pryvplatform", "pryv")),
 }
@@ -47,10 +48,9 @@ _PLURALS: Final = {word: plural for plural, (_, kind, others) in _KINDS.items() 
 class PlatformUser:
     """Acts in one namespace."""
 
-    def __init__(self, control_plane: ControlPlane, namespace: str, operator: OperatorProcess | None = None) -> None:
+    def __init__(self, control_plane: ControlPlane, namespace: str) -> None:
         self.control_plane = control_plane
         self.namespace = namespace
-        self.operator = operator
 
     def kubectl(self, *arguments: str, stdin: str | None = None, check: bool = True) -> str:
         """Run kubectl in the namespace; gives its output (and its errors when not checked)."""
@@ -74,9 +74,17 @@ class PlatformUser:
         self.apply({**platform(name), "spec": spec})
 
     def settle(self, **spec: Any) -> None:
-        """Apply a platform with exactly this (only its domain unless more is said), and wait until it is ready."""
+        """Apply a platform with exactly this (only its domain unless more is said), and wait until it is ready and all of it runs."""
+        before = self._generation()
         self.apply_platform(**spec)
+        if self._generation() == before:
+            self.look_again()  # what was done by hand since moves no generation: the Ready of before says nothing
         self.wait_ready()
+        self.wait_running()
+
+    def _generation(self, name: str = "acme") -> int | None:
+        found = self.find("pryvplatform", name)
+        return int(found["metadata"]["generation"]) if found else None
 
     def secret(self, name: str, **data: str) -> None:
         """Apply a Secret."""
@@ -194,11 +202,10 @@ class PlatformUser:
 
     def pods(self, labels: str = MINE) -> dict[str, str]:
         """Living pods: component of an instance → uid."""
-        return {
-            f"{item['metadata']['labels']['pryv.io/instance']}/{item['metadata']['labels']['pryv.io/component']}": item["metadata"]["uid"]
-            for item in self.list("pods", labels)
-            if not item["metadata"].get("deletionTimestamp")
-        }
+        return {_component(item): item["metadata"]["uid"] for item in self._living(labels)}
+
+    def _living(self, labels: str = MINE) -> list[Object]:
+        return [item for item in self.list("pods", labels) if not item["metadata"].get("deletionTimestamp")]
 
     def wait_pods(self, components: set[str]) -> None:
         """Wait until there are pods of exactly these components."""
@@ -213,51 +220,134 @@ class PlatformUser:
         """Kind and name → everything the operator or another user has written, as a digest; what controllers say of it is left out."""
         return {f"{item['kind']}/{item['metadata']['name']}": _digest(item) for item in self.list(kinds)}
 
+    def wait_running(self) -> None:
+        """Wait until every workload runs its newest template: as many living pods as it should have, all ready, and no others."""
+
+        def running() -> bool:
+            workloads, living = self.list("deployments,statefulsets"), [(_whose(pod), _is_ready(pod)) for pod in self._living()]
+            wanted = [(_whose(item), True) for item in workloads for _ in range(item["spec"]["replicas"])]
+            return all(map(_is_rolled, workloads)) and sorted(living) == sorted(wanted)
+
+        wait_until(running, "all pods to be ready, and no others to live", seconds=READY_SECONDS, every=POLL_SECONDS)
+
     def wait_still(self, name: str = "acme") -> None:
-        """Ready, and nothing moves any more, not even when the operator looks again."""
+        """Ready, and nothing moves any more, not even when the operator looks again: for what is no edit of the spec, too."""
         self.wait_ready(name)
         before: dict[str, str] = {}
 
         def still() -> bool:
             nonlocal before
-            if self.operator:
-                self.look_again(name)
+            self.look_again(name)
             if self.condition("RolloutComplete", name)["status"] != "True":
                 return False  # some count as available only after some seconds
             now = {key: version for key, version in self.versions(f"{WRITTEN},pods").items() if not key.startswith("PryvPlatform/")}
             same, before = now == before, now
             return same
 
-        wait_until(still, "everything to be still", seconds=READY_SECONDS, every=0.01 if self.operator else 1.0)
+        wait_until(still, "everything to be still", seconds=READY_SECONDS, every=0.01)
+        self.wait_running()
 
-    def look_again(self, name: str = "acme") -> None:
-        """Touch the platform so that the operator makes a pass, and wait for it."""
-        assert self.operator
-        before = self.operator.passes()
-        self.annotate("pryvplatform", name, **{"pryv.io/reconcile": str(before)})
-        self.wait_passes(self.operator, 1)
+    def look_again(self, name: str = "acme", *, asking: bool = True) -> None:
+        """Wait for a pass for this platform that begins from now on.
+
+        The status is made to say that nothing was observed yet: only a pass that has read it so says otherwise. The pass is asked for
+        by the annotation; else, as that tries again what has failed, by a touch of one of the platform's Services.
+        """
+        self.patch("pryvplatform", name, {"status": {"observedGeneration": 0}}, subresource="status")
+        if asking:
+            self.annotate("pryvplatform", name, **{"pryv.io/reconcile": secrets.token_hex(4)})
+        else:
+            service = self.list("services", f"{MINE},pryv.io/platform={name}")[0]
+            self.annotate("service", service["metadata"]["name"], **{"example.com/touched": secrets.token_hex(4)})
+        self.wait_observed(name)
+
+    def let_look(self, count: int, name: str = "acme") -> None:
+        """Wait for some passes for this platform without a touch of its resource. Each of them has one thing to do.
+
+        That is to remove a ConfigMap that is labelled as configuration of the platform, and that nothing names.
+        """
+        labels = {"app.kubernetes.io/managed-by": "pryv-operator", "pryv.io/platform": name, "pryv.io/purpose": "config"}
+        for _ in range(count):
+            leftover = f"leftover-{secrets.token_hex(4)}"
+            self.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": leftover, "labels": labels}})
+            wait_until(lambda: not self.find("configmap", leftover), "a pass", seconds=READY_SECONDS, every=POLL_SECONDS)  # noqa: B023
+
+    def wait_others(self) -> None:
+        """Wait until the platforms of other namespaces are gone or complete: what the operator counts is then of this one."""
+
+        def at_rest() -> bool:
+            items = self.control_plane.api.get("/apis/pryv.io/v1alpha1/pryvplatforms")["items"]
+            return all(_is_complete(item) for item in items if item["metadata"]["namespace"] != self.namespace)
+
+        wait_until(at_rest, "the other platforms to be at rest", seconds=READY_SECONDS)
 
     def until_rolled(self, before: dict[str, str], names: set[str]) -> None:
-        """Wait until these components have new pods."""
+        """Wait until these components have new pods, all ready, and none of before lives any more."""
 
         def have_rolled() -> bool:
-            pods = self.pods()
-            return all(pods.get(name, before[name]) != before[name] for name in names)
+            pods = [pod for pod in self._living() if _component(pod) in names]
+            return {_component(pod) for pod in pods} == names and all(
+                _is_ready(pod) and pod["metadata"]["uid"] != before[_component(pod)] for pod in pods
+            )
 
-        wait_until(have_rolled, f"{names} to roll", seconds=60, every=POLL_SECONDS)
+        wait_until(have_rolled, f"{names} to roll", seconds=READY_SECONDS, every=POLL_SECONDS)
 
     def until_gone(self, kinds: str) -> None:
         """Wait until none of ours is left."""
         wait_until(lambda: not self.list(kinds), f"all {kinds} to be gone", seconds=READY_SECONDS, every=POLL_SECONDS)
 
-    def wait_passes(self, operator: OperatorProcess, count: int) -> None:
-        """Wait until the operator has looked at everything some more times (the tests' resync is short)."""
-        enough = operator.passes() + count
-        wait_until(lambda: operator.passes() >= enough, f"{count} passes", seconds=60, every=POLL_SECONDS)
+    def unnamed(self) -> set[str]:
+        """Configuration that nothing names: no workload, none of its former templates, no pod, and no revision of the history."""
+        holders = [*self.list("deployments,statefulsets,replicasets,pods"), *self.list("controllerrevisions", "pryv.io/platform")]
+        text = json.dumps(holders)
+        there = {item["metadata"]["name"] for item in self.list("configmaps,secrets", f"{MINE},pryv.io/purpose=config")}
+        return {name for name in there if name not in text}
+
+    def wait_cleaned(self) -> None:
+        """Wait until there is no such configuration any more."""
+
+        def cleaned() -> bool:
+            self.look_again()  # that a former template goes wakes nobody
+            return not self.unnamed()
+
+        wait_until(cleaned, "configuration that nothing names to go", seconds=READY_SECONDS)
+
+    def events(self) -> list[Object]:
+        """What the operator has told in events of the namespace."""
+        return [each for each in self.list("events", None) if each.get("reportingComponent") == "pryv.io/pryv-operator"]
 
     def delete_all(self) -> None:
         """Delete the namespace's platforms, and do not wait for it."""
         self.control_plane.api.delete(self.path("pryvplatforms"))
+
+
+def _component(item: Object) -> str:
+    labels = item["metadata"]["labels"]
+    return f"{labels['pryv.io/instance']}/{labels['pryv.io/component']}"
+
+
+def _whose(item: Object) -> tuple[str, str]:
+    return item["metadata"]["labels"]["pryv.io/platform"], _component(item)
+
+
+def _is_ready(pod: Object) -> bool:
+    return any(each["type"] == "Ready" and each["status"] == "True" for each in pod.get("status", {}).get("conditions", ()))
+
+
+def _is_rolled(workload: Object) -> bool:
+    """Whether its controller has seen its newest template, and every pod is of it and ready."""
+    status, wanted = workload.get("status", {}), workload["spec"]["replicas"]
+    if status.get("observedGeneration", 0) < workload["metadata"]["generation"]:
+        return False
+    same = workload["kind"] == "Deployment" or not wanted or status.get("currentRevision") == status.get("updateRevision")
+    updated = wanted if workload["kind"] == "StatefulSet" else status.get("updatedReplicas", 0)
+    return bool(same and wanted == updated == status.get("replicas", 0) == status.get("readyReplicas", 0))
+
+
+def _is_complete(resource: Object) -> bool:
+    """Whether a platform's status says that everything runs its newest configuration."""
+    found = [each for each in resource.get("status", {}).get("conditions", ()) if each["type"] == "RolloutComplete"]
+    return any(each["status"] == "True" and each["observedGeneration"] == resource["metadata"]["generation"] for each in found)
 
 
 def _digest(item: Object) -> str:

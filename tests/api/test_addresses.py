@@ -33,12 +33,12 @@ def test_a_load_balancer_is_waited_for_and_followed(user: PlatformUser) -> None:
     before = user.pods()
     balance(user, "acme-co1", ip="203.0.113.33")
     user.until_rolled(before, {"reg/register", "reg/dns"})
-    user.wait_ready()
+    user.wait_still()
     assert rolled(before, user.pods()) == {"reg/register", "reg/dns"}
     # Its status is empty for a moment: the last address stands.
     before, versions = user.pods(), user.written("deployments,statefulsets")
     user.patch("service", "acme-co1", {"status": {"loadBalancer": None}}, subresource="status")
-    user.wait_ready()
+    user.wait_still()
     assert user.pods() == before
     assert user.written("deployments,statefulsets") == versions
 
@@ -94,7 +94,7 @@ def test_redis_is_published_to_a_slave_outside_of_the_cluster_only(user: Platfor
     }
     user.apply_platform(roles={"reg-master": {"externalSlave": outside}})
     user.until_rolled(before, {"reg/register", "reg/dns"})
-    user.wait_ready()
+    user.wait_still()
     assert rolled(before, user.pods()) == {"reg/register", "reg/dns"}
     service = user.get("service", "acme-reg-redis-slave")
     assert service["metadata"]["annotations"]["lb.example.com/scheme"] == "private"
@@ -110,7 +110,7 @@ def test_redis_is_published_to_a_slave_outside_of_the_cluster_only(user: Platfor
     before = user.pods()
     balance(user, "acme-reg-redis-slave", ip="203.0.113.77")
     wait_until(lambda: told(user).get("acme-reg-redis-slave") == "203.0.113.77", "the address in the status", seconds=30)
-    user.wait_ready()
+    user.wait_still()
     assert user.pods() == before
     user.apply_platform()
     user.wait_ready()

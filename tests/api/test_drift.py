@@ -4,20 +4,31 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator
 
 import pytest
 
+from tests.api.operator_process import OperatorProcess
 from tests.api.platforms import MINE, POLL_SECONDS, PlatformUser
-from tests.api.test_main_job import rolled
+from tests.api.test_main_job import COMPONENTS, rolled
 from tests.cluster.waiting import wait_until
 
-#: The promise is two seconds from the object's being gone; what decides here is that it comes back at all.
-BACK_SECONDS = 20
+#: The promise is two seconds from the object's being gone; what decides here is that a watch tells of it.
+BACK_SECONDS = 60
+RESYNC_SECONDS = 900
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _watches_only(operator: OperatorProcess) -> Iterator[None]:
+    """An operator that looks at what is ready only when a watch tells it to."""
+    with operator.started_with(f"--resync-seconds={RESYNC_SECONDS}"):
+        yield
 
 
 @pytest.fixture
 def running(standing: PlatformUser) -> PlatformUser:
     standing.settle()
+    standing.wait_pods(COMPONENTS)
     return standing
 
 
@@ -27,7 +38,7 @@ def test_a_deleted_service_comes_back_with_its_address(running: PlatformUser) ->
     after = back(running, "service", "acme-co1-core", before["metadata"]["uid"])
     assert after["spec"]["clusterIP"] == before["spec"]["clusterIP"]
     assert after["spec"]["ports"] == before["spec"]["ports"]
-    running.wait_ready()
+    running.wait_still()
     assert running.pods() == pods
 
 
@@ -49,7 +60,7 @@ def test_a_taken_address_is_given_up_and_rolls_what_names_it(running: PlatformUs
     wait_until(lambda: running.find("service", "acme-reg-mail"), "the Service", seconds=BACK_SECONDS, every=POLL_SECONDS)
     assert running.get("service", "acme-reg-mail")["spec"]["clusterIP"] != address
     running.until_rolled(pods, {"reg/reverse-proxy"})
-    running.wait_ready()
+    running.wait_still()
 
 
 @pytest.mark.parametrize("kind", ["deployment", "statefulset", "networkpolicy"])
@@ -59,7 +70,7 @@ def test_a_deleted_object_comes_back(running: PlatformUser, kind: str) -> None:
     running.delete(kind, name)
     after = back(running, kind, name, before["metadata"]["uid"])
     assert after["spec"] == before["spec"]
-    running.wait_ready()
+    running.wait_still()
 
 
 def test_deleted_configuration_comes_back_and_rolls_nothing(running: PlatformUser) -> None:
@@ -75,7 +86,7 @@ def test_deleted_configuration_comes_back_and_rolls_nothing(running: PlatformUse
         return configs.items() <= {item["metadata"]["name"]: item["data"] for item in now}.items()
 
     wait_until(same, "the configuration", seconds=BACK_SECONDS, every=POLL_SECONDS)
-    running.wait_ready()
+    running.wait_still()
     assert running.pods() == pods
 
 
@@ -116,7 +127,7 @@ def test_edits_of_our_fields_are_reverted(running: PlatformUser) -> None:
         seconds=BACK_SECONDS,
         every=POLL_SECONDS,
     )
-    running.wait_ready()
+    running.wait_still()
     assert rolled(pods, running.pods()) <= {"reg/register", "reg/redis"}
 
 
@@ -135,19 +146,45 @@ def test_what_selects_pods_is_kept_to_the_letter(running: PlatformUser) -> None:
     wait_until(reverted, "the selectors and the policy to be put back", seconds=BACK_SECONDS, every=POLL_SECONDS)
 
 
-def test_our_labels_come_back(running: PlatformUser) -> None:
-    running.label("deployment", "acme-co1-mfa", **{"app.kubernetes.io/managed-by": None})
-    running.label("service", "acme-co1-core", **{"pryv.io/platform": "zzz"})
-    running.label("pvc", "acme-reg-redis-data", **{"app.kubernetes.io/managed-by": None, "pryv.io/platform": None})
+TAKEN: dict[str, str | None] = {"app.kubernetes.io/managed-by": None, "pryv.io/platform": None}
+OF_ANOTHER: dict[str, str | None] = {"pryv.io/platform": "zzz"}
+BY_ANOTHER: dict[str, str | None] = {"app.kubernetes.io/managed-by": "Helm"}
 
-    def back_again() -> bool:
-        found = [running.get(kind, name)["metadata"]["labels"] for kind, name in (
-            ("deployment", "acme-co1-mfa"), ("service", "acme-co1-core"), ("pvc", "acme-reg-redis-data"),
-        )]  # fmt: skip
-        return all(each.get("app.kubernetes.io/managed-by") == "pryv-operator" and each.get("pryv.io/platform") == "acme" for each in found)
 
-    wait_until(back_again, "the labels", seconds=BACK_SECONDS, every=POLL_SECONDS)
-    running.wait_ready()
+@pytest.mark.parametrize("edit", [TAKEN, OF_ANOTHER, pytest.param(BY_ANOTHER, marks=pytest.mark.long)])
+def test_our_labels_come_back(running: PlatformUser, edit: dict[str, str | None]) -> None:
+    pods = running.pods()
+    edited = [
+        ("deployment", "acme-co1-mfa"),
+        ("statefulset", "acme-reg-redis"),
+        ("service", "acme-co1-core"),
+        ("networkpolicy", "acme-reg-redis"),
+        ("configmap", config_of(running, "acme-reg-redis")),
+        ("secret", config_of(running, "acme-co1-core", "secret")),
+    ]
+    for kind, name in edited:
+        before = labels_of(running, kind, name)
+        running.label(kind, name, **edit)
+        wait_until(lambda: labels_of(running, kind, name) == before, f"the labels of {kind} {name}", seconds=BACK_SECONDS)  # noqa: B023
+    running.wait_still()
+    assert running.pods() == pods
+
+
+def test_labels_of_what_is_kept_come_back(running: PlatformUser) -> None:
+    """A claim, and values that everything was made with: they are found without their labels, and nothing is made anew."""
+    pods = running.pods()
+    names = ["acme-generated-core-system-key", "acme-hash-key", "acme-private-ca-1", "acme-private-tls-1"]
+    before = {("secret", name): running.get("secret", name) for name in names}
+    before["pvc", "acme-reg-redis-data"] = running.get("pvc", "acme-reg-redis-data")
+    for kind, name in before:
+        labels = labels_of(running, kind, name)
+        running.label(kind, name, **TAKEN)
+        wait_until(lambda: labels_of(running, kind, name) == labels, f"the labels of {kind} {name}", seconds=BACK_SECONDS)  # noqa: B023
+    running.wait_still()
+    assert running.pods() == pods
+    for (kind, name), item in before.items():
+        assert running.get(kind, name).get("data") == item.get("data")
+        assert running.get(kind, name)["metadata"]["uid"] == item["metadata"]["uid"]
 
 
 def test_a_status_that_is_wiped_is_written_again(running: PlatformUser) -> None:
@@ -222,12 +259,14 @@ def back(user: PlatformUser, kind: str, name: str, old: str) -> dict[str, object
     return wait_until(found, f"{kind} {name}", seconds=BACK_SECONDS, every=POLL_SECONDS)
 
 
-def config_of(user: PlatformUser, workload: str) -> str:
-    """Name of a StatefulSet's ConfigMap."""
+def labels_of(user: PlatformUser, kind: str, name: str) -> dict[str, str]:
+    found: dict[str, str] = user.get(kind, name)["metadata"].get("labels", {})
+    return found
+
+
+def config_of(user: PlatformUser, workload: str, kind: str = "configMap") -> str:
+    """Name of a StatefulSet's ConfigMap, or Secret."""
     volumes = user.get("statefulset", workload)["spec"]["template"]["spec"]["volumes"]
     return next(
-        str(source["configMap"]["name"])
-        for volume in volumes
-        for source in volume.get("projected", {}).get("sources", [])
-        if "configMap" in source
+        str(source[kind]["name"]) for volume in volumes for source in volume.get("projected", {}).get("sources", []) if kind in source
     )

@@ -126,11 +126,11 @@ def test_hostile_archives_are_told_in_little_memory_and_others_run_on(alone: tup
         assert re.search(words, condition["message"]), (number, condition)
         assert condition["status"] == "False"
         assert len(condition["message"]) < 1000
-    user.wait_passes(operator, 2 * len(wanted))
+    operator.wait_passes(2 * len(wanted), seconds=600)
     assert memory.now() - memory.before < ROOM, memory
     assert memory.peak() - memory.before < ROOM, memory
     assert healthy(user) == versions
-    user.wait_ready("healthy", seconds=10)
+    user.wait_ready("healthy")
     user.apply_platform("healthy", variables={"PLATFORM_NAME": "Another name"})
     user.wait_ready("healthy")
     print(f"{len(wanted)} archives: {memory}")

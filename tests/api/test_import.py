@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import base64
+import json
+import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import hjson
 import pytest
+import yaml
 from typer.testing import CliRunner
 
 from pryv_operator.cli.plugin import plugin
@@ -13,8 +19,10 @@ from tests.api.platforms import PlatformUser
 from tests.api.test_tls import mounted, template
 
 MOVED = ("1.6.12-cluster", "1.9.2-cluster", "1.9.2-single-node", "1.7.3-single-node", "2019-seed-era")
-#: What a role's reverse proxy and stores read, byte for byte, with templates of one's own.
-SAME_BYTES = {"core/hfs": "hfs/conf", "core/webhooks": "webhooks/conf", "core/mongodb": "mongodb/conf", "core/preview": "preview/conf"}
+#: These run with the templates they were imported with: their components find what the leader gave.
+OWN_TEMPLATES = ("1.6.12-cluster", "1.7.3-single-node", "2019-seed-era")
+_READ_ONLY = re.compile(r"(?:\$\{PRYV_CONF_ROOT\}/pryv|\.)/(?P<source>.+?)/?:(?P<target>/.+?)/?:ro")
+_READERS: dict[str, Callable[[str], Any]] = {".json": json.loads, ".yml": yaml.safe_load, ".hjson": hjson.loads}
 
 
 @pytest.mark.parametrize("release", [MOVED[0], *(pytest.param(release, marks=pytest.mark.long) for release in MOVED[1:])])
@@ -34,12 +42,41 @@ def test_an_imported_installation_gets_ready(user: PlatformUser, shared_pryv: Pa
         if item["metadata"]["name"].startswith("acme-secrets"):
             for text in item["data"].values():
                 assert base64.b64decode(text).decode() not in visible
-    if release in ("1.6.12-cluster", "2019-seed-era"):
-        for component, conf in SAME_BYTES.items():
-            expected = source / "expected" / "core" / conf
-            rendered = mounted(user, template(user, component.replace("core/", "co1/")), "/app/conf")
-            files = {str(file.relative_to(expected)): file.read_text() for file in expected.rglob("*") if file.is_file()}
-            assert {path: rendered[path] for path in files} == files
+    assert ("templates:" in (out / "platform.yaml").read_text()) == (release in OWN_TEMPLATES)
+    if release in OWN_TEMPLATES:
+        compare(user, source / "expected", (out / "report.md").read_text())
+
+
+def compare(user: PlatformUser, expected: Path, report: str) -> None:
+    """Every file that a component finds in a folder is the leader's: byte for byte, or in meaning, which the report then says."""
+    workloads = [item["metadata"]["labels"] for item in user.list("deployments,statefulsets")]
+    compared = set()
+    for role, component, folder, target in read_only(expected):
+        files = {str(file.relative_to(folder)): file.read_text() for file in folder.rglob("*") if file.is_file()}
+        for labels in workloads:
+            if (labels["pryv.io/role"], labels["pryv.io/component"]) != (role, component):
+                continue
+            found = mounted(user, template(user, f"{labels['pryv.io/instance']}/{component}"), target)
+            assert files.keys() <= found.keys()
+            for path, given in files.items():
+                name = f"{role}/{folder.relative_to(expected / role)}/{path}"
+                compared.add(name)
+                if found[path] != given:
+                    read = _READERS[Path(path).suffix]
+                    assert read(found[path]) == read(given), name
+                    assert name in report
+    assert {labels["pryv.io/role"] for labels in workloads} == {folder.name for folder in expected.iterdir()}
+    there = {str(file.relative_to(expected)) for file in expected.rglob("*") if file.is_file() and file.name != "pryv.yml"}
+    assert there == compared
+
+
+def read_only(expected: Path) -> Iterator[tuple[str, str, Path, str]]:
+    """Of each role's components, the folders that they read: role, component, where the leader's files are, and where it finds them."""
+    for file in sorted(expected.glob("*/pryv.yml")):
+        for service, said in yaml.safe_load(file.read_text())["services"].items():
+            for volume in said.get("volumes", ()):
+                if match := _READ_ONLY.fullmatch(volume):
+                    yield file.parent.name, service.replace("_", "-"), file.parent / match["source"], match["target"]
 
 
 def filled(source: Path, folder: Path) -> Path:

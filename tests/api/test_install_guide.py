@@ -50,7 +50,7 @@ SPEC: dict[str, Any] = {
 def lab(control_plane: ControlPlane, operator: OperatorProcess) -> Iterator[PlatformUser]:
     """A platform as the guide sets one up; tests that change it put it back."""
     with new_namespace(control_plane) as name:
-        user = PlatformUser(control_plane, name, operator)
+        user = PlatformUser(control_plane, name)
         user.secret("keys", admin="the-admin-key", smtp="the-smtp-password")
         names = ["pryv.acme.test", "*.pryv.acme.test"]
         tls_secret(user, "wildcard", authority.make_certificate(make_issuer(), names, now()))
@@ -218,7 +218,7 @@ def test_restart_on_change(lab: PlatformUser) -> None:
     lab.annotate("secret", "keys", **{"example.com/touched": "yes"})
     lab.apply_platform(**SPEC | {"variables": SPEC["variables"] | {"PLATFORM_NAME": "Another name"}})
     lab.until_rolled(before, {"reg/register", "reg/dns", "reg-slave/dns"})
-    lab.wait_ready()
+    lab.wait_still()
     assert rolled(before, lab.pods()) == {"reg/register", "reg/dns", "reg-slave/dns"}
     lab.apply_platform(**SPEC)
     lab.wait_ready()
@@ -230,7 +230,7 @@ def test_notify(lab: PlatformUser) -> None:
     before = lab.pods()
     lab.secret("keys", admin="another-admin-key", smtp="the-smtp-password")
     lab.until_rolled(before, {"reg/register", "reg/dns"})
-    lab.wait_ready()
+    lab.wait_still()
     assert "another-admin-key" in register(lab)["auth"]["authorizedKeys"]
 
 

@@ -95,7 +95,7 @@ class History(RuleBasedStateMachine):
 
     @rule(index=_INDEX)
     def delete_something(self, index: int) -> None:
-        """Not what cannot be made again: the data, and the values that everything was made with."""
+        """Not what cannot be made again: the data, the key of all hashes, and the authority. A generated value is made anew."""
         there = [item for item in self.user.list(_DELETED) if item["kind"] != "PersistentVolumeClaim" and not _kept(item)]
         if there:
             item = there[index % len(there)]
@@ -133,6 +133,7 @@ class History(RuleBasedStateMachine):
             return
         self.images = dict.fromkeys(self.images, "1.9.3")
         self.spec["stopped"], self.spec["rollout"]["paused"] = False, False
+        self.spec["rollout"]["progressDeadlineSeconds"] = 600  # nothing is in haste any more
         self.apply()
         self.user.annotate("pryvplatform", "acme", **{"pryv.io/reconcile": "at the end"})
         self.user.wait_ready()
@@ -151,7 +152,7 @@ class History(RuleBasedStateMachine):
 
 
 def _kept(item: Object) -> bool:
-    return item["metadata"]["labels"].get("pryv.io/purpose") not in (None, "config")
+    return item["metadata"]["labels"].get("pryv.io/purpose") not in (None, "config", "generated")
 
 
 def _without_traces(found: dict[str, Any]) -> dict[str, Any]:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import base64
 import datetime as dt
+from collections.abc import Callable, Iterator
 
 import pytest
 from cryptography import x509
 from cryptography.x509.verification import PolicyBuilder, Store
 
 from pryv_operator.reconcile import authority
+from tests.api.operator_process import OperatorProcess
 from tests.api.platforms import PlatformUser
 from tests.api.test_main_job import COMPONENTS, rolled
+from tests.cluster.control_plane import ControlPlane
+from tests.cluster.waiting import wait_until
 
 PROXIES = {name for name in COMPONENTS if name.endswith("reverse-proxy")}
 NODE = {"reg/register", "reg/dns", "reg/mail", "co1/core", "co1/mfa", "co1/preview", "co1/hfs", "co1/webhooks"}
@@ -38,6 +42,60 @@ def test_a_private_authority_is_made_and_trusted(standing: PlatformUser) -> None
 
 
 @pytest.mark.long
+def test_paused_no_authority_is_made_or_told_of(user: PlatformUser, operator: OperatorProcess) -> None:
+    issuer = make_issuer()
+    tls_secret(user, "mine", authority.make_certificate(issuer, NAMES, now()))
+    user.apply_platform(tls={"secretName": "mine", "caBundle": issuer.pem})
+    user.wait_ready()
+    user.wait_still()
+    secrets, events = user.versions("secrets"), len(user.events())
+    user.apply_platform(rollout={"paused": True})
+    user.wait_reason("Paused")
+    user.look_again()
+    before = user.get("pryvplatform", "acme")
+    # It is looked at as often as any other platform.
+    operator.wait_passes(2 * len(user.control_plane.api.get("/apis/pryv.io/v1alpha1/pryvplatforms")["items"]), seconds=120)
+    assert user.get("pryvplatform", "acme") == before
+    user.look_again()
+    assert user.get("pryvplatform", "acme")["status"] == before["status"]
+    assert moved(secrets, user.versions("secrets")) == {"PryvPlatform/acme"}
+    since = sorted((each["eventTime"], each["reason"]) for each in user.events())[events:]
+    assert {reason for _, reason in since} == {"Paused", "PrivateCertificate"}
+    user.apply_platform(rollout={"paused": False})
+    user.wait_ready()
+    assert told(user, "acme-private-ca-1") == 1
+
+
+def moved(before: dict[str, str], after: dict[str, str]) -> set[str]:
+    return {name for name in before | after if before.get(name) != after.get(name)}
+
+
+@pytest.mark.long
+def test_an_authority_that_cannot_be_read_is_passed_over(user: PlatformUser, standing: PlatformUser) -> None:
+    standing.settle()
+    user.apply({
+        "apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/tls",
+        "metadata": {"name": "acme-private-ca-1", "labels": standing.get("secret", "acme-private-ca-1")["metadata"]["labels"]},
+        "stringData": {"tls.crt": "rubbish", "tls.key": "rubbish"},
+    })  # fmt: skip
+    user.apply_platform()
+    user.wait_ready()
+    user.wait_still()
+    ca = certificates(user, "acme-private-ca-2")[0]
+    chain = certificates(user, "acme-private-tls-1")
+    verifier = PolicyBuilder().store(Store([ca])).build_server_verifier(x509.DNSName("co1.pryv.acme.test"))
+    verifier.verify(chain[0], chain[1:])
+    assert text(user, "acme-private-ca-1", "tls.crt") == "rubbish"
+    assert told(user, "acme-private-ca-2") == 1
+    assert told(user, "acme-private-ca-1") == 0
+
+
+def told(user: PlatformUser, secret: str) -> int:
+    """How many events say that a Secret was made."""
+    return sum(each["reason"] == "CertificateMade" and f"made {secret} " in each["message"] for each in user.events())
+
+
+@pytest.mark.long
 def test_an_absent_certificate_holds_back_the_reverse_proxies_only(user: PlatformUser) -> None:
     issuer = make_issuer()
     user.apply_platform(tls={"secretName": "mine", "caBundle": issuer.pem})
@@ -52,7 +110,7 @@ def test_an_absent_certificate_holds_back_the_reverse_proxies_only(user: Platfor
     # A renewed one rolls the reverse proxies, and nothing else.
     tls_secret(user, "mine", authority.make_certificate(issuer, NAMES, now()))
     user.until_rolled(before, PROXIES)
-    user.wait_ready()
+    user.wait_still()
     assert rolled(before, user.pods()) == PROXIES
     # Taken away again: what runs keeps running.
     pods = user.pods()
@@ -77,10 +135,9 @@ def test_a_role_may_have_a_certificate_of_its_own(user: PlatformUser) -> None:
     assert mounted(user, template(user, "sw/reverse-proxy"), "/app/conf")["secret/pryv.acme.test-bundle.crt"] == pair.chain
     tls_secret(user, "web", authority.make_certificate(issuer, ["sw.pryv.acme.test"], now()))
     user.until_rolled(before, {"sw/reverse-proxy"})
-    user.wait_ready()
+    user.wait_still()
     assert rolled(before, user.pods()) == {"sw/reverse-proxy"}
-    warnings = {each["reason"]: each["message"] for each in user.get("pryvplatform", "acme")["status"]["warnings"]}
-    assert "mfa.pryv.acme.test" in warnings["CertificateNames"]
+    assert "mfa.pryv.acme.test" in user.wait_warning("CertificateNames")
 
 
 @pytest.mark.long
@@ -97,8 +154,7 @@ def test_a_certificate_that_cannot_serve_says_why(user: PlatformUser) -> None:
     user.wait_pods(COMPONENTS - PROXIES)
     tls_secret(user, "mine", authority.make_certificate(issuer, ["pryv.acme.test"], now()))
     user.wait_ready()
-    warnings = {each["reason"]: each["message"] for each in user.get("pryvplatform", "acme")["status"]["warnings"]}
-    assert "*.pryv.acme.test" in warnings["CertificateNames"]
+    assert "*.pryv.acme.test" in user.wait_warning("CertificateNames")
 
 
 @pytest.mark.long
@@ -107,6 +163,94 @@ def test_an_issuer_without_cert_manager_says_so(user: PlatformUser) -> None:
     condition = user.wait_reason("CertManagerNotInstalled")
     assert "cert-manager" in condition["message"]
     user.wait_pods(COMPONENTS - PROXIES)
+
+
+CERT_MANAGER = {
+    "apiVersion": "apiextensions.k8s.io/v1",
+    "kind": "CustomResourceDefinition",
+    "metadata": {"name": "certificates.cert-manager.io"},
+    "spec": {
+        "group": "cert-manager.io",
+        "scope": "Namespaced",
+        "names": {"kind": "Certificate", "plural": "certificates", "singular": "certificate"},
+        "versions": [
+            {
+                "name": "v1",
+                "served": True,
+                "storage": True,
+                "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}},
+            }
+        ],
+    },
+}
+
+
+@pytest.fixture
+def cert_manager(control_plane: ControlPlane) -> Iterator[Callable[[], None]]:
+    """Installs what cert-manager says of Certificates; there is nobody who makes any."""
+    api, definitions = control_plane.api, "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+    served = "/apis/cert-manager.io/v1/certificates"
+
+    def install() -> None:
+        api.create(definitions, CERT_MANAGER)
+        wait_until(lambda: api.answer("GET", served)[0] == 200, "Certificates to be served", seconds=60)
+
+    yield install
+    api.delete(f"{definitions}/certificates.cert-manager.io")
+    wait_until(lambda: api.answer("GET", served)[0] == 404, "Certificates to be gone", seconds=60)
+
+
+@pytest.mark.long
+def test_an_issuer_is_asked_and_its_certificate_followed(user: PlatformUser, cert_manager: Callable[[], None]) -> None:
+    issuer = make_issuer()
+    asked = {"issuerRef": {"name": "letsencrypt", "kind": "ClusterIssuer"}, "caBundle": issuer.pem}
+    user.apply_platform(tls=asked)
+    user.wait_reason("CertManagerNotInstalled")
+    cert_manager()
+    user.wait_reason("WaitingForCertificate")
+    user.wait_pods(COMPONENTS - PROXIES)
+    assert user.get("certificate", "acme-tls")["spec"] == {
+        "secretName": "acme-tls",
+        "dnsNames": NAMES,
+        "issuerRef": {"name": "letsencrypt", "kind": "ClusterIssuer", "group": "cert-manager.io"},
+    }
+    tls_secret(user, "acme-tls", authority.make_certificate(issuer, NAMES, now()))
+    user.wait_ready()
+    user.wait_still()
+    before = user.pods()
+    assert before.keys() == COMPONENTS
+    renewed = authority.make_certificate(issuer, NAMES, now())
+    tls_secret(user, "acme-tls", renewed)
+    user.until_rolled(before, PROXIES)
+    user.wait_still()
+    assert rolled(before, user.pods()) == PROXIES
+    conf = mounted(user, template(user, "co1/reverse-proxy"), "/app/conf")
+    assert conf["secret/pryv.acme.test-bundle.crt"] == renewed.chain
+    user.apply_platform()
+    user.wait_ready()
+    user.wait_still()
+    assert user.find("certificate", "acme-tls") is None
+    assert text(user, "acme-tls", "tls.crt") == renewed.chain
+
+
+@pytest.mark.long
+def test_cert_manager_that_goes_is_told_and_takes_nothing_along(user: PlatformUser, cert_manager: Callable[[], None]) -> None:
+    issuer = make_issuer()
+    cert_manager()
+    tls_secret(user, "acme-tls", authority.make_certificate(issuer, NAMES, now()))
+    user.apply_platform(tls={"issuerRef": {"name": "letsencrypt"}, "caBundle": issuer.pem})
+    user.wait_ready()
+    user.wait_still()
+    before = user.pods()
+    user.control_plane.kubectl("delete", "crd", "certificates.cert-manager.io", "--wait=true")
+    user.look_again()
+    user.wait_reason("CertManagerNotInstalled")
+    assert user.pods() == before
+    cert_manager()
+    user.look_again()
+    user.wait_ready()
+    assert user.find("certificate", "acme-tls")
+    assert user.pods() == before
 
 
 def now() -> dt.datetime:

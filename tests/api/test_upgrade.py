@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.api.operator_process import OperatorProcess
-from tests.api.platforms import PlatformUser, platform
+from tests.api.platforms import WRITTEN, PlatformUser, platform
 from tests.cluster.waiting import wait_until
 
 #: The keys in there were made for these files, and are used nowhere else.
@@ -34,13 +34,11 @@ def test_an_upgrade_rolls_nothing(user: PlatformUser, operator: OperatorProcess,
     finally:
         operator.start()
     user.wait_ready()
-    user.wait_passes(operator, 2)
+    user.wait_still()
     assert pods_and_templates(user) == before
-    resting = user.versions()
-    writes = operator.writes()
-    user.wait_passes(operator, 3)
-    assert user.versions() == resting
-    assert operator.writes() == writes
+    resting = at_rest(user)
+    user.let_look(3)
+    assert at_rest(user) == resting
 
 
 def owned(item: dict[str, Any], uid: str) -> dict[str, Any]:
@@ -51,6 +49,11 @@ def owned(item: dict[str, Any], uid: str) -> dict[str, Any]:
 def apply_as_the_operator(user: PlatformUser, objects: list[dict[str, Any]]) -> None:
     body = json.dumps({"apiVersion": "v1", "kind": "List", "items": objects})
     user.kubectl("apply", "--server-side", "--field-manager=pryv-operator", "-f", "-", stdin=body)
+
+
+def at_rest(user: PlatformUser) -> tuple[dict[str, str], int]:
+    """Versions of what the operator writes, and how many events it has told."""
+    return user.versions(f"{WRITTEN},controllerrevisions"), len(user.events())
 
 
 def all_ready(user: PlatformUser) -> bool:

@@ -100,9 +100,9 @@ class ControlPlane:
         _write_private(path, json.dumps(config, indent=1))
         return path
 
-    def start_server(self, name: str, command: Sequence[str | Path]) -> ServerProcess:
+    def start_server(self, name: str, command: Sequence[str | Path], *, grace_seconds: float = _GRACE_SECONDS) -> ServerProcess:
         """Start one more server that ends with this control plane."""
-        server = ServerProcess(name, command, self._run_folder, env=self._environment(), grace_seconds=_GRACE_SECONDS)
+        server = ServerProcess(name, command, self._run_folder, env=self._environment(), grace_seconds=grace_seconds)
         self._servers.append(server)
         return server
 

@@ -82,11 +82,12 @@ class ServerProcess:
             self._supervisor.stdin.write(supervise.KILL if abruptly else supervise.TERMINATE)
         self._supervisor.stdin.close()
 
-    def stop(self, *, abruptly: bool = False) -> None:
-        """Stop the server and wait for its end: at most the grace time, then it is killed. May be called twice."""
+    def stop(self, *, abruptly: bool = False) -> int:
+        """Stop the server and wait for its end: at most the grace time, then it is killed. Gives its exit code. May be called twice."""
         self.ask_to_stop(abruptly=abruptly)
         try:
             self._supervisor.wait(self._grace_seconds + 5)
         except subprocess.TimeoutExpired:
             self._supervisor.kill()
             self._supervisor.wait()
+        return int(self._supervisor.returncode)

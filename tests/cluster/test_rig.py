@@ -127,9 +127,14 @@ def test_claim_that_nobody_serves_keeps_its_pod_pending(
         _claim("data", "1Gi", storageClassName="simulated-never"),
         _with_claim(_workload("StatefulSet", "db", "example.com/db:1"), "data"),
     )
-    unscheduled = wait(lambda: _condition(pod("db-0"), "PodScheduled"), "the scheduler to look at the pod")
-    assert unscheduled["status"] == "False"
-    assert "unbound immediate PersistentVolumeClaims" in unscheduled["message"]
+
+    def unscheduled() -> bool:
+        """The scheduler may not know the claim yet when it looks first."""
+        condition = _condition(pod("db-0"), "PodScheduled")
+        assert condition.get("status") != "True"
+        return "unbound immediate PersistentVolumeClaims" in condition.get("message", "")
+
+    wait(unscheduled, "the scheduler to blame the claim")
 
 
 @pytest.mark.parametrize("by", ["tag", pytest.param("annotation", marks=pytest.mark.long), pytest.param("label", marks=pytest.mark.long)])
@@ -168,8 +173,8 @@ def test_pod_that_waits_for_its_mount_and_gets_it(
     apply(_misbehaving_pod("waits-for-mount", by))
     wait(lambda: _waits_for(pod("one")) == "ContainerCreating", "the pod to wait")
     assert pod("one")["status"]["phase"] == "Pending"
-    events = control_plane.kubectl("get", "events", f"--namespace={namespace}", "-o", "jsonpath={.items[*].reason}")
-    assert "FailedMount" in events.stdout
+    get_reasons = ("get", "events", f"--namespace={namespace}", "-o", "jsonpath={.items[*].reason}")
+    wait(lambda: "FailedMount" in control_plane.kubectl(*get_reasons).stdout, "the event")
     if by == "annotation":
         control_plane.kubectl("annotate", "pod/one", f"{BEHAVIOUR}-", f"--namespace={namespace}")
         wait(lambda: _is_ready(pod("one")), "the pod to get ready")

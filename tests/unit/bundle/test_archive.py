@@ -258,14 +258,14 @@ def test_hostile_archives_are_refused_by_name_in_little_memory(name: str, peak: 
     data = make()
     tracemalloc.reset_peak()
     before = tracemalloc.get_traced_memory()[0]
-    started = time.monotonic()
+    started = time.process_time()
     with pytest.raises(ArchiveError, match=words) as failure:
         leader_of(data)
     assert failure.value.reason in reason.split("|")
     assert len(str(failure.value)) < 400
     assert str(failure.value).isprintable()
     assert peak() - before < MEMORY_LIMIT
-    assert time.monotonic() - started < 10
+    assert time.process_time() - started < 10
 
 
 def test_the_largest_archive_that_is_read_takes_little_memory(peak: Callable[[], int]) -> None:
@@ -312,12 +312,12 @@ def test_contents_are_never_quoted() -> None:
 
 
 def _answers(data: bytes) -> None:
-    started = time.monotonic()
+    started = time.process_time()
     try:
         leader_of(data)
     except (ArchiveError, LeaderError) as error:
         assert str(error)
-    assert time.monotonic() - started < 5
+    assert time.process_time() - started < 5
 
 
 GOOD = tar(archives.reg_master(SMALL_LEADER), folders=["reg-master"])

@@ -308,9 +308,9 @@ class TestFolders:
 
     def test_finding_among_many_is_quick(self) -> None:
         paths = [f"{number}/{name}" for number in range(5000) for name in ("conf/platform.yml", "data/core/pryv.yml")]
-        started = time.monotonic()
+        started = time.process_time()
         assert len(find_leaders(paths)) == 5000
-        assert time.monotonic() - started < 2
+        assert time.process_time() - started < 2
 
 
 class TestErrors:
@@ -374,10 +374,10 @@ class TestErrors:
         bomb = "\n".join(["vars:", "  G:", "    settings:", "      A:", "        value:", *(f"          {line}" for line in lines)])
         long = f"vars: {{G: {{settings: {{A: {{value: [&a {'x' * 100_000}, {'*a, ' * 50_000}]}}}}}}}}"
         for text in (bomb, long):
-            started = time.monotonic()
+            started = time.process_time()
             with pytest.raises(LeaderError, match="all values together"):
                 _leader({"conf/platform.yml": text.encode()})
-            assert time.monotonic() - started < 3
+            assert time.process_time() - started < 3
 
 
 _JSON = st.recursive(
