@@ -198,6 +198,11 @@ def test_stop(user: PlatformUser) -> None:
     user.apply_platform()
     user.wait_ready()
     claims = {item["metadata"]["uid"] for item in user.list("pvc")}
+    user.apply_platform(stopped=True)
+    user.wait_reason("Stopped")
+    assert user.pods() == {}
+    user.apply_platform()
+    user.wait_ready()
     user.delete("pryvplatform", "acme")
     user.until_gone("pods")
     user.apply_platform()
