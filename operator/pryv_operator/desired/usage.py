@@ -47,7 +47,7 @@ class Usage:
             else:
                 used.update(*(matcher.find_matches_as_strings(piece) for piece in _pieces(text)))
         for name, value in self._values():
-            for text in _texts(value):
+            for text in texts_in(value):
                 used |= {found for piece in _pieces(text) for found in matcher.find_matches_as_strings(piece) if found != name}
         return frozenset(used)
 
@@ -67,13 +67,14 @@ def _pieces(text: str) -> Iterator[str]:
         yield well_formed(text[start : start + _PIECE + _OVERLAP])
 
 
-def _texts(value: Any) -> Iterator[str]:
+def texts_in(value: Any) -> Iterator[str]:
+    """Every text in a value, names of entries too."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, Mapping):
         for key, child in value.items():
             yield key
-            yield from _texts(child)
+            yield from texts_in(child)
     elif isinstance(value, list):
         for child in value:
-            yield from _texts(child)
+            yield from texts_in(child)

@@ -10,6 +10,7 @@ from typing import Any, Final, Literal
 from pryv_operator.bundle.builtin import RELEASES, load_release
 from pryv_operator.bundle.bundle import UNSET, Bundle, Json, Unset, Variable, VariableType
 from pryv_operator.bundle.leader import Leader
+from pryv_operator.desired.usage import texts_in
 from pryv_operator.migrate import values
 from pryv_operator.migrate.report import ImportRefusedError, Note
 from pryv_operator.migrate.shipped import is_shipped_default
@@ -124,12 +125,12 @@ class _Takeover:
         """A value in which a secret appears again is one itself."""
         secrets = [text for text in self._secrets.values() if len(text) >= _RECOGNISABLE]
         for name, value in list(self._variables.items()):
-            if any(secret in text for text in _texts(value) for secret in secrets):
+            if any(secret in text for text in texts_in(value) for secret in secrets):
                 del self._variables[name]
                 self._keep_secret(self._names.place(name), value if isinstance(value, str) else stringify(value))
                 self._notes.append(Note("check", name, "the value of a secret stands in it, so it is a secret as a whole"))
         for name, value in list(self._in_templates.items()):
-            if any(secret in text for text in _texts(value) for secret in secrets):
+            if any(secret in text for text in texts_in(value) for secret in secrets):
                 del self._in_templates[name]
 
     # --- all other values ---
@@ -276,20 +277,8 @@ def _used(target: Bundle, leader: Leader, given: Mapping[str, Json]) -> Iterator
             if name not in found and (name in text or variable in text or variable in found):
                 found.add(name)
                 default = target.variables[variable].default if variable in target.variables else None
-                pending += [*_texts(given.get(name)), *_texts(None if default is UNSET else default)]
+                pending += [*texts_in(given.get(name)), *texts_in(None if default is UNSET else default)]
     yield from found
-
-
-def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for key, child in value.items():
-            yield key
-            yield from _texts(child)
-    elif isinstance(value, list):
-        for child in value:
-            yield from _texts(child)
 
 
 def _says_the_same(value: Json, default: Json, kind: VariableType) -> bool:
