@@ -76,7 +76,7 @@ def user(control_plane: ControlPlane, operator: OperatorProcess, namespace: str)
 
 @pytest.fixture(scope="session")
 def standing(control_plane: ControlPlane, operator: OperatorProcess) -> Iterator[PlatformUser]:
-    """A platform that many tests share. Each begins with `settle`, which costs nothing when all is as it should be."""
+    """A platform that many tests share. Each begins with `settle`, which costs one pass when all is as it should be."""
     with new_namespace(control_plane) as name:
         someone = PlatformUser(control_plane, name)
         yield someone

@@ -13,6 +13,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+import pryv_operator
 from tests.api.fixtures import install_chart
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.simulated_nodes import SimulatedNodes
@@ -71,7 +72,7 @@ def start_nursery(control_plane: ControlPlane) -> Path:
     """Where operators come from; gives its socket."""
     # A socket's path has 107 bytes at most, and a run's folder may be deep.
     path = Path(tempfile.gettempdir()) / f"nursery-{os.getpid()}-{secrets.token_hex(4)}"
-    server = control_plane.start_server("nursery", [sys.executable, Path(nursery.__file__), path])
+    server = control_plane.start_server("nursery", [sys.executable, Path(nursery.__file__), path, Path(pryv_operator.__file__).parents[1]])
 
     def ready() -> bool:
         server.check_alive()

@@ -1,6 +1,7 @@
 """Starts operators quickly: loads the program once, and forks a process of its own for each that is asked for.
 
-Run as ``python nursery.py SOCKET``. An order is one line of JSON: ``{"log": path, "arguments": [...]}``; the answer is the process id.
+Run as ``python nursery.py SOCKET FOLDER``, with the folder that has the program.
+An order is one line of JSON: ``{"log": path, "arguments": [...]}``; the answer is the process id.
 Nothing runs in this process before the fork: each operator begins with an event loop, connections and a memory of its own.
 """
 
@@ -62,4 +63,5 @@ def _run(log: str, arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
+    sys.path.insert(0, sys.argv[2])
     main(sys.argv[1])
