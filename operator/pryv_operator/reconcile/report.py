@@ -87,14 +87,14 @@ def _verdict(findings: Findings, checked: Mapping[str, Sequence[Health]]) -> _Ve
     wrong = (*wanted.problems, *([findings.refused] if findings.refused else []))
     if wrong:
         return _Verdict("False", "False", "True", joined(wrong))
+    if findings.paused:
+        return _Verdict("False", "False", "False", _would_apply(findings.paused))
     if wanted.waiting:
         return _Verdict("False", "True", "False", joined(wanted.waiting))
     states = [each for listed in checked.values() for each in listed]
     failed = [each.problem for each in states if each.problem and each.failed]
     unready = [each.problem for each in sorted(states, key=lambda each: not each.held_up) if each.problem and not each.failed]
     certificate = findings.certificate_problem
-    if findings.paused:
-        return _Verdict("False", "False", "False", _would_apply(findings.paused))
     if findings.stopped:
         return _Verdict("False", *_stopping(states))
     if findings.rolled and findings.rolled.decision.kind in _STOPPED_ROLLOUTS:

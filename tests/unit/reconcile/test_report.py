@@ -214,3 +214,14 @@ def test_components_are_named_as_people_know_them() -> None:
     """Also where the platform is named like an instance of its own."""
     wanted = desired(inputs(platform("acme-reg-x")))
     assert of(desired=wanted, situation=Situation({})).conditions[0].message.startswith("reg/reverse-proxy: ")
+
+
+def test_under_a_pause_nothing_is_waited_for_that_only_an_apply_would_bring() -> None:
+    """A platform that is new and paused has no Services, and nobody makes them."""
+    awaiting = replace(DESIRED, objects=(), waiting=(Problem("WaitingForServices", "waiting for the cluster IP of acme-reg"),))
+    status = of(desired=awaiting, paused=("Service acme-reg",))
+    assert {kind: conditions(status)[kind] for kind in ("Ready", "Reconciling", "Stalled", "Paused")} == {
+        "Ready": "False", "Reconciling": "False", "Stalled": "False", "Paused": "True"
+    }  # fmt: skip
+    ready = next(each for each in status.conditions if each.type == "Ready")
+    assert (ready.reason, "Service acme-reg" in ready.message) == ("Paused", True)
