@@ -269,7 +269,8 @@ class PlatformUser:
         labels = {"app.kubernetes.io/managed-by": "pryv-operator", "pryv.io/platform": name, "pryv.io/purpose": "config"}
         for _ in range(count):
             leftover = f"leftover-{secrets.token_hex(4)}"
-            self.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": leftover, "labels": labels}})
+            metadata = {"name": leftover, "labels": labels, "annotations": {"pryv.io/applied": "planted"}}
+            self.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata})
             wait_until(lambda: not self.find("configmap", leftover), "a pass", seconds=READY_SECONDS, every=POLL_SECONDS)  # noqa: B023
 
     def wait_others(self) -> None:

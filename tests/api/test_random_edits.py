@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import difflib
 import json
-import random
 import re
 from typing import Any
 
@@ -15,6 +14,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from tests.api.platforms import Object, PlatformUser
+from tests.examples import seed_of_run
 
 _KINDS = "services,configmaps,secrets,networkpolicies,deployments,statefulsets"
 #: So many edits in a row, then the test waits until the operator has acted on the last of them; fewer in the middle of a run.
@@ -94,7 +94,7 @@ _SPECS = st.fixed_dictionaries(
 def test_random_edits_end_in_a_fresh_install(user: PlatformUser, pytestconfig: pytest.Config) -> None:
     """Bursts of edits, one as soon as the one before was taken; then the operator is let to come to a view of the last one."""
     count = pytestconfig.getoption("--edits") or (500 if pytestconfig.getoption("--long") else 50)
-    seed = pytestconfig.getoption("--edits-seed") or random.SystemRandom().randrange(2**32)
+    seed = seed_of_run(pytestconfig.getoption("--edits-seed"))
     print(f"{count} edits, seed {seed}")
     user.secret("keys", admin="planted-admin-key", smtp="planted-smtp-pass")
     last: Object = {}

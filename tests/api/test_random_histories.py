@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import random
 from typing import Any
 
 import hypothesis
@@ -17,6 +16,7 @@ from tests.api.platforms import Object, PlatformUser
 from tests.api.test_random_edits import differences, what_is_there
 from tests.cluster.api_client import ApiError
 from tests.cluster.waiting import wait_until
+from tests.examples import seed_of_run
 
 #: (histories, steps of each).
 FEW, MANY = (1, 12), (6, 30)
@@ -173,7 +173,7 @@ def _without_traces(found: dict[str, Any]) -> dict[str, Any]:
 def test_random_histories_end_in_a_fresh_install(user: PlatformUser, operator: OperatorProcess, pytestconfig: pytest.Config) -> None:
     count, steps = MANY if pytestconfig.getoption("--long") else FEW
     count = pytestconfig.getoption("--histories") or count
-    seed = pytestconfig.getoption("--edits-seed") or random.SystemRandom().randrange(2**32)
+    seed = seed_of_run(pytestconfig.getoption("--edits-seed"))
     print(f"{count} histories of {steps} steps, seed {seed}")
     History.user, History.operator = user, operator
     phases = (Phase.generate,)  # each history costs a platform: none is tried again to make it smaller

@@ -45,12 +45,10 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
   resources: [pryvplatforms/status]
   verbs: [patch]
 - apiGroups: [""]
-  resources: [configmaps, secrets, services]
+  # Claims are never deleted; but where OwnerReferencesPermissionEnforcement is on (OpenShift), only who may delete an object may change its
+  # owner references, which say whether the cluster deletes it with the platform (deletionPolicy).
+  resources: [configmaps, secrets, services, persistentvolumeclaims]
   verbs: [get, list, watch, create, patch, delete]
-# Data: never deleted.
-- apiGroups: [""]
-  resources: [persistentvolumeclaims]
-  verbs: [get, list, watch, create, patch]
 - apiGroups: [""]
   resources: [pods]
   verbs: [list, watch]

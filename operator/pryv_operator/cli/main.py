@@ -13,7 +13,6 @@ from typing import Annotated, Final
 import typer
 from kubernetes.aio.client import Configuration
 from kubernetes.aio.config import ConfigException
-from yaml import YAMLError
 
 from pryv_operator import __version__
 from pryv_operator.cli import log, process
@@ -102,7 +101,7 @@ def run(
 async def _run(path: Path | None, context: str | None, options: process.Options) -> bool:
     try:
         configuration: Configuration = client.in_cluster() if path is None else await client.kubeconfig(path, context)
-    except (ConfigException, OSError, YAMLError) as error:
+    except (ConfigException, OSError) as error:
         raise typer.BadParameter(f"the cluster's credentials cannot be read: {error}") from None
     leadership = options.leadership()
     async with client.Cluster(configuration, leadership) as cluster:

@@ -48,17 +48,17 @@ async def kubeconfig(path: Path, context: str | None = None) -> Configuration:
     Raises:
         ConfigException: it is no kubeconfig, or which context is meant is not clear.
     """
-    with path.open() as file:
-        document = yaml.safe_load(file)
-    if not isinstance(document, dict):
-        raise config.ConfigException(f"{path} is no kubeconfig")
+    with path.open("rb") as file:
+        content = file.read()
     configuration = Configuration()
     try:
+        document = yaml.safe_load(content.decode())
         contexts = sorted(str(each["name"]) for each in document.get("contexts") or ())
         if context is None and len(contexts) > 1:
             raise config.ConfigException(f"{path} has several contexts: name one of {', '.join(contexts)} with --context")
+        # Files that it names are looked for beside it.
         await config.load_kube_config(config_file=str(path), context=context, client_configuration=configuration, persist_config=False)
-    except (AttributeError, KeyError, TypeError, ValueError):  # what the library makes of a malformed file, which it may quote
+    except (AttributeError, KeyError, TypeError, ValueError, yaml.YAMLError):  # whose words may quote what is in it
         raise config.ConfigException(f"{path} is no kubeconfig: its context, cluster or user is missing or malformed") from None
     return configuration
 

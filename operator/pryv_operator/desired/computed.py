@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from pryv_operator.desired.inputs import PLACEHOLDER_NETWORK, Address
-from pryv_operator.platform import names
+from pryv_operator.platform import names, vocabulary
 from pryv_operator.platform.layout import DEFAULT_HOSTING, Instance
 from pryv_operator.platform.problems import Problem
+from pryv_operator.platform.spec import CoreInstance
 
 _UNKNOWN = f"{PLACEHOLDER_NETWORK}254"
 
@@ -68,20 +70,40 @@ def placed(instances: tuple[Instance, ...], given: Mapping[str, Any], declared: 
 
     ``declared`` are the templates' own variables: those of 2019 know these names, and get them as they are.
     """
-    left, problems, found = dict(given), list[Problem](), list[Instance]()
+    left, problems, unfilled, found = dict(given), list[Problem](), list[str](), list[Instance]()
     for instance in instances:
         number = re.search(r"[0-9]+$", instance.name) if instance.role == names.CORE else None
         fields: dict[str, str] = {}
         for field, prefix, unsaid in _FIELDS_OF_2019 if number else ():
             name = prefix.format(int(number[0])) if number else ""
-            if name in declared or not isinstance(left.get(name), str):
+            if name in declared or name not in left:
                 continue
-            fields[field] = left.pop(name)
-            if getattr(instance, field) not in (unsaid, fields[field]):
+            value = left.pop(name)
+            if value in ("", name, vocabulary.UNSET):  # how the templates of then and now say "fill me in"
+                unfilled.append(name)
+                continue
+            problem = _no_field(instance, field, name, value)
+            if problem is None and getattr(instance, field) not in (unsaid, value):
                 where = f"spec.roles.core.instances[{instance.name}].{field}"
-                problems.append(Problem("DuplicateVariable", f"variables.{name} and {where} mean the same, and differ: keep one of them"))
+                problem = Problem("DuplicateVariable", f"variables.{name} and {where} mean the same, and differ: keep one of them")
+            problems += [problem] if problem else []
+            fields |= {} if problem else {field: value}
         found.append(replace(instance, **fields))  # type: ignore[arg-type]
+    if unfilled:
+        problems.append(Problem("MissingVariables", f"these variables need a value in spec.variables: {', '.join(sorted(unfilled))}"))
     return Placed(tuple(found), left, tuple(problems))
+
+
+def _no_field(instance: Instance, field: str, name: str, value: Any) -> Problem | None:
+    """Why a value cannot be a field of a core instance."""
+    try:
+        CoreInstance.model_validate({"name": instance.name, field: value})
+        if field == "address":
+            ipaddress.IPv4Address(value)
+    except ValueError:  # pydantic's is one
+        kind = "an IPv4 address" if field == "address" else "the name of a hosting: letters, digits, '-', '_' and '.'"
+        return Problem("InvalidVariable", f"variables.{name} must be {kind}")
+    return None
 
 
 def _cluster(instances: tuple[Instance, ...], finder: _Finder, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -31,7 +31,8 @@ _WORKLOADS: Final = ("Deployment", "StatefulSet")
 _MOVES: Final = ("resourceVersion", "generation", "managedFields")
 _REVISION: Final = "deployment.kubernetes.io/revision"
 _ATTEMPTS: Final = 5
-_ABOUT_NO_CONTENT: Final = re.compile(r'secrets (?:"[^"]+" )?is forbidden: (?:exceeded quota|failed quota|User )')
+_ABOUT_NO_CONTENT: Final = re.compile(r'[a-z.]+ (?:"[^"]+" )?is forbidden: (?:exceeded quota|failed quota|User )')
+_WEBHOOK: Final = re.compile(r'admission webhook "([^"]+)"')
 
 _Key = tuple[str, str]
 
@@ -197,12 +198,18 @@ def _key(item: Object) -> _Key:
 
 def refusal(item: Object, error: RefusedError) -> Problem:
     """What to say about an object that the API server does not take."""
-    # An admission webhook's words about a Secret could quote it; the API server's own about quotas and permissions do not.
-    quotable = item["kind"] != "Secret" or _ABOUT_NO_CONTENT.match(error.message)
-    why = error.message if quotable else error.reason
+    why = quotable(error) if item["kind"] == "Secret" else error.message
     return Problem(
         "Forbidden" if error.status == 403 else "Rejected", f"the API server refuses {item['kind']} {item['metadata']['name']}: {why}"
     )
+
+
+def quotable(error: RefusedError) -> str:
+    """What the API server says, without what may quote a Secret: an admission webhook's or policy's words, values that are invalid."""
+    if _ABOUT_NO_CONTENT.match(error.message):
+        return error.message
+    webhook = _WEBHOOK.match(error.message)
+    return f"admission webhook {webhook[1]} denies it" if webhook else error.reason
 
 
 async def _there(cluster: Cluster, platform: Platform, wanted: Changes, observed: Observed) -> dict[_Key, Object]:

@@ -314,7 +314,12 @@ async def _with_labels(cluster: Cluster, platform: Platform, there: Object, labe
         wanted = ", ".join(f"{key}={value}" for key, value in sorted(labels.items()))
         problem = f"Secret {name} is labelled as something else's: give it back its labels {wanted}; deleting it would lose its value"
         raise UnusableError(Problem("NameTaken", problem))
-    return there if platform.paused else await cluster.label(there, labels)
+    if platform.paused:
+        return there
+    try:
+        return await cluster.label(there, labels)
+    except RefusedError as error:
+        raise UnusableError(refusal({"kind": "Secret", **there}, error)) from None
 
 
 def _with_certificate(inputs: Inputs, name: str, secret: Object | None, now: dt.datetime) -> Inputs:

@@ -214,6 +214,13 @@ def last_applied(workload: Object) -> dt.datetime | None:
     return max(map(dt.datetime.fromisoformat, times), default=None)
 
 
+def unready_since(workload: Object, pods: Iterable[Object]) -> dt.datetime | None:
+    """When the newest of a workload's pods that are not ready got so; None when there is none."""
+    conditions = [_condition(pod, "Ready") for pod in pods if _selected(pod, workload) and not pod["metadata"].get("deletionTimestamp")]
+    times = [each["lastTransitionTime"] for each in conditions if each.get("status") == "False" and each.get("lastTransitionTime")]
+    return max(map(dt.datetime.fromisoformat, times), default=None)
+
+
 def _newest_event(events: Iterable[Object], kind: str, item: Object, *reasons: str, since: dt.datetime | None = None) -> Object | None:
     """The newest event about this very object: one that had its name before it is another."""
     metadata = item["metadata"]

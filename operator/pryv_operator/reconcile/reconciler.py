@@ -123,8 +123,7 @@ class Reconciler:
         if isinstance(bundle, Problem):
             return await self._write_status(resource, _only(bundle, resource, before, self._now()), before)
         observed, past = await asyncio.gather(observe.observe(self._cluster, platform), rolling.past_revisions(self._cluster, platform))
-        if not platform.paused:
-            await self._keep_or_release(platform, observed)
+        warnings = () if platform.paused else await self._keep_or_release(platform, observed)
         annotations = metadata.get("annotations") or {}
         try:
             gathered = await gather(
@@ -141,6 +140,7 @@ class Reconciler:
             )
         except UnusableError as error:
             return await self._write_status(resource, _only(error.problem, resource, before, self._now()), before)
+        gathered = replace(gathered, inputs=replace(gathered.inputs, warnings=(*gathered.inputs.warnings, *warnings)))
         outcome = await self._act(platform, resource, gathered, observed, past)
         await self._say_what_was_done(resource, gathered, outcome)
         situation = outcome.situation or await self._situation(platform, outcome.wanted, outcome.observed)
@@ -180,8 +180,7 @@ class Reconciler:
             changed = apply.changes(wanted.services, observed)
             if changed.wanted:
                 if wanted.complete:  # else the addresses of new Services have to be known first
-                    every = apply.changes([*wanted.services, *wanted.objects], observed)
-                    observed = await apply.judge(self._cluster, platform, every, observed)
+                    observed = await self._judge(platform, wanted, gathered, observed)
                     outcome = replace(outcome, observed=observed)
                 known = gathered.inputs.addresses
                 applied = await apply.apply_services(self._cluster, platform, changed, observed, known)
@@ -214,16 +213,44 @@ class Reconciler:
         await self._clean_up(platform, outcome, gathered, past)
         return outcome
 
-    async def _keep_or_release(self, platform: Platform, observed: Observed) -> None:
+    async def _judge(self, platform: Platform, wanted: Desired, gathered: Gathered, observed: Observed) -> Observed:
+        """Let the API server judge all of a change before its Services are applied; gives what is there.
+
+        Raises:
+            ApplyRefusedError: it does not take an object. Services that somebody has deleted are back nevertheless: pods need them.
+        """
+        try:
+            every = apply.changes([*wanted.services, *wanted.objects], observed)
+            return await apply.judge(self._cluster, platform, every, observed)
+        except ApplyRefusedError:
+            known = gathered.inputs.addresses
+            lost = [item for item in wanted.services if not observed.get("Service", item["metadata"]["name"])]
+            await apply.apply_services(self._cluster, platform, apply.changes(lost, observed), observed, known)
+            raise
+
+    async def _keep_or_release(self, platform: Platform, observed: Observed) -> tuple[Problem, ...]:
         """Owner references of claims and kept Secrets follow the deletionPolicy, whatever else is wrong with the platform.
 
-        All of them: those of instances that are no longer wanted too. Nothing is made, and no data is touched.
+        All of them: those of instances that are no longer wanted too. Nothing is made, and no data is touched. The answer says what could
+        not be done.
         """
+        refused: list[str] = []
         wanted = [] if platform.keeps_data else [platform.owner_reference()]
         kept = [item for item in observed.of_kind("Secret") if item["metadata"]["labels"].get(keys.PURPOSE) not in (None, "config")]
         for item in (*observed.of_kind("PersistentVolumeClaim"), *kept):
-            if item["metadata"].get("ownerReferences", []) != wanted and not item["metadata"].get("deletionTimestamp"):
+            if item["metadata"].get("ownerReferences", []) == wanted or item["metadata"].get("deletionTimestamp"):
+                continue
+            try:
                 await self._cluster.set_owners(item, wanted)
+            except RefusedError as error:
+                refused.append(f"{item['kind']} {item['metadata']['name']} ({error.reason})")
+        if not refused:
+            return ()
+        policy = platform.spec.deletion_policy or "Retain"
+        text = (
+            f"deletionPolicy: {policy} could not be brought to {', '.join(refused)}: the API server refuses to change its owner references"
+        )
+        return (Problem("DeletionPolicyRefused", text),)
 
     async def _clean_up(self, platform: Platform, outcome: _Outcome, gathered: Gathered, past: Sequence[Revision]) -> None:
         """Remove what nothing wants: the last step of a rollout. Configuration goes only when no pod template anywhere names it.
@@ -380,9 +407,8 @@ def _bug(resource: Object, error: Exception, before: PryvPlatformStatus, now: dt
 
 def _refused(resource: Object, error: RefusedError, before: PryvPlatformStatus, now: dt.datetime) -> PryvPlatformStatus:
     """The API server refuses something that every pass needs: a missing permission, a quota, an admission webhook."""
-    problem = Problem(
-        "Forbidden" if error.status == 403 else "Rejected", f"the API server refuses a request of the operator: {error.message}"
-    )
+    reason = "Forbidden" if error.status == 403 else "Rejected"
+    problem = Problem(reason, f"the API server refuses a request of the operator: {apply.quotable(error)}")
     return _interrupted(problem, resource, before, now)
 
 

@@ -62,7 +62,7 @@ def report(findings: Findings, before: PryvPlatformStatus, now: str) -> PryvPlat
         release=wanted.release,
         revision=findings.rolled.revision if findings.rolled else before.revision,
         roles_ready=_roles_ready(wanted.instances, checked) or before.roles_ready,
-        conditions=[_condition(kind, truth, why, findings.generation, before, now) for kind, truth, why in conditions],
+        conditions=[_condition(kind, truth, why, _speaks_of(kind, findings, before), before, now) for kind, truth, why in conditions],
         instances=instances,
         endpoints=_endpoints(wanted.instances, findings.domain) if wanted.instances else list(before.endpoints),
         warnings=_notices(wanted.warnings),
@@ -245,6 +245,12 @@ def _services(findings: Findings) -> list[ServiceAddress]:
         for name, address in sorted(findings.addresses.items())
         if not findings.services or name in findings.services
     ]
+
+
+def _speaks_of(kind: str, findings: Findings, before: PryvPlatformStatus) -> int:
+    """The generation that a condition is about: what was rendered before an interrupted pass says nothing of a newer spec."""
+    last = next((each for each in before.conditions if each.type == kind), None)
+    return last.observed_generation if last and findings.interrupted and kind == "ConfigRendered" else findings.generation
 
 
 def _condition(kind: str, truth: Truth, why: Problem, generation: int, before: PryvPlatformStatus, now: str) -> Condition:

@@ -15,7 +15,7 @@ from pryv_operator.desired.state import Desired
 from pryv_operator.platform import keys, names
 from pryv_operator.platform.spec import Rollout
 from pryv_operator.reconcile import apply, difference, history, observe, rollout
-from pryv_operator.reconcile.health import Situation, health, is_available, last_applied
+from pryv_operator.reconcile.health import Situation, health, is_available, last_applied, unready_since
 from pryv_operator.reconcile.history import Revision
 from pryv_operator.reconcile.observe import Observed
 from pryv_operator.reconcile.rollout import Decision, Policy, Progress, Template, Workload
@@ -87,8 +87,10 @@ async def roll(
         # All of it is judged before anything is written down, and that before anything is applied.
         later = _not_in([item for item in wanted.objects if item["kind"] in _WORKLOADS], changed)
         await apply.judge(cluster, platform, apply.changes(later, observed), observed)
+        # Earlier revisions may be pruned: this one says what they knew of migrated data.
+        so_far = migrated | (history.migrated(past) & {each.name for each in workloads})
         record = history.record(
-            platform, number, spec, wanted.objects, digest, history.fingerprints(inputs), unready=unready, migrated=migrated
+            platform, number, spec, wanted.objects, digest, history.fingerprints(inputs), unready=unready, migrated=so_far
         )
         current = await _made(cluster, platform, record)
     elif migrated - current.migrated:
@@ -182,6 +184,7 @@ def workloads_of(
                     migrates=plan.migrates,
                     migrated=plan.name in migrated,
                     settles=dt.timedelta(seconds=item["spec"].get("minReadySeconds", 0)),
+                    unready_since=unready_since(live, situation.pods) if live else None,
                 )
             )
     return found

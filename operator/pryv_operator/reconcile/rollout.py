@@ -38,6 +38,7 @@ class Workload:
     revision has none. ``ready``: all its pods run the live template and are available. ``since``: when that was applied.
     ``migrates``: it migrates its data when it starts, so that an older image may not be able to read them. ``migrated``: since the last
     good revision it was given another image than that one's. ``settles``: how long it has to be ready before it counts.
+    ``unready_since``: when its pod got unready, if it has one.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Workload:
     migrates: bool = False
     migrated: bool = False
     settles: dt.timedelta = dt.timedelta()
+    unready_since: dt.datetime | None = None
 
     @property
     def outdated(self) -> bool:
@@ -292,10 +294,7 @@ def _waiting(
     decision: Decision, busy: Sequence[Workload], ordered: Sequence[Workload], progress: Progress, policy: Policy, now: dt.datetime
 ) -> Decision:
     def deadline(each: Workload) -> dt.datetime:
-        """Counted from when it was changed, or what it may need: a store of its instance, say."""
-        causes = (other for other in ordered if other.touched and other.instance == each.instance and other.tier <= each.tier)
-        began = max((other.since or progress.began for other in causes), default=progress.began)
-        return max(began, progress.began) + policy.deadline + each.settles
+        return _awaited_since(each, ordered, progress) + policy.deadline + each.settles
 
     late = [each for each in busy if deadline(each) <= now]
     if late:
@@ -305,6 +304,20 @@ def _waiting(
         return replace(decision, kind="Failed", why=Problem("RolloutFailed", message))
     cause = busy[0].problem or Problem("Progressing", f"{busy[0].label} is not ready yet")
     return replace(decision, kind="Wait", why=cause, deadline=min(map(deadline, busy)))
+
+
+def _awaited_since(each: Workload, ordered: Sequence[Workload], progress: Progress) -> dt.datetime:
+    """Since when it is waited for: since it was changed, or what it may need (a store of its instance, say).
+
+    One that has been ready since then is given its time anew when it is not any more.
+    """
+    causes = [other for other in ordered if other.touched and other.instance == each.instance and other.tier <= each.tier]
+    times = [progress.began, each.since, *(other.since for other in causes)]
+    changed = each.since or progress.began
+    later = [other for other in ordered if other.touched and (other.instance, other.tier) != (each.instance, each.tier)]
+    if not each.touched or any(other.since and other.since > changed for other in later):
+        times.append(each.unready_since)
+    return max(time for time in times if time)
 
 
 def _at_the_end(decision: Decision, ordered: Sequence[Workload], progress: Progress) -> Decision:

@@ -229,3 +229,23 @@ def test_placeholders_are_distinct_however_many_services_there_are() -> None:
     assert len(set(ips)) == len(found) == 3000
     assert (ips[0], ips[249], ips[250], ips[-1]) == ("192.0.2.1", "192.0.2.250", "198.51.100.1", "198.18.8.194")
     assert "192.0.2.254" not in ips, "that one stands for an address that is awaited"
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        ({"CORE_1_IP_ADDRESS": "300.1; evil\n"}, "InvalidVariable"),
+        ({"CORE_1_IP_ADDRESS": 7}, "InvalidVariable"),
+        ({"CORE_HOSTING_1": "two words"}, "InvalidVariable"),
+        ({"CORE_1_IP_ADDRESS": "CORE_1_IP_ADDRESS"}, "MissingVariables"),
+        ({"CORE_1_IP_ADDRESS": "REPLACE_ME"}, "MissingVariables"),
+        ({"CORE_HOSTING_1": ""}, "MissingVariables"),
+    ],
+)
+def test_what_cannot_be_a_field_is_refused_by_the_name_that_was_written(given: dict[str, Any], reason: str) -> None:
+    found = placed(instances(platform().spec), given, ())
+    (problem,) = found.problems
+    assert problem.reason == reason
+    assert next(iter(given)) in problem.message
+    assert "evil" not in problem.message
+    assert found.instances == instances(platform().spec)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 import pytest
 
-from pryv_operator.reconcile.health import READY, Health, Situation, health, is_ready
+from pryv_operator.reconcile.health import READY, Health, Situation, health, is_ready, unready_since
 from pryv_operator.workload.model import Object
 from tests.unit.builders import texts
 
@@ -209,6 +210,18 @@ def test_what_could_not_be_made_before_the_workload_was_mended_tells_nothing() -
     assert reason(of(item, events=[before])) == "Progressing"
     after = event("StatefulSet", "acme-co1-core", "FailedCreate", "exceeded quota", "2026-01-01T00:10:00Z")
     assert reason(of(item, events=[before, after])) == "FailedCreate"
+
+
+def test_since_when_a_pod_is_not_ready() -> None:
+    def at(name: str, ready: str, when: str, **labels: str) -> Object:
+        found = pod(name, labels={"component": "core", **labels})
+        found["status"]["conditions"] = [{"type": "Ready", "status": ready, "lastTransitionTime": when}]
+        return found
+
+    there = [at("a", "False", "2026-01-01T00:05:00Z"), at("b", "True", "2026-01-01T00:09:00Z")]
+    other = at("c", "False", "2026-01-01T00:08:00Z", component="hfs")
+    assert unready_since(UNREADY, [*there, other]) == dt.datetime(2026, 1, 1, 0, 5, tzinfo=dt.UTC)
+    assert unready_since(UNREADY, [there[1], pod()]) is None
 
 
 def test_a_pod_that_was_put_out() -> None:

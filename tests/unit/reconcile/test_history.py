@@ -39,6 +39,16 @@ def test_data_may_be_migrated_by_any_revision_since_the_good_one() -> None:
     assert history.migrated(history.revisions(items)) == {"store-3", "store-4"}
 
 
+def test_pruning_forgets_no_migrated_data() -> None:
+    """A revision says what those before it knew: with a short history they are gone soon."""
+    items = [recorded(number=number, migrated=["store"] if number > 1 else []) for number in (1, 2, 3, 4)]
+    items[0]["metadata"]["annotations"] |= history.completed()
+    past = history.revisions(items)
+    gone = history.superfluous(past, 1)
+    assert [each.number for each in gone] == [2]
+    assert history.migrated([each for each in past if each not in gone]) == {"store"}
+
+
 def test_a_restart_belongs_to_the_revision() -> None:
     """What somebody does to a workload, or that it is gone, changes nothing of what is wanted."""
     restarted = desired(inputs(restart="co1/hfs@1"))

@@ -193,7 +193,10 @@ class TestGoingBack:
             assert (key in spec, spec.get(key)) == (key in source, source.get(key))
         assert past.restored_spec(recorded, spec) == spec
 
-    @given(st.from_regex(r"[a-z0-9]([-a-z0-9.]{0,20}[a-z0-9])?", fullmatch=True), st.from_regex(r"[-._a-zA-Z0-9]{1,20}", fullmatch=True))
+    @given(
+        st.from_regex(r"[a-z0-9]([-a-z0-9]{0,8}[a-z0-9])?([.][a-z0-9]([-a-z0-9]{0,8}[a-z0-9])?){0,2}", fullmatch=True),
+        st.from_regex(r"[-._a-zA-Z0-9]{1,20}", fullmatch=True),
+    )
     def test_secret_inputs_are_found_again(self, name: str, key: str) -> None:
         written = history.secret_input(platform(), "REGISTER_ADMIN_KEY", SecretKeyRef(name=name, key=key))
         assert past.secret_keys([written, past.TEMPLATES]) == {written: (name, key)}

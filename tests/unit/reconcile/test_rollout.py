@@ -177,7 +177,7 @@ def test_what_mends_a_component_does_not_wait_for_it() -> None:
 
 def test_what_a_change_takes_down_beside_it_is_waited_for() -> None:
     """A store that is ready itself, and a core that no longer is."""
-    core = at("co1/core", ready=False)
+    core = at("co1/core", ready=False, since=LONG_AGO)
     decision = next_step(done("co1/mongodb"), core, changed("co2/mongodb"))
     assert (decision.kind, decision.why.reason) == ("Wait", "CrashLoopBackOff")
     assert decision.deadline == JUST_NOW + dt.timedelta(seconds=600)
@@ -185,6 +185,23 @@ def test_what_a_change_takes_down_beside_it_is_waited_for() -> None:
     before = replace(GOOD, unready=frozenset({core.name}))
     assert next_step(done("co1/mongodb"), core, progress=before).kind == "Complete", "it was down before"
     assert next_step(done("reg/redis"), core).kind == "Complete", "it is elsewhere"
+
+
+def test_what_was_ready_gets_its_time_anew() -> None:
+    """A node that is drained in a long rollout is no failure of what was changed an hour ago."""
+    hour = {"since": LONG_AGO}
+    for each in (at("co1/nginx", ready=False, **hour), done("co1/core", ready=False, **hour)):
+        others = [done("co1/mongodb", **hour), done("co2/mongodb", since=NOW - dt.timedelta(minutes=30)), changed("co2/core")]
+        assert next_step(replace(each, unready_since=JUST_NOW), *others).kind == "Wait", each.label
+        assert next_step(replace(each, unready_since=LONG_AGO), *others).kind == "Failed", each.label
+    never_ready = replace(done("co1/core", ready=False, **hour), unready_since=JUST_NOW)
+    assert next_step(never_ready, changed("co2/core")).kind == "Failed", "it starts and ends again: it has not been ready since"
+
+
+def test_what_is_started_again_has_its_time() -> None:
+    """The platform was stopped for long after a change of its reverse proxies."""
+    started = [at("co1/mongodb", ready=False), at("co1/core", ready=False), done("co1/reverse-proxy", ready=False)]
+    assert next_step(*started, progress=GOOD).kind == "Wait"
 
 
 def test_what_has_to_be_ready_for_a_while_gets_that_time_too() -> None:
