@@ -9,7 +9,7 @@ from hypothesis import settings
 
 FULL = 100
 """With `--long`, where a test does not say otherwise."""
-FEW = 25
+FEW = 20
 _FEWEST = 10
 
 

@@ -14,6 +14,7 @@ from tests.cluster.waiting import wait_until
 LOAD_BALANCED = {role: {"service": {"type": "LoadBalancer"}} for role in ("reg-master", "core", "static")}
 
 
+@pytest.mark.long
 def test_a_load_balancer_is_waited_for_and_followed(user: PlatformUser) -> None:
     user.apply_platform(roles=LOAD_BALANCED)
     condition = user.wait_reason("WaitingForLoadBalancer")

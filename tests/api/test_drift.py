@@ -195,6 +195,7 @@ def test_a_status_that_is_wiped_is_written_again(running: PlatformUser) -> None:
     )
 
 
+@pytest.mark.long
 def test_retain_reaches_everything_that_is_kept(running: PlatformUser) -> None:
     """Claims of a core that is no longer wanted too, and while something else is wrong."""
     two = {"core": {"instances": [{"name": "co1"}, {"name": "co2"}]}}
@@ -208,6 +209,7 @@ def test_retain_reaches_everything_that_is_kept(running: PlatformUser) -> None:
     assert not [item["metadata"]["name"] for item in kept if "ownerReferences" in item["metadata"]]
 
 
+@pytest.mark.long
 def test_all_that_share_a_claim_can_move_to_another_node(running: PlatformUser) -> None:
     def node_of(component: str) -> str:
         return next(str(item["spec"]["nodeName"]) for item in running.list("pods", f"{MINE},pryv.io/component={component}"))

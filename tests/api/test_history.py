@@ -20,6 +20,8 @@ from tests.cluster.control_plane import ControlPlane
 from tests.cluster.fixtures import new_namespace
 from tests.cluster.waiting import wait_until
 
+pytestmark = pytest.mark.long
+
 SECRETS = {"REGISTER_ADMIN_KEY": {"secretKeyRef": {"name": "admin", "key": "key"}}}
 CANARY, ANOTHER = "canary-admin-key-1", "canary-admin-key-2"
 FIRST: dict[str, Any] = {"domain": "pryv.acme.test", "secrets": SECRETS}
@@ -121,7 +123,6 @@ def test_the_difference_shows_spec_files_and_pods(person: Person) -> None:
     assert person.gets("diff", "acme", "--revision", "3") == ""
 
 
-@pytest.mark.long
 def test_a_dry_run_writes_nothing(person: Person) -> None:
     before = person.user.get("pryvplatform", "acme")
     text = person.gets("rollback", "acme", "--to", "1", "--dry-run")
@@ -143,7 +144,6 @@ def test_what_cannot_be_is_refused(person: Person, arguments: tuple[str, ...], w
     assert why in person.is_refused(*arguments)
 
 
-@pytest.mark.long
 def test_who_may_not_read_secrets_is_told_so(person: Person) -> None:
     """The check needs the referenced Secrets; without them only ``--force`` goes on."""
     user = person.user
@@ -173,7 +173,6 @@ def test_a_revision_comes_back(person: Person) -> None:
     assert recorded(user, 4) == recorded(user, 1) == applied(user)
 
 
-@pytest.mark.long
 def test_a_secret_that_has_changed_since_is_named(person: Person) -> None:
     user = person.user
     user.secret("admin", key=ANOTHER)
@@ -191,7 +190,6 @@ def test_a_secret_that_has_changed_since_is_named(person: Person) -> None:
     assert person.gets("rollback", "acme", "--to", "2", "--dry-run")
 
 
-@pytest.mark.long
 def test_templates_and_generated_values_that_are_not_what_they_were(user: PlatformUser) -> None:
     compose = {f"{name}.yml": f"services:\n  {name}:\n    image: registry.acme.test/{name}:1\n" for name in ("core", "web")}
     compose["register.yml"] = (

@@ -25,7 +25,8 @@ _READ_ONLY = re.compile(r"(?:\$\{PRYV_CONF_ROOT\}/pryv|\.)/(?P<source>.+?)/?:(?P
 _READERS: dict[str, Callable[[str], Any]] = {".json": json.loads, ".yml": yaml.safe_load, ".hjson": hjson.loads}
 
 
-@pytest.mark.parametrize("release", [MOVED[0], *(pytest.param(release, marks=pytest.mark.long) for release in MOVED[1:])])
+@pytest.mark.long
+@pytest.mark.parametrize("release", MOVED)
 def test_an_imported_installation_gets_ready(user: PlatformUser, shared_pryv: Path, tmp_path: Path, release: str) -> None:
     source = shared_pryv / "releases" / release
     folder = source / "config-leader"

@@ -121,6 +121,7 @@ def pid(process: OperatorProcess) -> int:
     return found
 
 
+@pytest.mark.long
 def test_sigterm_hands_over(pair: Pair, user: PlatformUser) -> None:
     """The lease is given back, so that nobody waits for its end: two seconds at most, usually."""
     user.apply_platform()

@@ -61,6 +61,7 @@ def test_upload_size_rolls_proxies_core_and_hfs(standing: PlatformUser) -> None:
     assert rolled(before, standing.pods()) == {"reg/reverse-proxy", "co1/reverse-proxy", "sw/reverse-proxy", "co1/core", "co1/hfs"}
 
 
+@pytest.mark.long
 def test_another_core_leaves_the_first_one_alone(standing: PlatformUser) -> None:
     standing.settle()
     before = standing.pods()

@@ -196,6 +196,7 @@ def test_a_claim_that_nobody_provides(running: PlatformUser) -> None:
     wait_for_failure(running, {"ClaimPending"}, "acme-co7-mongodb-data")
 
 
+@pytest.mark.long
 def test_pod_security_that_admits_no_pod(running: PlatformUser) -> None:
     level = "pod-security.kubernetes.io/enforce"
     label_namespace(running, level, "restricted")

@@ -145,6 +145,7 @@ def test_a_bad_value_of_a_referenced_secret_is_put_back_without_rendering_again(
     assert not any(value in kept for value in ("first-value-1234", "second-value-5678"))
 
 
+@pytest.mark.long
 def test_a_stuck_pod_of_a_store_is_put_back(ready: PlatformUser) -> None:
     """A StatefulSet's pod that never gets ready is replaced all the same."""
     before = ready.pods()

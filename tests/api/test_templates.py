@@ -87,6 +87,7 @@ def test_a_config_map_that_appears_is_enough(user: PlatformUser, shared_pryv: Pa
     user.wait_ready()
 
 
+@pytest.mark.long
 def test_files_of_ones_own(user: PlatformUser) -> None:
     compose = "services:\n  {name}:\n    image: registry.acme.test/{name}:1\n    volumes:\n    - ./{name}/conf/:/app/conf/:ro\n"
     texts = {name: compose.replace("{name}", name) for name in ("register", "core", "web")}
