@@ -16,14 +16,16 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from pryv_operator.cluster import client
-from pryv_operator.cluster.resources import Object
-from pryv_operator.desired.inputs import Address, Certificate, Inputs, placeholder_addresses
+from pryv_operator.api import names
+from pryv_operator.api.kubernetes import Object
+from pryv_operator.api.platform import Platform
+from pryv_operator.api.spec import PryvPlatformSpec
+from pryv_operator.desired.inputs import Inputs
 from pryv_operator.desired.state import Desired, built_in, desired, generated_names
-from pryv_operator.platform import names
-from pryv_operator.platform.spec import PryvPlatformSpec
-from pryv_operator.workload import profiles
-from pryv_operator.workload.model import Platform
+from pryv_operator.kube import client
+from pryv_operator.objects import profiles
+from pryv_operator.pki.certificate import Certificate
+from pryv_operator.values.addresses import Address, placeholder_addresses
 from tests.api.fixtures import install_chart
 from tests.api.operator_process import OperatorProcess
 from tests.api.platforms import PlatformUser
@@ -33,7 +35,10 @@ from tests.cluster.simulated_nodes import SimulatedNodes
 from tests.cluster.waiting import wait_until
 
 ROUNDS = 7
-SPEC = {"domain": "pryv.acme.test", "roles": {"core": {"instances": [{"name": "co1"}, {"name": "co2"}]}, "reg-slave": {}}}
+SPEC = {
+    "domain": "pryv.acme.test",
+    "roles": {"core": {"instances": [{"name": "co1"}, {"name": "co2"}]}, "reg-slave": {}},
+}
 
 
 def main() -> int:
@@ -49,8 +54,12 @@ def _rendering_against_writing(cluster: ControlPlane) -> None:
     state = _desired()
     objects = [*state.services, *state.objects]
     render_seconds = _median(_desired)
-    write_seconds = statistics.median(_write_all(cluster, objects, f"bench-{number}") for number in range(3))
-    print(f"\nrendering and building all objects of 1.9.2 (2 cores, reg-slave; {len(objects)} objects, warm)")
+    write_seconds = statistics.median(
+        _write_all(cluster, objects, f"bench-{number}") for number in range(3)
+    )
+    print(
+        f"\nrendering and building all objects of 1.9.2 (2 cores, reg-slave; {len(objects)} objects, warm)"
+    )
     print(f"  desired():             {render_seconds * 1000:7.1f} ms")
     print(f"  writing them bare:     {write_seconds * 1000:7.1f} ms   (one POST each, 8 at a time)")
     print(f"  ratio:                 {render_seconds / write_seconds:7.3f}")
@@ -77,10 +86,16 @@ def _requests(cluster: ControlPlane, kubeconfig: Path) -> None:
     operator.wait_passes(1)
     writes = counts.line("a pass without a change")
     print("\ndeleted by hand                           back after (of three times)")
-    for kind, name in (("configmap", None), ("service", "acme-co1-core"), ("deployment", "acme-reg-register")):
+    for kind, name in (
+        ("configmap", None),
+        ("service", "acme-co1-core"),
+        ("deployment", "acme-reg-register"),
+    ):
         times = sorted(_back_after(user, kind, name) for _ in range(3))
         print(f"  {kind:38}  {times[0]:.2f} to {times[-1]:.2f} s")
-    print(f"\nmemory of the operator: {idle:.0f} MiB idle, {_memory(operator):.0f} MiB with one platform")
+    print(
+        f"\nmemory of the operator: {idle:.0f} MiB idle, {_memory(operator):.0f} MiB with one platform"
+    )
     operator.stop()
     if writes:
         raise SystemExit("a pass without a change must write nothing")
@@ -92,7 +107,12 @@ def _back_after(user: PlatformUser, kind: str, name: str | None) -> float:
     uid = user.get(kind, name)["metadata"]["uid"]
     user.delete(kind, name)
     gone = time.perf_counter()
-    wait_until(lambda: (user.find(kind, name) or {}).get("metadata", {}).get("uid", uid) != uid, f"{kind} {name}", seconds=60, every=0.01)
+    wait_until(
+        lambda: (user.find(kind, name) or {}).get("metadata", {}).get("uid", uid) != uid,
+        f"{kind} {name}",
+        seconds=60,
+        every=0.01,
+    )
     back = time.perf_counter() - gone
     user.wait_ready()
     return back
@@ -110,8 +130,12 @@ class _Counter:
         self._time = time.monotonic()
 
     def line(self, title: str) -> int:
-        reads, writes, passes = (now - start for now, start in zip(self._now(), self._start, strict=True))
-        print(f"  {title:38}  {reads:5}  {writes:6}  {passes:6}  {time.monotonic() - self._time:6.1f}")
+        reads, writes, passes = (
+            now - start for now, start in zip(self._now(), self._start, strict=True)
+        )
+        print(
+            f"  {title:38}  {reads:5}  {writes:6}  {passes:6}  {time.monotonic() - self._time:6.1f}"
+        )
         return writes
 
     def _now(self) -> tuple[int, int, int]:
@@ -123,7 +147,9 @@ def _desired() -> Desired:
     inputs = Inputs(
         platform=platform,
         bundle=built_in(platform),
-        secrets={name: "planted" + name.lower() for name in generated_names(platform, built_in(platform))},
+        secrets={
+            name: "planted" + name.lower() for name in generated_names(platform, built_in(platform))
+        },
         hash_key=b"key",
         addresses=_addresses(platform.name),
         certificate=Certificate("chain", "key"),
@@ -137,15 +163,31 @@ def _desired() -> Desired:
 def _addresses(platform_name: str) -> dict[str, Address]:
     """An address for every Service there could be."""
     instances = ("reg", "reg-slave", "co1", "co2", "sw")
-    inner = [names.workload(platform_name, instance, part) for instance in instances for part in profiles.KNOWN]
-    outer = [names.outside_service(platform_name, instance, udp=udp) for instance in instances for udp in (False, True)]
+    inner = [
+        names.workload(platform_name, instance, part)
+        for instance in instances
+        for part in profiles.KNOWN
+    ]
+    outer = [
+        names.outside_service(platform_name, instance, udp=udp)
+        for instance in instances
+        for udp in (False, True)
+    ]
     return placeholder_addresses(inner + outer)
 
 
 def _write_all(cluster: ControlPlane, objects: list[Object], namespace: str) -> float:
     """Apply the objects to a new namespace; gives the seconds of applying."""
     cluster.kubectl("create", "namespace", namespace)
-    seconds = asyncio.run(_apply_all(cluster, [{**item, "metadata": {**item["metadata"], "namespace": namespace}} for item in objects]))
+    seconds = asyncio.run(
+        _apply_all(
+            cluster,
+            [
+                {**item, "metadata": {**item["metadata"], "namespace": namespace}}
+                for item in objects
+            ],
+        )
+    )
     cluster.kubectl("delete", "namespace", namespace, "--wait=false")
     return seconds
 

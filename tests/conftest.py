@@ -14,7 +14,12 @@ pytest_plugins = ["tests.cluster.fixtures", "tests.api.fixtures"]
 
 _SHARED = Path(__file__).parents[2] / "shared" / "pryv"
 #: In CI the same examples each time: what fails there is of the change. Everybody else tries others.
-_COMMON = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow], "print_blob": True, "derandomize": "CI" in os.environ}
+_COMMON = {
+    "deadline": None,
+    "suppress_health_check": [HealthCheck.too_slow],
+    "print_blob": True,
+    "derandomize": "CI" in os.environ,
+}
 
 settings.register_profile("default", max_examples=FEW, **_COMMON)
 settings.register_profile("long", max_examples=FULL, **_COMMON)
@@ -23,11 +28,29 @@ settings.load_profile("default")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Options of the longer tests."""
-    parser.addoption("--long", action="store_true", help="also the tests marked long, and hypothesis with all its examples")
-    parser.addoption("--edits", type=int, help="random spec edits in a row against the real API server (50, with --long 500)")
-    parser.addoption("--histories", type=int, help="random histories against the real API server (1, with --long 6)")
-    parser.addoption("--every-write", action="store_true", help="freeze the leader at every write of an install and of a change (an hour)")
-    parser.addoption("--edits-seed", type=int, help="seed of the random spec edits, to repeat a run")
+    parser.addoption(
+        "--long",
+        action="store_true",
+        help="also the tests marked long, and hypothesis with all its examples",
+    )
+    parser.addoption(
+        "--edits",
+        type=int,
+        help="random spec edits in a row against the real API server (50, with --long 500)",
+    )
+    parser.addoption(
+        "--histories",
+        type=int,
+        help="random histories against the real API server (1, with --long 6)",
+    )
+    parser.addoption(
+        "--every-write",
+        action="store_true",
+        help="freeze the leader at every write of an install and of a change (an hour)",
+    )
+    parser.addoption(
+        "--edits-seed", type=int, help="seed of the random spec edits, to repeat a run"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -45,38 +45,83 @@ class Demo:
     def _bring_up(self) -> None:
         self._step("A namespace, a Secret with the administrator's key, and the platform")
         self._kubectl("create", "namespace", NAMESPACE)
-        self._kubectl("-n", NAMESPACE, "create", "secret", "generic", "acme-admin", "--from-literal=key=only-for-the-demo-1")
+        self._kubectl(
+            "-n",
+            NAMESPACE,
+            "create",
+            "secret",
+            "generic",
+            "acme-admin",
+            "--from-literal=key=only-for-the-demo-1",
+        )
         print(SAMPLE.read_text())
         self._kubectl("apply", "-n", NAMESPACE, "-f", str(SAMPLE))
-        self._kubectl("-n", NAMESPACE, "wait", "--for=condition=Ready", "pryvplatform/acme", "--timeout=180s")
+        self._kubectl(
+            "-n", NAMESPACE, "wait", "--for=condition=Ready", "pryvplatform/acme", "--timeout=180s"
+        )
         self._kubectl("-n", NAMESPACE, "get", "pryvplatforms")
 
     def _show_objects(self) -> None:
         self._step("What it is made of")
         for role in ("reg-master", "core", "static"):
             print(f"\n  role {role}")
-            self._kubectl("-n", NAMESPACE, "get", "deployments,statefulsets,pvc", "-l", f"pryv.io/role={role}", "--no-headers")
-        kinds = ("services", "configmaps", "secrets", "networkpolicies", "persistentvolumeclaims", "deployments", "statefulsets")
+            self._kubectl(
+                "-n",
+                NAMESPACE,
+                "get",
+                "deployments,statefulsets,pvc",
+                "-l",
+                f"pryv.io/role={role}",
+                "--no-headers",
+            )
+        kinds = (
+            "services",
+            "configmaps",
+            "secrets",
+            "networkpolicies",
+            "persistentvolumeclaims",
+            "deployments",
+            "statefulsets",
+        )
         counts = {kind: len(self._items(kind)) for kind in kinds}
         print("\n  " + ", ".join(f"{count} {kind}" for kind, count in counts.items()))
 
     def _show_file(self) -> None:
-        self._step(f"An excerpt of a rendered file: {SHOWN_FILE} (a secret went into it, so it is kept in a Secret; masked here)")
+        self._step(
+            f"An excerpt of a rendered file: {SHOWN_FILE} (a secret went into it, so it is kept in a Secret; masked here)"
+        )
         template = self._json("get", "deployment", "acme-reg-register")["spec"]["template"]["spec"]
         (volume,) = (each for each in template["volumes"] if each["name"] == "register-conf")
-        names = [source["secret"]["name"] for source in volume["projected"]["sources"] if "secret" in source]
-        print(f"  Secret {names[0]}: the pod template names it, so new content is a new name, and a rollout")
+        names = [
+            source["secret"]["name"]
+            for source in volume["projected"]["sources"]
+            if "secret" in source
+        ]
+        print(
+            f"  Secret {names[0]}: the pod template names it, so new content is a new name, and a rollout"
+        )
         data = self._json("get", "secret", names[0])["data"]
         text = _decoded(next(iter(data.values())))
         service = json.loads(text)["service"]
-        print("  " + json.dumps({"service": {key: service[key] for key in ("name", "register", "api")}}, indent=2).replace("\n", "\n  "))
+        print(
+            "  "
+            + json.dumps(
+                {"service": {key: service[key] for key in ("name", "register", "api")}}, indent=2
+            ).replace("\n", "\n  ")
+        )
 
     def _change(self, title: str, change: Callable[[], None], expected: set[str]) -> None:
         self._step(f"{title}: only what it touches is rolled")
         before = self._pods()
         change()
-        wait_until(lambda: self._pods().keys() == before.keys() and self._rolled(before) >= expected, "the rollout", seconds=120)
-        self._kubectl("-n", NAMESPACE, "wait", "--for=condition=Ready", "pryvplatform/acme", "--timeout=120s")
+        wait_until(
+            lambda: self._pods().keys() == before.keys() and self._rolled(before) >= expected,
+            "the rollout",
+            seconds=120,
+        )
+        self._kubectl(
+            "-n", NAMESPACE, "wait", "--for=condition=Ready", "pryvplatform/acme", "--timeout=120s"
+        )
         rolled = self._rolled(before)
         print(f"  rolled:    {', '.join(sorted(rolled))}")
         print(f"  untouched: {', '.join(sorted(before.keys() - rolled))}")
@@ -93,7 +138,9 @@ class Demo:
 
     def _pods(self) -> dict[str, str]:
         return {
-            f"{item['metadata']['labels']['pryv.io/instance']}/{item['metadata']['labels']['pryv.io/component']}": item["metadata"]["uid"]
+            f"{item['metadata']['labels']['pryv.io/instance']}/{item['metadata']['labels']['pryv.io/component']}": item[
+                "metadata"
+            ]["uid"]
             for item in self._items("pods")
             if not item["metadata"].get("deletionTimestamp")
         }
@@ -103,15 +150,23 @@ class Demo:
         return {name for name in before if now.get(name) != before[name]}
 
     def _items(self, kind: str) -> list[dict[str, Any]]:
-        items: list[dict[str, Any]] = self._json("get", kind, "-l", "app.kubernetes.io/managed-by=pryv-operator")["items"]
+        items: list[dict[str, Any]] = self._json(
+            "get", kind, "-l", "app.kubernetes.io/managed-by=pryv-operator"
+        )["items"]
         return items
 
     def _json(self, *arguments: str) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(self._cluster.kubectl("-n", NAMESPACE, *arguments, "-o", "json").stdout)
+        found: dict[str, Any] = json.loads(
+            self._cluster.kubectl("-n", NAMESPACE, *arguments, "-o", "json").stdout
+        )
         return found
 
     def _kubectl(self, *arguments: str) -> None:
-        print(f"  $ kubectl {' '.join(arguments)}".replace(str(SAMPLE), "manifests/samples/platform.yaml"))
+        print(
+            f"  $ kubectl {' '.join(arguments)}".replace(
+                str(SAMPLE), "manifests/samples/platform.yaml"
+            )
+        )
         for line in self._cluster.kubectl(*arguments, seconds=240).stdout.rstrip().splitlines():
             print(f"  {line}")
 

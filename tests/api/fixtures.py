@@ -27,15 +27,27 @@ def chart_kubeconfig(control_plane: ControlPlane) -> Path:
     return install_chart(control_plane)
 
 
-def install_chart(control_plane: ControlPlane, release: str = "pryv-operator", *values: str) -> Path:
+def install_chart(
+    control_plane: ControlPlane, release: str = "pryv-operator", *values: str
+) -> Path:
     """Install the chart, without a pod of its own, and take its ServiceAccount's token."""
-    helm(control_plane, "install", release, str(CHART), f"--namespace={OPERATOR_NAMESPACE}", "--create-namespace", *values)
+    helm(
+        control_plane,
+        "install",
+        release,
+        str(CHART),
+        f"--namespace={OPERATOR_NAMESPACE}",
+        "--create-namespace",
+        *values,
+    )
     wait_until(
         lambda: control_plane.kubectl("get", "pryvplatforms", "-A", check=False).returncode == 0,
         "the CRD to be served",
         seconds=30,
     )
-    token = control_plane.kubectl("create", "token", release, f"--namespace={OPERATOR_NAMESPACE}", "--duration=6h").stdout.strip()
+    token = control_plane.kubectl(
+        "create", "token", release, f"--namespace={OPERATOR_NAMESPACE}", "--duration=6h"
+    ).stdout.strip()
     return control_plane.kubeconfig_for_token(token, release)
 
 
@@ -55,10 +67,15 @@ def helm(control_plane: ControlPlane, *arguments: str) -> str:
 
 @pytest.fixture(scope="session")
 def operator(
-    control_plane: ControlPlane, simulated_nodes: SimulatedNodes, chart_kubeconfig: Path, cluster_echo: Callable[[str], None]
+    control_plane: ControlPlane,
+    simulated_nodes: SimulatedNodes,
+    chart_kubeconfig: Path,
+    cluster_echo: Callable[[str], None],
 ) -> Iterator[OperatorProcess]:
     """A running operator that watches all namespaces."""
-    process = OperatorProcess(control_plane, chart_kubeconfig, "--gather-seconds=0.2", "--resync-seconds=5")
+    process = OperatorProcess(
+        control_plane, chart_kubeconfig, "--gather-seconds=0.2", "--resync-seconds=5"
+    )
     process.start()
     cluster_echo("operator ready")
     yield process
@@ -67,7 +84,9 @@ def operator(
 
 
 @pytest.fixture
-def user(control_plane: ControlPlane, operator: OperatorProcess, namespace: str) -> Iterator[PlatformUser]:
+def user(
+    control_plane: ControlPlane, operator: OperatorProcess, namespace: str
+) -> Iterator[PlatformUser]:
     """Somebody with kubectl and a namespace."""
     someone = PlatformUser(control_plane, namespace)
     yield someone
@@ -90,7 +109,9 @@ def _operator_survives(request: pytest.FixtureRequest) -> Iterator[None]:
     if "operator" in request.fixturenames:
         process: OperatorProcess = request.getfixturevalue("operator")
         assert process.alive or process.stopped, f"the operator died:\n{process.log[-5000:]}"
-        assert "Traceback" not in process.log, process.log[process.log.index("Traceback") - 2000 :][:6000]
+        assert "Traceback" not in process.log, process.log[process.log.index("Traceback") - 2000 :][
+            :6000
+        ]
 
 
 def pretty(value: object) -> str:

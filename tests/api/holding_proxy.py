@@ -16,7 +16,7 @@ import aiohttp
 from aiohttp import web
 from multidict import CIMultiDict
 
-from pryv_operator.platform import keys
+from pryv_operator.api import labels_annotations as keys
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.waiting import wait_until
 
@@ -94,14 +94,18 @@ class HoldingProxy:
         held, self._hold = self._hold.held, None
         assert held is not None
         self._loop.call_soon_threadsafe(self._go_on.set)
-        wait_until(lambda: held.status, f"{held.method} {held.path} to be answered", seconds=30, every=0.01)
+        wait_until(
+            lambda: held.status, f"{held.method} {held.path} to be answered", seconds=30, every=0.01
+        )
         return held
 
     def _run(self, work: Coroutine[Any, Any, _Answer]) -> _Answer:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(_START_SECONDS)
 
     async def _start(self) -> None:
-        self._session = aiohttp.ClientSession(auto_decompress=False, timeout=aiohttp.ClientTimeout())
+        self._session = aiohttp.ClientSession(
+            auto_decompress=False, timeout=aiohttp.ClientTimeout()
+        )
         app = web.Application(client_max_size=2**24)
         app.router.add_route("*", "/{path:.*}", self._handle)
         self._runner = web.AppRunner(app, shutdown_timeout=0.1)
@@ -124,7 +128,11 @@ class HoldingProxy:
             await self._go_on.wait()
         headers = _without(incoming.headers)
         async with self._session.request(
-            request.method, self._target + incoming.path_qs, headers=headers, data=body or None, ssl=self._tls
+            request.method,
+            self._target + incoming.path_qs,
+            headers=headers,
+            data=body or None,
+            ssl=self._tls,
         ) as answer:
             if when == "after":
                 await answer.read()
@@ -142,7 +150,12 @@ class HoldingProxy:
 
     def _freeze_at(self, request: Request) -> str | None:
         hold = self._hold
-        if hold is None or hold.held or not request.writes or f"/namespaces/{hold.namespace}/" not in request.path:
+        if (
+            hold is None
+            or hold.held
+            or not request.writes
+            or f"/namespaces/{hold.namespace}/" not in request.path
+        ):
             return None
         hold.count += 1
         if hold.count < hold.number:
@@ -153,4 +166,6 @@ class HoldingProxy:
 
 
 def _without(headers: Any) -> CIMultiDict[str]:
-    return CIMultiDict((key, value) for key, value in headers.items() if key.lower() not in _LEFT_OUT)
+    return CIMultiDict(
+        (key, value) for key, value in headers.items() if key.lower() not in _LEFT_OUT
+    )

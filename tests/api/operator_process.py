@@ -27,7 +27,13 @@ _SERVING = re.compile(r"serving /healthz, /readyz and /metrics on 127\.0\.0\.1:(
 class OperatorProcess:
     """Start, ask, stop. ``log`` is everything it has written since its first start."""
 
-    def __init__(self, control_plane: ControlPlane, kubeconfig: Path, *arguments: str, name: str = "pryv-operator") -> None:
+    def __init__(
+        self,
+        control_plane: ControlPlane,
+        kubeconfig: Path,
+        *arguments: str,
+        name: str = "pryv-operator",
+    ) -> None:
         self._control_plane = control_plane
         self._name = name
         self._command: Sequence[str] = [
@@ -45,7 +51,9 @@ class OperatorProcess:
     def start(self) -> None:
         """Start, and wait until it is ready."""
         written = len(self.log)
-        self._server = self._control_plane.start_server(self._name, self._command, grace_seconds=GRACE_SECONDS)
+        self._server = self._control_plane.start_server(
+            self._name, self._command, grace_seconds=GRACE_SECONDS
+        )
 
         def ready() -> bool:
             assert self._server is not None
@@ -117,12 +125,19 @@ class OperatorProcess:
         return self._requests("GET")
 
     def _requests(self, methods: str) -> int:
-        pattern = re.compile(rf'pryv_operator_api_requests_total\{{code="\d+",method="(?:{methods})"\}} (\S+)')
+        pattern = re.compile(
+            rf'pryv_operator_api_requests_total\{{code="\d+",method="(?:{methods})"\}} (\S+)'
+        )
         return sum(int(float(count)) for count in pattern.findall(self.text("/metrics")))
 
     def passes(self) -> int:
         """Passes made so far, for whichever platform."""
-        return sum(int(float(count)) for count in re.findall(r"pryv_operator_passes_total\{[^}]*\} (\S+)", self.text("/metrics")))
+        return sum(
+            int(float(count))
+            for count in re.findall(
+                r"pryv_operator_passes_total\{[^}]*\} (\S+)", self.text("/metrics")
+            )
+        )
 
     def wait_passes(self, count: int, *, seconds: float = START_SECONDS) -> None:
         """Wait for some more passes, for whichever platform."""

@@ -18,7 +18,9 @@ from tests.cluster.waiting import wait_until
 Object = dict[str, Any]
 
 #: Kinds the operator writes, as kubectl names them.
-WRITTEN = "services,persistentvolumeclaims,configmaps,secrets,networkpolicies,deployments,statefulsets"
+WRITTEN = (
+    "services,persistentvolumeclaims,configmaps,secrets,networkpolicies,deployments,statefulsets"
+)
 MINE = "app.kubernetes.io/managed-by=pryv-operator"
 READY_SECONDS = 90
 POLL_SECONDS = 0.05
@@ -42,7 +44,9 @@ _KINDS: Final[dict[str, tuple[str, str, tuple[str, ...]]]] = {
     "leases": ("apis/coordination.k8s.io/v1", "Lease", ("lease",)),
     "pryvplatforms": ("apis/pryv.io/v1alpha1", "PryvPlatform", ("pryvplatform", "pryv")),
 }
-_PLURALS: Final = {word: plural for plural, (_, kind, others) in _KINDS.items() for word in (plural, kind, *others)}
+_PLURALS: Final = {
+    word: plural for plural, (_, kind, others) in _KINDS.items() for word in (plural, kind, *others)
+}
 
 
 class PlatformUser:
@@ -54,7 +58,9 @@ class PlatformUser:
 
     def kubectl(self, *arguments: str, stdin: str | None = None, check: bool = True) -> str:
         """Run kubectl in the namespace; gives its output (and its errors when not checked)."""
-        done = self.control_plane.kubectl("--namespace", self.namespace, *arguments, stdin=stdin, check=check)
+        done = self.control_plane.kubectl(
+            "--namespace", self.namespace, *arguments, stdin=stdin, check=check
+        )
         return done.stdout if check else done.stdout + done.stderr
 
     def apply(self, *objects: Object) -> None:
@@ -88,12 +94,16 @@ class PlatformUser:
 
     def secret(self, name: str, **data: str) -> None:
         """Apply a Secret."""
-        self.apply({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": data})
+        self.apply(
+            {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": data}
+        )
 
     def path(self, kind: str, name: str = "") -> str:
         """Where the API server has a kind of the namespace, or one object of it."""
         plural = _PLURALS[kind]
-        return f"/{_KINDS[plural][0]}/namespaces/{self.namespace}/{plural}" + (f"/{name}" if name else "")
+        return f"/{_KINDS[plural][0]}/namespaces/{self.namespace}/{plural}" + (
+            f"/{name}" if name else ""
+        )
 
     def get(self, kind: str, name: str) -> Object:
         """One object. Raises ApiError when there is none."""
@@ -111,12 +121,17 @@ class PlatformUser:
         found: list[Object] = []
         for plural in map(_PLURALS.__getitem__, kinds.split(",")):
             listed = self.control_plane.api.get(self.path(plural) + query)
-            found += [{"apiVersion": listed["apiVersion"], "kind": _KINDS[plural][1], **item} for item in listed["items"]]
+            found += [
+                {"apiVersion": listed["apiVersion"], "kind": _KINDS[plural][1], **item}
+                for item in listed["items"]
+            ]
         return found
 
     def patch(self, kind: str, name: str, change: Object, *, subresource: str = "") -> None:
         """A merge patch by somebody who is not the operator."""
-        self.control_plane.api.patch(self.path(kind, name) + (f"/{subresource}" if subresource else ""), change, MERGE_PATCH)
+        self.control_plane.api.patch(
+            self.path(kind, name) + (f"/{subresource}" if subresource else ""), change, MERGE_PATCH
+        )
 
     def json_patch(self, kind: str, name: str, *operations: Object) -> None:
         """The same with single operations, such as `{"op": "replace", "path": …, "value": …}`."""
@@ -134,7 +149,9 @@ class PlatformUser:
         """Delete an object, and wait until it is gone (another one of its name may be there by then)."""
         uid = self.get(kind, name)["metadata"]["uid"]
         # As kubectl does: what an object owns goes after it.
-        self.control_plane.api.text("DELETE", self.path(kind, name), {"propagationPolicy": "Background"})
+        self.control_plane.api.text(
+            "DELETE", self.path(kind, name), {"propagationPolicy": "Background"}
+        )
 
         def gone() -> bool:
             found = self.find(kind, name)
@@ -147,17 +164,30 @@ class PlatformUser:
 
         def current() -> Object | None:
             resource = self.get("pryvplatform", name)
-            found = [each for each in resource.get("status", {}).get("conditions", []) if each["type"] == kind]
-            return found[0] if found and found[0]["observedGeneration"] == resource["metadata"]["generation"] else None
+            found = [
+                each
+                for each in resource.get("status", {}).get("conditions", [])
+                if each["type"] == kind
+            ]
+            return (
+                found[0]
+                if found and found[0]["observedGeneration"] == resource["metadata"]["generation"]
+                else None
+            )
 
-        return wait_until(current, f"the condition {kind} of {name}", seconds=READY_SECONDS, every=POLL_SECONDS)
+        return wait_until(
+            current, f"the condition {kind} of {name}", seconds=READY_SECONDS, every=POLL_SECONDS
+        )
 
     def wait_observed(self, name: str = "acme") -> None:
         """Wait until the operator has made a pass for the current generation, whatever came of it."""
 
         def observed() -> bool:
             resource = self.get("pryvplatform", name)
-            return bool(resource.get("status", {}).get("observedGeneration") == resource["metadata"]["generation"])
+            return bool(
+                resource.get("status", {}).get("observedGeneration")
+                == resource["metadata"]["generation"]
+            )
 
         wait_until(observed, f"{name} to be observed", seconds=READY_SECONDS, every=POLL_SECONDS)
 
@@ -170,18 +200,26 @@ class PlatformUser:
 
         def found() -> Object | None:
             condition = self.condition()
-            return condition if condition["status"] == "False" and condition["reason"] != "Progressing" else None
+            return (
+                condition
+                if condition["status"] == "False" and condition["reason"] != "Progressing"
+                else None
+            )
 
         return wait_until(found, "the platform not to be ready", seconds=60, every=POLL_SECONDS)
 
-    def wait_reason(self, reason: str, name: str = "acme", seconds: float = READY_SECONDS) -> Object:
+    def wait_reason(
+        self, reason: str, name: str = "acme", seconds: float = READY_SECONDS
+    ) -> Object:
         """Wait until the Ready condition of the current generation gives a reason; gives the condition."""
         last: Object = {}
 
         def found() -> Object | None:
             nonlocal last
             resource = self.get("pryvplatform", name)
-            conditions = {each["type"]: each for each in resource.get("status", {}).get("conditions", [])}
+            conditions = {
+                each["type"]: each for each in resource.get("status", {}).get("conditions", [])
+            }
             last = conditions.get("Ready", {})
             current = last.get("observedGeneration") == resource["metadata"]["generation"]
             return last if current and last.get("reason") == reason else None
@@ -189,14 +227,23 @@ class PlatformUser:
         try:
             return wait_until(found, f"{name} to be {reason}", seconds=seconds, every=POLL_SECONDS)
         except TimeoutError as error:
-            raise AssertionError(f"{error}; it is {last.get('reason')}: {last.get('message')}") from None
+            raise AssertionError(
+                f"{error}; it is {last.get('reason')}: {last.get('message')}"
+            ) from None
 
     def wait_warning(self, reason: str, name: str = "acme") -> str:
         """Wait until the status has a warning of this reason; gives its message."""
 
         def found() -> str | None:
             status = self.get("pryvplatform", name).get("status", {})
-            return next((each["message"] for each in status.get("warnings", []) if each["reason"] == reason), None)
+            return next(
+                (
+                    each["message"]
+                    for each in status.get("warnings", [])
+                    if each["reason"] == reason
+                ),
+                None,
+            )
 
         return wait_until(found, f"the warning {reason}", seconds=READY_SECONDS, every=POLL_SECONDS)
 
@@ -205,30 +252,54 @@ class PlatformUser:
         return {_component(item): item["metadata"]["uid"] for item in self._living(labels)}
 
     def _living(self, labels: str = MINE) -> list[Object]:
-        return [item for item in self.list("pods", labels) if not item["metadata"].get("deletionTimestamp")]
+        return [
+            item
+            for item in self.list("pods", labels)
+            if not item["metadata"].get("deletionTimestamp")
+        ]
 
     def wait_pods(self, components: set[str]) -> None:
         """Wait until there are pods of exactly these components."""
-        wait_until(lambda: self.pods().keys() == components, f"pods of {sorted(components)}", seconds=60, every=POLL_SECONDS)
+        wait_until(
+            lambda: self.pods().keys() == components,
+            f"pods of {sorted(components)}",
+            seconds=60,
+            every=POLL_SECONDS,
+        )
 
     def versions(self, kinds: str = WRITTEN) -> dict[str, str]:
         """Kind and name → resourceVersion of everything the operator has written, and of the platforms."""
         items = [*self.list(kinds), *self.list("pryvplatforms", None)]
-        return {f"{item['kind']}/{item['metadata']['name']}": item["metadata"]["resourceVersion"] for item in items}
+        return {
+            f"{item['kind']}/{item['metadata']['name']}": item["metadata"]["resourceVersion"]
+            for item in items
+        }
 
     def written(self, kinds: str = WRITTEN) -> dict[str, str]:
         """Kind and name → everything the operator or another user has written, as a digest; what controllers say of it is left out."""
-        return {f"{item['kind']}/{item['metadata']['name']}": _digest(item) for item in self.list(kinds)}
+        return {
+            f"{item['kind']}/{item['metadata']['name']}": _digest(item) for item in self.list(kinds)
+        }
 
     def wait_running(self) -> None:
         """Wait until every workload runs its newest template: as many living pods as it should have, all ready, and no others."""
 
         def running() -> bool:
-            workloads, living = self.list("deployments,statefulsets"), [(_whose(pod), _is_ready(pod)) for pod in self._living()]
-            wanted = [(_whose(item), True) for item in workloads for _ in range(item["spec"]["replicas"])]
+            workloads, living = (
+                self.list("deployments,statefulsets"),
+                [(_whose(pod), _is_ready(pod)) for pod in self._living()],
+            )
+            wanted = [
+                (_whose(item), True) for item in workloads for _ in range(item["spec"]["replicas"])
+            ]
             return all(map(_is_rolled, workloads)) and sorted(living) == sorted(wanted)
 
-        wait_until(running, "all pods to be ready, and no others to live", seconds=READY_SECONDS, every=POLL_SECONDS)
+        wait_until(
+            running,
+            "all pods to be ready, and no others to live",
+            seconds=READY_SECONDS,
+            every=POLL_SECONDS,
+        )
 
     def wait_still(self, name: str = "acme") -> None:
         """Ready, and nothing moves any more, not even when the operator looks again: for what is no edit of the spec, too."""
@@ -240,7 +311,11 @@ class PlatformUser:
             self.look_again(name)
             if self.condition("RolloutComplete", name)["status"] != "True":
                 return False  # some count as available only after some seconds
-            now = {key: version for key, version in self.versions(f"{WRITTEN},pods").items() if not key.startswith("PryvPlatform/")}
+            now = {
+                key: version
+                for key, version in self.versions(f"{WRITTEN},pods").items()
+                if not key.startswith("PryvPlatform/")
+            }
             same, before = now == before, now
             return same
 
@@ -253,12 +328,18 @@ class PlatformUser:
         The status is made to say that nothing was observed yet: only a pass that has read it so says otherwise. The pass is asked for
         by the annotation; else, as that tries again what has failed, by a touch of one of the platform's Services.
         """
-        self.patch("pryvplatform", name, {"status": {"observedGeneration": 0}}, subresource="status")
+        self.patch(
+            "pryvplatform", name, {"status": {"observedGeneration": 0}}, subresource="status"
+        )
         if asking:
             self.annotate("pryvplatform", name, **{"pryv.io/reconcile": secrets.token_hex(4)})
         else:
             service = self.list("services", f"{MINE},pryv.io/platform={name}")[0]
-            self.annotate("service", service["metadata"]["name"], **{"example.com/touched": secrets.token_hex(4)})
+            self.annotate(
+                "service",
+                service["metadata"]["name"],
+                **{"example.com/touched": secrets.token_hex(4)},
+            )
         self.wait_observed(name)
 
     def let_look(self, count: int, name: str = "acme") -> None:
@@ -266,19 +347,36 @@ class PlatformUser:
 
         That is to remove a ConfigMap that is labelled as configuration of the platform, and that nothing names.
         """
-        labels = {"app.kubernetes.io/managed-by": "pryv-operator", "pryv.io/platform": name, "pryv.io/purpose": "config"}
+        labels = {
+            "app.kubernetes.io/managed-by": "pryv-operator",
+            "pryv.io/platform": name,
+            "pryv.io/purpose": "config",
+        }
         for _ in range(count):
             leftover = f"leftover-{secrets.token_hex(4)}"
-            metadata = {"name": leftover, "labels": labels, "annotations": {"pryv.io/applied": "planted"}}
+            metadata = {
+                "name": leftover,
+                "labels": labels,
+                "annotations": {"pryv.io/applied": "planted"},
+            }
             self.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata})
-            wait_until(lambda: not self.find("configmap", leftover), "a pass", seconds=READY_SECONDS, every=POLL_SECONDS)  # noqa: B023
+            wait_until(
+                lambda: not self.find("configmap", leftover),  # noqa: B023
+                "a pass",
+                seconds=READY_SECONDS,
+                every=POLL_SECONDS,
+            )
 
     def wait_others(self) -> None:
         """Wait until the platforms of other namespaces are gone or complete: what the operator counts is then of this one."""
 
         def at_rest() -> bool:
             items = self.control_plane.api.get("/apis/pryv.io/v1alpha1/pryvplatforms")["items"]
-            return all(_is_complete(item) for item in items if item["metadata"]["namespace"] != self.namespace)
+            return all(
+                _is_complete(item)
+                for item in items
+                if item["metadata"]["namespace"] != self.namespace
+            )
 
         wait_until(at_rest, "the other platforms to be at rest", seconds=READY_SECONDS)
 
@@ -295,13 +393,24 @@ class PlatformUser:
 
     def until_gone(self, kinds: str) -> None:
         """Wait until none of ours is left."""
-        wait_until(lambda: not self.list(kinds), f"all {kinds} to be gone", seconds=READY_SECONDS, every=POLL_SECONDS)
+        wait_until(
+            lambda: not self.list(kinds),
+            f"all {kinds} to be gone",
+            seconds=READY_SECONDS,
+            every=POLL_SECONDS,
+        )
 
     def unnamed(self) -> set[str]:
         """Configuration that nothing names: no workload, none of its former templates, no pod, and no revision of the history."""
-        holders = [*self.list("deployments,statefulsets,replicasets,pods"), *self.list("controllerrevisions", "pryv.io/platform")]
+        holders = [
+            *self.list("deployments,statefulsets,replicasets,pods"),
+            *self.list("controllerrevisions", "pryv.io/platform"),
+        ]
         text = json.dumps(holders)
-        there = {item["metadata"]["name"] for item in self.list("configmaps,secrets", f"{MINE},pryv.io/purpose=config")}
+        there = {
+            item["metadata"]["name"]
+            for item in self.list("configmaps,secrets", f"{MINE},pryv.io/purpose=config")
+        }
         return {name for name in there if name not in text}
 
     def wait_cleaned(self) -> None:
@@ -315,7 +424,11 @@ class PlatformUser:
 
     def events(self) -> list[Object]:
         """What the operator has told in events of the namespace."""
-        return [each for each in self.list("events", None) if each.get("reportingComponent") == "pryv.io/pryv-operator"]
+        return [
+            each
+            for each in self.list("events", None)
+            if each.get("reportingComponent") == "pryv.io/pryv-operator"
+        ]
 
     def delete_all(self) -> None:
         """Delete the namespace's platforms, and do not wait for it."""
@@ -332,7 +445,10 @@ def _whose(item: Object) -> tuple[str, str]:
 
 
 def _is_ready(pod: Object) -> bool:
-    return any(each["type"] == "Ready" and each["status"] == "True" for each in pod.get("status", {}).get("conditions", ()))
+    return any(
+        each["type"] == "Ready" and each["status"] == "True"
+        for each in pod.get("status", {}).get("conditions", ())
+    )
 
 
 def _is_rolled(workload: Object) -> bool:
@@ -340,15 +456,29 @@ def _is_rolled(workload: Object) -> bool:
     status, wanted = workload.get("status", {}), workload["spec"]["replicas"]
     if status.get("observedGeneration", 0) < workload["metadata"]["generation"]:
         return False
-    same = workload["kind"] == "Deployment" or not wanted or status.get("currentRevision") == status.get("updateRevision")
+    same = (
+        workload["kind"] == "Deployment"
+        or not wanted
+        or status.get("currentRevision") == status.get("updateRevision")
+    )
     updated = wanted if workload["kind"] == "StatefulSet" else status.get("updatedReplicas", 0)
-    return bool(same and wanted == updated == status.get("replicas", 0) == status.get("readyReplicas", 0))
+    return bool(
+        same and wanted == updated == status.get("replicas", 0) == status.get("readyReplicas", 0)
+    )
 
 
 def _is_complete(resource: Object) -> bool:
     """Whether a platform's status says that everything runs its newest configuration."""
-    found = [each for each in resource.get("status", {}).get("conditions", ()) if each["type"] == "RolloutComplete"]
-    return any(each["status"] == "True" and each["observedGeneration"] == resource["metadata"]["generation"] for each in found)
+    found = [
+        each
+        for each in resource.get("status", {}).get("conditions", ())
+        if each["type"] == "RolloutComplete"
+    ]
+    return any(
+        each["status"] == "True"
+        and each["observedGeneration"] == resource["metadata"]["generation"]
+        for each in found
+    )
 
 
 def _digest(item: Object) -> str:

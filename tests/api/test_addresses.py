@@ -11,7 +11,9 @@ from tests.api.test_main_job import rolled
 from tests.api.test_tls import mounted, template
 from tests.cluster.waiting import wait_until
 
-LOAD_BALANCED = {role: {"service": {"type": "LoadBalancer"}} for role in ("reg-master", "core", "static")}
+LOAD_BALANCED = {
+    role: {"service": {"type": "LoadBalancer"}} for role in ("reg-master", "core", "static")
+}
 
 
 @pytest.mark.long
@@ -30,7 +32,11 @@ def test_a_load_balancer_is_waited_for_and_followed(user: PlatformUser) -> None:
     assert zone["nameserver"] == [{"name": "dns1.pryv.acme.test", "ip": "203.0.113.2"}]
     assert zone["domain_A"] == "203.0.113.4"
     assert register(user)["net"]["hostings"] == {"hosting1": {"co1": {"ip": "203.0.113.3"}}}
-    assert not [each for each in user.get("pryvplatform", "acme")["status"]["warnings"] if each["reason"] == "NotReachableFromOutside"]
+    assert not [
+        each
+        for each in user.get("pryvplatform", "acme")["status"]["warnings"]
+        if each["reason"] == "NotReachableFromOutside"
+    ]
     before = user.pods()
     balance(user, "acme-co1", ip="203.0.113.33")
     user.until_rolled(before, {"reg/register", "reg/dns"})
@@ -52,7 +58,9 @@ def test_a_load_balancer_with_a_host_name_asks_for_an_address(user: PlatformUser
     condition = user.wait_reason("AddressRequired")
     assert "lb.cloud.test" in condition["message"]
     assert "spec.roles.static.address" in condition["message"]
-    user.apply_platform(roles={"static": {"service": {"type": "LoadBalancer"}, "address": "203.0.113.9"}})
+    user.apply_platform(
+        roles={"static": {"service": {"type": "LoadBalancer"}, "address": "203.0.113.9"}}
+    )
     user.wait_ready()
     assert register(user)["dns"]["staticDataInDomain"]["sw"]["ip"] == "203.0.113.9"
 
@@ -66,16 +74,34 @@ def test_a_reg_slave_is_a_second_name_server_with_its_own_redis(user: PlatformUs
     user.apply_platform(roles={"reg-slave": {}})
     user.wait_ready()
     assert rolled(before, user.pods()) == {"reg/register", "reg/dns"}
-    assert user.pods().keys() - before.keys() == {"reg-slave/reverse-proxy", "reg-slave/dns", "reg-slave/redis"}
+    assert user.pods().keys() - before.keys() == {
+        "reg-slave/reverse-proxy",
+        "reg-slave/dns",
+        "reg-slave/redis",
+    }
     zone = register(user)["dns"]
-    addresses = {item["metadata"]["name"]: item["spec"]["clusterIP"] for item in user.list("services")}
+    addresses = {
+        item["metadata"]["name"]: item["spec"]["clusterIP"] for item in user.list("services")
+    }
     assert zone["staticDataInDomain"]["reg2"]["ip"] == addresses["acme-reg-slave"]
-    assert [each["name"] for each in zone["nameserver"]] == ["dns1.pryv.acme.test", "dns2.pryv.acme.test"]
+    assert [each["name"] for each in zone["nameserver"]] == [
+        "dns1.pryv.acme.test",
+        "dns2.pryv.acme.test",
+    ]
     redis = mounted(user, template(user, "reg-slave/redis"), "/app/conf")["redis.conf"]
     assert f"replicaof {addresses['acme-reg-redis']} 6379" in redis
     policy = user.get("networkpolicy", "acme-reg-redis")["spec"]["ingress"]
-    callers = [each["podSelector"]["matchLabels"] for rule in policy for each in rule["from"] if "matchLabels" in each["podSelector"]]
-    assert {"pryv.io/component": "redis", "pryv.io/instance": "reg-slave", "pryv.io/platform": "acme"} in callers
+    callers = [
+        each["podSelector"]["matchLabels"]
+        for rule in policy
+        for each in rule["from"]
+        if "matchLabels" in each["podSelector"]
+    ]
+    assert {
+        "pryv.io/component": "redis",
+        "pryv.io/instance": "reg-slave",
+        "pryv.io/platform": "acme",
+    } in callers
     assert "4/4" in user.kubectl("get", "pryvplatforms")
     user.apply_platform()
     user.wait_ready()
@@ -101,21 +127,42 @@ def test_redis_is_published_to_a_slave_outside_of_the_cluster_only(user: Platfor
     assert service["metadata"]["annotations"]["lb.example.com/scheme"] == "private"
     assert service["spec"]["type"] == "LoadBalancer"
     assert service["spec"]["loadBalancerSourceRanges"] == ["198.51.100.7/32"]
-    assert [(each["port"], each["protocol"]) for each in service["spec"]["ports"]] == [(6379, "TCP")]
-    slices = wait_until(lambda: user.list("endpointslices", "kubernetes.io/service-name=acme-reg-redis-slave"), "its endpoints", seconds=30)
-    assert {each["targetRef"]["uid"] for found in slices for each in found["endpoints"]} == {user.pods()["reg/redis"]}
-    admitted = [each["ipBlock"]["cidr"] for rule in ingress(user) for each in rule["from"] if "ipBlock" in each]
+    assert [(each["port"], each["protocol"]) for each in service["spec"]["ports"]] == [
+        (6379, "TCP")
+    ]
+    slices = wait_until(
+        lambda: user.list("endpointslices", "kubernetes.io/service-name=acme-reg-redis-slave"),
+        "its endpoints",
+        seconds=30,
+    )
+    assert {each["targetRef"]["uid"] for found in slices for each in found["endpoints"]} == {
+        user.pods()["reg/redis"]
+    }
+    admitted = [
+        each["ipBlock"]["cidr"]
+        for rule in ingress(user)
+        for each in rule["from"]
+        if "ipBlock" in each
+    ]
     assert admitted == ["198.51.100.7/32"]
     assert register(user)["dns"]["staticDataInDomain"]["reg2"]["ip"] == "198.51.100.7"
     # Its own address is known to whoever asks, and nothing waits for it or restarts when it comes.
     before = user.pods()
     balance(user, "acme-reg-redis-slave", ip="203.0.113.77")
-    wait_until(lambda: told(user).get("acme-reg-redis-slave") == "203.0.113.77", "the address in the status", seconds=30)
+    wait_until(
+        lambda: told(user).get("acme-reg-redis-slave") == "203.0.113.77",
+        "the address in the status",
+        seconds=30,
+    )
     user.wait_still()
     assert user.pods() == before
     user.apply_platform()
     user.wait_ready()
-    wait_until(lambda: user.find("service", "acme-reg-redis-slave") is None, "the Service to go", seconds=30)
+    wait_until(
+        lambda: user.find("service", "acme-reg-redis-slave") is None,
+        "the Service to go",
+        seconds=30,
+    )
     assert not [each for rule in ingress(user) for each in rule["from"] if "ipBlock" in each]
 
 
@@ -126,13 +173,21 @@ def ingress(user: PlatformUser) -> list[dict[str, list[dict[str, dict[str, str]]
 
 def told(user: PlatformUser) -> dict[str, str | None]:
     """Load balancers' addresses in the status, by Service."""
-    return {each["name"]: each.get("loadBalancerIP") for each in user.get("pryvplatform", "acme")["status"]["services"]}
+    return {
+        each["name"]: each.get("loadBalancerIP")
+        for each in user.get("pryvplatform", "acme")["status"]["services"]
+    }
 
 
 def balance(user: PlatformUser, service: str, **ingress: str) -> None:
     """What a load balancer's controller would do."""
     wait_until(lambda: user.find("service", service), service, seconds=30)
-    user.patch("service", service, {"status": {"loadBalancer": {"ingress": [ingress]}}}, subresource="status")
+    user.patch(
+        "service",
+        service,
+        {"status": {"loadBalancer": {"ingress": [ingress]}}},
+        subresource="status",
+    )
 
 
 def register(user: PlatformUser) -> dict[str, dict[str, dict[str, object]]]:

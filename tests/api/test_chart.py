@@ -35,7 +35,11 @@ CRD = "pryvplatforms.pryv.io"
 EVERYTHING: Object = {
     "replicas": 3,
     "leaseSeconds": 30,
-    "image": {"repository": "registry.example.com/pryv-operator", "tag": f"1@sha256:{'0' * 64}", "pullPolicy": "Always"},
+    "image": {
+        "repository": "registry.example.com/pryv-operator",
+        "tag": f"1@sha256:{'0' * 64}",
+        "pullPolicy": "Always",
+    },
     "imagePullSecrets": [{"name": "login"}],
     "serviceAccount": {"create": True, "name": "runner", "annotations": {"example.com/a": "b"}},
     "watchNamespaces": ["default", "kube-public"],
@@ -87,7 +91,9 @@ class Helm:
     cluster: ControlPlane
     home: Path
 
-    def __call__(self, *args: str | Path, values: Object | None = None, check: bool = True) -> subprocess.CompletedProcess[str]:
+    def __call__(
+        self, *args: str | Path, values: Object | None = None, check: bool = True
+    ) -> subprocess.CompletedProcess[str]:
         """Run helm as the administrator. Raises HelmError when it fails and `check` is set."""
         done = subprocess.run(
             [self.cluster.binaries.helm, *args, *(["--values=-"] if values is not None else [])],
@@ -110,7 +116,9 @@ class Helm:
 @cache
 def _rendered(helm: Helm, values: str) -> str:
     """The objects as JSON; values too. Many tests look at the same ones."""
-    text = helm("template", "pryv-operator", CHART, "--namespace=home", values=json.loads(values)).stdout
+    text = helm(
+        "template", "pryv-operator", CHART, "--namespace=home", values=json.loads(values)
+    ).stdout
     return json.dumps([each for each in yaml.safe_load_all(text) if each])
 
 
@@ -152,7 +160,9 @@ def home(cluster: ControlPlane, own_helm: Helm) -> Iterator[str]:
     cluster.kubectl("delete", "namespace", name, "--wait=false")
 
 
-def install(helm: Helm, home: str, values: Object | None = None) -> subprocess.CompletedProcess[str]:
+def install(
+    helm: Helm, home: str, values: Object | None = None
+) -> subprocess.CompletedProcess[str]:
     done = helm("install", "pryv-operator", CHART, f"--namespace={home}", values=values or {})
     helm.cluster.kubectl("wait", "--for=condition=Established", "--timeout=30s", f"crd/{CRD}")
     return done
@@ -176,7 +186,11 @@ def container(objects: list[Object]) -> Object:
 
 def operators(objects: list[Object], kind: str) -> list[Object]:
     """Roles or bindings, but for those of the Lease."""
-    return [each for each in objects if each["kind"] == kind and each["metadata"]["name"] != "pryv-operator-lease"]
+    return [
+        each
+        for each in objects
+        if each["kind"] == kind and each["metadata"]["name"] != "pryv-operator-lease"
+    ]
 
 
 def granted(role: Object) -> dict[tuple[str, str], str]:
@@ -188,7 +202,9 @@ def granted(role: Object) -> dict[tuple[str, str], str]:
         for resource in rule["resources"]
     ]
     assert len(dict(pairs)) == len(pairs)
-    assert not any(key in rule for rule in role["rules"] for key in ("resourceNames", "nonResourceURLs"))
+    assert not any(
+        key in rule for rule in role["rules"] for key in ("resourceNames", "nonResourceURLs")
+    )
     return dict(pairs)
 
 
@@ -236,9 +252,17 @@ def test_two_operators_that_end_in_time_and_are_apart(helm: Helm) -> None:
     assert "strategy" not in deployment
     assert deployment["template"]["spec"]["terminationGracePeriodSeconds"] == 10
     assert labels.items() <= deployment["template"]["metadata"]["labels"].items()
-    (term,) = deployment["template"]["spec"]["affinity"]["podAntiAffinity"]["preferredDuringSchedulingIgnoredDuringExecution"]
-    assert term["podAffinityTerm"] == {"topologyKey": "kubernetes.io/hostname", "labelSelector": {"matchLabels": labels}}
-    assert only(objects, "PodDisruptionBudget")["spec"] == {"maxUnavailable": 1, "selector": {"matchLabels": labels}}
+    (term,) = deployment["template"]["spec"]["affinity"]["podAntiAffinity"][
+        "preferredDuringSchedulingIgnoredDuringExecution"
+    ]
+    assert term["podAffinityTerm"] == {
+        "topologyKey": "kubernetes.io/hostname",
+        "labelSelector": {"matchLabels": labels},
+    }
+    assert only(objects, "PodDisruptionBudget")["spec"] == {
+        "maxUnavailable": 1,
+        "selector": {"matchLabels": labels},
+    }
 
 
 def test_a_single_operator_may_be_evicted(helm: Helm) -> None:
@@ -251,11 +275,20 @@ def test_they_agree_by_a_lease_of_their_own(helm: Helm) -> None:
     """Two releases in one namespace do not stand in for each other."""
     for values in ({}, {"watchNamespaces": ["acme"]}):
         objects = helm.rendered(values)
-        (role,) = (each for each in objects if each["kind"] == "Role" and each["metadata"]["name"] == "pryv-operator-lease")
+        (role,) = (
+            each
+            for each in objects
+            if each["kind"] == "Role" and each["metadata"]["name"] == "pryv-operator-lease"
+        )
         assert role["metadata"]["namespace"] == "home"
         assert role["rules"] == [
             {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["create"]},
-            {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "resourceNames": ["pryv-operator"], "verbs": ["get", "update"]},
+            {
+                "apiGroups": ["coordination.k8s.io"],
+                "resources": ["leases"],
+                "resourceNames": ["pryv-operator"],
+                "verbs": ["get", "update"],
+            },
         ]
         assert "--lease-name=pryv-operator" in container(objects)["args"]
 
@@ -272,7 +305,10 @@ def test_arguments(helm: Helm) -> None:
         "--lease-seconds=15",
     ]
     assert made["image"].endswith("/pryv-operator:0.1.0")
-    assert made["resources"] == {"requests": {"cpu": "50m", "memory": "96Mi"}, "limits": {"memory": "256Mi"}}
+    assert made["resources"] == {
+        "requests": {"cpu": "50m", "memory": "96Mi"},
+        "limits": {"memory": "256Mi"},
+    }
 
 
 def test_all_values_arrive(helm: Helm) -> None:
@@ -317,7 +353,9 @@ def test_an_account_of_somebody_else(helm: Helm) -> None:
 
 
 def test_without_the_crd(helm: Helm) -> None:
-    assert "CustomResourceDefinition" not in [each["kind"] for each in helm.rendered({"crds": {"install": False}})]
+    assert "CustomResourceDefinition" not in [
+        each["kind"] for each in helm.rendered({"crds": {"install": False}})
+    ]
 
 
 @pytest.mark.parametrize(
@@ -355,20 +393,50 @@ def test_install_makes_what_the_operator_needs(installed: Helm) -> None:
     cluster = installed.cluster
     notes = installed("get", "notes", "pryv-operator", f"--namespace={OPERATOR_NAMESPACE}").stdout
     assert f"kubectl -n {OPERATOR_NAMESPACE} rollout status deployment/pryv-operator" in notes
-    assert get(cluster, "-n", OPERATOR_NAMESPACE, "deployment", "pryv-operator")["spec"]["replicas"] == 2
-    assert get(cluster, "-n", OPERATOR_NAMESPACE, "serviceaccount", "pryv-operator")["automountServiceAccountToken"] is False
-    document = {"apiVersion": "pryv.io/v1alpha1", "kind": "PryvPlatform", "metadata": {"name": "a"}, "spec": {"domain": "a.b"}}
-    cluster.kubectl("create", "-n", OPERATOR_NAMESPACE, "--dry-run=server", "-f-", stdin=json.dumps(document))
+    assert (
+        get(cluster, "-n", OPERATOR_NAMESPACE, "deployment", "pryv-operator")["spec"]["replicas"]
+        == 2
+    )
+    assert (
+        get(cluster, "-n", OPERATOR_NAMESPACE, "serviceaccount", "pryv-operator")[
+            "automountServiceAccountToken"
+        ]
+        is False
+    )
+    document = {
+        "apiVersion": "pryv.io/v1alpha1",
+        "kind": "PryvPlatform",
+        "metadata": {"name": "a"},
+        "spec": {"domain": "a.b"},
+    }
+    cluster.kubectl(
+        "create", "-n", OPERATOR_NAMESPACE, "--dry-run=server", "-f-", stdin=json.dumps(document)
+    )
 
 
-@pytest.mark.parametrize("values", [{}, {**EVERYTHING, "podAnnotations": {}, "imagePullSecrets": []}], ids=["defaults", "all"])
+@pytest.mark.parametrize(
+    "values",
+    [{}, {**EVERYTHING, "podAnnotations": {}, "imagePullSecrets": []}],
+    ids=["defaults", "all"],
+)
 def test_the_pod_passes_the_restricted_level(helm: Helm, values: Object) -> None:
     template = only(helm.rendered(values), "Deployment")["spec"]["template"]
     with new_namespace(helm.cluster) as name:
         api, pods = helm.cluster.api, f"/api/v1/namespaces/{name}/pods?dryRun=All"
-        api.patch(f"/api/v1/namespaces/{name}", {"metadata": {"labels": {"pod-security.kubernetes.io/enforce": "restricted"}}})
-        api.create(f"/api/v1/namespaces/{name}/serviceaccounts", {"metadata": {"name": template["spec"]["serviceAccountName"]}})
-        pod = {"apiVersion": "v1", "kind": "Pod", **template, "metadata": {**template["metadata"], "name": "one"}}
+        api.patch(
+            f"/api/v1/namespaces/{name}",
+            {"metadata": {"labels": {"pod-security.kubernetes.io/enforce": "restricted"}}},
+        )
+        api.create(
+            f"/api/v1/namespaces/{name}/serviceaccounts",
+            {"metadata": {"name": template["spec"]["serviceAccountName"]}},
+        )
+        pod = {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            **template,
+            "metadata": {**template["metadata"], "name": "one"},
+        }
         api.create(pods, pod)
         del pod["spec"]["containers"][0]["securityContext"]["capabilities"]
         with pytest.raises(ApiError, match="violates PodSecurity"):
@@ -382,21 +450,32 @@ def test_the_root_file_system_is_read_only(helm: Helm) -> None:
 
 
 @pytest.mark.long
-def test_uninstall_keeps_the_crd_and_the_platforms(cluster: ControlPlane, own_helm: Helm, home: str) -> None:
+def test_uninstall_keeps_the_crd_and_the_platforms(
+    cluster: ControlPlane, own_helm: Helm, home: str
+) -> None:
     install(own_helm, home)
-    document = {"apiVersion": "pryv.io/v1alpha1", "kind": "PryvPlatform", "metadata": {"name": "a"}, "spec": {"domain": "a.b"}}
+    document = {
+        "apiVersion": "pryv.io/v1alpha1",
+        "kind": "PryvPlatform",
+        "metadata": {"name": "a"},
+        "spec": {"domain": "a.b"},
+    }
     cluster.kubectl("create", "-n", "default", "-f-", stdin=json.dumps(document))
     own_helm("uninstall", "pryv-operator", f"--namespace={home}")
     assert get(cluster, "crd", CRD)["status"]["conditions"]
     assert get(cluster, "-n", "default", "pryvplatform", "a")["spec"] == {"domain": "a.b"}
-    left = cluster.kubectl("get", "-n", home, "deployment,serviceaccount", "-l", "app.kubernetes.io/name=pryv-operator")
+    left = cluster.kubectl(
+        "get", "-n", home, "deployment,serviceaccount", "-l", "app.kubernetes.io/name=pryv-operator"
+    )
     assert left.stdout == ""
 
     install(own_helm, home)  # takes the CRD that it left back
 
 
 @pytest.mark.long
-def test_another_release_takes_the_crd_only_when_told(cluster: ControlPlane, own_helm: Helm, home: str) -> None:
+def test_another_release_takes_the_crd_only_when_told(
+    cluster: ControlPlane, own_helm: Helm, home: str
+) -> None:
     install(own_helm, home)
     own_helm("uninstall", "pryv-operator", f"--namespace={home}")
     refused = own_helm("install", "again", CHART, f"--namespace={home}", check=False)
@@ -407,14 +486,18 @@ def test_another_release_takes_the_crd_only_when_told(cluster: ControlPlane, own
 
 
 @pytest.mark.long
-def test_uninstall_removes_the_crd_when_told(cluster: ControlPlane, own_helm: Helm, home: str) -> None:
+def test_uninstall_removes_the_crd_when_told(
+    cluster: ControlPlane, own_helm: Helm, home: str
+) -> None:
     install(own_helm, home, {"crds": {"keep": False}})
     own_helm("uninstall", "pryv-operator", f"--namespace={home}", "--wait")
     assert cluster.kubectl("get", "crd", CRD, "--ignore-not-found").stdout == ""
 
 
 @pytest.mark.long
-def test_upgrade_changes_the_crd(cluster: ControlPlane, own_helm: Helm, home: str, tmp_path: Path) -> None:
+def test_upgrade_changes_the_crd(
+    cluster: ControlPlane, own_helm: Helm, home: str, tmp_path: Path
+) -> None:
     older = tmp_path / "older"
     shutil.copytree(CHART, older)
     template = older / "templates/crd.yaml"
@@ -432,16 +515,28 @@ def may(cluster: ControlPlane, home: str, verb: str, resource: str, namespace: s
     """Whether the operator's account may do this (in all namespaces when None)."""
     name, _, subresource = resource.partition("/")
     plural, _, group = name.partition(".")
-    asked = {"verb": verb, "group": group, "resource": plural, "subresource": subresource, "namespace": namespace or ""}
+    asked = {
+        "verb": verb,
+        "group": group,
+        "resource": plural,
+        "subresource": subresource,
+        "namespace": namespace or "",
+    }
     account = f"system:serviceaccount:{home}:pryv-operator"
     review = {"spec": {"user": account, "groups": GROUPS, "resourceAttributes": asked}}
     answer = cluster.api.create("/apis/authorization.k8s.io/v1/subjectaccessreviews", review)
     return bool(answer["status"]["allowed"])
 
 
-def gets_to(cluster: ControlPlane, home: str, verb: str, resource: str, namespace: str | None) -> bool:
+def gets_to(
+    cluster: ControlPlane, home: str, verb: str, resource: str, namespace: str | None
+) -> bool:
     """The same, once the API server's authorizer has heard of the bindings: it watches them."""
-    return wait_until(lambda: may(cluster, home, verb, resource, namespace), f"leave to {verb} {resource}", seconds=30)
+    return wait_until(
+        lambda: may(cluster, home, verb, resource, namespace),
+        f"leave to {verb} {resource}",
+        seconds=30,
+    )
 
 
 def test_it_is_granted_what_it_uses_and_nothing_else(helm: Helm) -> None:
@@ -481,7 +576,9 @@ def test_the_api_server_grants_everywhere(installed: Helm) -> None:
 
 
 @pytest.mark.long
-def test_the_api_server_grants_in_the_watched_namespaces_only(cluster: ControlPlane, own_helm: Helm, home: str) -> None:
+def test_the_api_server_grants_in_the_watched_namespaces_only(
+    cluster: ControlPlane, own_helm: Helm, home: str
+) -> None:
     install(own_helm, home, {"watchNamespaces": ["default", "kube-public"]})
     for namespace in ("default", "kube-public"):
         assert gets_to(cluster, home, "get", "secrets", namespace)
@@ -506,8 +603,12 @@ def test_install_yaml_is_up_to_date(helm: Helm) -> None:
 
 def test_install_yaml_is_admitted(installed: Helm) -> None:
     path = str(ROOT / "manifests/install.yaml")
-    answer = installed.cluster.kubectl("apply", "--server-side", "--force-conflicts", "--dry-run=server", "-f", path)
-    assert len(answer.stdout.splitlines()) == len([each for each in yaml.safe_load_all(Path(path).read_text()) if each])
+    answer = installed.cluster.kubectl(
+        "apply", "--server-side", "--force-conflicts", "--dry-run=server", "-f", path
+    )
+    assert len(answer.stdout.splitlines()) == len(
+        [each for each in yaml.safe_load_all(Path(path).read_text()) if each]
+    )
 
 
 @pytest.mark.long

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from pryv_operator.platform import keys, names, vocabulary
-from pryv_operator.platform.layout import instances
-from pryv_operator.platform.spec import PryvPlatformSpec
+from pryv_operator.api import labels_annotations as keys
+from pryv_operator.api import names, secret_variables
+from pryv_operator.api.instances import instances
+from pryv_operator.api.spec import PryvPlatformSpec
 from tests.api.platforms import PlatformUser
 from tests.cluster.api_client import APPLY_PATCH
 from tests.cluster.fixtures import new_namespace
@@ -49,7 +50,9 @@ def room(cluster: ControlPlane) -> Iterator[str]:
         yield name
 
 
-def _json(metadata: Object, version: str = keys.API_VERSION, kind: str = keys.KIND, **rest: Any) -> str:
+def _json(
+    metadata: Object, version: str = keys.API_VERSION, kind: str = keys.KIND, **rest: Any
+) -> str:
     return json.dumps({"apiVersion": version, "kind": kind, "metadata": metadata, **rest})
 
 
@@ -71,9 +74,16 @@ def dry_run(cluster: ControlPlane, room: str, document: str, *, apply: bool = Fa
     query = "?dryRun=All&fieldValidation=Strict&fieldManager=kubectl"
     if apply:
         body = {"Content-Type": APPLY_PATCH}
-        status, text = cluster.api.answer("PATCH", f"{path}/{json.loads(document)['metadata']['name']}{query}", document, headers=body)
+        status, text = cluster.api.answer(
+            "PATCH",
+            f"{path}/{json.loads(document)['metadata']['name']}{query}",
+            document,
+            headers=body,
+        )
     else:
-        status, text = cluster.api.answer("POST", path + query, json.dumps(yaml.safe_load(document)))
+        status, text = cluster.api.answer(
+            "POST", path + query, json.dumps(yaml.safe_load(document))
+        )
     return Answer(0, "") if status < 300 else Answer(1, json.loads(text)["message"])
 
 
@@ -114,9 +124,15 @@ COMPONENT_HINT = "components are named as in the role's compose file"
 REFUSED = {
     # rollout
     "rollout-policy": ({"rollout": {"onFailure": "Retry"}}, 'supported values: "Hold", "Rollback"'),
-    "rollout-deadline": ({"rollout": {"progressDeadlineSeconds": 0}}, "should be greater than or equal to 1"),
+    "rollout-deadline": (
+        {"rollout": {"progressDeadlineSeconds": 0}},
+        "should be greater than or equal to 1",
+    ),
     "rollout-history": ({"rollout": {"historyLimit": 0}}, "should be greater than or equal to 1"),
-    "rotation-below-zero": (secret({"generate": {"rotation": -1}}), "should be greater than or equal to 0"),
+    "rotation-below-zero": (
+        secret({"generate": {"rotation": -1}}),
+        "should be greater than or equal to 0",
+    ),
     # domain
     "domain-upper-case": ({"domain": "Pryv.acme.test"}, DOMAIN_HINT),
     "domain-url": ({"domain": "https://pryv.acme.test"}, "no https://"),
@@ -133,7 +149,10 @@ REFUSED = {
     "domain-long-label": ({"domain": f"{'a' * 64}.test"}, "63 characters at most"),
     "domain-too-long": ({"domain": ".".join(["abcdefghi"] * 21)}, "spec.domain: Too long"),
     "domain-number": ({"domain": 7}, "must be of type string"),
-    "domain-twice": ({"variables": {"DOMAIN": "other.example"}}, "variables.DOMAIN is spec.domain: leave it out"),
+    "domain-twice": (
+        {"variables": {"DOMAIN": "other.example"}},
+        "variables.DOMAIN is spec.domain: leave it out",
+    ),
     # fields
     "unknown-field": ({"domian": DOMAIN}, 'unknown field "spec.domian"'),
     "unknown-deep-field": (register(port=1), 'unknown field "spec.roles.reg-master.port"'),
@@ -143,7 +162,10 @@ REFUSED = {
     "deletion-policy": ({"deletionPolicy": "Orphan"}, 'supported values: "Retain", "Delete"'),
     "network-policy": ({"networkPolicy": "no"}, "must be of type boolean"),
     "registry-url": ({"imageRegistry": "https://registry.example.com"}, "no https://, no tag"),
-    "registry-final-slash": ({"imageRegistry": "registry.example.com/"}, "a registry, with or without a path in it"),
+    "registry-final-slash": (
+        {"imageRegistry": "registry.example.com/"},
+        "a registry, with or without a path in it",
+    ),
     "pull-secret-name": ({"imagePullSecrets": [{"name": "Login"}]}, OBJECT_HINT),
     "pull-secret-twice": ({"imagePullSecrets": [{"name": "a"}, {"name": "a"}]}, "Duplicate value"),
     "pull-secret-text": ({"imagePullSecrets": ["a"]}, "must be of type object"),
@@ -160,10 +182,16 @@ REFUSED = {
     "instance-of-register": (cores("reg-dns"), "could not be told apart"),
     "instance-of-static": (cores("sw-nginx"), "could not be told apart"),
     "hosting": (core(instances=[{"name": "co1", "hosting": "Genève"}]), "the name of a hosting"),
-    **{f"reserved-{host}": (cores(host), "a name that the platform uses for itself") for host in names.RESERVED_HOSTS},
+    **{
+        f"reserved-{host}": (cores(host), "a name that the platform uses for itself")
+        for host in names.RESERVED_HOSTS
+    },
     # addresses
     "address-host": (register(address="lb.acme.test"), ADDRESS_HINT),
-    "address-long-host": (register(address="a1b2c3d4e5f60718-1234567890.elb.eu-central-2.example.com"), ADDRESS_HINT),
+    "address-long-host": (
+        register(address="a1b2c3d4e5f60718-1234567890.elb.eu-central-2.example.com"),
+        ADDRESS_HINT,
+    ),
     "address-ipv6": (register(address="2001:db8::1"), ADDRESS_HINT),
     "address-mapped": (register(address="::ffff:192.0.2.1"), ADDRESS_HINT),
     "address-network": (register(address="192.0.2.0/24"), ADDRESS_HINT),
@@ -171,38 +199,90 @@ REFUSED = {
     "address-leading-zero": (register(address="192.0.2.010"), ADDRESS_HINT),
     "address-core": (core(instances=[{"name": "co1", "address": "lb"}]), ADDRESS_HINT),
     # services
-    "service-type": (outside(type="ExternalName"), 'supported values: "ClusterIP", "NodePort", "LoadBalancer"'),
-    "ranges-without-balancer": (outside(loadBalancerSourceRanges=["192.0.2.0/24"]), "need type: LoadBalancer"),
-    "ranges-node-port": (outside(type="NodePort", loadBalancerSourceRanges=["192.0.2.0/24"]), "need type: LoadBalancer"),
+    "service-type": (
+        outside(type="ExternalName"),
+        'supported values: "ClusterIP", "NodePort", "LoadBalancer"',
+    ),
+    "ranges-without-balancer": (
+        outside(loadBalancerSourceRanges=["192.0.2.0/24"]),
+        "need type: LoadBalancer",
+    ),
+    "ranges-node-port": (
+        outside(type="NodePort", loadBalancerSourceRanges=["192.0.2.0/24"]),
+        "need type: LoadBalancer",
+    ),
     "class-without-balancer": (outside(loadBalancerClass="a"), "need type: LoadBalancer"),
-    "ranges-bad": (outside(type="LoadBalancer", loadBalancerSourceRanges=["192.0.2.1"]), "networks such as 198.51.100.0/24"),
-    "slave-without-ranges": (register(externalSlave={"address": "198.51.100.7"}), "loadBalancerSourceRanges: Required value"),
-    "slave-no-ranges": (register(externalSlave={"loadBalancerSourceRanges": []}), "should have at least 1 items"),
-    "slave-everybody": (register(externalSlave={"loadBalancerSourceRanges": ["0.0.0.0/0"]}), "redis has no password"),
+    "ranges-bad": (
+        outside(type="LoadBalancer", loadBalancerSourceRanges=["192.0.2.1"]),
+        "networks such as 198.51.100.0/24",
+    ),
+    "slave-without-ranges": (
+        register(externalSlave={"address": "198.51.100.7"}),
+        "loadBalancerSourceRanges: Required value",
+    ),
+    "slave-no-ranges": (
+        register(externalSlave={"loadBalancerSourceRanges": []}),
+        "should have at least 1 items",
+    ),
+    "slave-everybody": (
+        register(externalSlave={"loadBalancerSourceRanges": ["0.0.0.0/0"]}),
+        "redis has no password",
+    ),
     "slave-everybody-by-halves": (
         register(externalSlave={"loadBalancerSourceRanges": ["0.0.0.0/1", "128.0.0.0/1"]}),
         "the slave's own networks",
     ),
-    "slave-everybody-ipv6": (register(externalSlave={"loadBalancerSourceRanges": ["::/0"]}), "redis has no password"),
-    "slave-range-address": (register(externalSlave={"loadBalancerSourceRanges": ["198.51.100.7"]}), "networks such as 198.51.100.7/32"),
-    "slave-range-word": (register(externalSlave={"loadBalancerSourceRanges": ["everyone"]}), "networks such as 198.51.100.7/32"),
-    "slave-address": (register(externalSlave={"address": "slave", "loadBalancerSourceRanges": ["198.51.100.7/32"]}), ADDRESS_HINT),
+    "slave-everybody-ipv6": (
+        register(externalSlave={"loadBalancerSourceRanges": ["::/0"]}),
+        "redis has no password",
+    ),
+    "slave-range-address": (
+        register(externalSlave={"loadBalancerSourceRanges": ["198.51.100.7"]}),
+        "networks such as 198.51.100.7/32",
+    ),
+    "slave-range-word": (
+        register(externalSlave={"loadBalancerSourceRanges": ["everyone"]}),
+        "networks such as 198.51.100.7/32",
+    ),
+    "slave-address": (
+        register(
+            externalSlave={"address": "slave", "loadBalancerSourceRanges": ["198.51.100.7/32"]}
+        ),
+        ADDRESS_HINT,
+    ),
     "slave-twice": (
-        {"roles": {"reg-slave": {}, "reg-master": {"externalSlave": {"loadBalancerSourceRanges": ["198.51.100.7/32"]}}}},
+        {
+            "roles": {
+                "reg-slave": {},
+                "reg-master": {"externalSlave": {"loadBalancerSourceRanges": ["198.51.100.7/32"]}},
+            }
+        },
         "there is one reg-slave",
     ),
-    "slave-of-static": ({"roles": {"static": {"externalSlave": {}}}}, 'unknown field "spec.roles.static.externalSlave"'),
-    "traffic-policy-unsaid-type": (outside(externalTrafficPolicy="Local"), "needs type: LoadBalancer or NodePort"),
+    "slave-of-static": (
+        {"roles": {"static": {"externalSlave": {}}}},
+        'unknown field "spec.roles.static.externalSlave"',
+    ),
+    "traffic-policy-unsaid-type": (
+        outside(externalTrafficPolicy="Local"),
+        "needs type: LoadBalancer or NodePort",
+    ),
     "traffic-policy-cluster-ip": (
         outside(type="ClusterIP", externalTrafficPolicy="Local"),
         "externalTrafficPolicy needs type: LoadBalancer or NodePort",
     ),
-    "traffic-policy": (outside(type="NodePort", externalTrafficPolicy="local"), 'supported values: "Cluster", "Local"'),
+    "traffic-policy": (
+        outside(type="NodePort", externalTrafficPolicy="local"),
+        'supported values: "Cluster", "Local"',
+    ),
     "annotation-number": (outside(annotations={"a": 1}), "must be of type string"),
     # components
     "component-name": (core(components={"Core": {}}), COMPONENT_HINT),
     "component-name-dot": (core(components={"a.b": {}}), COMPONENT_HINT),
-    "too-many-components": (core(components={f"c{n}": {} for n in range(25)}), "must have at most 24 items"),
+    "too-many-components": (
+        core(components={f"c{n}": {} for n in range(25)}),
+        "must have at most 24 items",
+    ),
     "image-space": (component(image="core 1.9.2"), IMAGE_HINT),
     "image-upper-case": (component(image="Core:1.9.2"), IMAGE_HINT),
     "image-url": (component(image="https://registry.example.com/core"), IMAGE_HINT),
@@ -211,19 +291,37 @@ REFUSED = {
     "replicas-many": (component(replicas=33), "should be less than or equal to 32"),
     "replicas-negative": (component(replicas=-1), "should be greater than or equal to 0"),
     "replicas-text": (component(replicas="2"), "must be of type integer"),
-    "env-name": (component(env=[{"name": "MY-VAR", "value": ""}]), "an environment variable's name"),
+    "env-name": (
+        component(env=[{"name": "MY-VAR", "value": ""}]),
+        "an environment variable's name",
+    ),
     "env-name-digit": (component(env=[{"name": "1A", "value": ""}]), "not beginning with a digit"),
     "env-no-value": (component(env=[{"name": "A"}]), "value: Required value"),
-    "env-twice": (component(env=[{"name": "A", "value": "1"}, {"name": "A", "value": "2"}]), "Duplicate value"),
-    "env-too-many": (component(env=[{"name": f"A{n}", "value": ""} for n in range(65)]), "must have at most 64 items"),
-    "env-too-long": (component(env=[{"name": "A", "value": "x" * 4097}]), "may not be more than 4096 bytes"),
+    "env-twice": (
+        component(env=[{"name": "A", "value": "1"}, {"name": "A", "value": "2"}]),
+        "Duplicate value",
+    ),
+    "env-too-many": (
+        component(env=[{"name": f"A{n}", "value": ""} for n in range(65)]),
+        "must have at most 64 items",
+    ),
+    "env-too-long": (
+        component(env=[{"name": "A", "value": "x" * 4097}]),
+        "may not be more than 4096 bytes",
+    ),
     "quantity": (component(resources={"limits": {"memory": "lots"}}), QUANTITY_HINT),
     "quantity-unit": (component(resources={"requests": {"cpu": "1 core"}}), QUANTITY_HINT),
     "quantity-negative": (component(resources={"requests": {"cpu": "-1"}}), QUANTITY_HINT),
     "size": (component(storage={"size": "10GB"}), QUANTITY_HINT),
     "size-negative": (component(storage={"size": -10}), QUANTITY_HINT),
-    "claim-with-size": (component(storage={"existingClaim": "data", "size": "1Gi"}), "existingClaim is taken as it is"),
-    "claim-with-class": (component(storage={"existingClaim": "data", "storageClassName": "fast"}), "is taken as it is"),
+    "claim-with-size": (
+        component(storage={"existingClaim": "data", "size": "1Gi"}),
+        "existingClaim is taken as it is",
+    ),
+    "claim-with-class": (
+        component(storage={"existingClaim": "data", "storageClassName": "fast"}),
+        "is taken as it is",
+    ),
     "claim-name": (component(storage={"existingClaim": "My data"}), OBJECT_HINT),
     "priority-class": (component(priorityClassName="High"), OBJECT_HINT),
     "tolerations": (component(tolerations={}), "must be of type array"),
@@ -231,45 +329,108 @@ REFUSED = {
     "two-certificates": ({"tls": {"secretName": "a", "issuerRef": {"name": "b"}}}, "not both"),
     "templates-none": ({"templates": {}}, "either archive or files"),
     "templates-both": (
-        {"templates": {"files": [{"role": "core", "configMapRef": {"name": "a"}, "items": [{"key": "a", "path": "a"}]}], "archive": {}}},
+        {
+            "templates": {
+                "files": [
+                    {
+                        "role": "core",
+                        "configMapRef": {"name": "a"},
+                        "items": [{"key": "a", "path": "a"}],
+                    }
+                ],
+                "archive": {},
+            }
+        },
         "either archive or files",
     ),
     "templates-archive-nowhere": ({"templates": {"archive": {}}}, "either configMapKeyRef"),
     "templates-path-out": (
-        {"templates": {"files": [{"role": "core", "configMapRef": {"name": "a"}, "items": [{"key": "a", "path": "core/../x"}]}]}},
+        {
+            "templates": {
+                "files": [
+                    {
+                        "role": "core",
+                        "configMapRef": {"name": "a"},
+                        "items": [{"key": "a", "path": "core/../x"}],
+                    }
+                ]
+            }
+        },
         "no . or .. in it",
     ),
     "templates-path-absolute": (
-        {"templates": {"files": [{"role": "core", "configMapRef": {"name": "a"}, "items": [{"key": "a", "path": "/etc/x"}]}]}},
+        {
+            "templates": {
+                "files": [
+                    {
+                        "role": "core",
+                        "configMapRef": {"name": "a"},
+                        "items": [{"key": "a", "path": "/etc/x"}],
+                    }
+                ]
+            }
+        },
         "relative to the role's folder",
     ),
     "singlenode-and-core": ({"roles": {"singlenode": {}, "core": {}}}, "leave the other roles out"),
-    "external-ip-name": ({"roles": {"static": {"service": {"externalIPs": ["sw.acme.test"]}}}}, "IPv4 address"),
+    "external-ip-name": (
+        {"roles": {"static": {"service": {"externalIPs": ["sw.acme.test"]}}}},
+        "IPv4 address",
+    ),
     "claim-name-long": (component(storage={"existingClaim": "a" * 64}), "63"),
     "tls-name": ({"tls": {"secretName": "*.acme.test"}}, OBJECT_HINT),
-    "issuer-without-name": ({"tls": {"issuerRef": {"kind": "ClusterIssuer"}}}, "name: Required value"),
+    "issuer-without-name": (
+        {"tls": {"issuerRef": {"kind": "ClusterIssuer"}}},
+        "name: Required value",
+    ),
     "authority-no-certificate": ({"tls": {"caBundle": "/etc/ssl/ca.crt"}}, "in PEM form"),
-    "authority-too-long": ({"tls": {"caBundle": CERTIFICATE * 2000}}, "may not be more than 65536 bytes"),
+    "authority-too-long": (
+        {"tls": {"caBundle": CERTIFICATE * 2000}},
+        "may not be more than 65536 bytes",
+    ),
     # sources of secrets
     "source-empty": (secret({}), SOURCE_HINT),
-    "source-both": (secret({"generate": {}, "secretKeyRef": {"name": "a", "key": "b"}}), SOURCE_HINT),
-    "source-unknown": (secret({"value": CANARY}), 'unknown field "spec.secrets.REGISTER_ADMIN_KEY.value"'),
+    "source-both": (
+        secret({"generate": {}, "secretKeyRef": {"name": "a", "key": "b"}}),
+        SOURCE_HINT,
+    ),
+    "source-unknown": (
+        secret({"value": CANARY}),
+        'unknown field "spec.secrets.REGISTER_ADMIN_KEY.value"',
+    ),
     "source-unknown-beside": (secret({"generate": {"length": 64}}), "unknown field"),
     "source-without-key": (secret({"secretKeyRef": {"name": "a"}}), "key: Required value"),
     "source-without-name": (secret({"secretKeyRef": {"key": "a"}}), "name: Required value"),
-    "source-secret-name": (secret({"secretKeyRef": {"name": "My Secret", "key": "a"}}), OBJECT_HINT),
-    "source-secret-key": (secret({"secretKeyRef": {"name": "a", "key": "a/b"}}), "the key inside the Secret"),
-    "secret-name-dash": (secret({"generate": {}}, "REGISTER-ADMIN-KEY"), "secrets are named after a variable"),
+    "source-secret-name": (
+        secret({"secretKeyRef": {"name": "My Secret", "key": "a"}}),
+        OBJECT_HINT,
+    ),
+    "source-secret-key": (
+        secret({"secretKeyRef": {"name": "a", "key": "a/b"}}),
+        "the key inside the Secret",
+    ),
+    "secret-name-dash": (
+        secret({"generate": {}}, "REGISTER-ADMIN-KEY"),
+        "secrets are named after a variable",
+    ),
     "secret-name-dot": (secret({"generate": {}}, "EMAIL_SMTP_SETTINGS."), "or a path into one"),
     "secret-name-long": (secret({"generate": {}}, "A" * 201), "secrets are named after a variable"),
-    "secrets-too-many": ({"secrets": {f"A{n}": {"generate": {}} for n in range(65)}}, "must have at most 64 items"),
-    "variables-too-many": ({"variables": {f"A{n}": n for n in range(513)}}, "must have at most 512 items"),
+    "secrets-too-many": (
+        {"secrets": {f"A{n}": {"generate": {}} for n in range(65)}},
+        "must have at most 64 items",
+    ),
+    "variables-too-many": (
+        {"variables": {f"A{n}": n for n in range(513)}},
+        "must have at most 512 items",
+    ),
     "variables-list": ({"variables": [{"name": "A", "value": "b"}]}, "must be of type object"),
 }
 
 
 @pytest.mark.parametrize(("spec", "said"), REFUSED.values(), ids=REFUSED)
-def test_refused_with_a_message_that_says_what_to_do(cluster: ControlPlane, room: str, spec: Object, said: str) -> None:
+def test_refused_with_a_message_that_says_what_to_do(
+    cluster: ControlPlane, room: str, spec: Object, said: str
+) -> None:
     answer = dry_run(cluster, room, platform(spec))
     assert answer.returncode != 0
     assert said in answer.stderr
@@ -290,12 +451,26 @@ def test_a_domain_is_needed(cluster: ControlPlane, room: str) -> None:
         pytest.param("acme.eu", {}, NAME_HINT, id="dot"),
         pytest.param("1acme", {}, NAME_HINT, id="digit"),
         pytest.param("a" * (LONGEST - 2), {}, "34 are the most", id="too-long"),
-        pytest.param("a" * (LONGEST - 8), {"roles": {"reg-slave": {}}}, "with a reg-slave: 28", id="too-long-for-reg-slave"),
-        pytest.param("a" * (LONGEST - 5), {"roles": {"singlenode": {}}}, "on a single node: 31", id="too-long-for-singlenode"),
-        pytest.param("acme-health", cores("c" * 27), "37 characters together", id="too-long-with-an-instance"),
+        pytest.param(
+            "a" * (LONGEST - 8),
+            {"roles": {"reg-slave": {}}},
+            "with a reg-slave: 28",
+            id="too-long-for-reg-slave",
+        ),
+        pytest.param(
+            "a" * (LONGEST - 5),
+            {"roles": {"singlenode": {}}},
+            "on a single node: 31",
+            id="too-long-for-singlenode",
+        ),
+        pytest.param(
+            "acme-health", cores("c" * 27), "37 characters together", id="too-long-with-an-instance"
+        ),
     ],
 )
-def test_names_that_lead_to_impossible_objects_are_refused(cluster: ControlPlane, room: str, name: str, spec: Object, said: str) -> None:
+def test_names_that_lead_to_impossible_objects_are_refused(
+    cluster: ControlPlane, room: str, name: str, spec: Object, said: str
+) -> None:
     answer = dry_run(cluster, room, platform(spec, name))
     assert answer.returncode != 0
     assert said in answer.stderr
@@ -306,12 +481,18 @@ def test_names_that_lead_to_impossible_objects_are_refused(cluster: ControlPlane
     [
         pytest.param("a", {}, id="shortest"),
         pytest.param("a" * (LONGEST - 3), {}, id="longest"),
-        pytest.param("a" * (LONGEST - 9), {"roles": {"reg-slave": {}}}, id="longest-with-reg-slave"),
-        pytest.param("a" * (LONGEST - 6), {"roles": {"singlenode": {}}}, id="longest-with-singlenode"),
+        pytest.param(
+            "a" * (LONGEST - 9), {"roles": {"reg-slave": {}}}, id="longest-with-reg-slave"
+        ),
+        pytest.param(
+            "a" * (LONGEST - 6), {"roles": {"singlenode": {}}}, id="longest-with-singlenode"
+        ),
         pytest.param("acme-health", cores("c" * 26), id="longest-with-an-instance"),
     ],
 )
-def test_longest_names_are_admitted(cluster: ControlPlane, room: str, name: str, spec: Object) -> None:
+def test_longest_names_are_admitted(
+    cluster: ControlPlane, room: str, name: str, spec: Object
+) -> None:
     assert dry_run(cluster, room, platform(spec, name)).returncode == 0
     assert 2 + LONGEST + names.LONGEST_COMPONENT == names.MAX_WORKLOAD_NAME
 
@@ -326,8 +507,12 @@ def at(path: str, value: Any) -> Object:
     return {"variables": value}
 
 
-SECRET_PATHS = tuple(f"{variable}.{path}" for variable, paths in vocabulary.SECRET_PATHS.items() for path in paths)
-SECRETS = (*vocabulary.SECRET_VARIABLES, *SECRET_PATHS)
+SECRET_PATHS = tuple(
+    f"{variable}.{path}"
+    for variable, paths in secret_variables.SECRET_PATHS.items()
+    for path in paths
+)
+SECRETS = (*secret_variables.SECRET_VARIABLES, *SECRET_PATHS)
 
 
 def test_the_vocabulary_has_what_both_times_call_secret() -> None:
@@ -340,11 +525,23 @@ def test_the_vocabulary_has_what_both_times_call_secret() -> None:
     } <= set(SECRETS)
 
 
-@pytest.mark.parametrize("path", [SECRETS[0], *(pytest.param(path, marks=pytest.mark.long) for path in SECRETS[1:])])
+@pytest.mark.parametrize(
+    "path", [SECRETS[0], *(pytest.param(path, marks=pytest.mark.long) for path in SECRETS[1:])]
+)
 @pytest.mark.parametrize("verb", ["create", "apply", "server-side apply"])
-def test_kubectl_does_not_repeat_a_secret_written_out(cluster: ControlPlane, room: str, path: str, verb: str) -> None:
+def test_kubectl_does_not_repeat_a_secret_written_out(
+    cluster: ControlPlane, room: str, path: str, verb: str
+) -> None:
     command = ("apply", "--server-side") if verb == "server-side apply" else (verb,)
-    answer = cluster.kubectl(*command, "-n", room, "--dry-run=server", "-f-", stdin=platform(at(path, CANARY)), check=False)
+    answer = cluster.kubectl(
+        *command,
+        "-n",
+        room,
+        "--dry-run=server",
+        "-f-",
+        stdin=platform(at(path, CANARY)),
+        check=False,
+    )
     assert answer.returncode != 0
     assert f"{path} is a secret and must not be written out here" in answer.stderr
     assert CANARY not in answer.stdout + answer.stderr
@@ -352,7 +549,9 @@ def test_kubectl_does_not_repeat_a_secret_written_out(cluster: ControlPlane, roo
 
 @pytest.mark.parametrize("path", SECRETS)
 @pytest.mark.parametrize("apply", [False, True], ids=["create", "server-side apply"])
-def test_a_secret_written_out_is_refused_and_not_repeated(cluster: ControlPlane, room: str, path: str, apply: bool) -> None:
+def test_a_secret_written_out_is_refused_and_not_repeated(
+    cluster: ControlPlane, room: str, path: str, apply: bool
+) -> None:
     answer = dry_run(cluster, room, platform(at(path, CANARY)), apply=apply)
     assert answer.returncode != 0
     assert f"{path} is a secret and must not be written out here" in answer.stderr
@@ -362,8 +561,14 @@ def test_a_secret_written_out_is_refused_and_not_repeated(cluster: ControlPlane,
 
 
 @pytest.mark.parametrize("path", SECRETS)
-@pytest.mark.parametrize("value", [[CANARY], {"value": CANARY}, CANARY * 1000, 48151623421337], ids=["list", "object", "long", "number"])
-def test_a_secret_in_another_shape_is_refused_and_not_repeated(cluster: ControlPlane, room: str, path: str, value: Any) -> None:
+@pytest.mark.parametrize(
+    "value",
+    [[CANARY], {"value": CANARY}, CANARY * 1000, 48151623421337],
+    ids=["list", "object", "long", "number"],
+)
+def test_a_secret_in_another_shape_is_refused_and_not_repeated(
+    cluster: ControlPlane, room: str, path: str, value: Any
+) -> None:
     answer = dry_run(cluster, room, platform(at(path, value)))
     assert answer.returncode != 0
     assert f"spec.variables.{path}" in answer.stderr
@@ -372,41 +577,60 @@ def test_a_secret_in_another_shape_is_refused_and_not_repeated(cluster: ControlP
 
 
 @pytest.mark.parametrize("path", SECRET_PATHS)
-def test_an_object_cannot_be_replaced_by_a_text_that_hides_its_secret(cluster: ControlPlane, room: str, path: str) -> None:
+def test_an_object_cannot_be_replaced_by_a_text_that_hides_its_secret(
+    cluster: ControlPlane, room: str, path: str
+) -> None:
     answer = dry_run(cluster, room, platform(at(path.rpartition(".")[0], CANARY)))
     assert "must be of type object" in answer.stderr
     assert CANARY not in answer.stderr
 
 
 def test_all_secrets_written_out_are_told_at_once(cluster: ControlPlane, room: str) -> None:
-    answer = dry_run(cluster, room, platform({"variables": dict.fromkeys(vocabulary.SECRET_VARIABLES, CANARY)}))
-    assert all(f"{name} is a secret" in answer.stderr for name in vocabulary.SECRET_VARIABLES)
+    answer = dry_run(
+        cluster,
+        room,
+        platform({"variables": dict.fromkeys(secret_variables.SECRET_VARIABLES, CANARY)}),
+    )
+    assert all(f"{name} is a secret" in answer.stderr for name in secret_variables.SECRET_VARIABLES)
 
 
 def test_the_word_secret_is_admitted(cluster: ControlPlane, room: str) -> None:
-    variables: Object = dict.fromkeys(vocabulary.SECRET_VARIABLES, vocabulary.GENERATE)
-    variables["EMAIL_SMTP_SETTINGS"] = {"host": "smtp.acme.test", "auth": {"user": "acme", "pass": vocabulary.GENERATE}}
-    variables["MFA_ENDPOINTS"] = {"verify": {"url": "https://sms.acme.test", "headers": {"authorization": ""}}}
+    variables: Object = dict.fromkeys(secret_variables.SECRET_VARIABLES, secret_variables.GENERATE)
+    variables["EMAIL_SMTP_SETTINGS"] = {
+        "host": "smtp.acme.test",
+        "auth": {"user": "acme", "pass": secret_variables.GENERATE},
+    }
+    variables["MFA_ENDPOINTS"] = {
+        "verify": {"url": "https://sms.acme.test", "headers": {"authorization": ""}}
+    }
     assert dry_run(cluster, room, platform({"variables": variables})).returncode == 0
 
 
-@pytest.mark.parametrize("path", vocabulary.SECRET_VARIABLES)
+@pytest.mark.parametrize("path", secret_variables.SECRET_VARIABLES)
 def test_an_empty_secret_is_refused(cluster: ControlPlane, room: str, path: str) -> None:
     assert f"{path} is a secret" in dry_run(cluster, room, platform(at(path, ""))).stderr
 
 
 @pytest.mark.parametrize("header", ["PRIVATE KEY", "EC PRIVATE KEY", "RSA PRIVATE KEY"])
-def test_a_private_key_among_certificates_is_refused_and_not_repeated(cluster: ControlPlane, room: str, header: str) -> None:
+def test_a_private_key_among_certificates_is_refused_and_not_repeated(
+    cluster: ControlPlane, room: str, header: str
+) -> None:
     bundle = f"{CERTIFICATE}-----BEGIN {header}-----\n{CANARY}\n-----END {header}-----\n"
     answer = dry_run(cluster, room, platform({"tls": {"caBundle": bundle}}))
-    assert "spec.tls.caBundle: Invalid value: caBundle holds one or more certificates" in answer.stderr
+    assert (
+        "spec.tls.caBundle: Invalid value: caBundle holds one or more certificates" in answer.stderr
+    )
     assert CANARY not in answer.stderr
 
 
 @pytest.mark.parametrize(
-    "source", [CANARY, [CANARY], {"generate": CANARY}, {"secretKeyRef": CANARY}], ids=["text", "list", "generate", "ref"]
+    "source",
+    [CANARY, [CANARY], {"generate": CANARY}, {"secretKeyRef": CANARY}],
+    ids=["text", "list", "generate", "ref"],
 )
-def test_a_secret_in_the_place_of_its_source_is_not_repeated(cluster: ControlPlane, room: str, source: Any) -> None:
+def test_a_secret_in_the_place_of_its_source_is_not_repeated(
+    cluster: ControlPlane, room: str, source: Any
+) -> None:
     answer = dry_run(cluster, room, platform(secret(source)))
     assert "must be of type object" in answer.stderr
     assert CANARY not in answer.stderr
@@ -422,14 +646,24 @@ EVERYTHING: Object = {
         "REGISTER_ADMIN_KEY": {"generate": {"rotation": 2}},
         "MAIL_SMTP_PASS": {"secretKeyRef": {"name": "smtp.acme", "key": "pass_word.txt"}},
         "EMAIL_SMTP_SETTINGS.auth.pass": {"secretKeyRef": {"name": "smtp", "key": "password"}},
-        "MFA_ENDPOINTS.verify.headers.authorization": {"secretKeyRef": {"name": "sms", "key": "token"}},
+        "MFA_ENDPOINTS.verify.headers.authorization": {
+            "secretKeyRef": {"name": "sms", "key": "token"}
+        },
     },
-    "tls": {"issuerRef": {"name": "acme", "kind": "ClusterIssuer", "group": "cert-manager.io"}, "caBundle": CERTIFICATE},
+    "tls": {
+        "issuerRef": {"name": "acme", "kind": "ClusterIssuer", "group": "cert-manager.io"},
+        "caBundle": CERTIFICATE,
+    },
     "imageRegistry": "registry.example.com:5000/pryv/mirror",
     "imagePullSecrets": [{"name": "registry-login"}],
     "networkPolicy": False,
     "deletionPolicy": "Delete",
-    "rollout": {"paused": True, "onFailure": "Rollback", "progressDeadlineSeconds": 900, "historyLimit": 3},
+    "rollout": {
+        "paused": True,
+        "onFailure": "Rollback",
+        "progressDeadlineSeconds": 900,
+        "historyLimit": 3,
+    },
     "stopped": True,
     "roles": {
         "reg-master": {
@@ -459,11 +693,18 @@ EVERYTHING: Object = {
                     "image": f"registry.example.com:5000/pryv/core:1.9.2@sha256:{'0123456789abcdef' * 4}",
                     "replicas": 0,
                     "env": [{"name": "NODE_OPTIONS", "value": "--max-old-space-size=2048"}],
-                    "resources": {"requests": {"cpu": 1, "memory": "1.5Gi"}, "limits": {"cpu": "1500m", "memory": "2e9"}},
+                    "resources": {
+                        "requests": {"cpu": 1, "memory": "1.5Gi"},
+                        "limits": {"cpu": "1500m", "memory": "2e9"},
+                    },
                     "nodeSelector": {"disk": "ssd"},
-                    "tolerations": [{"key": "health", "operator": "Exists", "effect": "NoSchedule"}],
+                    "tolerations": [
+                        {"key": "health", "operator": "Exists", "effect": "NoSchedule"}
+                    ],
                     "affinity": {"nodeAffinity": {"any": ["thing", {"deep": None}]}},
-                    "topologySpreadConstraints": [{"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule"}],
+                    "topologySpreadConstraints": [
+                        {"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule"}
+                    ],
                     "priorityClassName": "system-cluster-critical",
                     "annotations": {"example.com/note": "a b"},
                     "labels": {"team": "health"},
@@ -485,7 +726,13 @@ EVERYTHING: Object = {
 
 def test_five_lines_are_enough(cluster: ControlPlane, room: str) -> None:
     document = "\n".join(
-        (f"apiVersion: {keys.API_VERSION}", f"kind: {keys.KIND}", "metadata: {name: acme}", "spec:", f"  domain: {DOMAIN}")
+        (
+            f"apiVersion: {keys.API_VERSION}",
+            f"kind: {keys.KIND}",
+            "metadata: {name: acme}",
+            "spec:",
+            f"  domain: {DOMAIN}",
+        )
     )
     assert dry_run(cluster, room, document).returncode == 0
 
@@ -498,13 +745,26 @@ def test_the_sample_is_admitted(cluster: ControlPlane, room: str) -> None:
 
 def test_what_is_admitted_is_stored_as_written(cluster: ControlPlane, namespace: str) -> None:
     """Nothing is defaulted and nothing is pruned, and the models read all of it."""
-    cluster.kubectl("create", "-n", namespace, "--validate=strict", "-f-", stdin=platform(EVERYTHING))
+    cluster.kubectl(
+        "create", "-n", namespace, "--validate=strict", "-f-", stdin=platform(EVERYTHING)
+    )
     stored = PlatformUser(cluster, namespace).get("pryv", "acme")
     assert stored["spec"] == EVERYTHING
-    assert PryvPlatformSpec.model_validate(stored["spec"]).model_dump(by_alias=True, exclude_unset=True) == EVERYTHING
+    assert (
+        PryvPlatformSpec.model_validate(stored["spec"]).model_dump(
+            by_alias=True, exclude_unset=True
+        )
+        == EVERYTHING
+    )
 
 
-FILES = [{"role": "core", "configMapRef": {"name": "mine"}, "items": [{"key": "a.yml", "path": "core/conf/core.yml.j2"}]}]
+FILES = [
+    {
+        "role": "core",
+        "configMapRef": {"name": "mine"},
+        "items": [{"key": "a.yml", "path": "core/conf/core.yml.j2"}],
+    }
+]
 ARCHIVE = {"archive": {"configMapKeyRef": {"name": "received", "key": "archive.tgz"}}}
 #: What excludes something of the above.
 THE_REST: list[Object] = [
@@ -528,7 +788,9 @@ def test_the_everything_above_is_everything() -> None:
 
     def visit(value: Any) -> None:
         if hasattr(type(value), "model_fields"):
-            fields = seen.setdefault(type(value).__name__, dict.fromkeys(type(value).model_fields, False))
+            fields = seen.setdefault(
+                type(value).__name__, dict.fromkeys(type(value).model_fields, False)
+            )
             for name in type(value).model_fields:
                 fields[name] = fields[name] or getattr(value, name) is not None
                 visit(getattr(value, name))
@@ -542,7 +804,12 @@ def test_the_everything_above_is_everything() -> None:
     visit(PryvPlatformSpec.model_validate(EVERYTHING))
     for other in THE_REST:
         visit(PryvPlatformSpec.model_validate({"domain": DOMAIN, **other}))
-    assert not [f"{model}.{name}" for model, fields in seen.items() for name, is_set in fields.items() if not is_set]
+    assert not [
+        f"{model}.{name}"
+        for model, fields in seen.items()
+        for name, is_set in fields.items()
+        if not is_set
+    ]
 
 
 @pytest.mark.parametrize(
@@ -585,8 +852,12 @@ VARIABLES: Object = {
 }
 
 
-@pytest.mark.parametrize("verb", [("create",), ("apply",), ("apply", "--server-side")], ids=" ".join)
-def test_variables_keep_any_json_value(cluster: ControlPlane, namespace: str, verb: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(
+    "verb", [("create",), ("apply",), ("apply", "--server-side")], ids=" ".join
+)
+def test_variables_keep_any_json_value(
+    cluster: ControlPlane, namespace: str, verb: tuple[str, ...]
+) -> None:
     cluster.kubectl(*verb, "-n", namespace, "-f-", stdin=platform({"variables": VARIABLES}))
     stored = PlatformUser(cluster, namespace).get("pryv", "acme")["spec"]["variables"]
     assert stored == VARIABLES
@@ -600,7 +871,9 @@ def test_nulls_are_kept_except_by_client_side_apply(cluster: ControlPlane, names
     variables = {"TOKENS": None, "OBJECT": {"kept": 1, "gone": None}}
     stored = []
     for name, *verb in (("a", "create"), ("b", "apply", "--server-side"), ("c", "apply")):
-        cluster.kubectl(*verb, "-n", namespace, "-f-", stdin=platform({"variables": variables}, name))
+        cluster.kubectl(
+            *verb, "-n", namespace, "-f-", stdin=platform({"variables": variables}, name)
+        )
         stored.append(PlatformUser(cluster, namespace).get("pryv", name)["spec"]["variables"])
     assert stored == [variables, variables, {"OBJECT": {"kept": 1}}]
 
@@ -613,7 +886,9 @@ def test_map_keys_come_back_sorted(cluster: ControlPlane, namespace: str) -> Non
     assert list(json.loads(text)["spec"]["variables"]) == ["A", "B", "a"]
 
 
-def test_unknown_fields_are_pruned_where_they_are_not_refused(cluster: ControlPlane, namespace: str) -> None:
+def test_unknown_fields_are_pruned_where_they_are_not_refused(
+    cluster: ControlPlane, namespace: str
+) -> None:
     document = platform({"tls": {"secretname": "acme"}})
     answer = cluster.kubectl("create", "-n", namespace, "--validate=warn", "-f-", stdin=document)
     assert 'unknown field "spec.tls.secretname"' in answer.stderr
@@ -641,7 +916,9 @@ def test_every_field_has_an_explanation(cluster: ControlPlane) -> None:
 
     served = dict(fields(explained(cluster), ""))
     assert ".spec.roles.core.components.storage.existingClaim" in served
-    assert not [path for path, node in served.items() if path != ".metadata" and not node.get("description")]
+    assert not [
+        path for path, node in served.items() if path != ".metadata" and not node.get("description")
+    ]
 
 
 @pytest.mark.parametrize(
@@ -678,7 +955,13 @@ def ready_platform(cluster: ControlPlane) -> Iterator[str]:
         "reason": "AllReady",
         "message": "All components are ready.",
     }
-    status = {"observedGeneration": 1, "release": "1.9.2", "rolesReady": "3/3", "revision": 7, "conditions": [condition]}
+    status = {
+        "observedGeneration": 1,
+        "release": "1.9.2",
+        "rolesReady": "3/3",
+        "revision": 7,
+        "conditions": [condition],
+    }
     with new_namespace(cluster) as name:
         user = PlatformUser(cluster, name)
         user.replace_platform({"domain": DOMAIN, "release": "1.9.2"})
@@ -688,28 +971,51 @@ def ready_platform(cluster: ControlPlane) -> Iterator[str]:
 
 
 def test_columns(cluster: ControlPlane, ready_platform: str) -> None:
-    heading, row = cluster.kubectl("get", "-n", ready_platform, "pryvplatforms", "acme").stdout.splitlines()
-    assert heading.split() == ["NAME", "DOMAIN", "RELEASE", "READY", "ROLES", "REVISION", "REASON", "AGE"]
+    heading, row = cluster.kubectl(
+        "get", "-n", ready_platform, "pryvplatforms", "acme"
+    ).stdout.splitlines()
+    assert heading.split() == [
+        "NAME",
+        "DOMAIN",
+        "RELEASE",
+        "READY",
+        "ROLES",
+        "REVISION",
+        "REASON",
+        "AGE",
+    ]
     assert row.split()[:-1] == ["acme", DOMAIN, "1.9.2", "True", "3/3", "7", "AllReady"]
 
 
 def test_wide_columns(cluster: ControlPlane, ready_platform: str) -> None:
-    heading, row = cluster.kubectl("get", "-n", ready_platform, "pryv", "acme", "-o", "wide").stdout.splitlines()
+    heading, row = cluster.kubectl(
+        "get", "-n", ready_platform, "pryv", "acme", "-o", "wide"
+    ).stdout.splitlines()
     assert heading.split()[-1] == "MESSAGE"
     assert row.endswith("All components are ready.")
 
 
 def test_kubectl_can_wait_for_a_platform(cluster: ControlPlane, ready_platform: str) -> None:
-    cluster.kubectl("wait", "-n", ready_platform, "--for=condition=Ready", "pryv/acme", "--timeout=10s")
+    cluster.kubectl(
+        "wait", "-n", ready_platform, "--for=condition=Ready", "pryv/acme", "--timeout=10s"
+    )
 
 
-@pytest.mark.parametrize("selector", [f"spec.domain={DOMAIN}", "spec.release=1.9.2", "spec.domain!=other.acme.test"])
-def test_platforms_are_selected_by_field(cluster: ControlPlane, ready_platform: str, selector: str) -> None:
-    found = cluster.kubectl("get", "-n", ready_platform, "pryv", f"--field-selector={selector}", "-o", "name").stdout
+@pytest.mark.parametrize(
+    "selector", [f"spec.domain={DOMAIN}", "spec.release=1.9.2", "spec.domain!=other.acme.test"]
+)
+def test_platforms_are_selected_by_field(
+    cluster: ControlPlane, ready_platform: str, selector: str
+) -> None:
+    found = cluster.kubectl(
+        "get", "-n", ready_platform, "pryv", f"--field-selector={selector}", "-o", "name"
+    ).stdout
     assert found.split() == [f"pryvplatform.{keys.GROUP}/acme"]
 
 
-def test_a_change_of_the_status_leaves_the_generation(cluster: ControlPlane, ready_platform: str) -> None:
+def test_a_change_of_the_status_leaves_the_generation(
+    cluster: ControlPlane, ready_platform: str
+) -> None:
     stored = PlatformUser(cluster, ready_platform).get("pryv", "acme")
     assert stored["metadata"]["generation"] == 1
 
@@ -728,7 +1034,9 @@ def test_the_crd_can_be_applied_client_side(cluster: ControlPlane) -> None:
 @pytest.mark.long
 def test_applying_the_crd_again_changes_nothing(cluster: ControlPlane) -> None:
     def version() -> str:
-        return cluster.kubectl("get", f"crd/{keys.PLURAL}.{keys.GROUP}", "-o", "jsonpath={.metadata.resourceVersion}").stdout
+        return cluster.kubectl(
+            "get", f"crd/{keys.PLURAL}.{keys.GROUP}", "-o", "jsonpath={.metadata.resourceVersion}"
+        ).stdout
 
     cluster.kubectl("apply", "--server-side", "--force-conflicts", "-f", str(CRD_FILE))
     before = version()
@@ -737,8 +1045,12 @@ def test_applying_the_crd_again_changes_nothing(cluster: ControlPlane) -> None:
 
 
 def test_the_crd_has_no_reservations(cluster: ControlPlane) -> None:
-    stored = json.loads(cluster.kubectl("get", f"crd/{keys.PLURAL}.{keys.GROUP}", "-o", "json").stdout)
-    conditions = {condition["type"]: condition["status"] for condition in stored["status"]["conditions"]}
+    stored = json.loads(
+        cluster.kubectl("get", f"crd/{keys.PLURAL}.{keys.GROUP}", "-o", "json").stdout
+    )
+    conditions = {
+        condition["type"]: condition["status"] for condition in stored["status"]["conditions"]
+    }
     assert conditions["Established"] == "True"
     assert conditions["NamesAccepted"] == "True"
     assert conditions.get("NonStructuralSchema", "False") == "False"
@@ -749,8 +1061,14 @@ EMPTIED: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"roles": {"static": {"address": "203.0.113.2"}}}, {"roles": {}}),
     ({"roles": {"reg-slave": {"address": "203.0.113.2"}}}, {"roles": {"reg-slave": {}}}),
     ({"roles": {"core": {"instances": [{"name": "co1"}]}}}, {"roles": {"core": {}}}),
-    ({"roles": {"core": {"components": {"mfa": {"image": "x"}}}}}, {"roles": {"core": {"components": {"mfa": {}}}}}),
-    ({"roles": {"core": {"service": {"type": "LoadBalancer"}}}}, {"roles": {"core": {"service": {}}}}),
+    (
+        {"roles": {"core": {"components": {"mfa": {"image": "x"}}}}},
+        {"roles": {"core": {"components": {"mfa": {}}}}},
+    ),
+    (
+        {"roles": {"core": {"service": {"type": "LoadBalancer"}}}},
+        {"roles": {"core": {"service": {}}}},
+    ),
     ({"variables": {"A": 1}}, {"variables": {}}),
     ({"secrets": {"A": {"generate": {}}}}, {"secrets": {}}),
     ({"tls": {"secretName": "x"}}, {"tls": {}}),
@@ -771,6 +1089,9 @@ def test_a_map_may_be_emptied_by_server_side_apply(
         }
         PlatformUser(cluster, namespace).apply(body)
     stored = PlatformUser(cluster, namespace).get("pryvplatform", "acme")["spec"]
-    found, written = (PryvPlatformSpec.model_validate(each) for each in (stored, {"domain": "pryv.acme.test", **after}))
+    found, written = (
+        PryvPlatformSpec.model_validate(each)
+        for each in (stored, {"domain": "pryv.acme.test", **after})
+    )
     assert instances(found) == instances(written)
     assert (found.variables, found.secrets) == (written.variables, written.secrets)

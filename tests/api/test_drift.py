@@ -57,7 +57,12 @@ def test_a_taken_address_is_given_up_and_rolls_what_names_it(running: PlatformUs
             break
     else:
         pytest.skip("the operator was faster than the thief, twenty times")
-    wait_until(lambda: running.find("service", "acme-reg-mail"), "the Service", seconds=BACK_SECONDS, every=POLL_SECONDS)
+    wait_until(
+        lambda: running.find("service", "acme-reg-mail"),
+        "the Service",
+        seconds=BACK_SECONDS,
+        every=POLL_SECONDS,
+    )
     assert running.get("service", "acme-reg-mail")["spec"]["clusterIP"] != address
     running.until_rolled(pods, {"reg/reverse-proxy"})
     running.wait_still()
@@ -65,7 +70,11 @@ def test_a_taken_address_is_given_up_and_rolls_what_names_it(running: PlatformUs
 
 @pytest.mark.parametrize("kind", ["deployment", "statefulset", "networkpolicy"])
 def test_a_deleted_object_comes_back(running: PlatformUser, kind: str) -> None:
-    name = {"deployment": "acme-reg-register", "statefulset": "acme-reg-redis", "networkpolicy": "acme-reg-redis"}[kind]
+    name = {
+        "deployment": "acme-reg-register",
+        "statefulset": "acme-reg-redis",
+        "networkpolicy": "acme-reg-redis",
+    }[kind]
     before = running.get(kind, name)
     running.delete(kind, name)
     after = back(running, kind, name, before["metadata"]["uid"])
@@ -78,7 +87,9 @@ def test_deleted_configuration_comes_back_and_rolls_nothing(running: PlatformUse
     used = json.dumps([item["spec"] for item in running.list("deployments,statefulsets")])
     every = running.list("configmaps,secrets", f"{MINE},pryv.io/purpose=config")
     # Not what only the history names.
-    configs = {item["metadata"]["name"]: item["data"] for item in every if item["metadata"]["name"] in used}
+    configs = {
+        item["metadata"]["name"]: item["data"] for item in every if item["metadata"]["name"] in used
+    }
     running.kubectl("delete", "configmaps,secrets", "-l", f"{MINE},pryv.io/purpose=config")
 
     def same() -> bool:
@@ -105,7 +116,11 @@ def test_it_is_put_back_within_two_seconds_usually(running: PlatformUser) -> Non
 
 def test_edits_of_our_fields_are_reverted(running: PlatformUser) -> None:
     pods = running.pods()
-    edit = {"op": "replace", "path": "/spec/template/spec/containers/0/image", "value": "docker.io/pryvio/register:hand-made"}
+    edit = {
+        "op": "replace",
+        "path": "/spec/template/spec/containers/0/image",
+        "value": "docker.io/pryvio/register:hand-made",
+    }
     running.json_patch("deployment", "acme-reg-register", edit)
     image = "docker.io/pryvio/register:1.9.2"
 
@@ -133,17 +148,28 @@ def test_edits_of_our_fields_are_reverted(running: PlatformUser) -> None:
 
 def test_what_selects_pods_is_kept_to_the_letter(running: PlatformUser) -> None:
     """An entry that is added to a selector, or a rule to a policy, changes whom it lets through."""
-    running.patch("networkpolicy", "acme-co1-mongodb", {"spec": {"podSelector": {"matchLabels": {"x": "y"}}}})
+    running.patch(
+        "networkpolicy", "acme-co1-mongodb", {"spec": {"podSelector": {"matchLabels": {"x": "y"}}}}
+    )
     running.patch("service", "acme-co1-core", {"spec": {"selector": {"x": "y"}}})
-    running.json_patch("networkpolicy", "acme-reg-redis", {"op": "add", "path": "/spec/ingress/-", "value": {}})
+    running.json_patch(
+        "networkpolicy", "acme-reg-redis", {"op": "add", "path": "/spec/ingress/-", "value": {}}
+    )
 
     def reverted() -> bool:
-        pod_selector = running.get("networkpolicy", "acme-co1-mongodb")["spec"]["podSelector"]["matchLabels"]
+        pod_selector = running.get("networkpolicy", "acme-co1-mongodb")["spec"]["podSelector"][
+            "matchLabels"
+        ]
         selector = running.get("service", "acme-co1-core")["spec"]["selector"]
         rules = running.get("networkpolicy", "acme-reg-redis")["spec"]["ingress"]
         return "x" not in pod_selector and "x" not in selector and {} not in rules
 
-    wait_until(reverted, "the selectors and the policy to be put back", seconds=BACK_SECONDS, every=POLL_SECONDS)
+    wait_until(
+        reverted,
+        "the selectors and the policy to be put back",
+        seconds=BACK_SECONDS,
+        every=POLL_SECONDS,
+    )
 
 
 TAKEN: dict[str, str | None] = {"app.kubernetes.io/managed-by": None, "pryv.io/platform": None}
@@ -151,7 +177,9 @@ OF_ANOTHER: dict[str, str | None] = {"pryv.io/platform": "zzz"}
 BY_ANOTHER: dict[str, str | None] = {"app.kubernetes.io/managed-by": "Helm"}
 
 
-@pytest.mark.parametrize("edit", [TAKEN, OF_ANOTHER, pytest.param(BY_ANOTHER, marks=pytest.mark.long)])
+@pytest.mark.parametrize(
+    "edit", [TAKEN, OF_ANOTHER, pytest.param(BY_ANOTHER, marks=pytest.mark.long)]
+)
 def test_our_labels_come_back(running: PlatformUser, edit: dict[str, str | None]) -> None:
     pods = running.pods()
     edited = [
@@ -165,7 +193,11 @@ def test_our_labels_come_back(running: PlatformUser, edit: dict[str, str | None]
     for kind, name in edited:
         before = labels_of(running, kind, name)
         running.label(kind, name, **edit)
-        wait_until(lambda: labels_of(running, kind, name) == before, f"the labels of {kind} {name}", seconds=BACK_SECONDS)  # noqa: B023
+        wait_until(
+            lambda: labels_of(running, kind, name) == before,  # noqa: B023
+            f"the labels of {kind} {name}",
+            seconds=BACK_SECONDS,
+        )
     running.wait_still()
     assert running.pods() == pods
 
@@ -173,13 +205,22 @@ def test_our_labels_come_back(running: PlatformUser, edit: dict[str, str | None]
 def test_labels_of_what_is_kept_come_back(running: PlatformUser) -> None:
     """A claim, and values that everything was made with: they are found without their labels, and nothing is made anew."""
     pods = running.pods()
-    names = ["acme-generated-core-system-key", "acme-hash-key", "acme-private-ca-1", "acme-private-tls-1"]
+    names = [
+        "acme-generated-core-system-key",
+        "acme-hash-key",
+        "acme-private-ca-1",
+        "acme-private-tls-1",
+    ]
     before = {("secret", name): running.get("secret", name) for name in names}
     before["pvc", "acme-reg-redis-data"] = running.get("pvc", "acme-reg-redis-data")
     for kind, name in before:
         labels = labels_of(running, kind, name)
         running.label(kind, name, **TAKEN)
-        wait_until(lambda: labels_of(running, kind, name) == labels, f"the labels of {kind} {name}", seconds=BACK_SECONDS)  # noqa: B023
+        wait_until(
+            lambda: labels_of(running, kind, name) == labels,  # noqa: B023
+            f"the labels of {kind} {name}",
+            seconds=BACK_SECONDS,
+        )
     running.wait_still()
     assert running.pods() == pods
     for (kind, name), item in before.items():
@@ -191,7 +232,9 @@ def test_a_status_that_is_wiped_is_written_again(running: PlatformUser) -> None:
     addresses = running.get("pryvplatform", "acme")["status"]["services"]
     running.patch("pryvplatform", "acme", {"status": None}, subresource="status")
     wait_until(
-        lambda: running.get("pryvplatform", "acme").get("status", {}).get("services") == addresses, "the status", seconds=BACK_SECONDS
+        lambda: running.get("pryvplatform", "acme").get("status", {}).get("services") == addresses,
+        "the status",
+        seconds=BACK_SECONDS,
     )
 
 
@@ -212,7 +255,10 @@ def test_retain_reaches_everything_that_is_kept(running: PlatformUser) -> None:
 @pytest.mark.long
 def test_all_that_share_a_claim_can_move_to_another_node(running: PlatformUser) -> None:
     def node_of(component: str) -> str:
-        return next(str(item["spec"]["nodeName"]) for item in running.list("pods", f"{MINE},pryv.io/component={component}"))
+        return next(
+            str(item["spec"]["nodeName"])
+            for item in running.list("pods", f"{MINE},pryv.io/component={component}")
+        )
 
     sharers = ("core", "hfs", "preview", "webhooks")
     (other,) = {"node-1", "node-2"} - {node_of("core")}
@@ -231,7 +277,10 @@ def test_fields_of_others_survive(running: PlatformUser) -> None:
     running.look_again()
     running.look_again()
     assert running.written() == before
-    assert running.get("deployment", "acme-reg-register")["metadata"]["annotations"]["example.com/by"] == "somebody"
+    assert (
+        running.get("deployment", "acme-reg-register")["metadata"]["annotations"]["example.com/by"]
+        == "somebody"
+    )
     assert running.get("service", "acme-reg")["metadata"]["labels"]["example.com/team"] == "health"
     assert running.get("deployment", "acme-reg-mail")["spec"]["minReadySeconds"] == 1
 
@@ -270,5 +319,8 @@ def config_of(user: PlatformUser, workload: str, kind: str = "configMap") -> str
     """Name of a StatefulSet's ConfigMap, or Secret."""
     volumes = user.get("statefulset", workload)["spec"]["template"]["spec"]["volumes"]
     return next(
-        str(source[kind]["name"]) for volume in volumes for source in volume.get("projected", {}).get("sources", []) if kind in source
+        str(source[kind]["name"])
+        for volume in volumes
+        for source in volume.get("projected", {}).get("sources", [])
+        if kind in source
     )

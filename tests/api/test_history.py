@@ -25,8 +25,14 @@ pytestmark = pytest.mark.long
 SECRETS = {"REGISTER_ADMIN_KEY": {"secretKeyRef": {"name": "admin", "key": "key"}}}
 CANARY, ANOTHER = "canary-admin-key-1", "canary-admin-key-2"
 FIRST: dict[str, Any] = {"domain": "pryv.acme.test", "secrets": SECRETS}
-NAMED = {**FIRST, "variables": {"PLATFORM_NAME": "Another name", "RESET_PASSWORD_SUBJECT_EN": "A new password"}}
-WITH_IMAGE = {**NAMED, "roles": {"core": {"components": {"hfs": {"image": "docker.io/pryvio/hfs:1.9.3"}}}}}
+NAMED = {
+    **FIRST,
+    "variables": {"PLATFORM_NAME": "Another name", "RESET_PASSWORD_SUBJECT_EN": "A new password"},
+}
+WITH_IMAGE = {
+    **NAMED,
+    "roles": {"core": {"components": {"hfs": {"image": "docker.io/pryvio/hfs:1.9.3"}}}},
+}
 
 
 class Person:
@@ -39,7 +45,9 @@ class Person:
     def runs(self, *arguments: str, kubeconfig: Path | None = None) -> Result:
         env = {"KUBECONFIG": str(kubeconfig or self.user.control_plane.kubeconfig)}
         result = CliRunner(env=env).invoke(plugin, [*arguments, "--namespace", self.user.namespace])
-        assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+        assert result.exception is None or isinstance(result.exception, SystemExit), (
+            result.exception
+        )
         self.said.append(result.output)
         return result
 
@@ -76,7 +84,9 @@ def person(control_plane: ControlPlane, operator: OperatorProcess) -> Iterator[P
 def wait_complete(user: PlatformUser, number: int) -> None:
     def complete() -> bool:
         found = user.find("ControllerRevision", f"acme-revision-{number}")
-        return found is not None and found["metadata"]["annotations"].get("pryv.io/complete") == "true"
+        return (
+            found is not None and found["metadata"]["annotations"].get("pryv.io/complete") == "true"
+        )
 
     wait_until(complete, f"revision {number} to be complete", seconds=60)
 
@@ -90,12 +100,17 @@ def generated(user: PlatformUser) -> list[str]:
 
 def recorded(user: PlatformUser, number: int) -> dict[str, Any]:
     """The pod templates that a revision has recorded, as digests that workloads are annotated with."""
-    text = user.get("ControllerRevision", f"acme-revision-{number}")["metadata"]["annotations"]["pryv.io/templates"]
+    text = user.get("ControllerRevision", f"acme-revision-{number}")["metadata"]["annotations"][
+        "pryv.io/templates"
+    ]
     return {name: entry["digest"] for name, entry in json.loads(text).items()}
 
 
 def applied(user: PlatformUser) -> dict[str, str]:
-    return {item["metadata"]["name"]: item["metadata"]["annotations"]["pryv.io/template"] for item in user.list("deployments,statefulsets")}
+    return {
+        item["metadata"]["name"]: item["metadata"]["annotations"]["pryv.io/template"]
+        for item in user.list("deployments,statefulsets")
+    }
 
 
 def test_the_history_says_what_changed(person: Person) -> None:
@@ -119,7 +134,9 @@ def test_the_difference_shows_spec_files_and_pods(person: Person) -> None:
     assert "+++ revision 2: mail-templates/reset-password/en/subject.pug" in sections["# reg/mail"]
     assert "A new password" in sections["# reg/mail"]
     newest = person.gets("diff", "acme", "--revision", "2")
-    assert re.search(r"^\+ +image: docker.io/pryvio/hfs:1.9.3$", newest.split("# co1/hfs")[1], re.MULTILINE)
+    assert re.search(
+        r"^\+ +image: docker.io/pryvio/hfs:1.9.3$", newest.split("# co1/hfs")[1], re.MULTILINE
+    )
     assert person.gets("diff", "acme", "--revision", "3") == ""
 
 
@@ -148,15 +165,35 @@ def test_who_may_not_read_secrets_is_told_so(person: Person) -> None:
     """The check needs the referenced Secrets; without them only ``--force`` goes on."""
     user = person.user
     user.kubectl("create", "serviceaccount", "reader")
-    user.kubectl("create", "role", "reader", "--verb=get,list", "--resource=pryvplatforms,controllerrevisions")
-    user.kubectl("create", "rolebinding", "reader", "--role=reader", f"--serviceaccount={user.namespace}:reader")
-    kubeconfig = user.control_plane.kubeconfig_for_token(user.kubectl("create", "token", "reader").strip(), "reader")
-    wait_until(lambda: person.runs("history", "acme", kubeconfig=kubeconfig).exit_code == 0, "the role to be known", seconds=30)
+    user.kubectl(
+        "create",
+        "role",
+        "reader",
+        "--verb=get,list",
+        "--resource=pryvplatforms,controllerrevisions",
+    )
+    user.kubectl(
+        "create",
+        "rolebinding",
+        "reader",
+        "--role=reader",
+        f"--serviceaccount={user.namespace}:reader",
+    )
+    kubeconfig = user.control_plane.kubeconfig_for_token(
+        user.kubectl("create", "token", "reader").strip(), "reader"
+    )
+    wait_until(
+        lambda: person.runs("history", "acme", kubeconfig=kubeconfig).exit_code == 0,
+        "the role to be known",
+        seconds=30,
+    )
     refused = person.is_refused("rollback", "acme", "--to", "1", kubeconfig=kubeconfig)
     assert "cannot be told whether what revision 1 was made with has changed since" in refused
     assert "cannot get resource" in refused
     assert "--force" in refused
-    assert "cannot update resource" in person.is_refused("rollback", "acme", "--to", "1", "--force", kubeconfig=kubeconfig)
+    assert "cannot update resource" in person.is_refused(
+        "rollback", "acme", "--to", "1", "--force", kubeconfig=kubeconfig
+    )
     difference = person.runs("diff", "acme", "--revision", "1", "--to", "2", kubeconfig=kubeconfig)
     assert "may have changed" in difference.stdout
 
@@ -185,27 +222,47 @@ def test_a_secret_that_has_changed_since_is_named(person: Person) -> None:
     assert "Secret admin, key key has changed since" in refused
     refused = person.is_refused("rollback", "acme", "--to", "4")
     assert "what differs is not in the spec: Secret admin, key key has changed since" in refused
-    assert "not checked" in person.runs("rollback", "acme", "--to", "2", "--force", "--dry-run").stderr
+    assert (
+        "not checked" in person.runs("rollback", "acme", "--to", "2", "--force", "--dry-run").stderr
+    )
     user.secret("admin", key=CANARY)
     assert person.gets("rollback", "acme", "--to", "2", "--dry-run")
 
 
 def test_templates_and_generated_values_that_are_not_what_they_were(user: PlatformUser) -> None:
-    compose = {f"{name}.yml": f"services:\n  {name}:\n    image: registry.acme.test/{name}:1\n" for name in ("core", "web")}
+    compose = {
+        f"{name}.yml": f"services:\n  {name}:\n    image: registry.acme.test/{name}:1\n"
+        for name in ("core", "web")
+    }
     compose["register.yml"] = (
         "services:\n  register:\n    image: registry.acme.test/x:1\n    volumes:\n    - ./register/conf/:/app/conf/:ro\n"
     )
     conf = '{"name": {{ PLATFORM_NAME | tojson }}, "key": {{ REGISTER_ADMIN_KEY | tojson }}'
 
     def templates_with(conf: str) -> None:
-        user.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "mine"}, "data": {**compose, "conf": conf}})
+        user.apply(
+            {
+                "apiVersion": "v1",
+                "kind": "ConfigMap",
+                "metadata": {"name": "mine"},
+                "data": {**compose, "conf": conf},
+            }
+        )
 
     files: list[dict[str, Any]] = [
-        {"role": role, "configMapRef": {"name": "mine"}, "items": [{"key": f"{name}.yml", "path": "pryv.yml"}]}
+        {
+            "role": role,
+            "configMapRef": {"name": "mine"},
+            "items": [{"key": f"{name}.yml", "path": "pryv.yml"}],
+        }
         for role, name in (("reg-master", "register"), ("core", "core"), ("static", "web"))
     ]
     files[0]["items"].append({"key": "conf", "path": "register/conf/register.json.j2"})
-    spec = {"domain": "pryv.acme.test", "templates": {"files": files}, "variables": {"PLATFORM_NAME": "First"}}
+    spec = {
+        "domain": "pryv.acme.test",
+        "templates": {"files": files},
+        "variables": {"PLATFORM_NAME": "First"},
+    }
     someone = Person(user)
     templates_with(conf + "}")
     user.replace_platform(spec)
@@ -213,16 +270,27 @@ def test_templates_and_generated_values_that_are_not_what_they_were(user: Platfo
     templates_with(conf + ', "more": 1}')
     wait_complete(user, 2)
     changed = "ConfigMap mine has changed since"
-    assert f"what differs is not in the spec: {changed}" in someone.is_refused("rollback", "acme", "--to", "1")
+    assert f"what differs is not in the spec: {changed}" in someone.is_refused(
+        "rollback", "acme", "--to", "1"
+    )
     user.replace_platform({**spec, "variables": {"PLATFORM_NAME": "Second"}})
     wait_complete(user, 3)
-    assert f"what revision 1 ran cannot come from its spec any more: {changed}" in someone.is_refused("rollback", "acme", "--to", "1")
+    assert (
+        f"what revision 1 ran cannot come from its spec any more: {changed}"
+        in someone.is_refused("rollback", "acme", "--to", "1")
+    )
     templates_with(conf + "}")
     wait_complete(user, 4)
     assert "First" in someone.gets("rollback", "acme", "--to", "1", "--dry-run")
-    user.replace_platform({**spec, "secrets": {"REGISTER_ADMIN_KEY": {"generate": {"rotation": 1}}}})
+    user.replace_platform(
+        {**spec, "secrets": {"REGISTER_ADMIN_KEY": {"generate": {"rotation": 1}}}}
+    )
     wait_complete(user, 5)
-    wait_until(lambda: user.find("secret", "acme-generated-register-admin-key") is None, "the former value to be gone", seconds=60)
+    wait_until(
+        lambda: user.find("secret", "acme-generated-register-admin-key") is None,
+        "the former value to be gone",
+        seconds=60,
+    )
     refused = someone.is_refused("rollback", "acme", "--to", "1")
     assert "Secret acme-generated-register-admin-key, key value is gone" in refused
     assert not [value for value in generated(user) if value in "".join(someone.said)]

@@ -16,8 +16,8 @@ from tests.cluster.control_plane import ControlPlane
 from tests.cluster.fixtures import new_namespace
 from tests.cluster.simulated_nodes import SimulatedNodes
 from tests.cluster.waiting import wait_until
-from tests.unit.bundle.archives import tgz
-from tests.unit.bundle.test_archive import HOSTILE, SMALL_LEADER
+from tests.unit.templates.archives import tgz
+from tests.unit.templates.test_archive import HOSTILE, SMALL_LEADER
 
 MIB = 1024 * 1024
 #: What the operator may take more than before, at its peak too (bytes).
@@ -26,7 +26,10 @@ ROOM = 50 * MIB
 FITS = 700 * 1024
 
 COMPOSE = b"services:\n  web:\n    image: web:1\n    volumes: ['./web/conf/:/app/conf/:ro']\n"
-LEADER = {**SMALL_LEADER, **{f"data/{role}/pryv.yml": COMPOSE for role in ("core", "reg-master", "static")}}
+LEADER = {
+    **SMALL_LEADER,
+    **{f"data/{role}/pryv.yml": COMPOSE for role in ("core", "reg-master", "static")},
+}
 SETTINGS = SMALL_LEADER["conf/platform.yml"]
 
 
@@ -42,11 +45,22 @@ def core(name: str, content: bytes) -> dict[str, bytes]:
 
 def mixed(count: int) -> bytes:
     """A long list that does not compress too well."""
-    return b"[" + b"".join(random.Random(1).choices([b"[],", b"{},", b"1,", b'"a",'], k=count)) + b"1]"
+    return (
+        b"[" + b"".join(random.Random(1).choices([b"[],", b"{},", b"1,", b'"a",'], k=count)) + b"1]"
+    )
 
 
-DOUBLING = "".join(f"      V{step:02}: {{value: 'V{step + 1:02}V{step + 1:02}'}}\n" for step in range(30)) + "      V30: {value: xxxx}\n"
-MERGED = "      A: &a {" + ",".join(f"k{key}: 1" for key in range(3000)) + "}\n      B: {value: [" + "{<<: *a}," * 30_000 + "]}\n"
+DOUBLING = (
+    "".join(f"      V{step:02}: {{value: 'V{step + 1:02}V{step + 1:02}'}}\n" for step in range(30))
+    + "      V30: {value: xxxx}\n"
+)
+MERGED = (
+    "      A: &a {"
+    + ",".join(f"k{key}: 1" for key in range(3000))
+    + "}\n      B: {value: ["
+    + "{<<: *a}," * 30_000
+    + "]}\n"
+)
 ALIASES = "      A:\n        value:\n          - &a0 [1, 2]\n" + "".join(
     f"          - &a{n} [*a{n - 1}, *a{n - 1}]\n" for n in range(1, 60)
 )
@@ -84,7 +98,14 @@ def archives() -> Iterator[tuple[bytes, str, str]]:
     for make, reason, words in HOSTILE.values():
         data = make()
         if 0 < len(data) < FITS:
-            yield data, "|".join(f"Archive{each}" if not each.startswith("Archive") else each for each in reason.split("|")), words
+            yield (
+                data,
+                "|".join(
+                    f"Archive{each}" if not each.startswith("Archive") else each
+                    for each in reason.split("|")
+                ),
+                words,
+            )
     yield from ((tgz(files), reason, words) for files, reason, words in INSIDE.values())
 
 
@@ -95,7 +116,12 @@ def alone(
     """An operator for one namespace, whose memory no other test has touched."""
     with new_namespace(control_plane) as namespace:
         process = OperatorProcess(
-            control_plane, chart_kubeconfig, "--gather-seconds=0.2", "--resync-seconds=5", f"--namespace={namespace}", name="operator-alone"
+            control_plane,
+            chart_kubeconfig,
+            "--gather-seconds=0.2",
+            "--resync-seconds=5",
+            f"--namespace={namespace}",
+            name="operator-alone",
         )
         process.start()
         user = PlatformUser(control_plane, namespace)
@@ -106,7 +132,9 @@ def alone(
 
 
 @pytest.mark.long
-def test_hostile_archives_are_told_in_little_memory_and_others_run_on(alone: tuple[OperatorProcess, PlatformUser]) -> None:
+def test_hostile_archives_are_told_in_little_memory_and_others_run_on(
+    alone: tuple[OperatorProcess, PlatformUser],
+) -> None:
     operator, user = alone
     user.apply_platform("healthy")
     # One archive is read before: what any archive takes (code, caches) is no matter of the hostile ones.
@@ -142,7 +170,9 @@ def hostile(number: int, data: bytes) -> tuple[Object, Object]:
     binary = {"archive.tgz": base64.b64encode(data).decode()}
     return (
         {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "binaryData": binary},
-        platform(name, templates={"archive": {"configMapKeyRef": {"name": name, "key": "archive.tgz"}}}),
+        platform(
+            name, templates={"archive": {"configMapKeyRef": {"name": name, "key": "archive.tgz"}}}
+        ),
     )
 
 
@@ -151,8 +181,13 @@ def until_told(user: PlatformUser, number: int) -> Object:
     name = f"hostile-{number}"
 
     def found() -> Object | None:
-        conditions = {each["type"]: each for each in user.get("pryvplatform", name).get("status", {}).get("conditions", [])}
-        return conditions["Ready"] if conditions.get("Stalled", {}).get("status") == "True" else None
+        conditions = {
+            each["type"]: each
+            for each in user.get("pryvplatform", name).get("status", {}).get("conditions", [])
+        }
+        return (
+            conditions["Ready"] if conditions.get("Stalled", {}).get("status") == "True" else None
+        )
 
     condition: Object = wait_until(found, f"{name} to be refused", seconds=120)
     return condition
@@ -160,7 +195,11 @@ def until_told(user: PlatformUser, number: int) -> Object:
 
 def healthy(user: PlatformUser) -> dict[str, str]:
     """Kind and name → resourceVersion of all that belongs to the healthy platform."""
-    return {name: version for name, version in user.versions().items() if name.split("/")[1].startswith("healthy")}
+    return {
+        name: version
+        for name, version in user.versions().items()
+        if name.split("/")[1].startswith("healthy")
+    }
 
 
 class Memory:
@@ -180,7 +219,11 @@ class Memory:
         return self._read("VmHWM")
 
     def _read(self, name: str) -> int:
-        (line,) = (line for line in (self._folder / "status").read_text().splitlines() if line.startswith(f"{name}:"))
+        (line,) = (
+            line
+            for line in (self._folder / "status").read_text().splitlines()
+            if line.startswith(f"{name}:")
+        )
         return int(line.split()[1]) * 1024
 
     def __str__(self) -> str:

@@ -18,27 +18,56 @@ from pryv_operator.cli.plugin import plugin
 from tests.api.platforms import PlatformUser
 from tests.api.test_tls import mounted, template
 
-MOVED = ("1.6.12-cluster", "1.9.2-cluster", "1.9.2-single-node", "1.7.3-single-node", "2019-seed-era")
+MOVED = (
+    "1.6.12-cluster",
+    "1.9.2-cluster",
+    "1.9.2-single-node",
+    "1.7.3-single-node",
+    "2019-seed-era",
+)
 #: These run with the templates they were imported with: their components find what the leader gave.
 OWN_TEMPLATES = ("1.6.12-cluster", "1.7.3-single-node", "2019-seed-era")
 _READ_ONLY = re.compile(r"(?:\$\{PRYV_CONF_ROOT\}/pryv|\.)/(?P<source>.+?)/?:(?P<target>/.+?)/?:ro")
-_READERS: dict[str, Callable[[str], Any]] = {".json": json.loads, ".yml": yaml.safe_load, ".hjson": hjson.loads}
+_READERS: dict[str, Callable[[str], Any]] = {
+    ".json": json.loads,
+    ".yml": yaml.safe_load,
+    ".hjson": hjson.loads,
+}
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("release", MOVED)
-def test_an_imported_installation_gets_ready(user: PlatformUser, shared_pryv: Path, tmp_path: Path, release: str) -> None:
+def test_an_imported_installation_gets_ready(
+    user: PlatformUser, shared_pryv: Path, tmp_path: Path, release: str
+) -> None:
     source = shared_pryv / "releases" / release
     folder = source / "config-leader"
-    if release == "2019-seed-era":  # the reference data keeps what was filled in beside what was shipped
+    if (
+        release == "2019-seed-era"
+    ):  # the reference data keeps what was filled in beside what was shipped
         folder = filled(source, tmp_path)
     out = tmp_path / "out"
-    done = CliRunner().invoke(plugin, ["import", str(folder), "--output", str(out), "--name", "acme", "--namespace", user.namespace])
+    done = CliRunner().invoke(
+        plugin,
+        [
+            "import",
+            str(folder),
+            "--output",
+            str(out),
+            "--name",
+            "acme",
+            "--namespace",
+            user.namespace,
+        ],
+    )
     assert done.exit_code == 0, done.output
     assert oct((out / "secrets.yaml").stat().st_mode & 0o777) == "0o600"
     user.kubectl("apply", *(f"-f{file}" for file in sorted(out.glob("*.yaml"), reverse=True)))
     user.wait_ready()
-    visible = user.kubectl("get", "pryvplatforms,configmaps,deployments,statefulsets", "-o", "json") + (out / "platform.yaml").read_text()
+    visible = (
+        user.kubectl("get", "pryvplatforms,configmaps,deployments,statefulsets", "-o", "json")
+        + (out / "platform.yaml").read_text()
+    )
     for item in user.list("secrets", labels=None):
         if item["metadata"]["name"].startswith("acme-secrets"):
             for text in item["data"].values():
@@ -53,11 +82,17 @@ def compare(user: PlatformUser, expected: Path, report: str) -> None:
     workloads = [item["metadata"]["labels"] for item in user.list("deployments,statefulsets")]
     compared = set()
     for role, component, folder, target in read_only(expected):
-        files = {str(file.relative_to(folder)): file.read_text() for file in folder.rglob("*") if file.is_file()}
+        files = {
+            str(file.relative_to(folder)): file.read_text()
+            for file in folder.rglob("*")
+            if file.is_file()
+        }
         for labels in workloads:
             if (labels["pryv.io/role"], labels["pryv.io/component"]) != (role, component):
                 continue
-            found = mounted(user, template(user, f"{labels['pryv.io/instance']}/{component}"), target)
+            found = mounted(
+                user, template(user, f"{labels['pryv.io/instance']}/{component}"), target
+            )
             assert files.keys() <= found.keys()
             for path, given in files.items():
                 name = f"{role}/{folder.relative_to(expected / role)}/{path}"
@@ -66,8 +101,14 @@ def compare(user: PlatformUser, expected: Path, report: str) -> None:
                     read = _READERS[Path(path).suffix]
                     assert read(found[path]) == read(given), name
                     assert name in report
-    assert {labels["pryv.io/role"] for labels in workloads} == {folder.name for folder in expected.iterdir()}
-    there = {str(file.relative_to(expected)) for file in expected.rglob("*") if file.is_file() and file.name != "pryv.yml"}
+    assert {labels["pryv.io/role"] for labels in workloads} == {
+        folder.name for folder in expected.iterdir()
+    }
+    there = {
+        str(file.relative_to(expected))
+        for file in expected.rglob("*")
+        if file.is_file() and file.name != "pryv.yml"
+    }
     assert there == compared
 
 
@@ -77,7 +118,12 @@ def read_only(expected: Path) -> Iterator[tuple[str, str, Path, str]]:
         for service, said in yaml.safe_load(file.read_text())["services"].items():
             for volume in said.get("volumes", ()):
                 if match := _READ_ONLY.fullmatch(volume):
-                    yield file.parent.name, service.replace("_", "-"), file.parent / match["source"], match["target"]
+                    yield (
+                        file.parent.name,
+                        service.replace("_", "-"),
+                        file.parent / match["source"],
+                        match["target"],
+                    )
 
 
 def filled(source: Path, folder: Path) -> Path:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pryv_operator.reconcile import authority
+from pryv_operator.pki import authority
 from tests.api.operator_process import OperatorProcess
 from tests.api.platforms import PlatformUser
 from tests.api.test_main_job import rolled
@@ -123,7 +123,10 @@ def test_register_slave(lab: PlatformUser) -> None:
     assert zone["staticDataInDomain"]["reg2"]["ip"] == "203.0.113.12"
     assert [each["ip"] for each in zone["nameserver"]] == ["203.0.113.11", "203.0.113.12"]
     master = lab.get("service", "acme-reg-redis")["spec"]["clusterIP"]
-    assert f"replicaof {master} 6379" in mounted(lab, template(lab, "reg-slave/redis"), "/app/conf")["redis.conf"]
+    assert (
+        f"replicaof {master} 6379"
+        in mounted(lab, template(lab, "reg-slave/redis"), "/app/conf")["redis.conf"]
+    )
 
 
 @guided
@@ -131,7 +134,12 @@ def test_e_mails(lab: PlatformUser) -> None:
     active = {**SPEC["variables"], "EMAIL_ACTIVATION": {"welcome": True, "resetPassword": True}}
     lab.apply_platform(**SPEC | {"variables": active})
     condition = lab.wait_reason("MissingVariables")
-    needed = ("EMAIL_SENDER.name", "EMAIL_SENDER.address", "EMAIL_SMTP_SETTINGS.host", "EMAIL_SMTP_SETTINGS.auth.pass")
+    needed = (
+        "EMAIL_SENDER.name",
+        "EMAIL_SENDER.address",
+        "EMAIL_SMTP_SETTINGS.host",
+        "EMAIL_SMTP_SETTINGS.auth.pass",
+    )
     assert all(name in condition["message"] for name in needed)
     told = {
         "MAIL_FROM_NAME": "Lab",
@@ -143,7 +151,11 @@ def test_e_mails(lab: PlatformUser) -> None:
     lab.apply_platform(**SPEC | {"variables": active | told, "secrets": SPEC["secrets"] | password})
     lab.wait_ready()
     smtp = json.loads(mounted(lab, template(lab, "reg/mail"), "/app/conf")["mail.json"])["smtp"]
-    assert smtp == {"host": "smtp.hospital.test", "port": 587, "auth": {"user": "lab", "pass": "the-smtp-password"}}
+    assert smtp == {
+        "host": "smtp.hospital.test",
+        "port": 587,
+        "auth": {"user": "lab", "pass": "the-smtp-password"},
+    }
     lab.apply_platform(**SPEC)
     lab.wait_ready()
 
@@ -151,7 +163,13 @@ def test_e_mails(lab: PlatformUser) -> None:
 @guided
 def test_certificates(lab: PlatformUser) -> None:
     """The same one in every role, where nginx reads it."""
-    for proxy in ("reg/reverse-proxy", "co1/reverse-proxy", "co2/reverse-proxy", "sw/reverse-proxy", "reg-slave/reverse-proxy"):
+    for proxy in (
+        "reg/reverse-proxy",
+        "co1/reverse-proxy",
+        "co2/reverse-proxy",
+        "sw/reverse-proxy",
+        "reg-slave/reverse-proxy",
+    ):
         conf = mounted(lab, template(lab, proxy), "/app/conf")
         assert "/app/conf/secret/pryv.acme.test-key.pem" in conf["nginx.conf"]
         assert {"secret/pryv.acme.test-bundle.crt", "secret/pryv.acme.test-key.pem"} <= conf.keys()
@@ -213,7 +231,13 @@ def test_stop(user: PlatformUser) -> None:
 @guided
 def test_validation(lab: PlatformUser) -> None:
     lab.kubectl("wait", "--for=condition=Ready", "pryvplatform/acme", "--timeout=60s")
-    assert {each["name"] for each in lab.get("pryvplatform", "acme")["status"]["endpoints"]} >= {"register", "co1", "co2", "co3", "web"}
+    assert {each["name"] for each in lab.get("pryvplatform", "acme")["status"]["endpoints"]} >= {
+        "register",
+        "co1",
+        "co2",
+        "co3",
+        "web",
+    }
 
 
 @guided
@@ -221,7 +245,9 @@ def test_restart_on_change(lab: PlatformUser) -> None:
     before = lab.pods()
     lab.annotate("pryvplatform", "acme", **{"example.com/touched": "yes"})
     lab.annotate("secret", "keys", **{"example.com/touched": "yes"})
-    lab.apply_platform(**SPEC | {"variables": SPEC["variables"] | {"PLATFORM_NAME": "Another name"}})
+    lab.apply_platform(
+        **SPEC | {"variables": SPEC["variables"] | {"PLATFORM_NAME": "Another name"}}
+    )
     lab.until_rolled(before, {"reg/register", "reg/dns", "reg-slave/dns"})
     lab.wait_still()
     assert rolled(before, lab.pods()) == {"reg/register", "reg/dns", "reg-slave/dns"}

@@ -47,7 +47,9 @@ class Pair:
         self.second.start()
 
     def lease(self) -> dict[str, object]:
-        text = self.control_plane.kubectl("get", "lease", "pryv-operator", "-n", OPERATOR_NAMESPACE, "-o", "json").stdout
+        text = self.control_plane.kubectl(
+            "get", "lease", "pryv-operator", "-n", OPERATOR_NAMESPACE, "-o", "json"
+        ).stdout
         found: dict[str, object] = json.loads(text)["spec"]
         return found
 
@@ -139,7 +141,9 @@ def test_sigterm_hands_over(pair: Pair, user: PlatformUser) -> None:
 
 
 @pytest.mark.long
-def test_a_leader_that_is_killed_is_followed_within_the_lease_time(pair: Pair, user: PlatformUser) -> None:
+def test_a_leader_that_is_killed_is_followed_within_the_lease_time(
+    pair: Pair, user: PlatformUser
+) -> None:
     os.kill(pid(pair.first), signal.SIGKILL)
     seconds = seconds_until_it_leads(pair.second)
     print(f"the other leads {seconds:.2f} s after SIGKILL, with a lease of {LEASE_SECONDS} s")
@@ -182,7 +186,15 @@ def test_a_leader_at_rest_only_renews(pair: Pair, user: PlatformUser) -> None:
 @pytest.mark.long
 def test_who_loses_the_lease_ends_at_once(pair: Pair) -> None:
     patch = json.dumps({"spec": {"holderIdentity": "somebody-else"}})
-    pair.control_plane.kubectl("patch", "lease", "pryv-operator", "-n", OPERATOR_NAMESPACE, "--type=merge", f"--patch={patch}")
+    pair.control_plane.kubectl(
+        "patch",
+        "lease",
+        "pryv-operator",
+        "-n",
+        OPERATOR_NAMESPACE,
+        "--type=merge",
+        f"--patch={patch}",
+    )
     assert exit_code(pair.first) == 1
     assert "the lease is lost" in pair.first.log
     seconds_until_it_leads(pair.second)
@@ -200,15 +212,26 @@ class Boundary:
         return f"{self.during}-{self.when}-{self.number}"
 
 
-BOUNDARIES = [Boundary("install", "before", 30), Boundary("install", "after", 12), Boundary("change", "before", 6)]
+BOUNDARIES = [
+    Boundary("install", "before", 30),
+    Boundary("install", "after", 12),
+    Boundary("change", "before", 6),
+]
 #: More than there are; the rest is skipped.
-EVERY = [Boundary(during, when, n) for during in ("install", "change") for n in range(1, 80) for when in ("before", "after")]
+EVERY = [
+    Boundary(during, when, n)
+    for during in ("install", "change")
+    for n in range(1, 80)
+    for when in ("before", "after")
+]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Every write when asked for."""
     if "boundary" in metafunc.fixturenames:
-        metafunc.parametrize("boundary", EVERY if metafunc.config.getoption("--every-write") else BOUNDARIES, ids=str)
+        metafunc.parametrize(
+            "boundary", EVERY if metafunc.config.getoption("--every-write") else BOUNDARIES, ids=str
+        )
 
 
 @pytest.mark.long
@@ -233,7 +256,9 @@ def test_a_leader_that_was_frozen_does_nothing_more(
     held = pair.proxy.let_go()
     os.kill(hold.pid, signal.SIGCONT)
     assert exit_code(pair.first) == 1
-    cluster_echo(f"frozen {boundary.when} write {boundary.number} ({held.method} {held.path}): answered {held.status}")
+    cluster_echo(
+        f"frozen {boundary.when} write {boundary.number} ({held.method} {held.path}): answered {held.status}"
+    )
 
     since = pair.proxy.requests[sent:]
     assert not [request for request in since if request.writes or request.of_operator]
@@ -248,8 +273,14 @@ def is_reached(hold: Hold, user: PlatformUser, pair: Pair) -> bool:
 
     def settled() -> bool:
         resource = user.get("pryvplatform", "acme")
-        ready = [each for each in resource.get("status", {}).get("conditions", []) if each["type"] == "Ready" and each["status"] == "True"]
-        return bool(hold.held) or any(each["observedGeneration"] == resource["metadata"]["generation"] for each in ready)
+        ready = [
+            each
+            for each in resource.get("status", {}).get("conditions", [])
+            if each["type"] == "Ready" and each["status"] == "True"
+        ]
+        return bool(hold.held) or any(
+            each["observedGeneration"] == resource["metadata"]["generation"] for each in ready
+        )
 
     wait_until(lambda: hold.held or hold.count, "the first write", seconds=30, every=0.02)
     wait_until(settled, "the write, or the end", seconds=90)

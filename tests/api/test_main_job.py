@@ -27,14 +27,34 @@ def test_a_domain_is_enough(user: PlatformUser) -> None:
     user.kubectl("wait", "--for=condition=Ready", "pryvplatform/acme", "--timeout=90s")
     assert user.pods().keys() == COMPONENTS
     columns = user.kubectl("get", "pryvplatforms").splitlines()
-    assert columns[0].split() == ["NAME", "DOMAIN", "RELEASE", "READY", "ROLES", "REVISION", "REASON", "AGE"]
-    assert columns[1].split()[:7] == ["acme", "pryv.acme.test", "1.9.2", "True", "3/3", "1", "Ready"]
+    assert columns[0].split() == [
+        "NAME",
+        "DOMAIN",
+        "RELEASE",
+        "READY",
+        "ROLES",
+        "REVISION",
+        "REASON",
+        "AGE",
+    ]
+    assert columns[1].split()[:7] == [
+        "acme",
+        "pryv.acme.test",
+        "1.9.2",
+        "True",
+        "3/3",
+        "1",
+        "Ready",
+    ]
     status = user.get("pryvplatform", "acme")["status"]
     assert {each["type"]: each["status"] for each in status["conditions"]} == {
         "Ready": "True", "Reconciling": "False", "Stalled": "False", "ConfigRendered": "True", "RolloutComplete": "True",
         "Paused": "False",
     }  # fmt: skip
-    assert {each["reason"] for each in status["warnings"]} == {"NotReachableFromOutside", "PrivateCertificate"}
+    assert {each["reason"] for each in status["warnings"]} == {
+        "NotReachableFromOutside",
+        "PrivateCertificate",
+    }
     assert {each["name"]: (each["ready"], each["desired"]) for each in status["instances"]} == {
         "co1": (8, 8),
         "reg": (5, 5),
@@ -46,7 +66,9 @@ def test_a_domain_is_enough(user: PlatformUser) -> None:
 def test_a_single_node(user: PlatformUser) -> None:
     """Everything in one role; its pods call each other by the names they had on one machine."""
     user.settle(roles={"singlenode": {}})
-    assert {name.split("/")[1] for name in user.pods()} == {name.split("/")[1] for name in COMPONENTS}
+    assert {name.split("/")[1] for name in user.pods()} == {
+        name.split("/")[1] for name in COMPONENTS
+    }
     assert {name.split("/")[0] for name in user.pods()} == {"single"}
     assert "1/1" in user.kubectl("get", "pryvplatforms")
     before = user.pods()
@@ -58,7 +80,13 @@ def test_upload_size_rolls_proxies_core_and_hfs(standing: PlatformUser) -> None:
     standing.settle()
     before = standing.pods()
     standing.settle(variables={"MAX_UPLOAD_SIZE_MB": 50})
-    assert rolled(before, standing.pods()) == {"reg/reverse-proxy", "co1/reverse-proxy", "sw/reverse-proxy", "co1/core", "co1/hfs"}
+    assert rolled(before, standing.pods()) == {
+        "reg/reverse-proxy",
+        "co1/reverse-proxy",
+        "sw/reverse-proxy",
+        "co1/core",
+        "co1/hfs",
+    }
 
 
 @pytest.mark.long
@@ -68,7 +96,9 @@ def test_another_core_leaves_the_first_one_alone(standing: PlatformUser) -> None
     standing.settle(roles={"core": {"instances": [{"name": "co2"}, {"name": "co1"}]}})
     after = standing.pods()
     assert rolled(before, after) == {"reg/register", "reg/dns"}
-    assert after.keys() - before.keys() == {name.replace("co1", "co2") for name in COMPONENTS if name.startswith("co1")}
+    assert after.keys() - before.keys() == {
+        name.replace("co1", "co2") for name in COMPONENTS if name.startswith("co1")
+    }
 
 
 def test_platform_name_rolls_register_and_dns(standing: PlatformUser) -> None:
@@ -110,7 +140,9 @@ def test_nothing_is_written_at_rest(standing: PlatformUser, operator: OperatorPr
 
 def test_a_referenced_secret_rolls_its_consumers(standing: PlatformUser) -> None:
     standing.secret("admin", key="planted-first-value")
-    standing.settle(secrets={"REGISTER_ADMIN_KEY": {"secretKeyRef": {"name": "admin", "key": "key"}}})
+    standing.settle(
+        secrets={"REGISTER_ADMIN_KEY": {"secretKeyRef": {"name": "admin", "key": "key"}}}
+    )
     before = standing.pods()
     standing.secret("admin", key="planted-second-value")
     standing.until_rolled(before, {"reg/register", "reg/dns"})
@@ -119,13 +151,18 @@ def test_a_referenced_secret_rolls_its_consumers(standing: PlatformUser) -> None
 
 
 def test_planted_secrets_stay_in_secrets(standing: PlatformUser, operator: OperatorProcess) -> None:
-    canaries = {name: f"canary-{index}-7d1f6e" for index, name in enumerate(("admin", "smtp", "sms", "system"))}
+    canaries = {
+        name: f"canary-{index}-7d1f6e"
+        for index, name in enumerate(("admin", "smtp", "sms", "system"))
+    }
     standing.secret("planted", **canaries)
     standing.apply_platform(
         secrets={
             "REGISTER_ADMIN_KEY": {"secretKeyRef": {"name": "planted", "key": "admin"}},
             "MAIL_SMTP_PASS": {"secretKeyRef": {"name": "planted", "key": "smtp"}},
-            "MFA_ENDPOINTS.verify.headers.authorization": {"secretKeyRef": {"name": "planted", "key": "sms"}},
+            "MFA_ENDPOINTS.verify.headers.authorization": {
+                "secretKeyRef": {"name": "planted", "key": "sms"}
+            },
             "CORE_SYSTEM_KEY": {"secretKeyRef": {"name": "planted", "key": "system"}},
         },
         variables={"SUPPORT_URL": "CORE_SYSTEM_KEY PLATFORM_NAME", "PLATFORM_NAME": "SUPPORT_URL"},
@@ -135,43 +172,70 @@ def test_planted_secrets_stay_in_secrets(standing: PlatformUser, operator: Opera
         secrets={
             "REGISTER_ADMIN_KEY": {"secretKeyRef": {"name": "planted", "key": "admin"}},
             "MAIL_SMTP_PASS": {"secretKeyRef": {"name": "planted", "key": "smtp"}},
-            "MFA_ENDPOINTS.verify.headers.authorization": {"secretKeyRef": {"name": "planted", "key": "sms"}},
+            "MFA_ENDPOINTS.verify.headers.authorization": {
+                "secretKeyRef": {"name": "planted", "key": "sms"}
+            },
             "CORE_SYSTEM_KEY": {"secretKeyRef": {"name": "planted", "key": "system"}},
         },
         variables={"SUPPORT_URL": "https://help.acme.test/?k=CORE_SYSTEM_KEY"},
     )
     standing.wait_ready()
-    standing.apply_platform(secrets={"HOSTINGS_PROVIDERS": {"secretKeyRef": {"name": "planted", "key": "admin"}}})
+    standing.apply_platform(
+        secrets={"HOSTINGS_PROVIDERS": {"secretKeyRef": {"name": "planted", "key": "admin"}}}
+    )
     standing.wait_reason("InvalidSecret")
     kinds = "pryvplatforms,services,configmaps,deployments,statefulsets,replicasets,controllerrevisions,pods,events,pvc,networkpolicies"
-    visible = standing.kubectl("get", kinds, "-o", "json") + operator.log + operator.text("/metrics")
+    visible = (
+        standing.kubectl("get", kinds, "-o", "json") + operator.log + operator.text("/metrics")
+    )
     hidden = standing.list("secrets")
     for canary in canaries.values():
         assert canary not in visible
         for spelling in (base64.b64encode(canary.encode()).decode(),):
             assert spelling not in visible
-        assert any(canary.encode() in base64.b64decode(text) for item in hidden for text in item["data"].values()), canary
+        assert any(
+            canary.encode() in base64.b64decode(text)
+            for item in hidden
+            for text in item["data"].values()
+        ), canary
         assert all(canary not in str(item["metadata"]) for item in hidden)
 
 
 def test_deletion_keeps_data_and_finds_it_again(standing: PlatformUser) -> None:
     standing.settle()
     claims = {item["metadata"]["name"]: item["metadata"]["uid"] for item in standing.list("pvc")}
-    generated = {item["metadata"]["name"]: item["data"] for item in standing.list("secrets", f"{MINE},pryv.io/purpose!=config")}
-    configs = {item["metadata"]["name"] for item in standing.list("secrets", f"{MINE},pryv.io/purpose=config")}
+    generated = {
+        item["metadata"]["name"]: item["data"]
+        for item in standing.list("secrets", f"{MINE},pryv.io/purpose!=config")
+    }
+    configs = {
+        item["metadata"]["name"]
+        for item in standing.list("secrets", f"{MINE},pryv.io/purpose=config")
+    }
     standing.delete("pryvplatform", "acme")
     standing.until_gone("services,configmaps,networkpolicies,deployments,statefulsets,pods")
-    assert {item["metadata"]["name"]: item["metadata"]["uid"] for item in standing.list("pvc")} == claims
+    assert {
+        item["metadata"]["name"]: item["metadata"]["uid"] for item in standing.list("pvc")
+    } == claims
     wait_until(
         lambda: {item["metadata"]["name"] for item in standing.list("secrets")} == generated.keys(),
         "the configuration to go, and the values to stay",
         seconds=60,
     )
     standing.settle()
-    assert {item["metadata"]["name"]: item["metadata"]["uid"] for item in standing.list("pvc")} == claims
-    assert {item["metadata"]["name"]: item["data"] for item in standing.list("secrets", f"{MINE},pryv.io/purpose!=config")} == generated
+    assert {
+        item["metadata"]["name"]: item["metadata"]["uid"] for item in standing.list("pvc")
+    } == claims
+    assert {
+        item["metadata"]["name"]: item["data"]
+        for item in standing.list("secrets", f"{MINE},pryv.io/purpose!=config")
+    } == generated
     # The same values and the same key: the same name, for what holds no address.
-    (core,) = (name for name in configs if name.startswith("acme-core-core-") and standing.find("secret", name))
+    (core,) = (
+        name
+        for name in configs
+        if name.startswith("acme-core-core-") and standing.find("secret", name)
+    )
     assert core in standing.kubectl("get", "statefulset", "acme-co1-core", "-o", "yaml")
 
 

@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
-from pryv_operator.cluster import client
-from pryv_operator.cluster.client import Cluster
-from pryv_operator.cluster.errors import ConflictError
-from pryv_operator.cluster.resources import CONFIG_MAPS, PLATFORMS, Object, Resource, resource_of
-from pryv_operator.platform import keys
-from pryv_operator.reconcile.apply import same_but_status
+from pryv_operator.api import labels_annotations as keys
+from pryv_operator.api.kubernetes import Object
+from pryv_operator.kube import client
+from pryv_operator.kube.client import Cluster
+from pryv_operator.kube.errors import ConflictError
+from pryv_operator.kube.resources import CONFIG_MAPS, PLATFORMS, Resource, resource_of
+from pryv_operator.live.apply import same_but_status
 from tests.api.platforms import PlatformUser
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.simulated_nodes import SimulatedNodes
@@ -29,7 +30,12 @@ async def cluster(control_plane: ControlPlane) -> AsyncIterator[Cluster]:
 
 
 def config_map(namespace: str, **data: str) -> Object:
-    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "namespace": namespace, "labels": {"a": "b"}}, "data": data}
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "a", "namespace": namespace, "labels": {"a": "b"}},
+        "data": data,
+    }
 
 
 def pod_template(*env: Object) -> Object:
@@ -42,21 +48,42 @@ def objects(namespace: str) -> list[Object]:
     selector = {"matchLabels": {"app": "a"}}
     claim = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
     specs: dict[tuple[str, str], Object] = {
-        ("v1", "Service"): {"selector": {"app": "a"}, "type": "LoadBalancer", "ports": [{"name": "http", "port": 80}]},
+        ("v1", "Service"): {
+            "selector": {"app": "a"},
+            "type": "LoadBalancer",
+            "ports": [{"name": "http", "port": 80}],
+        },
         ("v1", "PersistentVolumeClaim"): claim,
-        ("networking.k8s.io/v1", "NetworkPolicy"): {"podSelector": selector, "ingress": [{"ports": [{"port": 80}]}]},
-        ("apps/v1", "Deployment"): {"selector": selector, "template": pod_template({"name": "A", "value": "1"})},
-        ("apps/v1", "StatefulSet"): {"selector": selector, "serviceName": "a", "template": pod_template({"name": "A", "value": "1"})},
+        ("networking.k8s.io/v1", "NetworkPolicy"): {
+            "podSelector": selector,
+            "ingress": [{"ports": [{"port": 80}]}],
+        },
+        ("apps/v1", "Deployment"): {
+            "selector": selector,
+            "template": pod_template({"name": "A", "value": "1"}),
+        },
+        ("apps/v1", "StatefulSet"): {
+            "selector": selector,
+            "serviceName": "a",
+            "template": pod_template({"name": "A", "value": "1"}),
+        },
     }
     metadata = {"name": "a", "namespace": namespace, "labels": {"x": "1", "y": "2"}}
     return [
-        {"apiVersion": version, "kind": kind, "metadata": copy.deepcopy(metadata), "spec": copy.deepcopy(spec)}
+        {
+            "apiVersion": version,
+            "kind": kind,
+            "metadata": copy.deepcopy(metadata),
+            "spec": copy.deepcopy(spec),
+        }
         for (version, kind), spec in specs.items()
     ]
 
 
 async def there(cluster: Cluster, item: Object) -> Object:
-    found = await cluster.get(resource_of(item), item["metadata"]["namespace"], item["metadata"]["name"])
+    found = await cluster.get(
+        resource_of(item), item["metadata"]["namespace"], item["metadata"]["name"]
+    )
     assert found is not None
     return {"apiVersion": item["apiVersion"], "kind": item["kind"], **found}
 
@@ -74,10 +101,16 @@ async def adopt_and_apply(cluster: Cluster, item: Object) -> tuple[Object, Objec
 
 
 def managers(item: Object) -> set[tuple[str, str]]:
-    return {(entry["manager"], entry["operation"]) for entry in item["metadata"]["managedFields"] if not entry.get("subresource")}
+    return {
+        (entry["manager"], entry["operation"])
+        for entry in item["metadata"]["managedFields"]
+        if not entry.get("subresource")
+    }
 
 
-async def test_a_creation_that_comes_late_overwrites_nothing(cluster: Cluster, namespace: str) -> None:
+async def test_a_creation_that_comes_late_overwrites_nothing(
+    cluster: Cluster, namespace: str
+) -> None:
     await cluster.create(config_map(namespace, of="another"))
     with pytest.raises(ConflictError):
         await cluster.create(config_map(namespace, of="mine"))
@@ -123,12 +156,21 @@ async def test_an_adoption_that_comes_late_has_no_effect(cluster: Cluster, names
 
 
 @pytest.mark.usefixtures("chart_kubeconfig")
-async def test_a_status_that_comes_late_has_no_effect(cluster: Cluster, control_plane: ControlPlane, namespace: str) -> None:
+async def test_a_status_that_comes_late_has_no_effect(
+    cluster: Cluster, control_plane: ControlPlane, namespace: str
+) -> None:
     user = PlatformUser(control_plane, namespace)
     user.apply_platform()
     seen = user.get("pryvplatform", "acme")
-    metadata = {key: seen["metadata"][key] for key in ("name", "namespace", "uid", "resourceVersion")}
-    status: Object = {"apiVersion": keys.API_VERSION, "kind": keys.KIND, "metadata": metadata, "status": {"release": "1.9.0"}}
+    metadata = {
+        key: seen["metadata"][key] for key in ("name", "namespace", "uid", "resourceVersion")
+    }
+    status: Object = {
+        "apiVersion": keys.API_VERSION,
+        "kind": keys.KIND,
+        "metadata": metadata,
+        "status": {"release": "1.9.0"},
+    }
     await cluster.apply_status(status)
     with pytest.raises(ConflictError):
         await cluster.apply_status({**status, "status": {"release": "1.9.1"}})
@@ -138,7 +180,9 @@ async def test_a_status_that_comes_late_has_no_effect(cluster: Cluster, control_
     user.delete_all()
 
 
-async def test_a_field_that_is_no_longer_set_is_removed_from_what_was_created(cluster: Cluster, namespace: str) -> None:
+async def test_a_field_that_is_no_longer_set_is_removed_from_what_was_created(
+    cluster: Cluster, namespace: str
+) -> None:
     created = await cluster.create(config_map(namespace, a="1", b="2"))
     assert managers(created) == {(keys.FIELD_MANAGER, "Update")}
     kept = await cluster.apply(config_map(namespace, a="1"), created)
@@ -150,25 +194,36 @@ async def test_a_field_that_is_no_longer_set_is_removed_from_what_was_created(cl
     assert await cluster.adopt(applied) == applied
 
 
-async def test_others_keep_their_fields(cluster: Cluster, control_plane: ControlPlane, namespace: str) -> None:
+async def test_others_keep_their_fields(
+    cluster: Cluster, control_plane: ControlPlane, namespace: str
+) -> None:
     created = await cluster.create(config_map(namespace, a="1", b="2"))
-    PlatformUser(control_plane, namespace).kubectl("patch", "configmap", "a", "--type=merge", '--patch={"data":{"c":"3","b":"theirs"}}')
+    PlatformUser(control_plane, namespace).kubectl(
+        "patch", "configmap", "a", "--type=merge", '--patch={"data":{"c":"3","b":"theirs"}}'
+    )
     adopted = await cluster.adopt(await there(cluster, created))
     applied = await cluster.apply(config_map(namespace, a="1"), adopted)
     assert applied["data"] == {"a": "1", "b": "theirs", "c": "3"}
 
 
-async def test_owner_references_do_not_look_like_a_creation(cluster: Cluster, namespace: str) -> None:
+async def test_owner_references_do_not_look_like_a_creation(
+    cluster: Cluster, namespace: str
+) -> None:
     item = await cluster.adopt(await cluster.create(config_map(namespace, a="1")))
     other = config_map(namespace, a="1")
     other["metadata"]["name"] = "owner"
     uid = (await cluster.create(other))["metadata"]["uid"]
     owner = {"apiVersion": "v1", "kind": "ConfigMap", "name": "owner", "uid": uid}
     await cluster.set_owners(item, [owner])
-    assert managers(await there(cluster, item)) == {(keys.FIELD_MANAGER, "Apply"), (keys.OWNERS_MANAGER, "Update")}
+    assert managers(await there(cluster, item)) == {
+        (keys.FIELD_MANAGER, "Apply"),
+        (keys.OWNERS_MANAGER, "Update"),
+    }
 
 
-@pytest.mark.parametrize("kind", ["Service", "PersistentVolumeClaim", "NetworkPolicy", "Deployment", "StatefulSet"])
+@pytest.mark.parametrize(
+    "kind", ["Service", "PersistentVolumeClaim", "NetworkPolicy", "Deployment", "StatefulSet"]
+)
 async def test_what_the_api_server_fills_in_survives_the_first_apply(
     cluster: Cluster, simulated_nodes: SimulatedNodes, namespace: str, kind: str
 ) -> None:
@@ -187,7 +242,10 @@ async def test_one_kind_of_source_may_follow_another(cluster: Cluster, namespace
     """A value becomes a reference: with the created value left over, the API server would refuse it, in a dry run too."""
     (item,) = (each for each in objects(namespace) if each["kind"] == "Deployment")
     await cluster.create(item)
-    reference: dict[str, Any] = {"name": "A", "valueFrom": {"configMapKeyRef": {"name": "a", "key": "a"}}}
+    reference: dict[str, Any] = {
+        "name": "A",
+        "valueFrom": {"configMapKeyRef": {"name": "a", "key": "a"}},
+    }
     item["spec"]["template"] = pod_template(reference)
     _, applied = await adopt_and_apply(cluster, item)
     assert applied["spec"]["template"]["spec"]["containers"][0]["env"] == [reference]
@@ -201,7 +259,9 @@ async def test_dry_runs_do_nothing(cluster: Cluster, namespace: str) -> None:
     assert (await there(cluster, created))["data"] == {"a": "1"}
 
 
-async def test_a_change_of_status_is_no_change(cluster: Cluster, simulated_nodes: SimulatedNodes, namespace: str) -> None:
+async def test_a_change_of_status_is_no_change(
+    cluster: Cluster, simulated_nodes: SimulatedNodes, namespace: str
+) -> None:
     (item,) = (each for each in objects(namespace) if each["kind"] == "Deployment")
     created = await cluster.create(item)
     deployments = Resource("apps", "v1", "deployments", "Deployment")
@@ -212,5 +272,7 @@ async def test_a_change_of_status_is_no_change(cluster: Cluster, simulated_nodes
     assert later["metadata"]["resourceVersion"] != created["metadata"]["resourceVersion"]
     assert same_but_status(created, later)
     assert not same_but_status(created, {**later, "metadata": {**later["metadata"], "labels": {}}})
-    assert not same_but_status(created, {**later, "metadata": {**later["metadata"], "uid": "another"}})
+    assert not same_but_status(
+        created, {**later, "metadata": {**later["metadata"], "uid": "another"}}
+    )
     assert not same_but_status(created, {**later, "spec": {**later["spec"], "replicas": 2}})

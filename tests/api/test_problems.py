@@ -17,7 +17,12 @@ TEMPLATES = {f"{name}.yml": COMPOSE.replace("{name}", name) for name in OWN.valu
     "conf": '{\n "port": 9000,\n "name": "PLATFORM_NAME"\n}\n'
 }
 FILES: list[dict[str, Any]] = [
-    {"role": role, "configMapRef": {"name": "mine"}, "items": [{"key": f"{name}.yml", "path": "pryv.yml"}]} for role, name in OWN.items()
+    {
+        "role": role,
+        "configMapRef": {"name": "mine"},
+        "items": [{"key": f"{name}.yml", "path": "pryv.yml"}],
+    }
+    for role, name in OWN.items()
 ]
 FILES[0]["items"].append({"key": "conf", "path": "register/conf/register.json"})
 WRONG: dict[str, tuple[dict[str, Any], str, tuple[str, ...]]] = {
@@ -41,8 +46,16 @@ WRONG: dict[str, tuple[dict[str, Any], str, tuple[str, ...]]] = {
         "RecursionLoop",
         ("PLATFORM_NAME", "SUPPORT_URL"),
     ),
-    "wrong type": ({"variables": {"MAX_UPLOAD_SIZE_MB": "a lot"}}, "InvalidVariable", ("MAX_UPLOAD_SIZE_MB",)),
-    "broken file": ({"variables": {"ACCOUNT_SYSTEM_STREAMS": '[{"id": "unfinished'}}, "DoesNotParse", ("core",)),
+    "wrong type": (
+        {"variables": {"MAX_UPLOAD_SIZE_MB": "a lot"}},
+        "InvalidVariable",
+        ("MAX_UPLOAD_SIZE_MB",),
+    ),
+    "broken file": (
+        {"variables": {"ACCOUNT_SYSTEM_STREAMS": '[{"id": "unfinished'}},
+        "DoesNotParse",
+        ("core",),
+    ),
     "template of one's own that yields broken JSON": (
         {"templates": {"files": FILES}, "variables": {"PLATFORM_NAME": 'The "Acme"'}},
         "DoesNotParse",
@@ -53,9 +66,19 @@ WRONG: dict[str, tuple[dict[str, Any], str, tuple[str, ...]]] = {
         "DuplicateVariable",
         ("SUPPORT_URL", "SUPPORT_LINK"),
     ),
-    "not scalable": ({"roles": {"core": {"components": {"mongodb": {"replicas": 3}}}}}, "NotScalable", ("core/mongodb",)),
+    "not scalable": (
+        {"roles": {"core": {"components": {"mongodb": {"replicas": 3}}}}},
+        "NotScalable",
+        ("core/mongodb",),
+    ),
     "refused by the API server": (
-        {"roles": {"core": {"components": {"mfa": {"tolerations": [{"key": "x", "operator": "Sometimes"}]}}}}},
+        {
+            "roles": {
+                "core": {
+                    "components": {"mfa": {"tolerations": [{"key": "x", "operator": "Sometimes"}]}}
+                }
+            }
+        },
         "Rejected",
         ("acme-co1-mfa", "Sometimes"),
     ),
@@ -63,7 +86,9 @@ WRONG: dict[str, tuple[dict[str, Any], str, tuple[str, ...]]] = {
         {
             "roles": {
                 "reg-master": {"service": {"annotations": {"example.com/a": "b"}}},
-                "core": {"components": {"mfa": {"tolerations": [{"key": "x", "operator": "Sometimes"}]}}},
+                "core": {
+                    "components": {"mfa": {"tolerations": [{"key": "x", "operator": "Sometimes"}]}}
+                },
             }
         },
         "Rejected",
@@ -82,14 +107,26 @@ WRONG: dict[str, tuple[dict[str, Any], str, tuple[str, ...]]] = {
     "one claim for two cores": (
         {
             "roles": {
-                "core": {"instances": [{"name": "co1"}, {"name": "co2"}], "components": {"mongodb": {"storage": {"existingClaim": "x"}}}}
+                "core": {
+                    "instances": [{"name": "co1"}, {"name": "co2"}],
+                    "components": {"mongodb": {"storage": {"existingClaim": "x"}}},
+                }
             }
         },
         "ClaimShared",
         ("co1/mongodb", "co2/mongodb"),
     ),
     "two spellings of a component": (
-        {"roles": {"core": {"components": {"reverse_proxy": {"replicas": 2}, "reverse-proxy": {"replicas": 3}}}}},
+        {
+            "roles": {
+                "core": {
+                    "components": {
+                        "reverse_proxy": {"replicas": 2},
+                        "reverse-proxy": {"replicas": 3},
+                    }
+                }
+            }
+        },
         "DuplicateComponent",
         ("reverse_proxy", "reverse-proxy"),
     ),
@@ -122,12 +159,16 @@ OFTEN = (
 def running(standing: PlatformUser) -> PlatformUser:
     """A platform that is ready: each case leaves it so."""
     standing.secret("there", right="value")
-    standing.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "mine"}, "data": TEMPLATES})
+    standing.apply(
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "mine"}, "data": TEMPLATES}
+    )
     standing.settle()
     return standing
 
 
-@pytest.mark.parametrize("case", [pytest.param(case, marks=() if case in OFTEN else pytest.mark.long) for case in WRONG])
+@pytest.mark.parametrize(
+    "case", [pytest.param(case, marks=() if case in OFTEN else pytest.mark.long) for case in WRONG]
+)
 def test_what_is_wrong_is_said_and_nothing_is_touched(running: PlatformUser, case: str) -> None:
     spec, reason, words = WRONG[case]
     before, pods = running.written(), running.pods()
@@ -145,7 +186,9 @@ def test_what_is_wrong_is_said_and_nothing_is_touched(running: PlatformUser, cas
 
 def test_a_secret_that_appears_is_enough(running: PlatformUser) -> None:
     before = running.written()
-    running.apply_platform(secrets={"REGISTER_ADMIN_KEY": {"secretKeyRef": {"name": "late", "key": "key"}}})
+    running.apply_platform(
+        secrets={"REGISTER_ADMIN_KEY": {"secretKeyRef": {"name": "late", "key": "key"}}}
+    )
     running.wait_reason("SecretNotFound")
     assert running.written() == before
     running.secret("late", key="value")
@@ -170,14 +213,35 @@ def test_a_bad_image_says_so_and_the_good_one_heals(running: PlatformUser) -> No
 @pytest.mark.parametrize(
     ("spec", "reason", "words"),
     [
-        ({"image": "docker.io/pryvio/mail:does-not-exist"}, "ImagePullBackOff", ("reg/mail", "does-not-exist")),
-        pytest.param({"image": "docker.io/pryvio/mail:crash"}, "CrashLoopBackOff", ("reg/mail", "exit code 1"), marks=pytest.mark.long),
-        pytest.param({"image": "docker.io/pryvio/mail:waits-for-mount"}, "FailedMount", ("reg/mail", "volume"), marks=pytest.mark.long),
+        (
+            {"image": "docker.io/pryvio/mail:does-not-exist"},
+            "ImagePullBackOff",
+            ("reg/mail", "does-not-exist"),
+        ),
+        pytest.param(
+            {"image": "docker.io/pryvio/mail:crash"},
+            "CrashLoopBackOff",
+            ("reg/mail", "exit code 1"),
+            marks=pytest.mark.long,
+        ),
+        pytest.param(
+            {"image": "docker.io/pryvio/mail:waits-for-mount"},
+            "FailedMount",
+            ("reg/mail", "volume"),
+            marks=pytest.mark.long,
+        ),
         ({"nodeSelector": {"no.such/label": "x"}}, "Unschedulable", ("reg/mail",)),
-        pytest.param({"resources": {"requests": {"cpu": "1000"}}}, "Unschedulable", ("reg/mail",), marks=pytest.mark.long),
+        pytest.param(
+            {"resources": {"requests": {"cpu": "1000"}}},
+            "Unschedulable",
+            ("reg/mail",),
+            marks=pytest.mark.long,
+        ),
     ],
 )
-def test_the_reason_is_the_pods_own(running: PlatformUser, spec: dict[str, Any], reason: str, words: tuple[str, ...]) -> None:
+def test_the_reason_is_the_pods_own(
+    running: PlatformUser, spec: dict[str, Any], reason: str, words: tuple[str, ...]
+) -> None:
     running.apply_platform(roles={"reg-master": {"components": {"mail": spec}}})
     condition = wait_for_failure(running, {reason})
     assert all(word in condition["message"] for word in words), condition
@@ -210,11 +274,20 @@ def test_pod_security_that_admits_no_pod(running: PlatformUser) -> None:
 
 
 def label_namespace(user: PlatformUser, label: str, value: str | None) -> None:
-    user.control_plane.api.patch(f"/api/v1/namespaces/{user.namespace}", {"metadata": {"labels": {label: value}}})
+    user.control_plane.api.patch(
+        f"/api/v1/namespaces/{user.namespace}", {"metadata": {"labels": {label: value}}}
+    )
 
 
 def test_a_quota_that_admits_no_pod(running: PlatformUser) -> None:
-    running.apply({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "small"}, "spec": {"hard": {"pods": "3"}}})
+    running.apply(
+        {
+            "apiVersion": "v1",
+            "kind": "ResourceQuota",
+            "metadata": {"name": "small"},
+            "spec": {"hard": {"pods": "3"}},
+        }
+    )
     try:
         running.apply_platform(roles=another_core("co9"))
         condition = wait_for_failure(running, {"FailedCreate"})
@@ -252,10 +325,17 @@ def test_a_claim_grows_and_never_shrinks(user: PlatformUser) -> None:
     user.apply_platform(roles=mongodb({"size": "30Gi"}))
     user.wait_ready()
     before = user.pods()
-    user.apply_platform(roles=mongodb({"size": "10Gi", "storageClassName": "another"}), variables={"PLATFORM_NAME": "x"})
+    user.apply_platform(
+        roles=mongodb({"size": "10Gi", "storageClassName": "another"}),
+        variables={"PLATFORM_NAME": "x"},
+    )
     user.until_rolled(before, {"reg/register", "reg/dns"})
     user.wait_ready()  # an edit of the spec: this is of no pass before it
-    warnings = [each for each in user.get("pryvplatform", "acme")["status"]["warnings"] if size in each["message"]]
+    warnings = [
+        each
+        for each in user.get("pryvplatform", "acme")["status"]["warnings"]
+        if size in each["message"]
+    ]
     assert {each["reason"] for each in warnings} == {"ClaimKeepsSize", "ClaimKeepsClass"}
     assert user.get("pvc", size)["spec"]["resources"]["requests"]["storage"] == "30Gi"
     user.apply_platform(roles=mongodb({"size": "40Gi"}))
@@ -265,7 +345,14 @@ def test_a_claim_grows_and_never_shrinks(user: PlatformUser) -> None:
 
 @pytest.mark.long
 def test_a_quota_that_admits_no_secret(user: PlatformUser) -> None:
-    user.apply({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "small"}, "spec": {"hard": {"secrets": "2"}}})
+    user.apply(
+        {
+            "apiVersion": "v1",
+            "kind": "ResourceQuota",
+            "metadata": {"name": "small"},
+            "spec": {"hard": {"secrets": "2"}},
+        }
+    )
     user.apply_platform()
     condition = wait_for_failure(user, {"Forbidden"})
     assert "quota" in condition["message"]
@@ -273,7 +360,9 @@ def test_a_quota_that_admits_no_secret(user: PlatformUser) -> None:
     user.wait_ready()
 
 
-@pytest.mark.parametrize("name", ["acme-generated-register-admin-key", "acme-hash-key", "acme-private-ca-1"])
+@pytest.mark.parametrize(
+    "name", ["acme-generated-register-admin-key", "acme-hash-key", "acme-private-ca-1"]
+)
 def test_a_secret_of_somebody_elses_is_not_used(user: PlatformUser, name: str) -> None:
     user.secret(name, x="y")
     user.apply_platform()
@@ -296,7 +385,9 @@ def wait_for_failure(user: PlatformUser, reasons: set[str], said: str = "") -> d
 
     def found() -> dict[str, Any] | None:
         condition = user.condition()
-        return condition if condition["reason"] in reasons and said in condition["message"] else None
+        return (
+            condition if condition["reason"] in reasons and said in condition["message"] else None
+        )
 
     try:
         return wait_until(found, f"one of {reasons}", seconds=60, every=POLL_SECONDS)

@@ -52,7 +52,11 @@ def test_killed_in_the_middle_it_goes_on(user: PlatformUser, operator: OperatorP
 
 @pytest.mark.long
 def test_of_some_namespaces_it_sees_and_may_do_nothing_elsewhere(
-    control_plane: ControlPlane, simulated_nodes: SimulatedNodes, chart_kubeconfig: Path, namespace: str, operator: OperatorProcess
+    control_plane: ControlPlane,
+    simulated_nodes: SimulatedNodes,
+    chart_kubeconfig: Path,
+    namespace: str,
+    operator: OperatorProcess,
 ) -> None:
     """With rights in its namespaces only, and without the operator that watches all."""
     operator.stop()
@@ -61,8 +65,15 @@ def test_of_some_namespaces_it_sees_and_may_do_nothing_elsewhere(
         control_plane.kubectl("create", "namespace", name)
     mine, too, elsewhere = (PlatformUser(control_plane, name) for name in names)
     watched = f"--set=watchNamespaces={{{','.join(names[:2])}}}"
-    kubeconfig = install_chart(control_plane, "pryv-operator-narrow", watched, "--set=crds.install=false")
-    narrow = OperatorProcess(control_plane, kubeconfig, *(f"--namespace={name}" for name in names[:2]), name="pryv-operator-narrow")
+    kubeconfig = install_chart(
+        control_plane, "pryv-operator-narrow", watched, "--set=crds.install=false"
+    )
+    narrow = OperatorProcess(
+        control_plane,
+        kubeconfig,
+        *(f"--namespace={name}" for name in names[:2]),
+        name="pryv-operator-narrow",
+    )
     narrow.start()
     try:
         elsewhere.apply_platform()
@@ -71,7 +82,11 @@ def test_of_some_namespaces_it_sees_and_may_do_nothing_elsewhere(
             user.wait_ready()
             user.look_again()
             user.kubectl("delete", "networkpolicy", "acme-reg-redis")
-            wait_until(lambda: user.find("networkpolicy", "acme-reg-redis"), "what was deleted", seconds=60)  # noqa: B023
+            wait_until(
+                lambda: user.find("networkpolicy", "acme-reg-redis"),  # noqa: B023
+                "what was deleted",
+                seconds=60,
+            )
         assert not elsewhere.list("services,secrets,configmaps")
         assert "status" not in elsewhere.get("pryvplatform", "acme")
         assert "Traceback" not in narrow.log

@@ -30,18 +30,30 @@ _VARIABLES = st.fixed_dictionaries(
         "PLATFORM_NAME": _WORDS,
         "SUPPORT_LINK": st.sampled_from(["https://help.acme.test", "mailto:help@acme.test"]),
         "MAX_UPLOAD_SIZE_MB": st.integers(1, 500),
-        "DNS_CUSTOM_ENTRIES": st.dictionaries(st.sampled_from(["www", "old"]), st.just({"ip": "198.51.100.7"}), max_size=2),
+        "DNS_CUSTOM_ENTRIES": st.dictionaries(
+            st.sampled_from(["www", "old"]), st.just({"ip": "198.51.100.7"}), max_size=2
+        ),
         "INVITATION_TOKENS": st.lists(st.text("abcdefgh", min_size=6, max_size=9), max_size=2),
         "SESSION_MAX_AGE": st.integers(1, 10**12),
         "NO_SUCH_VARIABLE": st.booleans(),
-        "HOSTINGS_PROVIDERS": st.just({"geneva": {"url": "https://acme.test", "name": "Geneva", "description": "here"}}),
+        "HOSTINGS_PROVIDERS": st.just(
+            {"geneva": {"url": "https://acme.test", "name": "Geneva", "description": "here"}}
+        ),
     },
 )
 _COMPONENT = st.fixed_dictionaries(
     {},
     optional={
-        "env": st.lists(st.fixed_dictionaries({"name": st.sampled_from(["A", "B"]), "value": _WORDS}), max_size=1),
-        "resources": st.sampled_from([{"requests": {"cpu": "100m"}}, {"limits": {"memory": "1Gi"}, "requests": {"memory": "1024Mi"}}]),
+        "env": st.lists(
+            st.fixed_dictionaries({"name": st.sampled_from(["A", "B"]), "value": _WORDS}),
+            max_size=1,
+        ),
+        "resources": st.sampled_from(
+            [
+                {"requests": {"cpu": "100m"}},
+                {"limits": {"memory": "1Gi"}, "requests": {"memory": "1024Mi"}},
+            ]
+        ),
         "labels": st.just({"example.com/team": "health"}),
         "annotations": st.just({"example.com/scrape": "yes"}),
         "nodeSelector": st.just({"kubernetes.io/os": "linux"}),
@@ -54,13 +66,18 @@ _CORE = st.fixed_dictionaries(
         "instances": st.lists(
             st.fixed_dictionaries(
                 {"name": st.sampled_from(["co1", "co2"])},
-                optional={"hosting": st.sampled_from(["geneva", "zurich"]), "address": st.just("203.0.113.5")},
+                optional={
+                    "hosting": st.sampled_from(["geneva", "zurich"]),
+                    "address": st.just("203.0.113.5"),
+                },
             ),
             min_size=1,
             max_size=2,
             unique_by=lambda each: each["name"],
         ),
-        "components": st.dictionaries(st.sampled_from(["core", "mfa", "reverse_proxy", "mongodb"]), _COMPONENT, max_size=2),
+        "components": st.dictionaries(
+            st.sampled_from(["core", "mfa", "reverse_proxy", "mongodb"]), _COMPONENT, max_size=2
+        ),
     },
 )
 _SPECS = st.fixed_dictionaries(
@@ -91,7 +108,9 @@ _SPECS = st.fixed_dictionaries(
 )  # fmt: skip
 
 
-def test_random_edits_end_in_a_fresh_install(user: PlatformUser, pytestconfig: pytest.Config) -> None:
+def test_random_edits_end_in_a_fresh_install(
+    user: PlatformUser, pytestconfig: pytest.Config
+) -> None:
     """Bursts of edits, one as soon as the one before was taken; then the operator is let to come to a view of the last one."""
     count = pytestconfig.getoption("--edits") or (500 if pytestconfig.getoption("--long") else 50)
     seed = seed_of_run(pytestconfig.getoption("--edits-seed"))
@@ -115,7 +134,10 @@ def test_random_edits_end_in_a_fresh_install(user: PlatformUser, pytestconfig: p
     fresh = what_is_there(user)
     assert fresh.keys() == edited.keys()
     for name, item in edited.items():
-        assert fresh[name] == item, f"{name} of a fresh install against the edited one:\n" + "\n".join(differences(fresh[name], item))
+        assert fresh[name] == item, (
+            f"{name} of a fresh install against the edited one:\n"
+            + "\n".join(differences(fresh[name], item))
+        )
 
 
 def differences(one: Any, other: Any) -> list[str]:
@@ -144,19 +166,32 @@ def what_is_there(user: PlatformUser) -> dict[str, Any]:
     Left out is what differs between any two installs: addresses (a Service's name stands for its address) and node ports.
     """
     items = user.list(_KINDS)
-    names = {item["spec"]["clusterIP"]: item["metadata"]["name"] for item in items if item["kind"] == "Service"}
+    names = {
+        item["spec"]["clusterIP"]: item["metadata"]["name"]
+        for item in items
+        if item["kind"] == "Service"
+    }
     contents = {
         item["metadata"]["name"]: decoded(item, names)
         for item in items
-        if item["kind"] in ("ConfigMap", "Secret") and item["metadata"]["labels"].get("pryv.io/purpose") == "config"
+        if item["kind"] in ("ConfigMap", "Secret")
+        and item["metadata"]["labels"].get("pryv.io/purpose") == "config"
     }
     found: dict[str, Any] = {}
     for item in items:
         name = item["metadata"]["name"]
         if name not in contents:
             body = item.get("spec") or decoded(item, names)
-            annotations = {key: text for key, text in item["metadata"].get("annotations", {}).items() if not key.startswith(_TRACES)}
-            written = {"labels": item["metadata"]["labels"], "annotations": annotations, "body": body}
+            annotations = {
+                key: text
+                for key, text in item["metadata"].get("annotations", {}).items()
+                if not key.startswith(_TRACES)
+            }
+            written = {
+                "labels": item["metadata"]["labels"],
+                "annotations": annotations,
+                "body": body,
+            }
             found[f"{item['kind']}/{name}"] = plain(written, names, contents)
     return found
 
@@ -165,7 +200,9 @@ def plain(value: Any, names: dict[str, str], contents: dict[str, Any]) -> Any:
     """A value with addresses named, content in place of its name, and what the cluster chose left out."""
     if isinstance(value, dict):
         chosen = ("nodePort", "clusterIP", "clusterIPs", "volumeName")
-        return {key: plain(each, names, contents) for key, each in value.items() if key not in chosen}
+        return {
+            key: plain(each, names, contents) for key, each in value.items() if key not in chosen
+        }
     if isinstance(value, list):
         return [plain(each, names, contents) for each in value]
     return contents.get(value, names.get(value, value)) if isinstance(value, str) else value
@@ -174,5 +211,12 @@ def plain(value: Any, names: dict[str, str], contents: dict[str, Any]) -> Any:
 def decoded(item: Object, names: dict[str, str]) -> dict[str, str]:
     """An object's data as text, its cluster IPs named."""
     data = item["data"]
-    texts = {key: base64.b64decode(text).decode() for key, text in data.items()} if item["kind"] == "Secret" else data
-    return {key: _ADDRESS.sub(lambda match: names.get(match[0], match[0]), text) for key, text in texts.items()}
+    texts = (
+        {key: base64.b64decode(text).decode() for key, text in data.items()}
+        if item["kind"] == "Secret"
+        else data
+    )
+    return {
+        key: _ADDRESS.sub(lambda match: names.get(match[0], match[0]), text)
+        for key, text in texts.items()
+    }

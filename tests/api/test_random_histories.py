@@ -22,7 +22,12 @@ from tests.examples import seed_of_run
 FEW, MANY = (1, 12), (6, 30)
 _DELETED = "services,configmaps,secrets,networkpolicies,deployments,statefulsets,pods,persistentvolumeclaims"
 _IMAGES = ("does-not-exist", "crash", "1.9.3")
-_COMPONENTS = (("core", "hfs"), ("core", "mongodb"), ("reg-master", "mail"), ("static", "reverse_proxy"))
+_COMPONENTS = (
+    ("core", "hfs"),
+    ("core", "mongodb"),
+    ("reg-master", "mail"),
+    ("static", "reverse_proxy"),
+)
 _INDEX = st.integers(0, 200)
 
 
@@ -96,7 +101,11 @@ class History(RuleBasedStateMachine):
     @rule(index=_INDEX)
     def delete_something(self, index: int) -> None:
         """Not what cannot be made again: the data, the key of all hashes, and the authority. A generated value is made anew."""
-        there = [item for item in self.user.list(_DELETED) if item["kind"] != "PersistentVolumeClaim" and not _kept(item)]
+        there = [
+            item
+            for item in self.user.list(_DELETED)
+            if item["kind"] != "PersistentVolumeClaim" and not _kept(item)
+        ]
         if there:
             item = there[index % len(there)]
             self.quietly("DELETE", item, {"propagationPolicy": "Background"})
@@ -107,11 +116,20 @@ class History(RuleBasedStateMachine):
         if there:
             item = there[index % len(there)]
             container = {"name": item["spec"]["template"]["spec"]["containers"][0]["name"]}
-            change = {"image": "docker.io/somebody/else:1"} if image else {"env": [{"name": "DEBUG", "value": "by hand"}]}
+            change = (
+                {"image": "docker.io/somebody/else:1"}
+                if image
+                else {"env": [{"name": "DEBUG", "value": "by hand"}]}
+            )
             try:
                 patch = {"spec": {"template": {"spec": {"containers": [{**container, **change}]}}}}
-                path = self.user.path(item["kind"], item["metadata"]["name"]) + "?fieldManager=somebody"
-                self.user.control_plane.api.patch(path, patch, "application/strategic-merge-patch+json")
+                path = (
+                    self.user.path(item["kind"], item["metadata"]["name"])
+                    + "?fieldManager=somebody"
+                )
+                self.user.control_plane.api.patch(
+                    path, patch, "application/strategic-merge-patch+json"
+                )
             except ApiError:
                 pass  # it is gone by now
 
@@ -125,7 +143,9 @@ class History(RuleBasedStateMachine):
 
     def quietly(self, method: str, item: Object, body: Object) -> None:
         with contextlib.suppress(ApiError):  # it is gone by now
-            self.user.control_plane.api.text(method, self.user.path(item["kind"], item["metadata"]["name"]), body)
+            self.user.control_plane.api.text(
+                method, self.user.path(item["kind"], item["metadata"]["name"]), body
+            )
 
     def teardown(self) -> None:
         """Let it come to rest with a spec that can work, and compare with a fresh install of it."""
@@ -146,7 +166,10 @@ class History(RuleBasedStateMachine):
         fresh = _without_traces(what_is_there(self.user))
         assert fresh.keys() == lived.keys()
         for name, item in lived.items():
-            assert fresh[name] == item, f"{name} of a fresh install against this one:\n" + "\n".join(differences(fresh[name], item))
+            assert fresh[name] == item, (
+                f"{name} of a fresh install against this one:\n"
+                + "\n".join(differences(fresh[name], item))
+            )
         self.user.delete("pryvplatform", "acme")
         self.user.until_gone("services,configmaps,networkpolicies,deployments,statefulsets,pods")
 
@@ -170,13 +193,17 @@ def _without_traces(found: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.long
-def test_random_histories_end_in_a_fresh_install(user: PlatformUser, operator: OperatorProcess, pytestconfig: pytest.Config) -> None:
+def test_random_histories_end_in_a_fresh_install(
+    user: PlatformUser, operator: OperatorProcess, pytestconfig: pytest.Config
+) -> None:
     count, steps = MANY if pytestconfig.getoption("--long") else FEW
     count = pytestconfig.getoption("--histories") or count
     seed = seed_of_run(pytestconfig.getoption("--edits-seed"))
     print(f"{count} histories of {steps} steps, seed {seed}")
     History.user, History.operator = user, operator
-    phases = (Phase.generate,)  # each history costs a platform: none is tried again to make it smaller
+    phases = (
+        Phase.generate,
+    )  # each history costs a platform: none is tried again to make it smaller
     run_state_machine_as_test(
         hypothesis.seed(seed)(History),
         settings=settings(

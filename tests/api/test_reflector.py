@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from pryv_operator.cluster import client
-from pryv_operator.cluster.client import Cluster
-from pryv_operator.cluster.errors import RefusedError
-from pryv_operator.cluster.reflector import Moved, Reflector
-from pryv_operator.cluster.resources import CONFIG_MAPS, Object
+from pryv_operator.api.kubernetes import Object
+from pryv_operator.kube import client
+from pryv_operator.kube.client import Cluster
+from pryv_operator.kube.errors import RefusedError
+from pryv_operator.kube.reflector import Moved, Reflector
+from pryv_operator.kube.resources import CONFIG_MAPS
 from tests.cluster.control_plane import ControlPlane
 
 KEPT = frozenset({"kept"})
@@ -21,7 +22,12 @@ KEPT = frozenset({"kept"})
 
 def config_map(namespace: str, name: str, **labels: str) -> Object:
     metadata = {"name": name, "namespace": namespace, "labels": labels}
-    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"a": "b" * 1000}}
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": metadata,
+        "data": {"a": "b" * 1000},
+    }
 
 
 class _Following:
@@ -56,13 +62,19 @@ async def following(cluster: Cluster, namespace: str, **options: Any) -> AsyncIt
 
 
 @pytest.mark.parametrize("streaming", [True, False], ids=["streaming list", "list page by page"])
-async def test_it_hears_of_what_is_there_comes_changes_and_goes(control_plane: ControlPlane, namespace: str, streaming: bool) -> None:
+async def test_it_hears_of_what_is_there_comes_changes_and_goes(
+    control_plane: ControlPlane, namespace: str, streaming: bool
+) -> None:
     async with Cluster(await client.kubeconfig(control_plane.kubeconfig)) as cluster:
         watch = cluster.watch
 
         def older_server(resource: Any, where: Any, query: Any, *, accept: str) -> Any:
             if not streaming and "sendInitialEvents" in query:
-                raise RefusedError(422, "Invalid", "sendInitialEvents is forbidden for watch unless the WatchList feature gate is enabled")
+                raise RefusedError(
+                    422,
+                    "Invalid",
+                    "sendInitialEvents is forbidden for watch unless the WatchList feature gate is enabled",
+                )
             return watch(resource, where, query, accept=accept)
 
         cluster.watch = older_server  # type: ignore[method-assign]
@@ -75,17 +87,23 @@ async def test_it_hears_of_what_is_there_comes_changes_and_goes(control_plane: C
             await follower.hears("new", gone=True)
 
 
-async def test_whoever_an_object_belonged_to_hears_of_a_label_that_is_taken_away(control_plane: ControlPlane, namespace: str) -> None:
+async def test_whoever_an_object_belonged_to_hears_of_a_label_that_is_taken_away(
+    control_plane: ControlPlane, namespace: str
+) -> None:
     """Its labels of before are told too: by those of now nobody would be asked to put them back."""
     async with Cluster(await client.kubeconfig(control_plane.kubeconfig)) as cluster:
         await cluster.create(config_map(namespace, "mine", kept="acme"))
         async with following(cluster, namespace) as follower:
             await follower.hears("mine")
-            control_plane.kubectl("label", f"--namespace={namespace}", "configmap", "mine", "kept=zzz", "--overwrite")
+            control_plane.kubectl(
+                "label", f"--namespace={namespace}", "configmap", "mine", "kept=zzz", "--overwrite"
+            )
             assert (await follower.hears("mine", gone=True)).labels == (("kept", "acme"),)
 
 
-async def test_it_finds_out_what_went_while_it_did_not_look(control_plane: ControlPlane, namespace: str) -> None:
+async def test_it_finds_out_what_went_while_it_did_not_look(
+    control_plane: ControlPlane, namespace: str
+) -> None:
     """After 410 Gone everything is listed anew, and compared."""
     async with Cluster(await client.kubeconfig(control_plane.kubeconfig)) as cluster:
         made = await cluster.create(config_map(namespace, "lost", kept="yes"))
@@ -102,7 +120,9 @@ async def test_it_finds_out_what_went_while_it_did_not_look(control_plane: Contr
             task.cancel()
 
 
-async def test_a_selector_narrows_what_it_hears_of(control_plane: ControlPlane, namespace: str) -> None:
+async def test_a_selector_narrows_what_it_hears_of(
+    control_plane: ControlPlane, namespace: str
+) -> None:
     async with Cluster(await client.kubeconfig(control_plane.kubeconfig)) as cluster:
         await cluster.create(config_map(namespace, "other"))
         async with following(cluster, namespace, selector="kept=1") as follower:

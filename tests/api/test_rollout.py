@@ -41,7 +41,11 @@ def rolled(before: dict[str, str], after: dict[str, str]) -> set[str]:
 def steps(user: PlatformUser, revision: int) -> list[set[str]]:
     """Workloads of a revision that were applied together, in the order in which the operator has told of it."""
     told = f"revision {revision}: applied "
-    notes = sorted((each["eventTime"], each["message"]) for each in user.events() if each["message"].startswith(told))
+    notes = sorted(
+        (each["eventTime"], each["message"])
+        for each in user.events()
+        if each["message"].startswith(told)
+    )
     return [set(note.removeprefix(told).split(", ")) for _, note in notes]
 
 
@@ -58,7 +62,11 @@ def shared(control_plane: ControlPlane, operator: OperatorProcess) -> Iterator[P
 def ready(shared: PlatformUser) -> PlatformUser:
     """A platform with two cores whose newest revision is complete."""
     shared.settle(roles=roles())
-    wait_until(lambda: _complete(history(shared)[newest(shared)]), "the newest revision to be complete", seconds=60)
+    wait_until(
+        lambda: _complete(history(shared)[newest(shared)]),
+        "the newest revision to be complete",
+        seconds=60,
+    )
     return shared
 
 
@@ -77,7 +85,10 @@ def test_instances_are_changed_one_after_the_other(ready: PlatformUser) -> None:
     assert [each for each in done if any("reverse-proxy" in name for name in each)] == [
         {f"acme-{name}-reverse-proxy"} for name in ("reg", "co1", "co2", "sw")
     ]
-    assert [name for each in done for name in sorted(each) if name.endswith("-core")] == ["acme-co1-core", "acme-co2-core"]
+    assert [name for each in done for name in sorted(each) if name.endswith("-core")] == [
+        "acme-co1-core",
+        "acme-co2-core",
+    ]
     assert ready.get("pryvplatform", "acme")["status"]["revision"] == newest(ready) == before + 1
 
 
@@ -102,7 +113,9 @@ def test_a_held_rollout_is_tried_again_when_asked(ready: PlatformUser) -> None:
     ready.apply_platform(roles=with_image("hfs", BAD), rollout=SOON)
     ready.wait_reason("RolloutHeld")
     ready.apply_platform(roles=with_image("hfs", BAD))
-    assert ready.condition()["reason"] == "RolloutHeld", "a longer deadline alone is no reason to try again"
+    assert ready.condition()["reason"] == "RolloutHeld", (
+        "a longer deadline alone is no reason to try again"
+    )
     ready.annotate("pryvplatform", "acme", **{"pryv.io/reconcile": "again"})
     ready.wait_reason("ImagePullBackOff")
     ready.apply_platform(roles=with_image("hfs", BAD), rollout=SOON)
@@ -111,36 +124,56 @@ def test_a_held_rollout_is_tried_again_when_asked(ready: PlatformUser) -> None:
 
 def test_a_failed_change_is_put_back(ready: PlatformUser) -> None:
     before, good = ready.pods(), newest(ready)
-    templates = {each["metadata"]["name"]: each["spec"]["template"] for each in ready.list(WORKLOADS)}
-    ready.apply_platform(roles=with_image("hfs", CRASHING), rollout={**SOON, "onFailure": "Rollback"})
+    templates = {
+        each["metadata"]["name"]: each["spec"]["template"] for each in ready.list(WORKLOADS)
+    }
+    ready.apply_platform(
+        roles=with_image("hfs", CRASHING), rollout={**SOON, "onFailure": "Rollback"}
+    )
     back = ready.wait_reason("RolledBack")
     assert f"revision {good + 1} has failed" in back["message"]
     assert f"revision {good} runs again" in back["message"]
     assert rolled(before, ready.pods()) == {"co1/hfs"}
-    assert {each["metadata"]["name"]: each["spec"]["template"] for each in ready.list(WORKLOADS)} == templates
+    assert {
+        each["metadata"]["name"]: each["spec"]["template"] for each in ready.list(WORKLOADS)
+    } == templates
     ready.look_again(asking=False)
-    assert ready.condition()["reason"] == "RolledBack", "only a change of what is wanted tries again"
+    assert ready.condition()["reason"] == "RolledBack", (
+        "only a change of what is wanted tries again"
+    )
     ready.apply_platform(roles=roles(), rollout={**SOON, "onFailure": "Rollback"})
     ready.wait_ready()
 
 
 @pytest.mark.long
-def test_a_bad_value_of_a_referenced_secret_is_put_back_without_rendering_again(user: PlatformUser) -> None:
+def test_a_bad_value_of_a_referenced_secret_is_put_back_without_rendering_again(
+    user: PlatformUser,
+) -> None:
     """The value that worked is gone from the Secret; the recorded templates still name the configuration that holds it."""
     secrets = {"REGISTER_ADMIN_KEY": {"secretKeyRef": {"name": "admin", "key": "key"}}}
     user.secret("admin", key="first-value-1234")
     user.apply_platform(secrets=secrets)
     user.wait_ready()
-    wait_until(lambda: all(map(_complete, history(user).values())), "the first revision to be complete", seconds=60)
-    templates = {each["metadata"]["name"]: each["spec"]["template"] for each in user.list(WORKLOADS)}
+    wait_until(
+        lambda: all(map(_complete, history(user).values())),
+        "the first revision to be complete",
+        seconds=60,
+    )
+    templates = {
+        each["metadata"]["name"]: each["spec"]["template"] for each in user.list(WORKLOADS)
+    }
     # The Secret and the platform are one change.
     user.apply_platform(secrets=secrets, rollout={**SOON, "paused": True})
     assert user.condition("Paused")["status"] == "True"
     user.secret("admin", key="second-value-5678")
     crashing = {"reg-master": {"components": {"register": {"annotations": CRASHES}}}}
-    user.apply_platform(secrets=secrets, roles=crashing, rollout={**SOON, "onFailure": "Rollback", "paused": False})
+    user.apply_platform(
+        secrets=secrets, roles=crashing, rollout={**SOON, "onFailure": "Rollback", "paused": False}
+    )
     user.wait_reason("RolledBack")
-    assert {each["metadata"]["name"]: each["spec"]["template"] for each in user.list(WORKLOADS)} == templates
+    assert {
+        each["metadata"]["name"]: each["spec"]["template"] for each in user.list(WORKLOADS)
+    } == templates
     kept = json.dumps(list(history(user).values()))
     assert not any(value in kept for value in ("first-value-1234", "second-value-5678"))
 
@@ -149,19 +182,26 @@ def test_a_bad_value_of_a_referenced_secret_is_put_back_without_rendering_again(
 def test_a_stuck_pod_of_a_store_is_put_back(ready: PlatformUser) -> None:
     """A StatefulSet's pod that never gets ready is replaced all the same."""
     before = ready.pods()
-    templates = {each["metadata"]["name"]: each["spec"]["template"] for each in ready.list(WORKLOADS)}
+    templates = {
+        each["metadata"]["name"]: each["spec"]["template"] for each in ready.list(WORKLOADS)
+    }
     crashing = {"reg-master": {"components": {"redis": {"annotations": CRASHES}}}}
     ready.apply_platform(roles={**roles(), **crashing}, rollout={**SOON, "onFailure": "Rollback"})
     back = ready.wait_reason("RolledBack")
     assert "reg/redis" in back["message"]
-    assert {each["metadata"]["name"]: each["spec"]["template"] for each in ready.list(WORKLOADS)} == templates
+    assert {
+        each["metadata"]["name"]: each["spec"]["template"] for each in ready.list(WORKLOADS)
+    } == templates
     ready.wait_running()
     assert rolled(before, ready.pods()) == {"reg/redis"}
 
 
 @pytest.mark.long
 def test_an_older_image_is_not_put_back_on_a_store(ready: PlatformUser) -> None:
-    ready.apply_platform(roles=with_image("mongodb", "docker.io/pryvio/mongodb:crash"), rollout={**SOON, "onFailure": "Rollback"})
+    ready.apply_platform(
+        roles=with_image("mongodb", "docker.io/pryvio/mongodb:crash"),
+        rollout={**SOON, "onFailure": "Rollback"},
+    )
     held = ready.wait_reason("RolloutHeld")
     assert "migrated its data" in held["message"]
     assert [
@@ -174,30 +214,44 @@ def test_an_older_image_is_not_put_back_on_a_store(ready: PlatformUser) -> None:
 def test_paused_nothing_is_applied_and_it_says_what_would_be(ready: PlatformUser) -> None:
     ready.wait_still()
     before = ready.versions()
-    ready.apply_platform(roles=roles(), variables={"PLATFORM_NAME": "Another"}, rollout={"paused": True})
+    ready.apply_platform(
+        roles=roles(), variables={"PLATFORM_NAME": "Another"}, rollout={"paused": True}
+    )
     paused = ready.wait_reason("Paused")
     assert "Deployment acme-reg-register" in paused["message"]
     assert "Deployment acme-reg-dns" in paused["message"]
     assert ready.condition("Paused")["status"] == "True"
     ready.kubectl("delete", "networkpolicy", "acme-co1-mongodb", "--wait=true")
-    wait_until(lambda: "NetworkPolicy acme-co1-mongodb" in ready.condition()["message"], "the drift to be reported", seconds=60)
+    wait_until(
+        lambda: "NetworkPolicy acme-co1-mongodb" in ready.condition()["message"],
+        "the drift to be reported",
+        seconds=60,
+    )
     after = ready.versions()
     moved = {name for name in before | after if before.get(name) != after.get(name)}
     assert moved == {"PryvPlatform/acme", "NetworkPolicy/acme-co1-mongodb"}
-    ready.apply_platform(roles=roles(), variables={"PLATFORM_NAME": "Another"}, rollout={"paused": False})
+    ready.apply_platform(
+        roles=roles(), variables={"PLATFORM_NAME": "Another"}, rollout={"paused": False}
+    )
     ready.wait_ready()
     assert ready.condition("Paused")["status"] == "False"
 
 
 def test_stopped_everything_ends_and_all_data_stay(ready: PlatformUser) -> None:
-    claims = {each["metadata"]["name"]: each["metadata"]["uid"] for each in ready.list("persistentvolumeclaims")}
+    claims = {
+        each["metadata"]["name"]: each["metadata"]["uid"]
+        for each in ready.list("persistentvolumeclaims")
+    }
     revision = newest(ready)
     ready.apply_platform(roles=roles(), stopped=True)
     ready.wait_reason("Stopped")
     assert ready.pods() == {}
     ready.apply_platform(roles=roles(), stopped=False)
     ready.wait_ready()
-    assert {each["metadata"]["name"]: each["metadata"]["uid"] for each in ready.list("persistentvolumeclaims")} == claims
+    assert {
+        each["metadata"]["name"]: each["metadata"]["uid"]
+        for each in ready.list("persistentvolumeclaims")
+    } == claims
     assert newest(ready) == revision, "how often it runs is no change of what is wanted"
 
 
@@ -207,7 +261,11 @@ def test_stopped_everything_ends_and_all_data_stay(ready: PlatformUser) -> None:
         ("co2/hfs", {"co2/hfs"}),
         pytest.param("static", {"sw/app-web-auth3", "sw/reverse-proxy"}, marks=pytest.mark.long),
         pytest.param("mongodb", {"co1/mongodb", "co2/mongodb"}, marks=pytest.mark.long),
-        pytest.param("reg", {"reg/dns", "reg/mail", "reg/redis", "reg/register", "reg/reverse-proxy"}, marks=pytest.mark.long),
+        pytest.param(
+            "reg",
+            {"reg/dns", "reg/mail", "reg/redis", "reg/register", "reg/reverse-proxy"},
+            marks=pytest.mark.long,
+        ),
     ],
 )
 def test_restart_without_a_change(ready: PlatformUser, target: str, meant: set[str]) -> None:
@@ -239,7 +297,10 @@ def test_a_restart_of_what_is_not_there_says_so(ready: PlatformUser) -> None:
 
 def test_a_rotation_rolls_all_consumers_in_one_step(ready: PlatformUser) -> None:
     before = ready.pods()
-    old = {each["metadata"]["name"] for each in ready.list("secrets", f"{MINE},pryv.io/purpose=generated")}
+    old = {
+        each["metadata"]["name"]
+        for each in ready.list("secrets", f"{MINE},pryv.io/purpose=generated")
+    }
     ready.apply_platform(roles=roles(), secrets={"CORE_SYSTEM_KEY": {"generate": {"rotation": 1}}})
     ready.wait_ready()
     consumers = rolled(before, ready.pods())
@@ -247,11 +308,17 @@ def test_a_rotation_rolls_all_consumers_in_one_step(ready: PlatformUser) -> None
     assert steps(ready, newest(ready)) == [{f"acme-{name.replace('/', '-')}" for name in consumers}]
     assert _complete(history(ready)[newest(ready)])
     wait_until(
-        lambda: "acme-generated-core-system-key" not in {each["metadata"]["name"] for each in ready.list("secrets")},
+        lambda: (
+            "acme-generated-core-system-key"
+            not in {each["metadata"]["name"] for each in ready.list("secrets")}
+        ),
         "the old value to be removed",
         seconds=60,
     )
-    now = {each["metadata"]["name"] for each in ready.list("secrets", f"{MINE},pryv.io/purpose=generated")}
+    now = {
+        each["metadata"]["name"]
+        for each in ready.list("secrets", f"{MINE},pryv.io/purpose=generated")
+    }
     assert now - old == {"acme-generated-core-system-key.1"}
 
 
@@ -269,11 +336,25 @@ def test_a_deleted_generated_secret_is_made_anew_with_a_warning(ready: PlatformU
 def test_history_is_kept_within_its_limit(ready: PlatformUser) -> None:
     first = newest(ready)
     for number in (1, 2, 3):
-        ready.apply_platform(roles=roles(), rollout={"historyLimit": 1}, variables={"PLATFORM_NAME": f"Name {number}"})
+        ready.apply_platform(
+            roles=roles(),
+            rollout={"historyLimit": 1},
+            variables={"PLATFORM_NAME": f"Name {number}"},
+        )
         ready.wait_ready()
-    wait_until(lambda: sorted(history(ready)) == [first + 2, first + 3], "the history to be cut", seconds=60)
-    named = {name for each in history(ready).values() for name in json.loads(each["metadata"]["annotations"]["pryv.io/references"])}
-    there = {f"{each['kind']}/{each['metadata']['name']}" for each in ready.list("configmaps,secrets")}
+    wait_until(
+        lambda: sorted(history(ready)) == [first + 2, first + 3],
+        "the history to be cut",
+        seconds=60,
+    )
+    named = {
+        name
+        for each in history(ready).values()
+        for name in json.loads(each["metadata"]["annotations"]["pryv.io/references"])
+    }
+    there = {
+        f"{each['kind']}/{each['metadata']['name']}" for each in ready.list("configmaps,secrets")
+    }
     assert named <= there
     ready.wait_cleaned()
 
@@ -293,4 +374,8 @@ def test_an_autoscaler_may_scale_what_may_run_several_times(ready: PlatformUser)
     ready.wait_still()
     assert ready.get("deployment", "acme-reg-register")["spec"]["replicas"] == 2
     ready.kubectl("scale", "deployment", "acme-co1-mfa", "--replicas=2")
-    wait_until(lambda: ready.get("deployment", "acme-co1-mfa")["spec"]["replicas"] == 1, "what runs once to be put back", seconds=60)
+    wait_until(
+        lambda: ready.get("deployment", "acme-co1-mfa")["spec"]["replicas"] == 1,
+        "what runs once to be put back",
+        seconds=60,
+    )

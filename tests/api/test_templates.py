@@ -47,8 +47,13 @@ def config_map(user: PlatformUser, name: str, content: bytes) -> None:
 FROM = {"archive": {"configMapKeyRef": {"name": "received", "key": "archive.tgz"}}}
 
 
-@pytest.mark.parametrize("release", [OFTEN, *(pytest.param(each, marks=pytest.mark.long) for each in RELEASES if each != OFTEN)])
-def test_a_received_archive_becomes_a_platform(user: PlatformUser, shared_pryv: Path, release: str) -> None:
+@pytest.mark.parametrize(
+    "release",
+    [OFTEN, *(pytest.param(each, marks=pytest.mark.long) for each in RELEASES if each != OFTEN)],
+)
+def test_a_received_archive_becomes_a_platform(
+    user: PlatformUser, shared_pryv: Path, release: str
+) -> None:
     folder = shared_pryv / "releases" / release / "config-leader"
     config_map(user, "received", archive(folder, "received"))
     roles: dict[str, Any] = {"singlenode": {}} if release in SINGLE_NODES else {}
@@ -57,7 +62,9 @@ def test_a_received_archive_becomes_a_platform(user: PlatformUser, shared_pryv: 
     assert user.get("pryvplatform", "acme")["status"]["release"] == RELEASES[release]
     components = {name.split("/", 1)[1] for name in user.pods()}
     assert {"reverse-proxy", "core", "register", "dns", "redis", "mongodb"} <= components
-    conf = mounted(user, template(user, "single/reverse-proxy" if roles else "co1/reverse-proxy"), "/app/conf")
+    conf = mounted(
+        user, template(user, "single/reverse-proxy" if roles else "co1/reverse-proxy"), "/app/conf"
+    )
     assert any("pryv.acme.test" in text for text in conf.values())
 
 
@@ -83,7 +90,11 @@ def test_a_config_map_that_appears_is_enough(user: PlatformUser, shared_pryv: Pa
     user.apply_platform(templates=FROM)
     condition = user.wait_reason("TemplatesNotFound")
     assert "ConfigMap received" in condition["message"]
-    config_map(user, "received", archive(shared_pryv / "releases" / "1.9.2-cluster" / "config-leader", "reg-master"))
+    config_map(
+        user,
+        "received",
+        archive(shared_pryv / "releases" / "1.9.2-cluster" / "config-leader", "reg-master"),
+    )
     user.wait_ready()
 
 
@@ -96,7 +107,11 @@ def test_files_of_ones_own(user: PlatformUser) -> None:
         "data": {f"{name}.yml": text for name, text in texts.items()} | {"conf": '{"name": {{ PLATFORM_NAME | tojson }}}'},
     })  # fmt: skip
     files = [
-        {"role": role, "configMapRef": {"name": "mine"}, "items": [{"key": f"{name}.yml", "path": "pryv.yml"}]}
+        {
+            "role": role,
+            "configMapRef": {"name": "mine"},
+            "items": [{"key": f"{name}.yml", "path": "pryv.yml"}],
+        }
         for role, name in (("reg-master", "register"), ("core", "core"), ("static", "web"))
     ]
     files[0]["items"] += [{"key": "conf", "path": "register/conf/register.json.j2"}]  # type: ignore[operator]
@@ -110,13 +125,23 @@ def test_files_of_ones_own(user: PlatformUser) -> None:
 
 
 @pytest.mark.long
-def test_everything_of_an_archive_in_a_secret_stays_in_secrets(user: PlatformUser, shared_pryv: Path) -> None:
+def test_everything_of_an_archive_in_a_secret_stays_in_secrets(
+    user: PlatformUser, shared_pryv: Path
+) -> None:
     content = archive(shared_pryv / "releases" / "1.6.12-cluster" / "config-leader", "received")
     data = {"archive.tgz": base64.b64encode(content).decode()}
-    user.apply({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "received"}, "data": data})
-    user.apply_platform(templates={"archive": {"secretKeyRef": {"name": "received", "key": "archive.tgz"}}})
+    user.apply(
+        {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "received"}, "data": data}
+    )
+    user.apply_platform(
+        templates={"archive": {"secretKeyRef": {"name": "received", "key": "archive.tgz"}}}
+    )
     user.wait_ready()
     assert "server_name" not in user.kubectl("get", "configmaps", "-o", "json")
-    assert "server_name" in "".join(mounted(user, template(user, "co1/reverse-proxy"), "/app/conf").values())
-    environment = [each for container in template(user, "co1/core")["containers"] for each in container["env"]]  # type: ignore[union-attr]
+    assert "server_name" in "".join(
+        mounted(user, template(user, "co1/reverse-proxy"), "/app/conf").values()
+    )
+    environment = [
+        each for container in template(user, "co1/core")["containers"] for each in container["env"]
+    ]  # type: ignore[union-attr]
     assert [each for each in environment if each["name"] == "NUM_PROCS" and "valueFrom" in each]

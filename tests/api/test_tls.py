@@ -10,7 +10,7 @@ import pytest
 from cryptography import x509
 from cryptography.x509.verification import PolicyBuilder, Store
 
-from pryv_operator.reconcile import authority
+from pryv_operator.pki import authority
 from tests.api.operator_process import OperatorProcess
 from tests.api.platforms import PlatformUser
 from tests.api.test_main_job import COMPONENTS, rolled
@@ -18,7 +18,16 @@ from tests.cluster.control_plane import ControlPlane
 from tests.cluster.waiting import wait_until
 
 PROXIES = {name for name in COMPONENTS if name.endswith("reverse-proxy")}
-NODE = {"reg/register", "reg/dns", "reg/mail", "co1/core", "co1/mfa", "co1/preview", "co1/hfs", "co1/webhooks"}
+NODE = {
+    "reg/register",
+    "reg/dns",
+    "reg/mail",
+    "co1/core",
+    "co1/mfa",
+    "co1/preview",
+    "co1/hfs",
+    "co1/webhooks",
+}
 NAMES = ["pryv.acme.test", "*.pryv.acme.test"]
 
 
@@ -26,23 +35,37 @@ def test_a_private_authority_is_made_and_trusted(standing: PlatformUser) -> None
     standing.settle()
     ca = certificates(standing, "acme-private-ca-1")[0]
     chain = certificates(standing, "acme-private-tls-1")
-    verifier = PolicyBuilder().store(Store([ca])).build_server_verifier(x509.DNSName("co1.pryv.acme.test"))
+    verifier = (
+        PolicyBuilder().store(Store([ca])).build_server_verifier(x509.DNSName("co1.pryv.acme.test"))
+    )
     verifier.verify(chain[0], chain[1:])
     for component in NODE:
         spec = template(standing, component)
         (container,) = spec["containers"]
-        assert {"name": "NODE_EXTRA_CA_CERTS", "value": "/etc/pryv/authority/ca.crt"} in container["env"], component
-        assert mounted(standing, spec, "/etc/pryv/authority")["ca.crt"].startswith("-----BEGIN CERTIFICATE-----")
+        assert {"name": "NODE_EXTRA_CA_CERTS", "value": "/etc/pryv/authority/ca.crt"} in container[
+            "env"
+        ], component
+        assert mounted(standing, spec, "/etc/pryv/authority")["ca.crt"].startswith(
+            "-----BEGIN CERTIFICATE-----"
+        )
     conf = mounted(standing, template(standing, "co1/reverse-proxy"), "/app/conf")
-    assert conf["secret/pryv.acme.test-bundle.crt"] == text(standing, "acme-private-tls-1", "tls.crt")
+    assert conf["secret/pryv.acme.test-bundle.crt"] == text(
+        standing, "acme-private-tls-1", "tls.crt"
+    )
     assert conf["secret/pryv.acme.test-key.pem"] == text(standing, "acme-private-tls-1", "tls.key")
     assert "BEGIN DH PARAMETERS" in conf["secret/dhsecure.pem"]
-    (warning,) = [each for each in standing.get("pryvplatform", "acme")["status"]["warnings"] if each["reason"] == "PrivateCertificate"]
+    (warning,) = [
+        each
+        for each in standing.get("pryvplatform", "acme")["status"]["warnings"]
+        if each["reason"] == "PrivateCertificate"
+    ]
     assert "acme-private-ca-1" in warning["message"]
 
 
 @pytest.mark.long
-def test_paused_no_authority_is_made_or_told_of(user: PlatformUser, operator: OperatorProcess) -> None:
+def test_paused_no_authority_is_made_or_told_of(
+    user: PlatformUser, operator: OperatorProcess
+) -> None:
     issuer = make_issuer()
     tls_secret(user, "mine", authority.make_certificate(issuer, NAMES, now()))
     user.apply_platform(tls={"secretName": "mine", "caBundle": issuer.pem})
@@ -54,7 +77,10 @@ def test_paused_no_authority_is_made_or_told_of(user: PlatformUser, operator: Op
     user.look_again()
     before = user.get("pryvplatform", "acme")
     # It is looked at as often as any other platform.
-    operator.wait_passes(2 * len(user.control_plane.api.get("/apis/pryv.io/v1alpha1/pryvplatforms")["items"]), seconds=120)
+    operator.wait_passes(
+        2 * len(user.control_plane.api.get("/apis/pryv.io/v1alpha1/pryvplatforms")["items"]),
+        seconds=120,
+    )
     assert user.get("pryvplatform", "acme") == before
     user.look_again()
     assert user.get("pryvplatform", "acme")["status"] == before["status"]
@@ -71,7 +97,9 @@ def moved(before: dict[str, str], after: dict[str, str]) -> set[str]:
 
 
 @pytest.mark.long
-def test_an_authority_that_cannot_be_read_is_passed_over(user: PlatformUser, standing: PlatformUser) -> None:
+def test_an_authority_that_cannot_be_read_is_passed_over(
+    user: PlatformUser, standing: PlatformUser
+) -> None:
     standing.settle()
     user.apply({
         "apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/tls",
@@ -83,7 +111,9 @@ def test_an_authority_that_cannot_be_read_is_passed_over(user: PlatformUser, sta
     user.wait_still()
     ca = certificates(user, "acme-private-ca-2")[0]
     chain = certificates(user, "acme-private-tls-1")
-    verifier = PolicyBuilder().store(Store([ca])).build_server_verifier(x509.DNSName("co1.pryv.acme.test"))
+    verifier = (
+        PolicyBuilder().store(Store([ca])).build_server_verifier(x509.DNSName("co1.pryv.acme.test"))
+    )
     verifier.verify(chain[0], chain[1:])
     assert text(user, "acme-private-ca-1", "tls.crt") == "rubbish"
     assert told(user, "acme-private-ca-2") == 1
@@ -92,7 +122,10 @@ def test_an_authority_that_cannot_be_read_is_passed_over(user: PlatformUser, sta
 
 def told(user: PlatformUser, secret: str) -> int:
     """How many events say that a Secret was made."""
-    return sum(each["reason"] == "CertificateMade" and f"made {secret} " in each["message"] for each in user.events())
+    return sum(
+        each["reason"] == "CertificateMade" and f"made {secret} " in each["message"]
+        for each in user.events()
+    )
 
 
 @pytest.mark.long
@@ -130,9 +163,18 @@ def test_a_role_may_have_a_certificate_of_its_own(user: PlatformUser) -> None:
     pair = authority.make_certificate(issuer, ["sw.pryv.acme.test", "mfa.pryv.acme.test"], now())
     tls_secret(user, "web", pair)
     user.wait_ready()
-    assert not [each for each in user.get("pryvplatform", "acme")["status"]["warnings"] if each["reason"] == "CertificateNames"]
+    assert not [
+        each
+        for each in user.get("pryvplatform", "acme")["status"]["warnings"]
+        if each["reason"] == "CertificateNames"
+    ]
     before = user.pods()
-    assert mounted(user, template(user, "sw/reverse-proxy"), "/app/conf")["secret/pryv.acme.test-bundle.crt"] == pair.chain
+    assert (
+        mounted(user, template(user, "sw/reverse-proxy"), "/app/conf")[
+            "secret/pryv.acme.test-bundle.crt"
+        ]
+        == pair.chain
+    )
     tls_secret(user, "web", authority.make_certificate(issuer, ["sw.pryv.acme.test"], now()))
     user.until_rolled(before, {"sw/reverse-proxy"})
     user.wait_still()
@@ -178,7 +220,12 @@ CERT_MANAGER = {
                 "name": "v1",
                 "served": True,
                 "storage": True,
-                "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}},
+                "schema": {
+                    "openAPIV3Schema": {
+                        "type": "object",
+                        "x-kubernetes-preserve-unknown-fields": True,
+                    }
+                },
             }
         ],
     },
@@ -193,7 +240,9 @@ def cert_manager(control_plane: ControlPlane) -> Iterator[Callable[[], None]]:
 
     def install() -> None:
         api.create(definitions, CERT_MANAGER)
-        wait_until(lambda: api.answer("GET", served)[0] == 200, "Certificates to be served", seconds=60)
+        wait_until(
+            lambda: api.answer("GET", served)[0] == 200, "Certificates to be served", seconds=60
+        )
 
     yield install
     api.delete(f"{definitions}/certificates.cert-manager.io")
@@ -201,7 +250,9 @@ def cert_manager(control_plane: ControlPlane) -> Iterator[Callable[[], None]]:
 
 
 @pytest.mark.long
-def test_an_issuer_is_asked_and_its_certificate_followed(user: PlatformUser, cert_manager: Callable[[], None]) -> None:
+def test_an_issuer_is_asked_and_its_certificate_followed(
+    user: PlatformUser, cert_manager: Callable[[], None]
+) -> None:
     issuer = make_issuer()
     asked = {"issuerRef": {"name": "letsencrypt", "kind": "ClusterIssuer"}, "caBundle": issuer.pem}
     user.apply_platform(tls=asked)
@@ -234,7 +285,9 @@ def test_an_issuer_is_asked_and_its_certificate_followed(user: PlatformUser, cer
 
 
 @pytest.mark.long
-def test_cert_manager_that_goes_is_told_and_takes_nothing_along(user: PlatformUser, cert_manager: Callable[[], None]) -> None:
+def test_cert_manager_that_goes_is_told_and_takes_nothing_along(
+    user: PlatformUser, cert_manager: Callable[[], None]
+) -> None:
     issuer = make_issuer()
     cert_manager()
     tls_secret(user, "acme-tls", authority.make_certificate(issuer, NAMES, now()))

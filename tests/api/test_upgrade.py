@@ -20,16 +20,24 @@ COMPONENTS = 23
 
 @pytest.mark.long
 @pytest.mark.parametrize("path", EARLIER, ids=[path.stem for path in EARLIER])
-def test_an_upgrade_rolls_nothing(user: PlatformUser, operator: OperatorProcess, path: Path) -> None:
+def test_an_upgrade_rolls_nothing(
+    user: PlatformUser, operator: OperatorProcess, path: Path
+) -> None:
     earlier = json.loads(path.read_text())
     operator.stop()
     try:
         user.apply({**platform(), "spec": earlier["spec"]})
         uid = user.get("pryvplatform", "acme")["metadata"]["uid"]
         status = json.dumps({"status": earlier["status"]})
-        user.kubectl("patch", "pryvplatform", "acme", "--subresource=status", "--type=merge", "-p", status)
+        user.kubectl(
+            "patch", "pryvplatform", "acme", "--subresource=status", "--type=merge", "-p", status
+        )
         apply_as_the_operator(user, [owned(item, uid) for item in earlier["objects"]])
-        wait_until(lambda: len(user.pods()) == COMPONENTS and all_ready(user), "the earlier version's pods", seconds=90)
+        wait_until(
+            lambda: len(user.pods()) == COMPONENTS and all_ready(user),
+            "the earlier version's pods",
+            seconds=90,
+        )
         before = pods_and_templates(user)
     finally:
         operator.start()
@@ -43,7 +51,10 @@ def test_an_upgrade_rolls_nothing(user: PlatformUser, operator: OperatorProcess,
 
 def owned(item: dict[str, Any], uid: str) -> dict[str, Any]:
     owners = [{**owner, "uid": uid} for owner in item["metadata"].get("ownerReferences", ())]
-    return {**item, "metadata": {**item["metadata"], **({"ownerReferences": owners} if owners else {})}}
+    return {
+        **item,
+        "metadata": {**item["metadata"], **({"ownerReferences": owners} if owners else {})},
+    }
 
 
 def apply_as_the_operator(user: PlatformUser, objects: list[dict[str, Any]]) -> None:
@@ -58,10 +69,16 @@ def at_rest(user: PlatformUser) -> tuple[dict[str, str], int]:
 
 def all_ready(user: PlatformUser) -> bool:
     return all(
-        any(each["type"] == "Ready" and each["status"] == "True" for each in pod.get("status", {}).get("conditions", ()))
+        any(
+            each["type"] == "Ready" and each["status"] == "True"
+            for each in pod.get("status", {}).get("conditions", ())
+        )
         for pod in user.list("pods")
     )
 
 
 def pods_and_templates(user: PlatformUser) -> tuple[dict[str, str], dict[str, Any]]:
-    return user.pods(), {item["metadata"]["name"]: item["spec"]["template"] for item in user.list("deployments,statefulsets")}
+    return user.pods(), {
+        item["metadata"]["name"]: item["spec"]["template"]
+        for item in user.list("deployments,statefulsets")
+    }

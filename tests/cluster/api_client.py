@@ -37,14 +37,18 @@ class ApiClient:
     ca_file: Path
     _kept: threading.local = field(default_factory=threading.local, repr=False)
 
-    def text(self, method: str, path: str, body: Any = None, *, headers: Mapping[str, str] | None = None) -> str:
+    def text(
+        self, method: str, path: str, body: Any = None, *, headers: Mapping[str, str] | None = None
+    ) -> str:
         """The answer's text. Raises ApiError for a status of 300 and above, OSError when there is no answer."""
         status, text = self.answer(method, path, body, headers=headers)
         if status >= 300:
             raise ApiError(status, f"{method} {path}: {text[:2000]}")
         return text
 
-    def answer(self, method: str, path: str, body: Any = None, *, headers: Mapping[str, str] | None = None) -> tuple[int, str]:
+    def answer(
+        self, method: str, path: str, body: Any = None, *, headers: Mapping[str, str] | None = None
+    ) -> tuple[int, str]:
         """HTTP status and text, whatever they are; a body that is a text is sent as it is. Raises OSError when there is no answer."""
         sent = {"Authorization": f"Bearer {self.token}", "Content-Type": JSON, **(headers or {})}
         payload = None if body is None else body if isinstance(body, str) else json.dumps(body)
@@ -74,7 +78,9 @@ class ApiClient:
     def delete(self, path: str) -> None:
         self.text("DELETE", path)
 
-    def _exchange(self, method: str, path: str, body: str | None, headers: Mapping[str, str]) -> tuple[int, str]:
+    def _exchange(
+        self, method: str, path: str, body: str | None, headers: Mapping[str, str]
+    ) -> tuple[int, str]:
         """Status and text. A connection that was closed while nobody used it is not the server's answer: a new one is opened, once."""
         kept: http.client.HTTPSConnection | None = getattr(self._kept, "connection", None)
         self._kept.connection = None
@@ -86,10 +92,17 @@ class ApiClient:
         return self._ask(self._connect(), method, path, body, headers)
 
     def _ask(
-        self, connection: http.client.HTTPSConnection, method: str, path: str, body: str | None, headers: Mapping[str, str]
+        self,
+        connection: http.client.HTTPSConnection,
+        method: str,
+        path: str,
+        body: str | None,
+        headers: Mapping[str, str],
     ) -> tuple[int, str]:
         try:
-            connection.request(method, path, body=None if body is None else body.encode(), headers=dict(headers))
+            connection.request(
+                method, path, body=None if body is None else body.encode(), headers=dict(headers)
+            )
             response = connection.getresponse()
             text = response.read().decode()
         except BaseException:
@@ -101,4 +114,6 @@ class ApiClient:
     def _connect(self) -> http.client.HTTPSConnection:
         address = urlsplit(self.url)
         context = ssl.create_default_context(cafile=str(self.ca_file))
-        return http.client.HTTPSConnection(address.hostname or "", address.port, timeout=30, context=context)
+        return http.client.HTTPSConnection(
+            address.hostname or "", address.port, timeout=30, context=context
+        )

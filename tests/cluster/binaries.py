@@ -117,7 +117,9 @@ def _go() -> tuple[str, str]:
     needed = ".".join(map(str, NEEDED_GO))
     advice = f"Install Go {needed} or newer (https://go.dev/dl/) and have `go` on the PATH."
     if shutil.which("go") is None:
-        raise BuildError(f"The test cluster is built from Go modules, and there is no `go`. {advice}")
+        raise BuildError(
+            f"The test cluster is built from Go modules, and there is no `go`. {advice}"
+        )
     # Asked inside the module: an older Go may fetch the newer toolchain that the module wants, or refuses here.
     answer = subprocess.run(
         ["go", "env", "-json", "GOVERSION", "GOOS", "GOARCH"],
@@ -146,7 +148,9 @@ def _fingerprint(go_version: str, platform: str) -> str:
         digest.update(repr((module.folder, module.packages, module.ldflags)).encode())
         for source in sorted((GO_FOLDER / module.folder).rglob("*")):
             if source.is_file():
-                digest.update(repr((source.relative_to(GO_FOLDER).as_posix(), source.read_bytes())).encode())
+                digest.update(
+                    repr((source.relative_to(GO_FOLDER).as_posix(), source.read_bytes())).encode()
+                )
     digest.update(repr((go_version, platform)).encode())
     return digest.hexdigest()[:16]
 
@@ -179,9 +183,22 @@ def _build(module: _Module, folder: Path, echo: Callable[[str], None]) -> None:
         tempfile.TemporaryDirectory(prefix=".building-", dir=folder.parent) as target,
         tempfile.TemporaryFile("w+") as output,
     ):
-        command = ["go", "build", "-buildvcs=false", "-ldflags", module.ldflags, "-o", f"{target}/", *module.packages]
+        command = [
+            "go",
+            "build",
+            "-buildvcs=false",
+            "-ldflags",
+            module.ldflags,
+            "-o",
+            f"{target}/",
+            *module.packages,
+        ]
         with subprocess.Popen(
-            command, cwd=GO_FOLDER / module.folder, env=_go_environment(), stdout=output, stderr=subprocess.STDOUT
+            command,
+            cwd=GO_FOLDER / module.folder,
+            env=_go_environment(),
+            stdout=output,
+            stderr=subprocess.STDOUT,
         ) as build:
             try:
                 _report_until_done(build, f"building {names}", started, echo)
@@ -190,13 +207,21 @@ def _build(module: _Module, folder: Path, echo: Callable[[str], None]) -> None:
                 raise
         if build.returncode != 0:
             output.seek(0)
-            raise BuildError(f"`{' '.join(command)}` failed in {GO_FOLDER / module.folder}:\n{output.read()[-4000:]}")
+            raise BuildError(
+                f"`{' '.join(command)}` failed in {GO_FOLDER / module.folder}:\n{output.read()[-4000:]}"
+            )
         for program in module.programs:
             (Path(target) / program).replace(folder / program)
     echo(f"built {names} in {time.monotonic() - started:.0f} s")
 
 
-def _report_until_done(build: subprocess.Popen[bytes], what: str, started: float, echo: Callable[[str], None], every: float = 10) -> None:
+def _report_until_done(
+    build: subprocess.Popen[bytes],
+    what: str,
+    started: float,
+    echo: Callable[[str], None],
+    every: float = 10,
+) -> None:
     while True:
         try:
             build.wait(every)

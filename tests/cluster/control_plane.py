@@ -66,10 +66,17 @@ class ControlPlane:
             raise
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
         self.stop()
 
-    def kubectl(self, *args: str, stdin: str | None = None, check: bool = True, seconds: float = 120) -> subprocess.CompletedProcess[str]:
+    def kubectl(
+        self, *args: str, stdin: str | None = None, check: bool = True, seconds: float = 120
+    ) -> subprocess.CompletedProcess[str]:
         """Run kubectl as the administrator of this cluster. Raises KubectlError when it fails and `check` is set."""
         done = subprocess.run(
             [self.binaries.kubectl, f"--kubeconfig={self.kubeconfig}", *args],
@@ -82,7 +89,9 @@ class ControlPlane:
             check=False,
         )
         if check and done.returncode != 0:
-            raise KubectlError(f"kubectl {' '.join(args)} ended with {done.returncode}:\n{done.stderr or done.stdout}")
+            raise KubectlError(
+                f"kubectl {' '.join(args)} ended with {done.returncode}:\n{done.stderr or done.stdout}"
+            )
         return done
 
     def kubeconfig_for_token(self, token: str, name: str) -> Path:
@@ -92,7 +101,12 @@ class ControlPlane:
         config = {
             "apiVersion": "v1",
             "kind": "Config",
-            "clusters": [{"name": "test", "cluster": {"server": self.url, "certificate-authority-data": authority}}],
+            "clusters": [
+                {
+                    "name": "test",
+                    "cluster": {"server": self.url, "certificate-authority-data": authority},
+                }
+            ],
             "users": [{"name": name, "user": {"token": token}}],
             "contexts": [{"name": name, "context": {"cluster": "test", "user": name}}],
             "current-context": name,
@@ -100,9 +114,13 @@ class ControlPlane:
         _write_private(path, json.dumps(config, indent=1))
         return path
 
-    def start_server(self, name: str, command: Sequence[str | Path], *, grace_seconds: float = _GRACE_SECONDS) -> ServerProcess:
+    def start_server(
+        self, name: str, command: Sequence[str | Path], *, grace_seconds: float = _GRACE_SECONDS
+    ) -> ServerProcess:
         """Start one more server that ends with this control plane."""
-        server = ServerProcess(name, command, self._run_folder, env=self._environment(), grace_seconds=grace_seconds)
+        server = ServerProcess(
+            name, command, self._run_folder, env=self._environment(), grace_seconds=grace_seconds
+        )
         self._servers.append(server)
         return server
 
@@ -145,7 +163,9 @@ class ControlPlane:
         )
         for server in self._servers:
             server.check_alive()
-        self._echo(f"control plane v{_version_of(self.api)} ready in {time.monotonic() - started:.1f} s at {self.url}")
+        self._echo(
+            f"control plane v{_version_of(self.api)} ready in {time.monotonic() - started:.1f} s at {self.url}"
+        )
 
     def _start_etcd(self, port: int) -> None:
         # A name of its own: an answer on the port may come from somebody else's etcd.
@@ -252,7 +272,9 @@ class ControlPlane:
             server.check_alive()
             return is_ready()
 
-        wait_until(ready, f"{server.name} (log: {server.log_file})", seconds=START_SECONDS, every=0.05)
+        wait_until(
+            ready, f"{server.name} (log: {server.log_file})", seconds=START_SECONDS, every=0.05
+        )
 
     def _environment(self) -> dict[str, str]:
         """Nothing of the user's: no kubeconfig, no proxy, no home."""
@@ -288,7 +310,9 @@ def _etcd_names(port: int) -> list[str]:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     try:
         connection.request("POST", "/v3/cluster/member/list", body="{}")
-        members: list[dict[str, Any]] = json.loads(connection.getresponse().read()).get("members", [])
+        members: list[dict[str, Any]] = json.loads(connection.getresponse().read()).get(
+            "members", []
+        )
         return [member.get("name", "") for member in members]
     except (OSError, http.client.HTTPException, ValueError):
         return []

@@ -25,7 +25,9 @@ def control_plane(cluster_echo: Callable[[str], None]) -> Iterator[ControlPlane]
 
 
 @pytest.fixture(scope="session")
-def simulated_nodes(control_plane: ControlPlane, cluster_echo: Callable[[str], None]) -> Iterator[SimulatedNodes]:
+def simulated_nodes(
+    control_plane: ControlPlane, cluster_echo: Callable[[str], None]
+) -> Iterator[SimulatedNodes]:
     """Two simulated nodes of the control plane: pods get Ready."""
     with SimulatedNodes(control_plane, echo=cluster_echo) as running:
         yield running

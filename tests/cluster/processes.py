@@ -40,7 +40,14 @@ class ServerProcess:
         self.log_file = folder.path / "logs" / f"{name}.log"
         self.log_file.parent.mkdir(exist_ok=True)
         self._grace_seconds = grace_seconds
-        supervisor = [sys.executable, "-I", "-S", str(Path(supervise.__file__)), str(os.getpid()), str(grace_seconds)]
+        supervisor = [
+            sys.executable,
+            "-I",
+            "-S",
+            str(Path(supervise.__file__)),
+            str(os.getpid()),
+            str(grace_seconds),
+        ]
         with self.log_file.open("ab") as log:
             self._log_start = log.tell()
             self._supervisor = subprocess.Popen(
@@ -62,7 +69,9 @@ class ServerProcess:
     def check_alive(self) -> None:
         """Raise ServerDiedError when the server is not running."""
         if not self.alive:
-            raise ServerDiedError(f"{self.name} ended with code {self._supervisor.returncode}; the end of its log:\n{self.last_lines()}")
+            raise ServerDiedError(
+                f"{self.name} ended with code {self._supervisor.returncode}; the end of its log:\n{self.last_lines()}"
+            )
 
     def log(self) -> str:
         """What this server has written since it was started."""

@@ -70,11 +70,18 @@ class SimulatedNodes:
             ],
         )
         for name in self.names:
-            wait_until(lambda name=name: self._takes_pods(name), f"node {name}", seconds=_START_SECONDS)  # type: ignore[misc]
+            wait_until(
+                lambda name=name: self._takes_pods(name), f"node {name}", seconds=_START_SECONDS
+            )  # type: ignore[misc]
         self._echo(f"{len(self.names)} simulated nodes ready in {time.monotonic() - started:.1f} s")
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
         if self._simulator is not None:
             self._simulator.stop()
 
@@ -83,9 +90,18 @@ class SimulatedNodes:
         assert self._simulator is not None
         self._simulator.check_alive()
         node = self._control_plane.api.get(f"/api/v1/nodes/{name}")
-        conditions = {condition["type"]: condition["status"] for condition in node["status"].get("conditions", [])}
-        lease = self._control_plane.api.find(f"/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/{name}")
-        return conditions.get("Ready") == "True" and not node["spec"].get("taints") and lease is not None
+        conditions = {
+            condition["type"]: condition["status"]
+            for condition in node["status"].get("conditions", [])
+        }
+        lease = self._control_plane.api.find(
+            f"/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/{name}"
+        )
+        return (
+            conditions.get("Ready") == "True"
+            and not node["spec"].get("taints")
+            and lease is not None
+        )
 
 
 def _node(name: str, number: int) -> dict[str, Any]:

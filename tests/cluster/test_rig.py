@@ -33,7 +33,14 @@ SECONDS = 30
 def apply(control_plane: ControlPlane, namespace: str) -> Callable[..., None]:
     def apply(*manifests: Manifest) -> None:
         document = json.dumps({"apiVersion": "v1", "kind": "List", "items": manifests})
-        control_plane.kubectl("apply", "--server-side", "--force-conflicts", f"--namespace={namespace}", "-f-", stdin=document)
+        control_plane.kubectl(
+            "apply",
+            "--server-side",
+            "--force-conflicts",
+            f"--namespace={namespace}",
+            "-f-",
+            stdin=document,
+        )
 
     return apply
 
@@ -41,7 +48,9 @@ def apply(control_plane: ControlPlane, namespace: str) -> Callable[..., None]:
 @pytest.fixture
 def pod(control_plane: ControlPlane, namespace: str) -> Callable[[str], Manifest]:
     def read(name: str) -> Manifest:
-        found: Manifest | None = control_plane.api.find(f"/api/v1/namespaces/{namespace}/pods/{name}")
+        found: Manifest | None = control_plane.api.find(
+            f"/api/v1/namespaces/{namespace}/pods/{name}"
+        )
         return found or {"status": {}}
 
     return read
@@ -59,7 +68,15 @@ def test_servers_and_client_report_their_version(control_plane: ControlPlane) ->
 
 def test_helm_works(control_plane: ControlPlane, namespace: str) -> None:
     listed = subprocess.run(
-        [control_plane.binaries.helm, f"--kubeconfig={control_plane.kubeconfig}", "list", "-n", namespace, "-o", "json"],
+        [
+            control_plane.binaries.helm,
+            f"--kubeconfig={control_plane.kubeconfig}",
+            "list",
+            "-n",
+            namespace,
+            "-o",
+            "json",
+        ],
         capture_output=True,
         text=True,
         check=True,
@@ -69,59 +86,100 @@ def test_helm_works(control_plane: ControlPlane, namespace: str) -> None:
     assert json.loads(listed.stdout) == []
 
 
-def test_service_account_token_has_only_its_rights(control_plane: ControlPlane, namespace: str) -> None:
-    token = control_plane.kubectl("create", "token", "default", f"--namespace={namespace}").stdout.strip()
+def test_service_account_token_has_only_its_rights(
+    control_plane: ControlPlane, namespace: str
+) -> None:
+    token = control_plane.kubectl(
+        "create", "token", "default", f"--namespace={namespace}"
+    ).stdout.strip()
     kubeconfig = control_plane.kubeconfig_for_token(token, f"default-{namespace}")
-    asked = control_plane.kubectl(f"--kubeconfig={kubeconfig}", "get", "pods", f"--namespace={namespace}", check=False)
+    asked = control_plane.kubectl(
+        f"--kubeconfig={kubeconfig}", "get", "pods", f"--namespace={namespace}", check=False
+    )
     assert "forbidden" in asked.stderr
     assert f"system:serviceaccount:{namespace}:default" in asked.stderr
 
 
 def test_pod_security_is_enforced(control_plane: ControlPlane, namespace: str) -> None:
-    control_plane.kubectl("label", "namespace", namespace, "pod-security.kubernetes.io/enforce=restricted")
-    refused = control_plane.kubectl("run", "any", "--image=any", f"--namespace={namespace}", check=False)
+    control_plane.kubectl(
+        "label", "namespace", namespace, "pod-security.kubernetes.io/enforce=restricted"
+    )
+    refused = control_plane.kubectl(
+        "run", "any", "--image=any", f"--namespace={namespace}", check=False
+    )
     assert 'violates PodSecurity "restricted' in refused.stderr
 
 
-def test_deployment_gets_ready_on_both_nodes(control_plane: ControlPlane, namespace: str, apply: Callable[..., None]) -> None:
+def test_deployment_gets_ready_on_both_nodes(
+    control_plane: ControlPlane, namespace: str, apply: Callable[..., None]
+) -> None:
     apply(_workload("Deployment", "web", "example.com/web:1", replicas=3))
-    control_plane.kubectl("rollout", "status", "deployment/web", f"--namespace={namespace}", f"--timeout={SECONDS}s")
+    control_plane.kubectl(
+        "rollout", "status", "deployment/web", f"--namespace={namespace}", f"--timeout={SECONDS}s"
+    )
     pods = control_plane.api.get(f"/api/v1/namespaces/{namespace}/pods")["items"]
     addresses = {pod["status"]["podIP"] for pod in pods}
     assert len(addresses) == 3
     assert {pod["spec"]["nodeName"] for pod in pods} == {"node-1", "node-2"}
-    assert all("running" in status["state"] for pod in pods for status in pod["status"]["containerStatuses"])
+    assert all(
+        "running" in status["state"]
+        for pod in pods
+        for status in pod["status"]["containerStatuses"]
+    )
 
 
-def test_job_completes_and_a_crashing_one_fails(control_plane: ControlPlane, namespace: str, apply: Callable[..., None]) -> None:
+def test_job_completes_and_a_crashing_one_fails(
+    control_plane: ControlPlane, namespace: str, apply: Callable[..., None]
+) -> None:
     apply(_job("good", "example.com/job:1"), _job("bad", "example.com/job:crash"))
     for name, condition in (("good", "Complete"), ("bad", "Failed")):
-        control_plane.kubectl("wait", f"job/{name}", f"--for=condition={condition}", f"--namespace={namespace}", f"--timeout={SECONDS}s")
+        control_plane.kubectl(
+            "wait",
+            f"job/{name}",
+            f"--for=condition={condition}",
+            f"--namespace={namespace}",
+            f"--timeout={SECONDS}s",
+        )
 
 
-@pytest.mark.parametrize("storage_class", ["simulated", pytest.param("simulated-late", marks=pytest.mark.long)])
+@pytest.mark.parametrize(
+    "storage_class", ["simulated", pytest.param("simulated-late", marks=pytest.mark.long)]
+)
 def test_claim_is_bound_grows_and_leaves_nothing_behind(
     control_plane: ControlPlane, namespace: str, apply: Callable[..., None], storage_class: str
 ) -> None:
     claim_path = f"/api/v1/namespaces/{namespace}/persistentvolumeclaims/data"
     storage = {} if storage_class == "simulated" else {"storageClassName": storage_class}
-    apply(_claim("data", "1Gi", **storage), _with_claim(_workload("StatefulSet", "db", "example.com/db:1"), "data"))
-    control_plane.kubectl("rollout", "status", "statefulset/db", f"--namespace={namespace}", f"--timeout={SECONDS}s")
+    apply(
+        _claim("data", "1Gi", **storage),
+        _with_claim(_workload("StatefulSet", "db", "example.com/db:1"), "data"),
+    )
+    control_plane.kubectl(
+        "rollout", "status", "statefulset/db", f"--namespace={namespace}", f"--timeout={SECONDS}s"
+    )
     claim = control_plane.api.get(claim_path)
     assert claim["status"]["phase"] == "Bound"
     assert claim["spec"]["storageClassName"] == storage_class
 
     apply(_claim("data", "2Gi", **storage))
     volume_path = f"/api/v1/persistentvolumes/{claim['spec']['volumeName']}"
-    wait(lambda: control_plane.api.get(claim_path)["status"]["capacity"]["storage"] == "2Gi", "the claim to grow")
+    wait(
+        lambda: control_plane.api.get(claim_path)["status"]["capacity"]["storage"] == "2Gi",
+        "the claim to grow",
+    )
     assert control_plane.api.get(volume_path)["spec"]["capacity"]["storage"] == "2Gi"
 
-    control_plane.kubectl("delete", "statefulset/db", "pvc/data", f"--namespace={namespace}", f"--timeout={SECONDS}s")
+    control_plane.kubectl(
+        "delete", "statefulset/db", "pvc/data", f"--namespace={namespace}", f"--timeout={SECONDS}s"
+    )
     wait(lambda: control_plane.api.find(volume_path) is None, "the volume to be deleted")
 
 
 def test_claim_that_nobody_serves_keeps_its_pod_pending(
-    control_plane: ControlPlane, apply: Callable[..., None], pod: Callable[[str], Manifest], namespace: str
+    control_plane: ControlPlane,
+    apply: Callable[..., None],
+    pod: Callable[[str], Manifest],
+    namespace: str,
 ) -> None:
     apply(
         _claim("data", "1Gi", storageClassName="simulated-never"),
@@ -137,8 +195,17 @@ def test_claim_that_nobody_serves_keeps_its_pod_pending(
     wait(unscheduled, "the scheduler to blame the claim")
 
 
-@pytest.mark.parametrize("by", ["tag", pytest.param("annotation", marks=pytest.mark.long), pytest.param("label", marks=pytest.mark.long)])
-def test_pod_that_never_becomes_ready(apply: Callable[..., None], pod: Callable[[str], Manifest], by: str) -> None:
+@pytest.mark.parametrize(
+    "by",
+    [
+        "tag",
+        pytest.param("annotation", marks=pytest.mark.long),
+        pytest.param("label", marks=pytest.mark.long),
+    ],
+)
+def test_pod_that_never_becomes_ready(
+    apply: Callable[..., None], pod: Callable[[str], Manifest], by: str
+) -> None:
     apply(_misbehaving_pod("never-ready", by))
     wait(lambda: _statuses(pod("one")), "the pod's containers")
     assert pod("one")["status"]["phase"] == "Running"
@@ -159,7 +226,9 @@ def test_crash_loop(apply: Callable[..., None], pod: Callable[[str], Manifest], 
 
 
 @pytest.mark.parametrize("by", [pytest.param("annotation", marks=pytest.mark.long), "tag"])
-def test_image_that_does_not_exist(apply: Callable[..., None], pod: Callable[[str], Manifest], by: str) -> None:
+def test_image_that_does_not_exist(
+    apply: Callable[..., None], pod: Callable[[str], Manifest], by: str
+) -> None:
     apply(_misbehaving_pod("does-not-exist", by))
     wait(lambda: _waits_for(pod("one")) == "ImagePullBackOff", "the pull to fail")
     assert pod("one")["status"]["phase"] == "Pending"
@@ -168,7 +237,11 @@ def test_image_that_does_not_exist(apply: Callable[..., None], pod: Callable[[st
 
 @pytest.mark.parametrize("by", ["annotation", pytest.param("tag", marks=pytest.mark.long)])
 def test_pod_that_waits_for_its_mount_and_gets_it(
-    control_plane: ControlPlane, namespace: str, apply: Callable[..., None], pod: Callable[[str], Manifest], by: str
+    control_plane: ControlPlane,
+    namespace: str,
+    apply: Callable[..., None],
+    pod: Callable[[str], Manifest],
+    by: str,
 ) -> None:
     apply(_misbehaving_pod("waits-for-mount", by))
     wait(lambda: _waits_for(pod("one")) == "ContainerCreating", "the pod to wait")
@@ -181,7 +254,9 @@ def test_pod_that_waits_for_its_mount_and_gets_it(
 
 
 @pytest.mark.long
-def test_tag_concerns_its_container_only(apply: Callable[..., None], pod: Callable[[str], Manifest]) -> None:
+def test_tag_concerns_its_container_only(
+    apply: Callable[..., None], pod: Callable[[str], Manifest]
+) -> None:
     manifest = _misbehaving_pod("crash", "tag")
     manifest["spec"]["containers"].append({"name": "side", "image": "example.com/side:1"})
     apply(manifest)
@@ -192,26 +267,43 @@ def test_tag_concerns_its_container_only(apply: Callable[..., None], pod: Callab
 
 @pytest.mark.long
 def test_ready_pod_can_be_made_to_fail_and_get_well(
-    control_plane: ControlPlane, namespace: str, apply: Callable[..., None], pod: Callable[[str], Manifest]
+    control_plane: ControlPlane,
+    namespace: str,
+    apply: Callable[..., None],
+    pod: Callable[[str], Manifest],
 ) -> None:
     apply(_pod("example.com/one:1"))
     wait(lambda: _is_ready(pod("one")), "the pod to get ready")
     for behaviour in ("never-ready", "crash"):
-        control_plane.kubectl("annotate", "pod/one", f"{BEHAVIOUR}={behaviour}", f"--namespace={namespace}")
+        control_plane.kubectl(
+            "annotate", "pod/one", f"{BEHAVIOUR}={behaviour}", f"--namespace={namespace}"
+        )
         wait(lambda: not _is_ready(pod("one")), f"the pod to be {behaviour}")
         control_plane.kubectl("annotate", "pod/one", f"{BEHAVIOUR}-", f"--namespace={namespace}")
         wait(lambda: _is_ready(pod("one")), "the pod to get well")
 
 
-@pytest.mark.parametrize("tag", ["does-not-exist", *(pytest.param(tag, marks=pytest.mark.long) for tag in ("crash", "never-ready"))])
+@pytest.mark.parametrize(
+    "tag",
+    [
+        "does-not-exist",
+        *(pytest.param(tag, marks=pytest.mark.long) for tag in ("crash", "never-ready")),
+    ],
+)
 def test_stateful_set_heals_from_a_bad_image(
-    control_plane: ControlPlane, namespace: str, apply: Callable[..., None], pod: Callable[[str], Manifest], tag: str
+    control_plane: ControlPlane,
+    namespace: str,
+    apply: Callable[..., None],
+    pod: Callable[[str], Manifest],
+    tag: str,
 ) -> None:
     apply(_workload("StatefulSet", "db", f"example.com/db:{tag}", podManagementPolicy="Parallel"))
     wait(lambda: _statuses(pod("db-0")), "the bad pod")
     assert not _is_ready(pod("db-0"))
     apply(_workload("StatefulSet", "db", "example.com/db:1", podManagementPolicy="Parallel"))
-    control_plane.kubectl("rollout", "status", "statefulset/db", f"--namespace={namespace}", f"--timeout={SECONDS}s")
+    control_plane.kubectl(
+        "rollout", "status", "statefulset/db", f"--namespace={namespace}", f"--timeout={SECONDS}s"
+    )
     assert _statuses(pod("db-0"))["main"]["image"] == "example.com/db:1"
 
 
@@ -237,7 +329,9 @@ def test_api_server_can_go_away_and_come_back(
 
 
 @pytest.mark.long
-def test_port_that_is_taken_meanwhile_is_given_up_for_another(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_port_that_is_taken_meanwhile_is_given_up_for_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         busy = taken.getsockname()[1]
         ports = [busy, free_port(), busy, free_port()]
@@ -254,7 +348,11 @@ def test_nothing_outlives_the_run(ending: signal.Signals) -> None:
     """A second cluster starts next to the first, and its servers go with the process that started them."""
     root = Path(__file__).parents[2]
     with subprocess.Popen(
-        [sys.executable, "-m", "tests.cluster.up"], cwd=root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        [sys.executable, "-m", "tests.cluster.up"],
+        cwd=root,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     ) as run:
         assert run.stdout is not None
         written = []
@@ -278,7 +376,9 @@ def test_nothing_outlives_the_run(ending: signal.Signals) -> None:
 
 def _processes_of(folder: str) -> list[str]:
     """Command lines that name the folder, or that run inside it."""
-    listed = subprocess.run(["ps", "-A", "-ww", "-o", "args="], capture_output=True, text=True, check=True)
+    listed = subprocess.run(
+        ["ps", "-A", "-ww", "-o", "args="], capture_output=True, text=True, check=True
+    )
     return [line for line in listed.stdout.splitlines() if folder in line]
 
 
@@ -293,7 +393,9 @@ def _waits_for(pod: Manifest) -> str:
 
 
 def _condition(pod: Manifest, kind: str) -> Manifest:
-    return next((found for found in pod["status"].get("conditions", []) if found["type"] == kind), {})
+    return next(
+        (found for found in pod["status"].get("conditions", []) if found["type"] == kind), {}
+    )
 
 
 def _is_ready(pod: Manifest) -> bool:
@@ -322,14 +424,22 @@ def _misbehaving_pod(behaviour: str, by: str) -> Manifest:
 
 def _workload(kind: str, name: str, image: str, *, replicas: int = 1, **spec: Any) -> Manifest:
     labels = {"app": name}
-    template = {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "main", "image": image}]}}
+    template = {
+        "metadata": {"labels": labels},
+        "spec": {"containers": [{"name": "main", "image": image}]},
+    }
     if kind == "StatefulSet":
         spec["serviceName"] = name
     return {
         "apiVersion": "apps/v1",
         "kind": kind,
         "metadata": {"name": name},
-        "spec": {"replicas": replicas, "selector": {"matchLabels": labels}, "template": template, **spec},
+        "spec": {
+            "replicas": replicas,
+            "selector": {"matchLabels": labels},
+            "template": template,
+            **spec,
+        },
     }
 
 
@@ -345,7 +455,11 @@ def _claim(name: str, size: str, **spec: Any) -> Manifest:
         "apiVersion": "v1",
         "kind": "PersistentVolumeClaim",
         "metadata": {"name": name},
-        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": size}}, **spec},
+        "spec": {
+            "accessModes": ["ReadWriteOnce"],
+            "resources": {"requests": {"storage": size}},
+            **spec,
+        },
     }
 
 

@@ -14,12 +14,17 @@ from tests.cluster.waiting import WaitedTooLongError
 
 
 def main() -> int:
-    for ending in (signal.SIGINT, signal.SIGTERM):  # SIGINT too: it is ignored when a shell starts us in the background
+    for ending in (
+        signal.SIGINT,
+        signal.SIGTERM,
+    ):  # SIGINT too: it is ignored when a shell starts us in the background
         signal.signal(ending, signal.default_int_handler)
     try:
         with ControlPlane(echo=_echo) as cluster, SimulatedNodes(cluster, echo=_echo):
             _echo(f"export KUBECONFIG={cluster.kubeconfig}")
-            _echo(f"export PATH={cluster.binaries.kubectl.parent}:$PATH   # kubectl and helm of the same version")
+            _echo(
+                f"export PATH={cluster.binaries.kubectl.parent}:$PATH   # kubectl and helm of the same version"
+            )
             _echo("Ctrl-C stops it and removes everything.")
             threading.Event().wait()
     except KeyboardInterrupt:

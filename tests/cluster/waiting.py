@@ -15,7 +15,9 @@ class WaitedTooLongError(TimeoutError):
     """The condition did not come true before its deadline."""
 
 
-def wait_until(check: Callable[[], Found | None], what: str, *, seconds: float, every: float = 0.1) -> Found:
+def wait_until(
+    check: Callable[[], Found | None], what: str, *, seconds: float, every: float = 0.1
+) -> Found:
     """Ask `check` every `every` seconds until its answer is true-ish, and return that answer.
 
     `check` is asked at least once. Raises WaitedTooLongError, naming `what`, after `seconds`; errors of `check` pass through.

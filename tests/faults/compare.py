@@ -26,7 +26,9 @@ _HASHES: Final = frozenset({
     "pryv.io/applied", "pryv.io/template", "pryv.io/desired", "pryv.io/templates", "pryv.io/references", "pryv.io/inputs",
     "pryv.io/shared-secrets", "pryv.io/failed", "pryv.io/retried",
 })  # fmt: skip
-_CHOSEN: Final = frozenset({"nodePort", "volumeName", "uid", "resourceVersion", "clusterIPs", "healthCheckNodePort"})
+_CHOSEN: Final = frozenset(
+    {"nodePort", "volumeName", "uid", "resourceVersion", "clusterIPs", "healthCheckNodePort"}
+)
 #: Annotations of others: of the cluster's controllers, and the test's own.
 _OTHERS: Final = ("pv.kubernetes.io/", "volume.", "deployment.kubernetes.io/", "example.com/")
 _WORKLOADS: Final = ("Deployment", "StatefulSet")
@@ -53,24 +55,38 @@ class Run:
     rolled: frozenset[str]
 
 
-def picture(items: Iterable[Object], pods: Iterable[Object], namespace: str, known: Mapping[str, str]) -> Picture:
+def picture(
+    items: Iterable[Object], pods: Iterable[Object], namespace: str, known: Mapping[str, str]
+) -> Picture:
     """What the operator has written, and the platform itself, and its living pods. ``known``: values that were generated earlier."""
-    there = [item for item in items if not item["metadata"].get("deletionTimestamp") or item["kind"] == "PersistentVolumeClaim"]
+    there = [
+        item
+        for item in items
+        if not item["metadata"].get("deletionTimestamp") or item["kind"] == "PersistentVolumeClaim"
+    ]
     values = {**known, **_generated(there)}
     words = _Words(there, namespace, values)
-    return Picture({words.name(item): words.plain(_told(item)) for item in there}, living(pods), values)
+    return Picture(
+        {words.name(item): words.plain(_told(item)) for item in there}, living(pods), values
+    )
 
 
 def _generated(items: Iterable[Object]) -> dict[str, str]:
     """Values that were made at random → the Secret they are kept in."""
     kept = [item for item in items if _purpose(item) in ("generated", "hash-key")]
-    return {base64.b64decode(text).decode(): f"<{item['metadata']['name']}>" for item in kept for text in (item.get("data") or {}).values()}
+    return {
+        base64.b64decode(text).decode(): f"<{item['metadata']['name']}>"
+        for item in kept
+        for text in (item.get("data") or {}).values()
+    }
 
 
 def living(pods: Iterable[Object]) -> dict[str, str]:
     """Pods that are not on their way out: component of an instance → uid."""
     return {
-        f"{pod['metadata']['labels']['pryv.io/instance']}/{pod['metadata']['labels']['pryv.io/component']}": pod["metadata"]["uid"]
+        f"{pod['metadata']['labels']['pryv.io/instance']}/{pod['metadata']['labels']['pryv.io/component']}": pod[
+            "metadata"
+        ]["uid"]
         for pod in pods
         if not pod["metadata"].get("deletionTimestamp")
     }
@@ -78,7 +94,9 @@ def living(pods: Iterable[Object]) -> dict[str, str]:
 
 def run(before: Picture, after: Picture, requests: Iterable[Request]) -> Run:
     """What a run has done."""
-    rolled = {name for name, uid in after.pods.items() if name in before.pods and before.pods[name] != uid}
+    rolled = {
+        name for name, uid in after.pods.items() if name in before.pods and before.pods[name] != uid
+    }
     return Run(after.objects, made(requests), frozenset(rolled))
 
 
@@ -94,13 +112,24 @@ def made(requests: Iterable[Request]) -> Counter[str]:
 def complaints(expected: Run, found: Run) -> list[str]:
     """What a disturbed run did that the undisturbed one did not, and what is otherwise now."""
     extra = found.made - expected.made
-    told = [f"{what}: {found.made[what]} times, not {expected.made[what]}" for what in sorted(extra)]
+    told = [
+        f"{what}: {found.made[what]} times, not {expected.made[what]}" for what in sorted(extra)
+    ]
     told += [f"{name} was rolled" for name in sorted(found.rolled - expected.rolled)]
-    told += [f"{name} is missing: {expected.objects[name]}" for name in sorted(expected.objects.keys() - found.objects.keys())]
-    told += [f"{name} is too many: {found.objects[name]}" for name in sorted(found.objects.keys() - expected.objects.keys())]
+    told += [
+        f"{name} is missing: {expected.objects[name]}"
+        for name in sorted(expected.objects.keys() - found.objects.keys())
+    ]
+    told += [
+        f"{name} is too many: {found.objects[name]}"
+        for name in sorted(found.objects.keys() - expected.objects.keys())
+    ]
     for name in sorted(expected.objects.keys() & found.objects.keys()):
         if expected.objects[name] != found.objects[name]:
-            told.append(f"{name} differs:\n" + "\n".join(_difference(expected.objects[name], found.objects[name])))
+            told.append(
+                f"{name} differs:\n"
+                + "\n".join(_difference(expected.objects[name], found.objects[name]))
+            )
     return told
 
 
@@ -112,20 +141,38 @@ def _difference(one: Any, other: Any) -> list[str]:
 def _told(item: Object) -> Any:
     """What of an object is compared."""
     metadata, kind = item["metadata"], item["kind"]
-    annotations = {key: ("…" if key in _HASHES else value) for key, value in (metadata.get("annotations") or {}).items()}
+    annotations = {
+        key: ("…" if key in _HASHES else value)
+        for key, value in (metadata.get("annotations") or {}).items()
+    }
     found: Object = {
         "labels": metadata.get("labels", {}),
-        "annotations": {key: value for key, value in annotations.items() if not key.startswith(_OTHERS)},
+        "annotations": {
+            key: value for key, value in annotations.items() if not key.startswith(_OTHERS)
+        },
         "owners": [each["kind"] for each in metadata.get("ownerReferences", ())],
-        "finalizers": [each for each in metadata.get("finalizers", ()) if kind != "PersistentVolumeClaim"],
+        "finalizers": [
+            each for each in metadata.get("finalizers", ()) if kind != "PersistentVolumeClaim"
+        ],
     }
     if kind == "PryvPlatform":
         status = item.get("status") or {}
-        conditions = sorted((each["type"], each["status"], each["reason"]) for each in status.get("conditions", ()))
+        conditions = sorted(
+            (each["type"], each["status"], each["reason"]) for each in status.get("conditions", ())
+        )
         warnings = [each["reason"] for each in status.get("warnings", ())]
-        return {"spec": item["spec"], "conditions": conditions, "revision": status.get("revision"), "warnings": warnings}
+        return {
+            "spec": item["spec"],
+            "conditions": conditions,
+            "revision": status.get("revision"),
+            "warnings": warnings,
+        }
     if kind == "ControllerRevision":
-        return found | {"revision": item["revision"], "spec": item["data"]["spec"], "workloads": _templates(item["data"])}
+        return found | {
+            "revision": item["revision"],
+            "spec": item["data"]["spec"],
+            "workloads": _templates(item["data"]),
+        }
     if kind in _WORKLOADS:
         found["generation"] = metadata["generation"]
     if kind in ("ConfigMap", "Secret"):
@@ -146,14 +193,21 @@ def _data(item: Object) -> dict[str, str]:
         return {key: _PEM.sub("PEM\n", text) for key, text in data.items()}
     if purpose in ("generated", "hash-key", "authority", "certificate"):
         return dict.fromkeys(data, "random")
-    return {key: _PEM.sub("PEM\n", base64.b64decode(text).decode(errors="replace")) for key, text in data.items()}
+    return {
+        key: _PEM.sub("PEM\n", base64.b64decode(text).decode(errors="replace"))
+        for key, text in data.items()
+    }
 
 
 class _Words:
     """What to say in place of what differs between any two runs."""
 
     def __init__(self, items: Sequence[Object], namespace: str, values: Mapping[str, str]) -> None:
-        said = {item["spec"]["clusterIP"]: f"<address of {item['metadata']['name']}>" for item in items if _has_address(item)}
+        said = {
+            item["spec"]["clusterIP"]: f"<address of {item['metadata']['name']}>"
+            for item in items
+            if _has_address(item)
+        }
         said |= {namespace: "<namespace>", **values}
         self._said = {text: word for text, word in said.items() if text and text != "None"}
         self._pattern = self._compiled()
@@ -161,11 +215,15 @@ class _Words:
             if _purpose(item) == "config":
                 name = item["metadata"]["name"]
                 content = json.dumps(self.plain(_data(item)), sort_keys=True)
-                self._said[name] = _CONTENT_HASH.sub(f"-<{hashlib.sha256(content.encode()).hexdigest()[:8]}>", name)
+                self._said[name] = _CONTENT_HASH.sub(
+                    f"-<{hashlib.sha256(content.encode()).hexdigest()[:8]}>", name
+                )
         self._pattern = self._compiled()
 
     def _compiled(self) -> re.Pattern[str]:
-        return re.compile("|".join(re.escape(text) for text in sorted(self._said, key=len, reverse=True)))
+        return re.compile(
+            "|".join(re.escape(text) for text in sorted(self._said, key=len, reverse=True))
+        )
 
     def name(self, item: Object) -> str:
         name: str = item["metadata"]["name"]
@@ -173,10 +231,18 @@ class _Words:
 
     def plain(self, value: Any) -> Any:
         if isinstance(value, dict):
-            return {str(self.plain(key)): self.plain(each) for key, each in value.items() if key not in _CHOSEN and key not in _HASHES}
+            return {
+                str(self.plain(key)): self.plain(each)
+                for key, each in value.items()
+                if key not in _CHOSEN and key not in _HASHES
+            }
         if isinstance(value, list | tuple):
             return [self.plain(each) for each in value]
-        return self._pattern.sub(lambda match: self._said[match[0]], value) if isinstance(value, str) else value
+        return (
+            self._pattern.sub(lambda match: self._said[match[0]], value)
+            if isinstance(value, str)
+            else value
+        )
 
 
 def _purpose(item: Object) -> str | None:

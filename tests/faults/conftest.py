@@ -30,11 +30,28 @@ DEFAULT_STAGES = 8
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Options of ``pytest tests/faults``; a run from further up has the defaults."""
-    parser.addoption("--fault-points", type=int, help=f"points to try of each scenario ({DEFAULT_POINTS} when left out; 0: all)")
-    parser.addoption("--fault-pairs", type=int, help=f"pairs of faults to try of each scenario ({DEFAULT_PAIRS} when left out)")
-    parser.addoption("--fault-seed", type=int, help="which points and pairs: the same for a seed (0 when left out)")
-    parser.addoption("--fault-kinds", help="only these kinds of faults, by their names in faults.py, with commas between them")
-    parser.addoption("--fault-stages", type=int, help=f"how many runs at a time ({DEFAULT_STAGES} when left out)")
+    parser.addoption(
+        "--fault-points",
+        type=int,
+        help=f"points to try of each scenario ({DEFAULT_POINTS} when left out; 0: all)",
+    )
+    parser.addoption(
+        "--fault-pairs",
+        type=int,
+        help=f"pairs of faults to try of each scenario ({DEFAULT_PAIRS} when left out)",
+    )
+    parser.addoption(
+        "--fault-seed",
+        type=int,
+        help="which points and pairs: the same for a seed (0 when left out)",
+    )
+    parser.addoption(
+        "--fault-kinds",
+        help="only these kinds of faults, by their names in faults.py, with commas between them",
+    )
+    parser.addoption(
+        "--fault-stages", type=int, help=f"how many runs at a time ({DEFAULT_STAGES} when left out)"
+    )
 
 
 def option(config: pytest.Config, name: str, default: int) -> int:
@@ -49,7 +66,9 @@ def kinds(config: pytest.Config) -> tuple[Kind, ...]:
     wanted = {each.strip() for each in said.split(",")} if said else set(COUNTED)
     unknown = wanted - set(COUNTED)
     if unknown:
-        raise pytest.UsageError(f"--fault-kinds: there is no {', '.join(sorted(unknown))}; there are {', '.join(COUNTED)}")
+        raise pytest.UsageError(
+            f"--fault-kinds: there is no {', '.join(sorted(unknown))}; there are {', '.join(COUNTED)}"
+        )
     return tuple(kind for kind in COUNTED if kind in wanted)
 
 
@@ -72,7 +91,10 @@ def start_nursery(control_plane: ControlPlane) -> Path:
     """Where operators come from; gives its socket."""
     # A socket's path has 107 bytes at most, and a run's folder may be deep.
     path = Path(tempfile.gettempdir()) / f"nursery-{os.getpid()}-{secrets.token_hex(4)}"
-    server = control_plane.start_server("nursery", [sys.executable, Path(nursery.__file__), path, Path(pryv_operator.__file__).parents[1]])
+    server = control_plane.start_server(
+        "nursery",
+        [sys.executable, Path(nursery.__file__), path, Path(pryv_operator.__file__).parents[1]],
+    )
 
     def ready() -> bool:
         server.check_alive()
@@ -88,7 +110,13 @@ async def rig(fault_cluster: RestorableControlPlane) -> AsyncIterator[Rig]:
     kubeconfig = install_chart(fault_cluster)
     path = start_nursery(fault_cluster)
     async with new_session() as session:
-        yield Rig(fault_cluster, kubeconfig, path, session, ssl.create_default_context(cafile=str(fault_cluster.ca_file)))
+        yield Rig(
+            fault_cluster,
+            kubeconfig,
+            path,
+            session,
+            ssl.create_default_context(cafile=str(fault_cluster.ca_file)),
+        )
     path.unlink()
 
 

@@ -86,7 +86,9 @@ def spread(faults: Sequence[Fault], count: int, seed: str) -> list[Fault]:
     for index, kind in enumerate(kinds):
         there, wanted = by_kind[kind], rounds + (index < rest)
         step, start = len(there) / max(1, wanted), choice.random()
-        found += {there[int((number + start) * step) % len(there)]: None for number in range(wanted)}
+        found += {
+            there[int((number + start) * step) % len(there)]: None for number in range(wanted)
+        }
     return found
 
 

@@ -60,7 +60,12 @@ class Request:
 
     @property
     def begins_pass(self) -> bool:
-        return self.method == "GET" and self.plural == _PLATFORMS and bool(self.name) and not self.partial
+        return (
+            self.method == "GET"
+            and self.plural == _PLATFORMS
+            and bool(self.name)
+            and not self.partial
+        )
 
     def counted_as(self) -> set[Counted]:
         """What it is one more of."""
@@ -176,12 +181,16 @@ class FaultProxy:
             found.remove("stale pass")
         return found
 
-    async def _answer(self, incoming: web.Request, request: Request, body: bytes, kind: Kind | None) -> web.StreamResponse:
+    async def _answer(
+        self, incoming: web.Request, request: Request, body: bytes, kind: Kind | None
+    ) -> web.StreamResponse:
         if kind in ("409", "429", "500"):
             return _refusal(int(kind), request)
         if kind in ("killed", "reset", "hangs", "done late", "all refused for a while"):
             return await self._leave_out(incoming, request, body, kind)
-        memory = self._answers.setdefault((incoming.path_qs, incoming.headers.get("Accept", "")), [])
+        memory = self._answers.setdefault(
+            (incoming.path_qs, incoming.headers.get("Accept", "")), []
+        )
         try:
             answer = await self._forward(incoming, request, body)
         except (aiohttp.ClientError, OSError):
@@ -190,15 +199,23 @@ class FaultProxy:
             older = next((each for each in memory if each != answer.body), None)
             if older is not None:
                 return web.Response(body=older, content_type="application/json")
-            self.happened = [fault for fault in self.happened if fault.kind != kind]  # it has never been otherwise
-        if "list" in request.counted_as() and request.status == 200 and (not memory or memory[-1] != answer.body):
+            self.happened = [
+                fault for fault in self.happened if fault.kind != kind
+            ]  # it has never been otherwise
+        if (
+            "list" in request.counted_as()
+            and request.status == 200
+            and (not memory or memory[-1] != answer.body)
+        ):
             memory[:] = [*memory[-1:], bytes(answer.body)]  # type: ignore[arg-type]
         if kind in ("killed before the answer", "answer lost", "hangs after it was done"):
             return await self._keep_back(incoming, kind)
         self._dies_next = self._dies_next or kind == "killed after the answer"
         return answer
 
-    async def _leave_out(self, incoming: web.Request, request: Request, body: bytes, kind: Kind) -> web.Response:
+    async def _leave_out(
+        self, incoming: web.Request, request: Request, body: bytes, kind: Kind
+    ) -> web.Response:
         """What does not reach the API server, or not in time."""
         if kind == "killed":
             self._kill()
@@ -224,10 +241,16 @@ class FaultProxy:
 
     async def _forward(self, incoming: web.Request, request: Request, body: bytes) -> web.Response:
         async with self._session.request(
-            incoming.method, self._target + incoming.path_qs, headers=_without(incoming.headers), data=body or None, ssl=self._tls
+            incoming.method,
+            self._target + incoming.path_qs,
+            headers=_without(incoming.headers),
+            data=body or None,
+            ssl=self._tls,
         ) as answer:
             request.status = answer.status
-            return web.Response(status=answer.status, headers=_without(answer.headers), body=await answer.read())
+            return web.Response(
+                status=answer.status, headers=_without(answer.headers), body=await answer.read()
+            )
 
     async def _do_late(self, incoming: web.Request, request: Request, body: bytes) -> None:
         await asyncio.sleep(LATE_SECONDS)
@@ -237,7 +260,9 @@ class FaultProxy:
     async def _watch(self, incoming: web.Request) -> web.StreamResponse:
         if incoming.path in self._gone and "resourceVersion" in incoming.query:
             self._gone.discard(incoming.path)
-            return web.Response(body=_GONE, content_type="application/json")  # so does the API server: 200, and an event
+            return web.Response(
+                body=_GONE, content_type="application/json"
+            )  # so does the API server: 200, and an event
         self._open.append(incoming)
         try:
             async with self._session.get(
@@ -246,7 +271,9 @@ class FaultProxy:
                 ssl=self._tls,
                 timeout=aiohttp.ClientTimeout(total=None),
             ) as answer:
-                outgoing = web.StreamResponse(status=answer.status, headers=_without(answer.headers))
+                outgoing = web.StreamResponse(
+                    status=answer.status, headers=_without(answer.headers)
+                )
                 await outgoing.prepare(incoming)
                 rest = b""
                 async for chunk in answer.content.iter_any():
@@ -261,7 +288,9 @@ class FaultProxy:
         finally:
             self._open.remove(incoming)
 
-    async def _pass_on(self, line: bytes, incoming: web.Request, outgoing: web.StreamResponse) -> bool:
+    async def _pass_on(
+        self, line: bytes, incoming: web.Request, outgoing: web.StreamResponse
+    ) -> bool:
         """Give an event on, if it is to be; False when the watch ends with it."""
         kinds = [] if b'"type":"BOOKMARK"' in line[:40] else self._due({"event"})
         for kind in kinds:
@@ -293,10 +322,14 @@ def _request(incoming: web.Request, body: bytes) -> Request:
     parts = parts[parts.index("namespaces") + 2 :] if "namespaces" in parts else parts[-1:]
     plural, name, subresource = [*parts, "", "", ""][:3]
     if incoming.method == "POST":
-        name = json.loads(body)["metadata"].get("name", "")  # a ControllerRevision is JSON too, called YAML
+        name = json.loads(body)["metadata"].get(
+            "name", ""
+        )  # a ControllerRevision is JSON too, called YAML
     query = parse_qs(incoming.query_string)
     partial = "PartialObjectMetadata" in incoming.headers.get("Accept", "")
-    return Request(incoming.method, plural, name, subresource, "dryRun" in query, "watch" in query, partial)
+    return Request(
+        incoming.method, plural, name, subresource, "dryRun" in query, "watch" in query, partial
+    )
 
 
 def _reset(incoming: web.Request) -> web.Response:
@@ -315,16 +348,27 @@ def _refusal(code: int, request: Request) -> web.Response:
     status = _status(code)
     if code == 409 and request.method == "POST":
         status["reason"] = "AlreadyExists"
-    return web.json_response(status, status=code, headers={"Retry-After": "1"} if code == 429 else None)
+    return web.json_response(
+        status, status=code, headers={"Retry-After": "1"} if code == 429 else None
+    )
 
 
 def _status(code: int) -> dict[str, Any]:
     reason = _REASONS[code]
-    return {"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "reason": reason, "message": "planted by a test"}
+    return {
+        "kind": "Status",
+        "apiVersion": "v1",
+        "status": "Failure",
+        "code": code,
+        "reason": reason,
+        "message": "planted by a test",
+    }
 
 
 def _without(headers: Any) -> CIMultiDict[str]:
-    return CIMultiDict((key, value) for key, value in headers.items() if key.lower() not in _LEFT_OUT)
+    return CIMultiDict(
+        (key, value) for key, value in headers.items() if key.lower() not in _LEFT_OUT
+    )
 
 
 _GONE: Final = json.dumps({"type": "ERROR", "object": _status(410)}).encode() + b"\n"

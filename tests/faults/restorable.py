@@ -38,7 +38,16 @@ class RestorableControlPlane(ControlPlane):
         self._stop("kwok")
         stages = (f"--config={stage}" for stage in sorted(STAGES.glob("*.yaml")))
         kubeconfig = f"--kubeconfig={self.kubeconfig}"
-        self.start_server("kwok", [self.binaries.kwok, kubeconfig, "--manage-all-nodes=true", "--node-lease-duration-seconds=40", *stages])
+        self.start_server(
+            "kwok",
+            [
+                self.binaries.kwok,
+                kubeconfig,
+                "--manage-all-nodes=true",
+                "--node-lease-duration-seconds=40",
+                *stages,
+            ],
+        )
 
     def _stop(self, *names: str) -> None:
         for server in [each for each in self._servers if each.name in names]:

@@ -23,9 +23,7 @@ _STORE: Final = """  mongodb:
     - ./mongodb/data/:/app/data/
 """
 _SERVICES: Final = {"reg-master": "register", "core": "core", "static": "web"}
-_CONFIGURATION: Final = (
-    '{"name": {{ PLATFORM_NAME | tojson }}, "shared": {{ CORE_SYSTEM_KEY | tojson }}, "given": {{ REGISTER_ADMIN_KEY | tojson }}}'
-)
+_CONFIGURATION: Final = '{"name": {{ PLATFORM_NAME | tojson }}, "shared": {{ CORE_SYSTEM_KEY | tojson }}, "given": {{ REGISTER_ADMIN_KEY | tojson }}}'
 _PUBLIC: Final = '{"name": {{ PLATFORM_NAME | tojson }}}'
 
 
@@ -35,13 +33,20 @@ def templates() -> Object:
     data["core"] += _STORE
     data |= {"conf": _CONFIGURATION, "public": _PUBLIC}
     for service in _SERVICES.values():
-        data[service] = data[service].replace("    environment:\n    - PLATFORM=${PLATFORM_NAME}\n", "")
+        data[service] = data[service].replace(
+            "    environment:\n    - PLATFORM=${PLATFORM_NAME}\n", ""
+        )
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "mine"}, "data": data}
 
 
 def secret(value: str) -> Object:
     """The Secret that the platform refers to."""
-    return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "given"}, "stringData": {"key": value}}
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "given"},
+        "stringData": {"key": value},
+    }
 
 
 def small(**different: Any) -> Object:
@@ -52,7 +57,10 @@ def small(**different: Any) -> Object:
             "configMapRef": {"name": "mine"},
             "items": [
                 {"key": service, "path": "pryv.yml"},
-                {"key": "public" if role == "static" else "conf", "path": f"{service}/conf/{service}.json.j2"},
+                {
+                    "key": "public" if role == "static" else "conf",
+                    "path": f"{service}/conf/{service}.json.j2",
+                },
             ],
         }
         for role, service in _SERVICES.items()
@@ -61,7 +69,10 @@ def small(**different: Any) -> Object:
         "templates": {"files": files},
         "networkPolicy": False,
         "variables": {"PLATFORM_NAME": "One"},
-        "secrets": {"CORE_SYSTEM_KEY": {"generate": {}}, "REGISTER_ADMIN_KEY": {"secretKeyRef": {"name": "given", "key": "key"}}},
+        "secrets": {
+            "CORE_SYSTEM_KEY": {"generate": {}},
+            "REGISTER_ADMIN_KEY": {"secretKeyRef": {"name": "given", "key": "key"}},
+        },
     }
     return platform(**{**spec, **different})
 
@@ -109,9 +120,27 @@ _INSTALLED: Final = (templates(), secret("first"), small())
 
 SCENARIOS: Final = (
     Scenario("first install", change=_INSTALLED),
-    Scenario("a variable", _INSTALLED, (small(variables={"PLATFORM_NAME": "Two"}),), revision=2, rolls=_KNOW_SECRETS | {"sw/web"}),
-    Scenario("rotation of a generated secret", _INSTALLED, (small(secrets=_secrets(1)),), revision=2, rolls=_KNOW_SECRETS),
-    Scenario("change of a referenced Secret", _INSTALLED, (secret("second"),), revision=2, rolls=_KNOW_SECRETS),
+    Scenario(
+        "a variable",
+        _INSTALLED,
+        (small(variables={"PLATFORM_NAME": "Two"}),),
+        revision=2,
+        rolls=_KNOW_SECRETS | {"sw/web"},
+    ),
+    Scenario(
+        "rotation of a generated secret",
+        _INSTALLED,
+        (small(secrets=_secrets(1)),),
+        revision=2,
+        rolls=_KNOW_SECRETS,
+    ),
+    Scenario(
+        "change of a referenced Secret",
+        _INSTALLED,
+        (secret("second"),),
+        revision=2,
+        rolls=_KNOW_SECRETS,
+    ),
     Scenario(
         "rollback",
         (*_INSTALLED[:2], small(rollout={"onFailure": "Rollback"})),
@@ -129,5 +158,10 @@ SCENARIOS: Final = (
 #: The built-in release: some fifteen components.
 WHOLE: Final = (
     Scenario("first install of a release", change=(platform(),)),
-    Scenario("a variable of a release", (platform(),), (platform(variables={"PLATFORM_NAME": "Two"}),), revision=2),
+    Scenario(
+        "a variable of a release",
+        (platform(),),
+        (platform(variables={"PLATFORM_NAME": "Two"}),),
+        revision=2,
+    ),
 )

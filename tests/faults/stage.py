@@ -47,7 +47,9 @@ _WRITTEN: Final = {
 _STAYS: Final = ("PersistentVolumeClaim", "Secret")
 
 
-async def until(check: Callable[[], Awaitable[Found | None]], what: str, *, seconds: float = PATIENCE_SECONDS) -> Found:
+async def until(
+    check: Callable[[], Awaitable[Found | None]], what: str, *, seconds: float = PATIENCE_SECONDS
+) -> Found:
     """Ask until the answer is true-ish; an API server that does not answer is no answer."""
     deadline = time.monotonic() + seconds
     while True:
@@ -69,11 +71,18 @@ class Rig:
     session: aiohttp.ClientSession
     tls: ssl.SSLContext
 
-    async def call(self, method: str, path: str, body: Any = None, content_type: str = "application/json") -> Object | None:
+    async def call(
+        self, method: str, path: str, body: Any = None, content_type: str = "application/json"
+    ) -> Object | None:
         """As a user: the answer, or None when there is no such object."""
-        headers = {"Authorization": f"Bearer {self.control_plane.token}", "Content-Type": content_type}
+        headers = {
+            "Authorization": f"Bearer {self.control_plane.token}",
+            "Content-Type": content_type,
+        }
         data = None if body is None else json.dumps(body)
-        async with self.session.request(method, self.control_plane.url + path, headers=headers, data=data, ssl=self.tls) as answer:
+        async with self.session.request(
+            method, self.control_plane.url + path, headers=headers, data=data, ssl=self.tls
+        ) as answer:
             text = await answer.text()
             if answer.status == 404:
                 return None
@@ -89,7 +98,10 @@ class Rig:
         name = f"test-{secrets.token_hex(4)}"
         async with FaultProxy(self.control_plane.url, self.session, self.tls) as proxy:
             await self.call("POST", "/api/v1/namespaces", {"metadata": {"name": name}})
-            await until(lambda: self.call("GET", f"/api/v1/namespaces/{name}/serviceaccounts/default"), "the service account")
+            await until(
+                lambda: self.call("GET", f"/api/v1/namespaces/{name}/serviceaccounts/default"),
+                "the service account",
+            )
             kubeconfig = self.control_plane.folder / f"{name}.kubeconfig"
             document = json.loads(self.kubeconfig.read_text())
             document["clusters"][0]["cluster"] = {"server": proxy.url}
@@ -221,19 +233,31 @@ class Stage:
             items.append(resource)
         return compare.picture(items, await self._pods(), self.namespace, earlier.values)
 
-    async def at_rest(self, ends: str | None, revision: int = 1, seconds: float = PATIENCE_SECONDS) -> None:
+    async def at_rest(
+        self, ends: str | None, revision: int = 1, seconds: float = PATIENCE_SECONDS
+    ) -> None:
         """Wait until the platform is as it should end, and a whole pass since then has written nothing."""
-        await self._until(lambda: self._rests(ends, revision), f"{ends or 'its end'}, and rest", seconds)
+        await self._until(
+            lambda: self._rests(ends, revision), f"{ends or 'its end'}, and rest", seconds
+        )
 
-    async def _until(self, check: Callable[[], Awaitable[bool]], what: str, seconds: float = PATIENCE_SECONDS) -> None:
+    async def _until(
+        self, check: Callable[[], Awaitable[bool]], what: str, seconds: float = PATIENCE_SECONDS
+    ) -> None:
         """Wait; if it takes too long, that is a failure, told with what there is to know."""
         try:
             await until(check, what, seconds=seconds)
         except WaitedTooLongError as error:
             resource = await self._platform()
-            conditions = [each for each in ((resource or {}).get("status") or {}).get("conditions", ()) if each["type"] == "Ready"]
+            conditions = [
+                each
+                for each in ((resource or {}).get("status") or {}).get("conditions", ())
+                if each["type"] == "Ready"
+            ]
             requests = "\n".join(map(str, self.proxy.requests[-30:]))
-            raise AssertionError(f"{error}; it is {conditions}\n{requests}\n{self.log.read_text()[-3000:]}") from None
+            raise AssertionError(
+                f"{error}; it is {conditions}\n{requests}\n{self.log.read_text()[-3000:]}"
+            ) from None
 
     async def _rests(self, ends: str | None, revision: int = 1) -> bool:
         await self.proxy.late_ones()
@@ -252,20 +276,30 @@ class Stage:
 
     async def _passes_since(self, start: int, count: int) -> int | None:
         """Where so many passes have begun."""
-        found = [index for index, request in enumerate(self.proxy.requests) if index >= start and request.begins_pass]
+        found = [
+            index
+            for index, request in enumerate(self.proxy.requests)
+            if index >= start and request.begins_pass
+        ]
         return found[count - 1] + 1 if len(found) >= count else None
 
     async def _has_ended(self, ends: str | None, revision: int = 1) -> bool:
         resource = await self._platform()
         if ends is None:
             return resource is None and not await self._dependents()
-        if resource is None or any(pod["metadata"].get("deletionTimestamp") for pod in await self._pods()):
+        if resource is None or any(
+            pod["metadata"].get("deletionTimestamp") for pod in await self._pods()
+        ):
             return False
         status = resource.get("status") or {}
         if (status.get("revision") or 0) < revision:
             return False
         ready = [each for each in status.get("conditions", ()) if each["type"] == "Ready"]
-        return bool(ready) and ready[0]["reason"] == ends and ready[0]["observedGeneration"] == resource["metadata"]["generation"]
+        return (
+            bool(ready)
+            and ready[0]["reason"] == ends
+            and ready[0]["observedGeneration"] == resource["metadata"]["generation"]
+        )
 
     async def gives_reason(self, reason: str) -> None:
         """Wait until the Ready condition gives this reason."""
@@ -278,7 +312,12 @@ class Stage:
 
     async def _dependents(self) -> list[str]:
         """What should go with the platform, and is still there."""
-        found = [item["metadata"]["name"] for kind, path in _WRITTEN.items() if kind not in _STAYS for item in await self._list(path)]
+        found = [
+            item["metadata"]["name"]
+            for kind, path in _WRITTEN.items()
+            if kind not in _STAYS
+            for item in await self._list(path)
+        ]
         config = await self._list(_WRITTEN["Secret"], f"{_MINE},pryv.io/purpose=config")
         return found + [each["metadata"]["name"] for each in (*config, *await self._pods())]
 
@@ -286,7 +325,9 @@ class Stage:
         """Have the operator look: something that is none of its business changes on an object of its own."""
         self._poked += 1
         there = await self._list(_WRITTEN["Secret"], f"{_MINE},pryv.io/purpose=hash-key")
-        body: Mapping[str, Any] = {"metadata": {"annotations": {"example.com/poked": str(self._poked)}}}
+        body: Mapping[str, Any] = {
+            "metadata": {"annotations": {"example.com/poked": str(self._poked)}}
+        }
         path = f"{self._path(_WRITTEN['Secret'])}/{there[0]['metadata']['name']}"
         await self.rig.call("PATCH", path, body, "application/merge-patch+json")
 
@@ -321,7 +362,12 @@ async def play(rig: Rig, scenario: Scenario, faults: tuple[Fault, ...] = ()) -> 
         happened = len(stage.proxy.happened)
         after = await stage.picture(before)
         stage.check_alive()
-        return Played(compare.run(before, after, stage.proxy.requests), happened, stage.counts, time.monotonic() - began)
+        return Played(
+            compare.run(before, after, stage.proxy.requests),
+            happened,
+            stage.counts,
+            time.monotonic() - began,
+        )
 
 
 async def begin(stage: Stage, scenario: Scenario) -> None:

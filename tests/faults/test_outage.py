@@ -55,17 +55,24 @@ async def test_an_api_server_that_goes_away_and_comes_back(
         back = time.monotonic()
         await asyncio.to_thread(rig.control_plane.start_simulator_again)
         resting = asyncio.gather(
-            *(stage.at_rest(each.ends, each.revision, _PATIENCE_SECONDS) for stage, each in zip(stages, scenarios, strict=True))
+            *(
+                stage.at_rest(each.ends, each.revision, _PATIENCE_SECONDS)
+                for stage, each in zip(stages, scenarios, strict=True)
+            )
         )
         await asyncio.wait([resting], timeout=_PATIENCE_SECONDS / 2)
         if not resting.done():  # the simulated kubelet now and then overlooks a pod that came while it took its nodes over
             await asyncio.to_thread(rig.control_plane.start_simulator_again)
         await resting
-        cluster_echo(f"API server away for {seconds} s: all at rest {time.monotonic() - back:.0f} s after it was back")
+        cluster_echo(
+            f"API server away for {seconds} s: all at rest {time.monotonic() - back:.0f} s after it was back"
+        )
         for stage, earlier, run in zip(stages, before, expected, strict=True):
             stage.check_alive()
             assert stage.lives == 1
-            told = compare.complaints(run, compare.run(earlier, await stage.picture(earlier), stage.proxy.requests))
+            told = compare.complaints(
+                run, compare.run(earlier, await stage.picture(earlier), stage.proxy.requests)
+            )
             assert not told, "\n".join(told)
 
 
@@ -74,19 +81,34 @@ async def _are_in_the_middle(stages: list[Stage]) -> bool:
 
 
 @pytest.fixture
-async def restorable(cluster_echo: Callable[[str], None]) -> AsyncIterator[tuple[RestorableControlPlane, Rig]]:
+async def restorable(
+    cluster_echo: Callable[[str], None],
+) -> AsyncIterator[tuple[RestorableControlPlane, Rig]]:
     running = RestorableControlPlane(echo=cluster_echo)
     with running, SimulatedNodes(running, echo=cluster_echo):
         kubeconfig, nursery = install_chart(running), start_nursery(running)
         async with new_session() as session:
-            yield running, Rig(running, kubeconfig, nursery, session, ssl.create_default_context(cafile=str(running.ca_file)))
+            yield (
+                running,
+                Rig(
+                    running,
+                    kubeconfig,
+                    nursery,
+                    session,
+                    ssl.create_default_context(cafile=str(running.ca_file)),
+                ),
+            )
         nursery.unlink()
 
 
 @pytest.mark.usefixtures("when_asked_for")
 @pytest.mark.long
-@pytest.mark.parametrize("again", [False, True], ids=["operator goes on", "operator is started again"])
-async def test_etcd_is_put_back_to_an_older_state(restorable: tuple[RestorableControlPlane, Rig], again: bool) -> None:
+@pytest.mark.parametrize(
+    "again", [False, True], ids=["operator goes on", "operator is started again"]
+)
+async def test_etcd_is_put_back_to_an_older_state(
+    restorable: tuple[RestorableControlPlane, Rig], again: bool
+) -> None:
     """The platform becomes what it was then, without anything being made again; and the same change can be made again."""
     control_plane, rig = restorable
     change: Scenario = VARIABLE
@@ -111,6 +133,8 @@ async def test_etcd_is_put_back_to_an_older_state(restorable: tuple[RestorableCo
         stage.proxy.begin((), stage.kill)
         await stage.apply(*change.change)
         await stage.at_rest("Ready", change.revision)
-        told = compare.complaints(expected, compare.run(old, await stage.picture(old), stage.proxy.requests))
+        told = compare.complaints(
+            expected, compare.run(old, await stage.picture(old), stage.proxy.requests)
+        )
         assert not told, "\n".join(told)
         stage.check_alive()

@@ -12,10 +12,19 @@ from tests.faults.compare import Picture, Run
 from tests.faults.faults import COUNTED, every, pairs, spread
 from tests.faults.proxy import Request
 
-COUNTS: dict[Any, int] = {"write": 12, "change": 15, "request": 60, "list": 30, "pass": 4, "event": 25}
+COUNTS: dict[Any, int] = {
+    "write": 12,
+    "change": 15,
+    "request": 60,
+    "list": 30,
+    "pass": 4,
+    "event": 25,
+}
 
 
-def written(method: str, plural: str, name: str, status: int = 201, *, dry_run: bool = False) -> Request:
+def written(
+    method: str, plural: str, name: str, status: int = 201, *, dry_run: bool = False
+) -> Request:
     return Request(method, plural, name, "", dry_run, watch=False, status=status)
 
 
@@ -41,9 +50,15 @@ def test_what_took_effect_is_counted() -> None:
         (Run({"Service/a": 1}, Counter(a=1), frozenset()), None),
         (Run({"Service/a": 1}, Counter(a=2), frozenset()), "a: 2 times, not 1"),
         (Run({"Service/a": 1}, Counter(a=1, b=1), frozenset()), "b: 1 times, not 0"),
-        (Run({"Service/a": 1}, Counter(a=1), frozenset({"co1/core", "sw/web"})), "sw/web was rolled"),
+        (
+            Run({"Service/a": 1}, Counter(a=1), frozenset({"co1/core", "sw/web"})),
+            "sw/web was rolled",
+        ),
         (Run({}, Counter(a=1), frozenset()), "Service/a is missing: 1"),
-        (Run({"Service/a": 1, "Service/b": 2}, Counter(a=1), frozenset()), "Service/b is too many: 2"),
+        (
+            Run({"Service/a": 1, "Service/b": 2}, Counter(a=1), frozenset()),
+            "Service/b is too many: 2",
+        ),
         (Run({"Service/a": 2}, Counter(a=1), frozenset()), "Service/a differs"),
     ],
 )
@@ -67,20 +82,33 @@ def objects(namespace: str, *items: dict[str, Any]) -> Any:
 
 
 def test_addresses_and_names_made_from_content_do_not_count() -> None:
-    one = objects("n-1", config_map("acme-core-core-11111111", "10.0.0.1 in n-1"), service("10.0.0.1"))
-    assert one == objects("n-2", config_map("acme-core-core-22222222", "10.0.0.2 in n-2"), service("10.0.0.2"))
-    assert one != objects("n-2", config_map("acme-core-core-22222222", "10.0.0.3 in n-2"), service("10.0.0.2"))
+    one = objects(
+        "n-1", config_map("acme-core-core-11111111", "10.0.0.1 in n-1"), service("10.0.0.1")
+    )
+    assert one == objects(
+        "n-2", config_map("acme-core-core-22222222", "10.0.0.2 in n-2"), service("10.0.0.2")
+    )
+    assert one != objects(
+        "n-2", config_map("acme-core-core-22222222", "10.0.0.3 in n-2"), service("10.0.0.2")
+    )
 
 
 def test_how_often_a_workload_was_changed_counts() -> None:
     def deployment(generation: int) -> dict[str, Any]:
-        return {"kind": "Deployment", "metadata": {"name": "a", "generation": generation}, "spec": {}}
+        return {
+            "kind": "Deployment",
+            "metadata": {"name": "a", "generation": generation},
+            "spec": {},
+        }
 
     assert objects("n", deployment(1)) != objects("n", deployment(3))
 
 
 def test_pods_that_are_other_ones_were_rolled() -> None:
-    before, after = Picture({}, {"a": "1", "b": "2"}, {}), Picture({}, {"a": "1", "b": "3", "c": "4"}, {})
+    before, after = (
+        Picture({}, {"a": "1", "b": "2"}, {}),
+        Picture({}, {"a": "1", "b": "3", "c": "4"}, {}),
+    )
     assert compare.run(before, after, []).rolled == {"b"}
 
 

@@ -45,7 +45,13 @@ async def undisturbed(rig: Rig, scenario: Scenario, times: int = 2) -> Played:
     return first
 
 
-async def try_all(rig: Rig, scenario: Scenario, expected: Played, points: Sequence[tuple[Fault, ...]], at_once: int) -> Tried:
+async def try_all(
+    rig: Rig,
+    scenario: Scenario,
+    expected: Played,
+    points: Sequence[tuple[Fault, ...]],
+    at_once: int,
+) -> Tried:
     """Each point in a namespace of its own, some at a time."""
     slots, tried = asyncio.Semaphore(at_once), Tried()
 
@@ -59,21 +65,34 @@ async def try_all(rig: Rig, scenario: Scenario, expected: Played, points: Sequen
         tried.by_kind[" + ".join(fault.kind for fault in faults)] += 1
         tried.missed += played is not None and played.happened < len(faults)
         if complaints:
-            tried.failures.append(f"=== {scenario.name}: {' and '.join(map(str, faults))}\n" + "\n".join(complaints))
+            tried.failures.append(
+                f"=== {scenario.name}: {' and '.join(map(str, faults))}\n" + "\n".join(complaints)
+            )
 
     await asyncio.gather(*map(one, points))
     return tried
 
 
-async def check(rig: Rig, scenario: Scenario, config: pytest.Config, say: Callable[[str], None], count: int, pair_count: int) -> None:
+async def check(
+    rig: Rig,
+    scenario: Scenario,
+    config: pytest.Config,
+    say: Callable[[str], None],
+    count: int,
+    pair_count: int,
+) -> None:
     """Undisturbed, then with faults."""
     began, at_once = time.monotonic(), option(config, "fault_stages", DEFAULT_STAGES)
     seed = f"{scenario.name} {option(config, 'fault_seed', 0)}"  # other kinds of faults for each scenario
     expected = await undisturbed(rig, scenario)
     there = every(expected.counts, kinds(config))
-    points: list[tuple[Fault, ...]] = [(fault,) for fault in spread(there, count, seed)] + pairs(expected.counts, pair_count, seed)
+    points: list[tuple[Fault, ...]] = [(fault,) for fault in spread(there, count, seed)] + pairs(
+        expected.counts, pair_count, seed
+    )
     tried = await try_all(rig, scenario, expected, points, at_once)
-    by_kind = ", ".join(f"{kind} {number}" for kind, number in sorted(tried.by_kind.items()) if " + " not in kind)
+    by_kind = ", ".join(
+        f"{kind} {number}" for kind, number in sorted(tried.by_kind.items()) if " + " not in kind
+    )
     say(
         f"{scenario.name}: {dict(sorted(expected.counts.items()))}; {len(points)} tried of {len(there)} points ({pair_count} pairs among "
         f"them), {tried.missed} not reached, {len(tried.failures)} failed, {time.monotonic() - began:.0f} s: {by_kind}"
@@ -86,7 +105,10 @@ async def check(rig: Rig, scenario: Scenario, config: pytest.Config, say: Callab
 async def test_a_fault_changes_nothing(
     rig: Rig, scenario: Scenario, pytestconfig: pytest.Config, cluster_echo: Callable[[str], None]
 ) -> None:
-    count, pair_count = option(pytestconfig, "fault_points", DEFAULT_POINTS), option(pytestconfig, "fault_pairs", DEFAULT_PAIRS)
+    count, pair_count = (
+        option(pytestconfig, "fault_points", DEFAULT_POINTS),
+        option(pytestconfig, "fault_pairs", DEFAULT_PAIRS),
+    )
     await check(rig, scenario, pytestconfig, cluster_echo, count, pair_count)
 
 
@@ -96,5 +118,8 @@ async def test_a_fault_changes_nothing(
 async def test_a_fault_changes_nothing_of_a_whole_release(
     rig: Rig, scenario: Scenario, pytestconfig: pytest.Config, cluster_echo: Callable[[str], None]
 ) -> None:
-    count, pair_count = option(pytestconfig, "fault_points", DEFAULT_POINTS), option(pytestconfig, "fault_pairs", DEFAULT_PAIRS)
+    count, pair_count = (
+        option(pytestconfig, "fault_points", DEFAULT_POINTS),
+        option(pytestconfig, "fault_pairs", DEFAULT_PAIRS),
+    )
     await check(rig, scenario, pytestconfig, cluster_echo, count, pair_count)

@@ -8,7 +8,9 @@ import pytest
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Options of ``pytest tests/fuzz``; a run from further up has the defaults."""
     parser.addoption(
-        "--fuzz-seconds", type=float, help="seconds to fuzz each target (half a one when left out; 0 replays the kept inputs only)"
+        "--fuzz-seconds",
+        type=float,
+        help="seconds to fuzz each target (half a one when left out; 0 replays the kept inputs only)",
     )
     parser.addoption("--fuzz-seed", type=int, help="seed of the fuzzer's choices, to repeat a run")
 

@@ -55,7 +55,9 @@ class Coverage:
     def _base(self, file: str) -> int:
         base = self._bases.get(file)
         if base is None:
-            base = (len(self._bases) + 1) << 28 if any(part in file for part in self._watched) else 0
+            base = (
+                (len(self._bases) + 1) << 28 if any(part in file for part in self._watched) else 0
+            )
             self._bases[file] = base
         return base
 

@@ -80,7 +80,14 @@ class Result:
 class Fuzzer:
     """Fuzzes one target, beginning with ``seeds`` (name → content). ``note`` is told every input before it is run."""
 
-    def __init__(self, target: Target, seeds: Mapping[str, bytes], *, seed: int, note: Callable[[bytes], None] = lambda _: None) -> None:
+    def __init__(
+        self,
+        target: Target,
+        seeds: Mapping[str, bytes],
+        *,
+        seed: int,
+        note: Callable[[bytes], None] = lambda _: None,
+    ) -> None:
         self.result = Result()
         #: What did something new, and the features of each.
         self.pool: dict[bytes, set[int]] = {}
@@ -100,7 +107,12 @@ class Fuzzer:
             self._try(data)
         self.pool = self.pool or {b"": set()}
         end = time.monotonic() + seconds
-        while seconds and self.result.executions < executions and time.monotonic() < end and len(self.result.findings) < _FINDINGS:
+        while (
+            seconds
+            and self.result.executions < executions
+            and time.monotonic() < end
+            and len(self.result.findings) < _FINDINGS
+        ):
             self.result.executions += 1
             self._try(*self._next())
         self._measure_growth()
@@ -123,7 +135,9 @@ class Fuzzer:
         if finding:
             where = f"{finding.kind}: {finding.what}"
             if where not in self.result.findings:
-                self.result.findings[where] = Finding(finding.kind, finding.what, self._smaller(finding))
+                self.result.findings[where] = Finding(
+                    finding.kind, finding.what, self._smaller(finding)
+                )
         elif may_join and taken.seconds < _TRACED_LIMIT:
             features = self._features(data)
             if features - self._seen:
@@ -167,11 +181,12 @@ class Fuzzer:
                 sizes.append((sys.getallocatedblocks(), _resident()))
             self.result.growth_objects = sizes[-1][0] - sizes[1][0]
             self.result.growth_bytes = sizes[-1][1] - sizes[1][1]
-            if self.result.growth_objects <= len(quick) + 100 and self.result.growth_bytes <= 8 * 1024 * 1024:
+            if (
+                self.result.growth_objects <= len(quick) + 100
+                and self.result.growth_bytes <= 8 * 1024 * 1024
+            ):
                 return
-        what = (
-            f"{self.result.growth_objects} objects and {self.result.growth_bytes} bytes stay after {len(quick)} inputs were run four times"
-        )
+        what = f"{self.result.growth_objects} objects and {self.result.growth_bytes} bytes stay after {len(quick)} inputs were run four times"
         self.result.findings["growth"] = Finding("growth", what, b"")
 
     def _quick(self) -> Iterator[bytes]:
@@ -214,9 +229,13 @@ def _limited(target: Target, data: bytes) -> tuple[_Taken, Finding | None]:
     if seconds > TIME_LIMIT:
         seconds = min(seconds, *(_seconds(target, data) for _ in range(2)))
         if seconds > TIME_LIMIT:
-            return _Taken(seconds, memory), Finding("slow", "an input takes longer than a second", data)
+            return _Taken(seconds, memory), Finding(
+                "slow", "an input takes longer than a second", data
+            )
     if memory > target.memory:
-        return _Taken(seconds, memory), Finding("memory", f"an input takes more than {target.memory} MiB", data)
+        return _Taken(seconds, memory), Finding(
+            "memory", f"an input takes more than {target.memory} MiB", data
+        )
     return _Taken(seconds, memory), None
 
 
@@ -288,10 +307,14 @@ def read_corpus(folder: Path) -> dict[str, bytes]:
     return {file.name: file.read_bytes() for file in sorted(folder.glob("*")) if file.is_file()}
 
 
-def chosen(pool: Mapping[bytes, set[int]], kept: Iterable[bytes], *, files: int, size: int) -> list[bytes]:
+def chosen(
+    pool: Mapping[bytes, set[int]], kept: Iterable[bytes], *, files: int, size: int
+) -> list[bytes]:
     """The inputs worth keeping: those kept already, then the shortest that take steps no other takes."""
     result = list(kept)
-    seen: set[int] = set().union(*(steps(pool.get(data, set())) for data in result)) if result else set()
+    seen: set[int] = (
+        set().union(*(steps(pool.get(data, set())) for data in result)) if result else set()
+    )
     for data in sorted(pool, key=lambda data: (len(data), data)):
         new = steps(pool[data]) - seen
         if new and data not in result and len(data) <= size and len(result) < files:

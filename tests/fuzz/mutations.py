@@ -12,7 +12,20 @@ from typing import Any, Literal, TypeAlias
 
 Shape: TypeAlias = Literal["text", "json", "archive"]
 
-_NUMBERS = (b"0", b"1", b"-1", b"7", b"65535", b"65536", b"4294967295", b"18446744073709551616", b"1e400", b"-0.0", b"0x1f", b"9" * 400)
+_NUMBERS = (
+    b"0",
+    b"1",
+    b"-1",
+    b"7",
+    b"65535",
+    b"65536",
+    b"4294967295",
+    b"18446744073709551616",
+    b"1e400",
+    b"-0.0",
+    b"0x1f",
+    b"9" * 400,
+)
 _SCALARS = (
     None,
     True,
@@ -36,7 +49,18 @@ _SCALARS = (
 _BLOCK = 512
 _GZIP = b"\x1f\x8b"
 #: Fields of a tar header: start, length.
-_FIELDS = ((0, 100), (100, 8), (108, 8), (116, 8), (124, 12), (136, 12), (156, 1), (157, 100), (257, 8), (345, 155))
+_FIELDS = (
+    (0, 100),
+    (100, 8),
+    (108, 8),
+    (116, 8),
+    (124, 12),
+    (136, 12),
+    (156, 1),
+    (157, 100),
+    (257, 8),
+    (345, 155),
+)
 _SIZES = (0, 1, 511, 512, 513, 8 << 20, 1 << 30)
 _TYPES = b"\x000123456789xXgLKSDMNV"
 _UNPACKED = 1024 * 1024
@@ -114,7 +138,11 @@ class Mutator:
 
     def _token(self, data: bytes, other: bytes) -> bytes:
         start, end = self._span(data, 12)
-        return data[:start] + self._random.choice(self._tokens) + data[self._random.choice((start, end)) :]
+        return (
+            data[:start]
+            + self._random.choice(self._tokens)
+            + data[self._random.choice((start, end)) :]
+        )
 
     def _number(self, data: bytes, other: bytes) -> bytes:
         found = list(re.finditer(rb"-?\d+", data))
@@ -173,9 +201,13 @@ class Mutator:
             case 2:
                 return {self._random.choice(self._tokens).decode(): value}
             case 3 if isinstance(value, str):
-                return self._bytes(value.encode("utf-8", "replace"), self._random.choice(self._tokens)).decode("utf-8", "replace")
+                return self._bytes(
+                    value.encode("utf-8", "replace"), self._random.choice(self._tokens)
+                ).decode("utf-8", "replace")
             case _:
-                return self._random.choice((*_SCALARS, self._random.choice(self._tokens).decode(), {}, []))
+                return self._random.choice(
+                    (*_SCALARS, self._random.choice(self._tokens).decode(), {}, [])
+                )
 
     def _map(self, value: dict[str, Any], source: Any) -> dict[str, Any]:
         key = self._random.choice(list(value))
@@ -210,7 +242,9 @@ class Mutator:
             return self._bytes(tar, other) if self._random.random() < 0.05 else tar
         return tar
 
-    def _members(self, members: list[tuple[bytes, bytes]], other: bytes) -> list[tuple[bytes, bytes]]:
+    def _members(
+        self, members: list[tuple[bytes, bytes]], other: bytes
+    ) -> list[tuple[bytes, bytes]]:
         if not members:
             return _members(_unpacked(other))
         at = self._random.randrange(len(members))
@@ -219,15 +253,27 @@ class Mutator:
             case 0:
                 return members[:at] + members[at + 1 :]
             case 1:
-                return members[:at] + [members[at]] * self._random.choice((2, 2, 50)) + members[at + 1 :]
+                return (
+                    members[:at]
+                    + [members[at]] * self._random.choice((2, 2, 50))
+                    + members[at + 1 :]
+                )
             case 2:
                 return [*members[:at], self._random.choice(members), *members[at:]]
             case 3:
-                return members[:at] + _members(_unpacked(other))[: self._random.randint(1, 4)] + members[at:]
+                return (
+                    members[:at]
+                    + _members(_unpacked(other))[: self._random.randint(1, 4)]
+                    + members[at:]
+                )
             case 4 | 5 if content:
                 content = self._content(content, other)
                 header = header[:124] + b"%011o\0" % len(content) + header[136:]
-                return [*members[:at], (header, content + bytes(-len(content) % _BLOCK)), *members[at + 1 :]]
+                return [
+                    *members[:at],
+                    (header, content + bytes(-len(content) % _BLOCK)),
+                    *members[at + 1 :],
+                ]
             case _:
                 return [*members[:at], (self._header(header), content), *members[at + 1 :]]
 
@@ -249,7 +295,9 @@ class Mutator:
             )
             field = self._random.choice(sizes)
         else:
-            field = self._bytes(header[start : start + length].rstrip(b"\0"), self._random.choice(self._tokens))
+            field = self._bytes(
+                header[start : start + length].rstrip(b"\0"), self._random.choice(self._tokens)
+            )
         return header[:start] + field[:length].ljust(length, b"\0") + header[start + length :]
 
 

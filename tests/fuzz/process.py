@@ -46,11 +46,24 @@ def find_target(name: str) -> Target:
 def fuzz(name: str, folder: Path, *, seconds: float, seed: int) -> Report:
     """Fuzz a target in a new process that writes into ``folder``."""
     folder.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "tests.fuzz", name, "--seconds", str(seconds), "--seed", str(seed), "--found", str(folder)]
+    command = [
+        sys.executable,
+        "-m",
+        "tests.fuzz",
+        name,
+        "--seconds",
+        str(seconds),
+        "--seed",
+        str(seed),
+        "--found",
+        str(folder),
+    ]
     done = subprocess.run(command, cwd=_ROOT, capture_output=True, text=True, check=False)
     if done.returncode in (0, 1) and (folder / _REPORT).exists():
         return Report(**json.loads((folder / _REPORT).read_text()))
-    ended = signal.Signals(-done.returncode).name if done.returncode < 0 else f"code {done.returncode}"
+    ended = (
+        signal.Signals(-done.returncode).name if done.returncode < 0 else f"code {done.returncode}"
+    )
     hint = ", which is sent to what never ends" if ended == "SIGVTALRM" else ""
     current = folder / _CURRENT
     data = current.read_bytes() if current.exists() else b""

@@ -14,21 +14,21 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from pryv_operator.bundle.archive import HELD_LIMIT, ArchiveError, leader_of, read_archive
-from pryv_operator.bundle.bundle import UNSET
-from pryv_operator.bundle.leader import LeaderError, read_leader
-from pryv_operator.bundle.platform_yml import PlatformYmlError, leader_variables, load_yaml
+from pryv_operator.api.instances import instances
+from pryv_operator.api.platform import Platform
+from pryv_operator.api.spec import PryvPlatformSpec
 from pryv_operator.compose.parse import ComposeError, parse
 from pryv_operator.desired.inputs import Inputs
 from pryv_operator.desired.state import built_in, desired
-from pryv_operator.platform.layout import instances
-from pryv_operator.platform.spec import PryvPlatformSpec
-from pryv_operator.render import jinja
-from pryv_operator.render.check import DoesNotParseError, check_parses
-from pryv_operator.render.javascript import TooLongError, stringify
-from pryv_operator.render.substitution import Substitution
-from pryv_operator.render.values import Order, RenderError, Text, Value
-from pryv_operator.workload.model import Platform
+from pryv_operator.leader.javascript import TooLongError, stringify
+from pryv_operator.leader.platform_yml import PlatformYmlError, leader_variables, load_yaml
+from pryv_operator.leader.substitution import Substitution
+from pryv_operator.leader.taint import Order, RenderError, Text, Value
+from pryv_operator.rendering import jinja
+from pryv_operator.rendering.parse_checks import DoesNotParseError, check_parses
+from pryv_operator.templates.archive import HELD_LIMIT, ArchiveError, leader_of, read_archive
+from pryv_operator.templates.bundle import UNSET
+from pryv_operator.templates.leader_folder import LeaderError, read_leader
 from tests.fuzz.engine import Target
 
 #: The value of the variable HIDDEN in all rendering: where it comes out, the text is a secret; errors never hold it.
@@ -64,7 +64,9 @@ def platform_yml(data: bytes) -> Iterable[object]:
         document = load_yaml(text)
     except PlatformYmlError as error:
         return [_words(error.message)]
-    with suppress(TooLongError):  # a CircularError would be a fault: no reference may lead to what it stands in
+    with suppress(
+        TooLongError
+    ):  # a CircularError would be a fault: no reference may lead to what it stands in
         stringify(document, 100_000)
     try:
         leader_variables(text, {"INTERNAL": "value"})
@@ -78,9 +80,15 @@ def leader(data: bytes) -> Iterable[object]:
     files = {path: text.encode("utf-8", "surrogateescape") for path, text in _parts(data)}
     found = read_leader(files, complete=False)
     for variable in found.bundle.variables.values():
-        assert not (variable.secret and variable.default is not UNSET), f"a secret is kept as the default of {variable.name}"
+        assert not (variable.secret and variable.default is not UNSET), (
+            f"a secret is kept as the default of {variable.name}"
+        )
     json.dumps([dict(found.values), dict(found.internals)], allow_nan=False)
-    return [found.generation, found.has_template, *(variable.type for variable in found.bundle.variables.values())]
+    return [
+        found.generation,
+        found.has_template,
+        *(variable.type for variable in found.bundle.variables.values()),
+    ]
 
 
 def compose(data: bytes) -> Iterable[object]:
@@ -103,7 +111,9 @@ def substitution(data: bytes) -> Iterable[object]:
         made = Substitution(values, order)
     except RenderError as error:
         return [_refused(error, data)]
-    wanted: list[Callable[[Substitution], Text | Value]] = [partial(Substitution.apply, text=parts.get("text", ""))]
+    wanted: list[Callable[[Substitution], Text | Value]] = [
+        partial(Substitution.apply, text=parts.get("text", ""))
+    ]
     wanted += [partial(Substitution.resolve, name=name) for name in list(values)[:5]]
     for each in wanted:
         try:
@@ -111,7 +121,9 @@ def substitution(data: bytes) -> Iterable[object]:
         except RenderError as error:
             seen.append(_refused(error, data))
         else:
-            _check_secret(result.text if isinstance(result, Text) else result.value, result.secret, data)
+            _check_secret(
+                result.text if isinstance(result, Text) else result.value, result.secret, data
+            )
     return seen
 
 
@@ -145,18 +157,30 @@ def spec(data: bytes) -> Iterable[object]:
     try:
         found = PryvPlatformSpec.model_validate(_json(data))
     except ValidationError as error:
-        return [(".".join(str(step) for step in each["loc"] if isinstance(step, str))[:60], each["type"]) for each in error.errors()]
+        return [
+            (
+                ".".join(str(step) for step in each["loc"] if isinstance(step, str))[:60],
+                each["type"],
+            )
+            for each in error.errors()
+        ]
     instances(found)
     written = found.model_dump(by_alias=True, exclude_none=True)
-    assert PryvPlatformSpec.model_validate(written).model_dump(by_alias=True, exclude_none=True) == written, (
-        "a written spec reads as another"
-    )
+    assert (
+        PryvPlatformSpec.model_validate(written).model_dump(by_alias=True, exclude_none=True)
+        == written
+    ), "a written spec reads as another"
     return _paths(written)
 
 
 def state(data: bytes) -> Iterable[object]:
     """The whole desired state of a platform whose spec the models take."""
-    platform = Platform("acme", "pryv", "6fd4d5a6-0000-4000-8000-000000000001", PryvPlatformSpec.model_validate(_json(data)))
+    platform = Platform(
+        "acme",
+        "pryv",
+        "6fd4d5a6-0000-4000-8000-000000000001",
+        PryvPlatformSpec.model_validate(_json(data)),
+    )
     bundle = built_in(platform)
     found = desired(Inputs(platform, bundle, {}, b"key", {}, None))
     return [problem.reason for problem in (*found.problems, *found.warnings)]
@@ -191,19 +215,25 @@ def _values(text: str) -> dict[str, Value]:
         raise _NotForThisError from None
     if not isinstance(values, dict):
         raise _NotForThisError
-    return {name: Value(value) for name, value in values.items()} | {"HIDDEN": Value(_HIDDEN, secret=True)}
+    return {name: Value(value) for name, value in values.items()} | {
+        "HIDDEN": Value(_HIDDEN, secret=True)
+    }
 
 
 def _check_secret(value: Any, secret: bool, data: bytes) -> None:
     with suppress(TooLongError):
         text = value if isinstance(value, str) else stringify(value, 1_000_000)
-        assert secret or _HIDDEN not in text or _HIDDEN.encode() in data, "a secret is in a text that is not known to be secret"
+        assert secret or _HIDDEN not in text or _HIDDEN.encode() in data, (
+            "a secret is in a text that is not known to be secret"
+        )
 
 
 def _refused(error: RenderError, data: bytes) -> tuple[str, str]:
     behind: BaseException | None = error
     while behind:
-        assert _HIDDEN not in str(behind) or _HIDDEN.encode() in data, "an error, or one that hangs on it, holds a secret"
+        assert _HIDDEN not in str(behind) or _HIDDEN.encode() in data, (
+            "an error, or one that hangs on it, holds a secret"
+        )
         behind = behind.__cause__ or behind.__context__
     return type(error).__name__, _words(error.message)
 
@@ -215,7 +245,10 @@ def _words(message: str) -> str:
 
 def _paths(value: Any, path: str = "") -> list[object]:
     if isinstance(value, dict) and path.count(".") < 5:
-        return [path, *(each for key, child in value.items() for each in _paths(child, f"{path}.{key}"))][:200]
+        return [
+            path,
+            *(each for key, child in value.items() for each in _paths(child, f"{path}.{key}")),
+        ][:200]
     return [path, type(value).__name__]
 
 
@@ -225,15 +258,22 @@ def _fields(schema: Any) -> set[str]:
         return set().union(*map(_fields, schema))
     if not isinstance(schema, dict):
         return set()
-    own = {*schema.get("properties", ()), *(each for each in schema.get("enum", ()) if isinstance(each, str))}
+    own = {
+        *schema.get("properties", ()),
+        *(each for each in schema.get("enum", ()) if isinstance(each, str)),
+    }
     return own.union(*map(_fields, schema.values()))
 
 
 def _tokens(text: str) -> tuple[bytes, ...]:
-    return tuple(each.replace("␣", " ").replace("⏎", "\n").encode() for each in text.split(" ") if each)
+    return tuple(
+        each.replace("␣", " ").replace("⏎", "\n").encode() for each in text.split(" ") if each
+    )
 
 
-_SPEC_TOKENS = tuple(name.encode() for name in sorted(_fields(PryvPlatformSpec.model_json_schema()))) + _tokens(
+_SPEC_TOKENS = tuple(
+    name.encode() for name in sorted(_fields(PryvPlatformSpec.model_json_schema()))
+) + _tokens(
     "co1 core mongodb reverse_proxy nginx register singlenode 10Gi 500m 192.0.2.7 DOMAIN CORE_HOSTING_1 "
     "EMAIL_SMTP_SETTINGS HOSTINGS_PROVIDERS DNS_CUSTOM_ENTRIES SERVICE_INFO_NAME REGISTER_ADMIN_KEY SECRET "
     "REPLACE_ME EMAIL_SMTP_SETTINGS.auth.pass a.example.com"
@@ -301,16 +341,29 @@ TARGETS = {
             "dict(a=1) ~ + - * ** / // % in not and or is␣defined is␣none is␣sameas == < .items() .split('a') "
             ".__class__ .format self.b() super() caller() varargs kwargs A B"
         ),
-        watched=("/pryv_operator/render/", "/jinja2/parser.py", "/jinja2/filters.py", "/jinja2/runtime.py", "/jinja2/sandbox.py"),
+        watched=(
+            "/pryv_operator/render/",
+            "/jinja2/parser.py",
+            "/jinja2/filters.py",
+            "/jinja2/runtime.py",
+            "/jinja2/sandbox.py",
+        ),
         size=32 * 1024,
         memory=256,
     ),
     "check": Target(
         check,
         (),
-        tokens=_YAML_TOKENS + _tokens("{ } [ ] \" ''' # // /* */ : , 1e999 -0 \\u0041 \\ud83d NaN Infinity null"),
+        tokens=_YAML_TOKENS
+        + _tokens("{ } [ ] \" ''' # // /* */ : , 1e999 -0 \\u0041 \\ud83d NaN Infinity null"),
         watched=("/pryv_operator/", "/hjson/"),
     ),
     "spec": Target(spec, (_NotForThisError,), shape="json", tokens=_SPEC_TOKENS),
-    "state": Target(state, (_NotForThisError, ValidationError), shape="json", tokens=_SPEC_TOKENS, size=16 * 1024),
+    "state": Target(
+        state,
+        (_NotForThisError, ValidationError),
+        shape="json",
+        tokens=_SPEC_TOKENS,
+        size=16 * 1024,
+    ),
 }

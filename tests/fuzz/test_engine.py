@@ -54,7 +54,9 @@ def test_an_input_that_ends_the_process_is_told(tmp_path: Path) -> None:
 
 def test_coverage_tells_paths_and_counts_apart() -> None:
     coverage = Coverage(("/tests/fuzz/planted.py",))
-    features = [coverage.features(partial(TARGETS["deep"].run, data)) for data in (b"x", b"y", b"d", b"de")]
+    features = [
+        coverage.features(partial(TARGETS["deep"].run, data)) for data in (b"x", b"y", b"d", b"de")
+    ]
     assert features[0] == features[1]
     assert features[0] != features[2] != features[3]
 

@@ -10,7 +10,9 @@ from tests.fuzz import process, targets
 
 
 @pytest.mark.parametrize("name", targets.TARGETS)
-def test_nothing_from_outside_breaks(name: str, tmp_path: Path, fuzz_seconds: float, fuzz_seed: int) -> None:
+def test_nothing_from_outside_breaks(
+    name: str, tmp_path: Path, fuzz_seconds: float, fuzz_seed: int
+) -> None:
     report = process.fuzz(name, tmp_path, seconds=fuzz_seconds, seed=fuzz_seed)
     print(f"{name}: {report.figures}")
     if report.findings:

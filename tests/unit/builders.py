@@ -6,14 +6,18 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from pryv_operator.api import names
+from pryv_operator.api.instances import Instance
+from pryv_operator.api.kubernetes import Object
+from pryv_operator.api.platform import Platform
+from pryv_operator.api.spec import Component, PryvPlatformSpec
 from pryv_operator.compose.model import ComposeFile, Mount, Port, Service
-from pryv_operator.desired.inputs import Address, Certificate, Inputs
+from pryv_operator.desired.inputs import Inputs
 from pryv_operator.desired.state import Desired, built_in, desired, generated_names
-from pryv_operator.platform import names
-from pryv_operator.platform.layout import Instance
-from pryv_operator.platform.spec import Component, PryvPlatformSpec
-from pryv_operator.workload import profiles
-from pryv_operator.workload.model import File, Object, Part, Platform
+from pryv_operator.objects import profiles
+from pryv_operator.objects.model import File, Part
+from pryv_operator.pki.certificate import Certificate
+from pryv_operator.values.addresses import Address
 
 DOMAIN = "pryv.acme.health"
 UID = "6fd4d5a6-0000-4000-8000-000000000001"
@@ -31,7 +35,13 @@ def instance(role: str = names.CORE, name: str = "co1", **fields: Any) -> Instan
     return Instance(role=role, name=name, host=name, **fields)
 
 
-def service(name: str, *, mounts: Iterable[str] = (), ports: Iterable[Port] = (), networks: Iterable[str] = ("backend",)) -> Service:
+def service(
+    name: str,
+    *,
+    mounts: Iterable[str] = (),
+    ports: Iterable[Port] = (),
+    networks: Iterable[str] = ("backend",),
+) -> Service:
     """A compose service; ``mounts`` as SOURCE:TARGET[:ro]."""
     parsed = [text.split(":") for text in mounts]
     return Service(
@@ -43,7 +53,9 @@ def service(name: str, *, mounts: Iterable[str] = (), ports: Iterable[Port] = ()
     )
 
 
-def part(of: Service | str, *, beside: Iterable[Service] = (), files: Iterable[File] = (), **fields: Any) -> Part:
+def part(
+    of: Service | str, *, beside: Iterable[Service] = (), files: Iterable[File] = (), **fields: Any
+) -> Part:
     """A part of co1 (or of ``at``): one service with those beside it."""
     mine = service(of) if isinstance(of, str) else of
     overrides = fields.pop("overrides", {})
@@ -80,7 +92,10 @@ def inputs(of: Platform | None = None, **different: Any) -> Inputs:
 
 def addresses(of: Inputs) -> Mapping[str, Address]:
     """A cluster IP for each Service, by its name: another Service changes none of them."""
-    return {item["metadata"]["name"]: Address(cluster_ip(item["metadata"]["name"])) for item in desired(of).services}
+    return {
+        item["metadata"]["name"]: Address(cluster_ip(item["metadata"]["name"]))
+        for item in desired(of).services
+    }
 
 
 def cluster_ip(name: str) -> str:
@@ -100,13 +115,21 @@ def every(found: Desired) -> tuple[Object, ...]:
 
 def workloads(found: Desired) -> dict[str, Object]:
     """Deployments and StatefulSets by name."""
-    return {item["metadata"]["name"]: item for item in found.objects if item["kind"] in ("Deployment", "StatefulSet")}
+    return {
+        item["metadata"]["name"]: item
+        for item in found.objects
+        if item["kind"] in ("Deployment", "StatefulSet")
+    }
 
 
 def touched(before: Desired, after: Desired) -> set[str]:
     """Names of the workloads of both states whose pods are different ones."""
     old, new = workloads(before), workloads(after)
-    return {name for name in old.keys() & new.keys() if old[name]["spec"]["template"] != new[name]["spec"]["template"]}
+    return {
+        name
+        for name in old.keys() & new.keys()
+        if old[name]["spec"]["template"] != new[name]["spec"]["template"]
+    }
 
 
 def texts(value: Any) -> Iterator[str]:

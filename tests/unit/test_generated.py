@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from pryv_operator.platform import crd, names
-from pryv_operator.platform.spec import PryvPlatformSpec
+from pryv_operator.api import crd, names
+from pryv_operator.api.spec import PryvPlatformSpec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,7 +57,12 @@ def test_generated_files_are_up_to_date(generate: ModuleType) -> None:
 
 
 def test_the_chart_carries_the_same_crd(generate: ModuleType) -> None:
-    spec = generate.chart_crd_file().split("\nspec:\n", 1)[1].removesuffix("{{- end }}\n").replace('{{ "{{" }}', "{{")
+    spec = (
+        generate.chart_crd_file()
+        .split("\nspec:\n", 1)[1]
+        .removesuffix("{{- end }}\n")
+        .replace('{{ "{{" }}', "{{")
+    )
     assert yaml.safe_load("spec:\n" + spec)["spec"] == crd.definition()["spec"]
 
 
@@ -87,7 +92,13 @@ def test_the_schema_has_no_defaults() -> None:
 
 def test_every_list_map_and_string_has_a_maximum() -> None:
     """The API server judges the cost of every rule by the most that it could have to read."""
-    needed = {"array": "maxItems", "string": "maxLength", "integer": None, "boolean": None, "object": None}
+    needed = {
+        "array": "maxItems",
+        "string": "maxLength",
+        "integer": None,
+        "boolean": None,
+        "object": None,
+    }
     for path, node in walk(root()):
         maximum = "maxLength" if node.get("x-kubernetes-int-or-string") else needed[node["type"]]
         if "additionalProperties" in node:
@@ -115,15 +126,25 @@ def test_a_rule_never_stands_on_a_text_that_may_be_a_secret() -> None:
     """The API server repeats the text that a rule or a pattern refuses."""
     for path, node in walk(root()):
         if path[:2] == ("spec", "variables") or path == ("spec", "tls", "caBundle"):
-            assert node["type"] == "object" or not {"pattern", "enum", "x-kubernetes-validations"} & set(node)
+            assert node["type"] == "object" or not {
+                "pattern",
+                "enum",
+                "x-kubernetes-validations",
+            } & set(node)
 
 
 def test_the_longest_admitted_names_fit() -> None:
     """The CRD's rule on names and the names themselves."""
     longest = names.MAX_WORKLOAD_NAME - names.LONGEST_COMPONENT - 2
     platform = "a" * (longest - 3)
-    assert len(names.workload(platform, "co1", "x" * names.LONGEST_COMPONENT)) == names.MAX_WORKLOAD_NAME
-    assert len(names.workload("a" * (longest - 9), "reg-slave", "x" * names.LONGEST_COMPONENT)) <= names.MAX_WORKLOAD_NAME
+    assert (
+        len(names.workload(platform, "co1", "x" * names.LONGEST_COMPONENT))
+        == names.MAX_WORKLOAD_NAME
+    )
+    assert (
+        len(names.workload("a" * (longest - 9), "reg-slave", "x" * names.LONGEST_COMPONENT))
+        <= names.MAX_WORKLOAD_NAME
+    )
 
 
 def test_models_read_the_sample() -> None:

@@ -9,7 +9,11 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_the_context_has_what_the_build_copies() -> None:
-    let_in = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
+    let_in = {
+        line[1:]
+        for line in (ROOT / ".dockerignore").read_text().splitlines()
+        if line.startswith("!")
+    }
     copies = re.findall(r"^COPY (?!--from)(.+)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
     copied = {source for line in copies for source in line.split()[:-1]}
     assert copied == let_in

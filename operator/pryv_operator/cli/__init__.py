@@ -1,1 +1,1 @@
-"""Commands."""
+"""The commands pryv-operator and kubectl-pryv."""

@@ -14,7 +14,7 @@ from kubernetes.aio import config
 from kubernetes.aio.client import Configuration
 from kubernetes.aio.config import ConfigException
 
-from pryv_operator.cluster.client import Cluster
+from pryv_operator.kube.client import Cluster
 
 _DEFAULT_FILE: Final = Path(".kube/config")
 _DEFAULT_NAMESPACE: Final = "default"
@@ -34,7 +34,9 @@ class Target:
 
 
 @asynccontextmanager
-async def connected(target: Target, environment: Mapping[str, str] = os.environ) -> AsyncIterator[tuple[Cluster, str]]:
+async def connected(
+    target: Target, environment: Mapping[str, str] = os.environ
+) -> AsyncIterator[tuple[Cluster, str]]:
     """A client with the person's own credentials, and the namespace that is meant.
 
     Raises:
@@ -43,15 +45,24 @@ async def connected(target: Target, environment: Mapping[str, str] = os.environ)
     files = kubeconfig_files(target.kubeconfig, environment)
     where = os.pathsep.join(map(str, files))
     documents = [_document(file) for file in files]
-    context = target.context or next((str(each["current-context"]) for each in documents if each.get("current-context")), None)
+    context = target.context or next(
+        (str(each["current-context"]) for each in documents if each.get("current-context")), None
+    )
     if context is None:
         raise KubeconfigError(f"{where}: there is no current context: say which with --context")
     there = _contexts(documents)
     if context not in there:
-        raise KubeconfigError(f"{where}: there is no context {context}; there are: {', '.join(sorted(there)) or 'none'}")
+        raise KubeconfigError(
+            f"{where}: there is no context {context}; there are: {', '.join(sorted(there)) or 'none'}"
+        )
     configuration = Configuration()
     try:
-        await config.load_kube_config(config_file=where, context=context, client_configuration=configuration, persist_config=False)
+        await config.load_kube_config(
+            config_file=where,
+            context=context,
+            client_configuration=configuration,
+            persist_config=False,
+        )
         cluster = Cluster(configuration)
     except (ConfigException, OSError, AttributeError, KeyError, TypeError, ValueError):
         # What the library says of a malformed file may quote a token, and it looks into files without checking them.
@@ -75,7 +86,9 @@ def kubeconfig_files(wanted: Path | None, environment: Mapping[str, str]) -> lis
         files = [Path(environment.get("HOME") or Path.home()) / _DEFAULT_FILE]
     there = [file for file in files if file.is_file()]
     if not there:
-        raise KubeconfigError(f"there is no kubeconfig at {os.pathsep.join(map(str, files))}: name one with --kubeconfig or KUBECONFIG")
+        raise KubeconfigError(
+            f"there is no kubeconfig at {os.pathsep.join(map(str, files))}: name one with --kubeconfig or KUBECONFIG"
+        )
     return there
 
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from pryv_operator.bundle.archive import FILE_LIMIT, HELD_LIMIT, MEMBER_LIMIT
-from pryv_operator.bundle.leader import CONF_FILES, DATA, find_leaders
+from pryv_operator.templates.archive import FILE_LIMIT, HELD_LIMIT, MEMBER_LIMIT
+from pryv_operator.templates.leader_folder import CONF_FILES, DATA, find_leaders
 
 #: Entries of folders that are looked at: a machine's data may lie beside the leader's folder.
 _ENTRY_LIMIT: Final = 200_000
@@ -31,21 +31,29 @@ def read_leader_folder(folder: Path) -> dict[str, bytes]:
     paths = sorted(_paths(folder))
     leaders = find_leaders(paths)
     if not leaders:
-        raise FolderError(f"{folder}: there is no leader's folder in it: that has conf/ (platform.yml, config-leader.json) and data/")
+        raise FolderError(
+            f"{folder}: there is no leader's folder in it: that has conf/ (platform.yml, config-leader.json) and data/"
+        )
     if len(leaders) > 1:
-        raise FolderError(f"{folder}: there is more than one leader's folder in it ({', '.join(leaders[:3])}): name the one that counts")
+        raise FolderError(
+            f"{folder}: there is more than one leader's folder in it ({', '.join(leaders[:3])}): name the one that counts"
+        )
     prefix = f"{leaders[0]}/" if leaders[0] else ""
     inside = [path.removeprefix(prefix) for path in paths if path.startswith(prefix)]
     wanted = [path for path in inside if path in CONF_FILES or path.startswith(f"{DATA}/")]
     if len(wanted) > MEMBER_LIMIT:
-        raise FolderError(f"{folder}: {DATA}/ holds more than {MEMBER_LIMIT} files: is it the leader's folder?")
+        raise FolderError(
+            f"{folder}: {DATA}/ holds more than {MEMBER_LIMIT} files: is it the leader's folder?"
+        )
     files: dict[str, bytes] = {}
     room = HELD_LIMIT
     for path in wanted:
         files[path] = _read(folder / prefix / path)
         room -= len(files[path])
         if room < 0:
-            raise FolderError(f"{folder}: {DATA}/ holds more than {HELD_LIMIT // 1024 // 1024} MiB: take out what is no template")
+            raise FolderError(
+                f"{folder}: {DATA}/ holds more than {HELD_LIMIT // 1024 // 1024} MiB: take out what is no template"
+            )
     return files
 
 
@@ -61,11 +69,18 @@ def _paths(folder: Path) -> Iterator[str]:
     for top, folders, names in os.walk(folder, onerror=refuse):
         entries += len(folders) + len(names)
         if entries > _ENTRY_LIMIT:
-            raise FolderError(f"{folder}: there are more than {_ENTRY_LIMIT} files in it: name the leader's own folder (config-leader)")
+            raise FolderError(
+                f"{folder}: there are more than {_ENTRY_LIMIT} files in it: name the leader's own folder (config-leader)"
+            )
         yield from (Path(top, name).relative_to(folder).as_posix() for name in names)
         for name in folders:
-            if Path(top, name).is_symlink() and Path(top).relative_to(folder).as_posix().split("/")[0] == DATA:
-                raise FolderError(f"{Path(top, name)}: is a link to a folder: put the folder itself there")
+            if (
+                Path(top, name).is_symlink()
+                and Path(top).relative_to(folder).as_posix().split("/")[0] == DATA
+            ):
+                raise FolderError(
+                    f"{Path(top, name)}: is a link to a folder: put the folder itself there"
+                )
 
 
 def _read(path: Path) -> bytes:
@@ -91,7 +106,9 @@ class Output:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             if not force and any(folder.iterdir()):
-                raise OutputError(f"{folder}: is not empty; with --force files of the same names are replaced")
+                raise OutputError(
+                    f"{folder}: is not empty; with --force files of the same names are replaced"
+                )
             self._root = folder.resolve()
         except OSError as error:
             raise OutputError(f"{folder}: {error.strerror}") from None
@@ -103,7 +120,12 @@ class Output:
             OutputError: a path leads out of the folder, or cannot be written.
         """
         for path in files:
-            if path.startswith("/") or "\\" in path or "\0" in path or not {"", ".", ".."}.isdisjoint(path.split("/")):
+            if (
+                path.startswith("/")
+                or "\\" in path
+                or "\0" in path
+                or not {"", ".", ".."}.isdisjoint(path.split("/"))
+            ):
                 raise OutputError(f"{path!r}: leads out of the folder")
         for path, (content, secret) in files.items():
             self._write(self._root.joinpath(*path.split("/")), content, secret=secret)

@@ -11,20 +11,21 @@ from typing import Annotated, Any, Final
 import typer
 from pydantic import ValidationError
 
+from pryv_operator.api import labels_annotations as keys
+from pryv_operator.api import names
+from pryv_operator.api.findings import Problem
+from pryv_operator.api.kubernetes import Object
+from pryv_operator.api.platform import Platform
+from pryv_operator.api.spec import PryvPlatformSpec
 from pryv_operator.cli.connection import KubeconfigError, Target, connected
 from pryv_operator.cli.output import fail, say
-from pryv_operator.cluster.client import METADATA, Cluster
-from pryv_operator.cluster.errors import ClusterError, ConflictError, NotFoundError, RefusedError
-from pryv_operator.cluster.resources import CONFIG_MAPS, CONTROLLER_REVISIONS, PLATFORMS, SECRETS
 from pryv_operator.desired.inputs import Inputs
-from pryv_operator.platform import keys, names
-from pryv_operator.platform.problems import Problem
-from pryv_operator.platform.spec import PryvPlatformSpec
-from pryv_operator.reconcile import history as revisions
-from pryv_operator.reconcile import past
-from pryv_operator.reconcile.past import Kept, PastError
-from pryv_operator.reconcile.templates import Templates
-from pryv_operator.workload.model import Object, Platform
+from pryv_operator.kube.client import METADATA, Cluster
+from pryv_operator.kube.errors import ClusterError, ConflictError, NotFoundError, RefusedError
+from pryv_operator.kube.resources import CONFIG_MAPS, CONTROLLER_REVISIONS, PLATFORMS, SECRETS
+from pryv_operator.reconcile.template_sources import Templates
+from pryv_operator.rollout import past, revisions
+from pryv_operator.rollout.past import Kept, PastError
 
 #: Field manager of what a person writes with this tool.
 MANAGER: Final = "kubectl-pryv"
@@ -33,26 +34,49 @@ MANAGER: Final = "kubectl-pryv"
 _TRIES: Final = 5
 
 _Name = Annotated[str, typer.Argument(metavar="PLATFORM", help="Name of the platform.")]
-_Namespace = Annotated[str | None, typer.Option("--namespace", "-n", help="Namespace of the platform; the context's when left out.")]
-_Kubeconfig = Annotated[
-    Path | None, typer.Option(help="Kubeconfig file; when left out, what kubectl would use: KUBECONFIG, or ~/.kube/config.")
+_Namespace = Annotated[
+    str | None,
+    typer.Option(
+        "--namespace", "-n", help="Namespace of the platform; the context's when left out."
+    ),
 ]
-_Context = Annotated[str | None, typer.Option(help="Context of the kubeconfig; its current one when left out, as with kubectl.")]
+_Kubeconfig = Annotated[
+    Path | None,
+    typer.Option(
+        help="Kubeconfig file; when left out, what kubectl would use: KUBECONFIG, or ~/.kube/config."
+    ),
+]
+_Context = Annotated[
+    str | None,
+    typer.Option(help="Context of the kubeconfig; its current one when left out, as with kubectl."),
+]
 
 
-def history(platform: _Name, *, namespace: _Namespace = None, kubeconfig: _Kubeconfig = None, context: _Context = None) -> None:
+def history(
+    platform: _Name,
+    *,
+    namespace: _Namespace = None,
+    kubeconfig: _Kubeconfig = None,
+    context: _Context = None,
+) -> None:
     """List the revisions of a platform: when each was made, what became of it, and what it changed.
 
     Reads the cluster that kubectl would talk to, with your own credentials.
     """
-    _run(Target(namespace, kubeconfig, context), lambda cluster, where: _history(cluster, where, platform))
+    _run(
+        Target(namespace, kubeconfig, context),
+        lambda cluster, where: _history(cluster, where, platform),
+    )
 
 
 def diff(
     platform: _Name,
     *,
     revision: Annotated[int, typer.Option("--revision", help="Number of the revision to compare.")],
-    to: Annotated[int | None, typer.Option("--to", help="The one to compare it with; the newest when left out.")] = None,
+    to: Annotated[
+        int | None,
+        typer.Option("--to", help="The one to compare it with; the newest when left out."),
+    ] = None,
     namespace: _Namespace = None,
     kubeconfig: _Kubeconfig = None,
     context: _Context = None,
@@ -61,15 +85,24 @@ def diff(
 
     Of files that are kept in Secrets only the names are shown. Reads the cluster that kubectl would talk to, with your own credentials.
     """
-    _run(Target(namespace, kubeconfig, context), lambda cluster, where: _diff(cluster, where, platform, revision, to))
+    _run(
+        Target(namespace, kubeconfig, context),
+        lambda cluster, where: _diff(cluster, where, platform, revision, to),
+    )
 
 
 def rollback(
     platform: _Name,
     *,
-    to: Annotated[int, typer.Option("--to", help="Number of the revision whose spec is to be written back.")],
+    to: Annotated[
+        int, typer.Option("--to", help="Number of the revision whose spec is to be written back.")
+    ],
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only say what would be written, and whether the API server would take it.")
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="Only say what would be written, and whether the API server would take it.",
+        ),
     ] = False,
     force: Annotated[
         bool,
@@ -89,7 +122,10 @@ def rollback(
     revision have changed since or are gone. Works on the cluster that kubectl would talk to, with your own credentials.
     """
     _run(
-        Target(namespace, kubeconfig, context), lambda cluster, where: _rollback(cluster, where, platform, to, dry_run=dry_run, force=force)
+        Target(namespace, kubeconfig, context),
+        lambda cluster, where: _rollback(
+            cluster, where, platform, to, dry_run=dry_run, force=force
+        ),
     )
 
 
@@ -109,13 +145,17 @@ async def _diff(cluster: Cluster, namespace: str, name: str, number: int, other:
     found = await _past(cluster, namespace, name)
     before = past.find(found, number)
     after = found[-1] if other is None else past.find(found, other)
-    text = past.difference(before, after, await _contents(cluster, namespace, sorted(past.config_maps(before, after))))
+    text = past.difference(
+        before, after, await _contents(cluster, namespace, sorted(past.config_maps(before, after)))
+    )
     if not text:
         say(f"{before.title} and {after.title} do not differ")
     return text
 
 
-async def _rollback(cluster: Cluster, namespace: str, name: str, number: int, *, dry_run: bool, force: bool) -> str:
+async def _rollback(
+    cluster: Cluster, namespace: str, name: str, number: int, *, dry_run: bool, force: bool
+) -> str:
     resource = await _platform(cluster, namespace, name)
     if resource["metadata"].get("deletionTimestamp"):
         raise PastError(f"the platform {name} is being deleted")
@@ -124,7 +164,9 @@ async def _rollback(cluster: Cluster, namespace: str, name: str, number: int, *,
     spec = past.restored_spec(of.spec, resource["spec"])
     if force:
         past.not_identical(of, spec, resource["spec"], ())
-        say("warning: not checked whether Secrets and templates are what they were: what comes of it may be something that never ran")
+        say(
+            "warning: not checked whether Secrets and templates are what they were: what comes of it may be something that never ran"
+        )
     else:
         problems, hash_key = await _altered(cluster, namespace, resource, of)
         past.not_identical(of, spec, resource["spec"], problems)
@@ -136,8 +178,14 @@ async def _rollback(cluster: Cluster, namespace: str, name: str, number: int, *,
         say(f"warning: {caution}")
     appliers = past.appliers(resource)
     by = f" (it is applied by {', '.join(appliers)})" if appliers else ""
-    say(f"a GitOps tool that manages the resource{by} will put its own state back: change it there, too")
-    say(f"nothing was written: {of.title} would be" if dry_run else f"{of.title} is written back; kubectl-pryv history {name} follows it")
+    say(
+        f"a GitOps tool that manages the resource{by} will put its own state back: change it there, too"
+    )
+    say(
+        f"nothing was written: {of.title} would be"
+        if dry_run
+        else f"{of.title} is written back; kubectl-pryv history {name} follows it"
+    )
     return past.spec_difference(resource["spec"], spec, "now", of.title)
 
 
@@ -151,7 +199,9 @@ async def _platform(cluster: Cluster, namespace: str, name: str) -> Object:
     try:
         others = [item["metadata"]["name"] for item in await cluster.list(PLATFORMS, namespace)]
     except NotFoundError:
-        raise PastError("this cluster does not know PryvPlatform: the operator's CRD is not installed") from None
+        raise PastError(
+            "this cluster does not know PryvPlatform: the operator's CRD is not installed"
+        ) from None
     except RefusedError:
         others = []
     also = f"; there is: {', '.join(sorted(others))}" if others else ""
@@ -159,11 +209,16 @@ async def _platform(cluster: Cluster, namespace: str, name: str) -> Object:
 
 
 async def _past(cluster: Cluster, namespace: str, name: str) -> tuple[Kept, ...]:
-    labels = ",".join(f"{key}={value}" for key, value in {**names.platform_labels(name), keys.PURPOSE: revisions.PURPOSE}.items())
+    labels = ",".join(
+        f"{key}={value}"
+        for key, value in {**names.platform_labels(name), keys.PURPOSE: revisions.PURPOSE}.items()
+    )
     return past.kept(await cluster.list(CONTROLLER_REVISIONS, namespace, labels=labels))
 
 
-async def _contents(cluster: Cluster, namespace: str, wanted: Sequence[str]) -> dict[str, Mapping[str, str]]:
+async def _contents(
+    cluster: Cluster, namespace: str, wanted: Sequence[str]
+) -> dict[str, Mapping[str, str]]:
     """ConfigMap → its data, of those that are there; files of the others are only named."""
     found: dict[str, Mapping[str, str]] = {}
     for name in wanted:
@@ -177,7 +232,9 @@ async def _contents(cluster: Cluster, namespace: str, wanted: Sequence[str]) -> 
     return found
 
 
-async def _altered(cluster: Cluster, namespace: str, resource: Object, of: Kept) -> tuple[list[str], Object | None]:
+async def _altered(
+    cluster: Cluster, namespace: str, resource: Object, of: Kept
+) -> tuple[list[str], Object | None]:
     """What went into a revision and is not what it was; and the Secret with the key that tells.
 
     Raises:
@@ -187,8 +244,13 @@ async def _altered(cluster: Cluster, namespace: str, resource: Object, of: Kept)
     try:
         spec = PryvPlatformSpec.model_validate(of.spec)
     except ValidationError as error:
-        fields = ", ".join(".".join(map(str, each["loc"])) for each in error.errors(include_input=False, include_url=False)[:5])
-        raise PastError(f"the spec of {of.title} is of another version, and cannot be checked: {fields}") from None
+        fields = ", ".join(
+            ".".join(map(str, each["loc"]))
+            for each in error.errors(include_input=False, include_url=False)[:5]
+        )
+        raise PastError(
+            f"the spec of {of.title} is of another version, and cannot be checked: {fields}"
+        ) from None
     platform = Platform(metadata["name"], namespace, metadata["uid"], spec)
     try:
         gone = [
@@ -196,7 +258,11 @@ async def _altered(cluster: Cluster, namespace: str, resource: Object, of: Kept)
             for name in past.certificates(spec)
             if await cluster.get(SECRETS, namespace, name, accept=METADATA) is None
         ]
-        hash_key = await cluster.get(SECRETS, namespace, names.hash_key_secret(platform.name)) if of.revision.inputs else None
+        hash_key = (
+            await cluster.get(SECRETS, namespace, names.hash_key_secret(platform.name))
+            if of.revision.inputs
+            else None
+        )
         now = await _fingerprints(cluster, platform, of, past.bytes_of(hash_key, "value"))
     except RefusedError as error:
         raise PastError(
@@ -206,13 +272,17 @@ async def _altered(cluster: Cluster, namespace: str, resource: Object, of: Kept)
     return [*gone, *past.altered(of, now, spec)], hash_key
 
 
-async def _fingerprints(cluster: Cluster, platform: Platform, of: Kept, hash_key: bytes | None) -> dict[str, str | None]:
+async def _fingerprints(
+    cluster: Cluster, platform: Platform, of: Kept, hash_key: bytes | None
+) -> dict[str, str | None]:
     """What went into a revision, as it is now: input → keyed hash; None where it is gone."""
     if not of.revision.inputs:
         return {}
     if not hash_key:
         secret = names.hash_key_secret(platform.name)
-        raise PastError(f"it cannot be told whether what {of.title} was made with has changed since: Secret {secret} is gone; see --force")
+        raise PastError(
+            f"it cannot be told whether what {of.title} was made with has changed since: Secret {secret} is gone; see --force"
+        )
     now: dict[str, str | None] = {}
     read: dict[str, Object | None] = {}
     for name, (secret, key) in past.secret_keys(of.revision.inputs).items():
@@ -234,19 +304,29 @@ async def _templates(cluster: Cluster, platform: Platform, hash_key: bytes) -> s
     return revisions.fingerprints(inputs).get(past.TEMPLATES)
 
 
-async def _write(cluster: Cluster, resource: Object, spec: Mapping[str, Any], *, dry_run: bool) -> None:
+async def _write(
+    cluster: Cluster, resource: Object, spec: Mapping[str, Any], *, dry_run: bool
+) -> None:
     """Write the spec over the one that was read. Whoever else writes the status or a label meanwhile is not in the way."""
     for _ in range(_TRIES):
         try:
             await cluster.replace_spec(resource, spec, MANAGER, dry_run=dry_run)
         except ConflictError:
-            again = await cluster.get(PLATFORMS, resource["metadata"]["namespace"], resource["metadata"]["name"])
-            if again is None or any(again["metadata"][key] != resource["metadata"][key] for key in ("uid", "generation")):
-                raise PastError("somebody else has changed the platform meanwhile, so nothing was written: look at it again") from None
+            again = await cluster.get(
+                PLATFORMS, resource["metadata"]["namespace"], resource["metadata"]["name"]
+            )
+            if again is None or any(
+                again["metadata"][key] != resource["metadata"][key] for key in ("uid", "generation")
+            ):
+                raise PastError(
+                    "somebody else has changed the platform meanwhile, so nothing was written: look at it again"
+                ) from None
             resource = again
         else:
             return
-    raise PastError("the platform is being written to all the time, so nothing was written: try again")
+    raise PastError(
+        "the platform is being written to all the time, so nothing was written: try again"
+    )
 
 
 # --- the person ---
@@ -274,7 +354,11 @@ def _explained(host: str) -> Iterator[None]:
         yield
     except ClusterError as error:
         if not error.status:
-            raise PastError(f"the API server at {host} cannot be reached: {error.message}") from None
+            raise PastError(
+                f"the API server at {host} cannot be reached: {error.message}"
+            ) from None
         if error.status == 401:
-            raise PastError(f"the API server at {host} does not accept these credentials: {error.message}") from None
+            raise PastError(
+                f"the API server at {host} does not accept these credentials: {error.message}"
+            ) from None
         raise PastError(f"the API server refuses: {error.message}") from None

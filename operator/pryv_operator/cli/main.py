@@ -15,13 +15,18 @@ from kubernetes.aio.client import Configuration
 from kubernetes.aio.config import ConfigException
 
 from pryv_operator import __version__
+from pryv_operator.api import labels_annotations as keys
 from pryv_operator.cli import log, process
-from pryv_operator.cluster import client
-from pryv_operator.cluster.lease import Election, Timing
-from pryv_operator.platform import keys
+from pryv_operator.kube import client
+from pryv_operator.kube.lease import Election, Timing
 from pryv_operator.reconcile.reconciler import Settings
 
-operator = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help="The Pryv.io operator.")
+operator = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="The Pryv.io operator.",
+)
 
 _RESOLV_CONF: Final = Path("/etc/resolv.conf")
 _OWN_NAMESPACE: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
@@ -59,23 +64,60 @@ def version() -> None:
 @operator.command()
 def run(
     *,
-    kubeconfig: Annotated[Path | None, typer.Option(help="Kubeconfig file, to run outside of the cluster.")] = None,
-    context: Annotated[str | None, typer.Option(help="Context of that file; only where there is one may it be left out.")] = None,
-    in_cluster: Annotated[bool, typer.Option("--in-cluster", help="Use the pod's ServiceAccount.")] = False,
-    namespace: Annotated[list[str] | None, typer.Option(help="Namespace to watch; may be repeated. All when left out.")] = None,
-    cluster_dns: Annotated[str | None, typer.Option(help="IP address of the cluster's DNS; the pod's own resolver when left out.")] = None,
-    listen: Annotated[str, typer.Option(help="Address of /healthz, /readyz and /metrics.")] = "0.0.0.0:8080",
-    gather_seconds: Annotated[float, typer.Option(min=0, help="How long changes of a platform are gathered into one.")] = 1.0,
-    resync_seconds: Annotated[float, typer.Option(min=1, help="How often every platform is looked at anyway.")] = 300.0,
-    leader_election: Annotated[
-        bool | None, typer.Option(help="Let one of several operators work, and the others stand by. On with --in-cluster.")
+    kubeconfig: Annotated[
+        Path | None, typer.Option(help="Kubeconfig file, to run outside of the cluster.")
     ] = None,
-    lease_name: Annotated[str, typer.Option(help="Name of the Lease that they agree by.")] = keys.FIELD_MANAGER,
-    lease_namespace: Annotated[str | None, typer.Option(help="Its namespace; the pod's own when left out.")] = None,
-    lease_seconds: Annotated[int, typer.Option(min=2, help="Within so long, another one takes over from a leader that is gone.")] = 15,
-    lease_retry_seconds: Annotated[float, typer.Option(min=0.05, help="How often the others look at the Lease.")] = 0.5,
-    log_format: Annotated[LogFormat, typer.Option(help="Log lines for people or for machines.")] = LogFormat.TEXT,
-    log_level: Annotated[LogLevel, typer.Option(help="Least severe log lines to write.")] = LogLevel.INFO,
+    context: Annotated[
+        str | None,
+        typer.Option(help="Context of that file; only where there is one may it be left out."),
+    ] = None,
+    in_cluster: Annotated[
+        bool, typer.Option("--in-cluster", help="Use the pod's ServiceAccount.")
+    ] = False,
+    namespace: Annotated[
+        list[str] | None,
+        typer.Option(help="Namespace to watch; may be repeated. All when left out."),
+    ] = None,
+    cluster_dns: Annotated[
+        str | None,
+        typer.Option(help="IP address of the cluster's DNS; the pod's own resolver when left out."),
+    ] = None,
+    listen: Annotated[
+        str, typer.Option(help="Address of /healthz, /readyz and /metrics.")
+    ] = "0.0.0.0:8080",
+    gather_seconds: Annotated[
+        float, typer.Option(min=0, help="How long changes of a platform are gathered into one.")
+    ] = 1.0,
+    resync_seconds: Annotated[
+        float, typer.Option(min=1, help="How often every platform is looked at anyway.")
+    ] = 300.0,
+    leader_election: Annotated[
+        bool | None,
+        typer.Option(
+            help="Let one of several operators work, and the others stand by. On with --in-cluster."
+        ),
+    ] = None,
+    lease_name: Annotated[
+        str, typer.Option(help="Name of the Lease that they agree by.")
+    ] = keys.FIELD_MANAGER,
+    lease_namespace: Annotated[
+        str | None, typer.Option(help="Its namespace; the pod's own when left out.")
+    ] = None,
+    lease_seconds: Annotated[
+        int,
+        typer.Option(
+            min=2, help="Within so long, another one takes over from a leader that is gone."
+        ),
+    ] = 15,
+    lease_retry_seconds: Annotated[
+        float, typer.Option(min=0.05, help="How often the others look at the Lease.")
+    ] = 0.5,
+    log_format: Annotated[
+        LogFormat, typer.Option(help="Log lines for people or for machines.")
+    ] = LogFormat.TEXT,
+    log_level: Annotated[
+        LogLevel, typer.Option(help="Least severe log lines to write.")
+    ] = LogLevel.INFO,
 ) -> None:
     """Run the operator until it is told to stop (SIGTERM, Ctrl-C)."""
     if in_cluster == (kubeconfig is not None):
@@ -91,8 +133,18 @@ def run(
         host=host.strip("[]"),
         port=int(port),
         gather_seconds=gather_seconds,
-        settings=Settings(cluster_dns=_cluster_dns(cluster_dns, in_cluster=in_cluster), resync_seconds=resync_seconds),
-        election=Election(_lease_namespace(lease_namespace, in_cluster=in_cluster), lease_name, _identity(), timing) if elected else None,
+        settings=Settings(
+            cluster_dns=_cluster_dns(cluster_dns, in_cluster=in_cluster),
+            resync_seconds=resync_seconds,
+        ),
+        election=Election(
+            _lease_namespace(lease_namespace, in_cluster=in_cluster),
+            lease_name,
+            _identity(),
+            timing,
+        )
+        if elected
+        else None,
     )
     if not asyncio.run(_run(kubeconfig, context, options)):
         raise typer.Exit(1)
@@ -100,7 +152,9 @@ def run(
 
 async def _run(path: Path | None, context: str | None, options: process.Options) -> bool:
     try:
-        configuration: Configuration = client.in_cluster() if path is None else await client.kubeconfig(path, context)
+        configuration: Configuration = (
+            client.in_cluster() if path is None else await client.kubeconfig(path, context)
+        )
     except (ConfigException, OSError) as error:
         raise typer.BadParameter(f"the cluster's credentials cannot be read: {error}") from None
     leadership = options.leadership()

@@ -16,18 +16,20 @@ from typing import Annotated, Final
 import typer
 
 from pryv_operator import __version__
-from pryv_operator.bundle.archive import ArchiveError, leader_of
-from pryv_operator.bundle.builtin import UnknownReleaseError
-from pryv_operator.bundle.leader import Leader, LeaderError, read_leader
 from pryv_operator.cli import history
 from pryv_operator.cli.folders import FolderError, Output, OutputError, read_leader_folder
 from pryv_operator.cli.output import fail, say
-from pryv_operator.migrate import comparison, manifest, offline
-from pryv_operator.migrate.documents import DocumentError, read_documents
-from pryv_operator.migrate.importing import DEFAULT_NAME, Options, import_leader, is_platform_name
-from pryv_operator.migrate.report import ImportRefusedError
-from pryv_operator.render.render import RenderedFile
-from pryv_operator.render.values import RenderError
+from pryv_operator.importer import comparison
+from pryv_operator.importer.importing import DEFAULT_NAME, Options, import_leader, is_platform_name
+from pryv_operator.importer.report import ImportRefusedError
+from pryv_operator.leader.taint import RenderError
+from pryv_operator.objects import manifest
+from pryv_operator.offline import preview
+from pryv_operator.offline.documents import DocumentError, read_documents
+from pryv_operator.rendering.files import RenderedFile
+from pryv_operator.templates.archive import ArchiveError, leader_of
+from pryv_operator.templates.builtin import UnknownReleaseError
+from pryv_operator.templates.leader_folder import Leader, LeaderError, read_leader
 
 plugin = typer.Typer(
     add_completion=False,
@@ -38,7 +40,15 @@ plugin = typer.Typer(
 
 #: What a person writes by hand is smaller; ConfigMaps with templates come to a few MiB.
 _TEXT_LIMIT: Final = 64 * 1024 * 1024
-_UNUSABLE: Final = (ArchiveError, DocumentError, FolderError, ImportRefusedError, LeaderError, RenderError, offline.OfflineError)
+_UNUSABLE: Final = (
+    ArchiveError,
+    DocumentError,
+    FolderError,
+    ImportRefusedError,
+    LeaderError,
+    RenderError,
+    preview.OfflineError,
+)
 
 
 @plugin.callback()
@@ -56,20 +66,41 @@ def version() -> None:
 def render(
     *,
     leader_dir: Annotated[
-        Path | None, typer.Option(help="A leader's folder (conf/ and data/), filled in: its files in the bytes the leader would send.")
+        Path | None,
+        typer.Option(
+            help="A leader's folder (conf/ and data/), filled in: its files in the bytes the leader would send."
+        ),
     ] = None,
-    archive: Annotated[Path | None, typer.Option(help="The same from a received archive (.tgz).")] = None,
+    archive: Annotated[
+        Path | None, typer.Option(help="The same from a received archive (.tgz).")
+    ] = None,
     file: Annotated[
         list[str] | None,
-        typer.Option("--file", "-f", help="YAML with a platform, or with Secrets and ConfigMaps for it; repeat it; - is standard input."),
+        typer.Option(
+            "--file",
+            "-f",
+            help="YAML with a platform, or with Secrets and ConfigMaps for it; repeat it; - is standard input.",
+        ),
     ] = None,
     output: Annotated[
-        Path | None, typer.Option(help="Folder to write to: OUTPUT/ROLE/PATH. With --objects, standard output if left out.")
+        Path | None,
+        typer.Option(
+            help="Folder to write to: OUTPUT/ROLE/PATH. With --objects, standard output if left out."
+        ),
     ] = None,
-    objects: Annotated[bool, typer.Option("--objects", help="Kubernetes objects instead of files (with -f).")] = False,
-    show_secrets: Annotated[bool, typer.Option("--show-secrets", help="Secret values as they are, not masked (with -f).")] = False,
-    cluster_dns: Annotated[str, typer.Option(help="IP address of the cluster's DNS (with -f).")] = offline.CLUSTER_DNS,
-    force: Annotated[bool, typer.Option("--force", help="Write into a folder that is not empty.")] = False,
+    objects: Annotated[
+        bool, typer.Option("--objects", help="Kubernetes objects instead of files (with -f).")
+    ] = False,
+    show_secrets: Annotated[
+        bool,
+        typer.Option("--show-secrets", help="Secret values as they are, not masked (with -f)."),
+    ] = False,
+    cluster_dns: Annotated[
+        str, typer.Option(help="IP address of the cluster's DNS (with -f).")
+    ] = preview.CLUSTER_DNS,
+    force: Annotated[
+        bool, typer.Option("--force", help="Write into a folder that is not empty.")
+    ] = False,
 ) -> None:
     """Render the files of every role, without a cluster.
 
@@ -78,7 +109,9 @@ def render(
     From a resource (-f): what the operator would make of it; what only a cluster knows has placeholders.
     """
     if sum((leader_dir is not None, archive is not None, bool(file))) != 1:
-        raise typer.BadParameter("say what to render, in one way: --leader-dir DIR, --archive FILE, or -f FILE")
+        raise typer.BadParameter(
+            "say what to render, in one way: --leader-dir DIR, --archive FILE, or -f FILE"
+        )
     if output is None and not objects:
         raise typer.BadParameter("--output DIR is missing")
     if (objects or show_secrets) and not file:
@@ -87,54 +120,101 @@ def render(
     with _explained():
         target = Output(output, force=force) if output else None
         if file:
-            _render_platform(file, target, objects=objects, show_secrets=show_secrets, cluster_dns=cluster_dns)
+            _render_platform(
+                file, target, objects=objects, show_secrets=show_secrets, cluster_dns=cluster_dns
+            )
         else:
             # The leader served whatever roles there were.
-            leader = _leader(leader_dir or archive or Path(), is_archive=archive is not None, complete=False)
+            leader = _leader(
+                leader_dir or archive or Path(), is_archive=archive is not None, complete=False
+            )
             waiting = comparison.ungenerated(leader)
             if waiting:
-                say(f"warning: not generated yet, so the word stands in the files: {', '.join(waiting)}")
+                say(
+                    f"warning: not generated yet, so the word stands in the files: {', '.join(waiting)}"
+                )
             if leader.unset:
                 say(f"warning: not filled in: {', '.join(leader.unset)}")
             assert target is not None  # noqa: S101 - --output was asked for above
             answers = comparison.leader_answers(leader)
             _write_roles(target, answers.files)
             if answers.refused:
-                fail("\n".join(f"role {role} was not written: {error}" for role, error in answers.refused.items()), 1)
+                fail(
+                    "\n".join(
+                        f"role {role} was not written: {error}"
+                        for role, error in answers.refused.items()
+                    ),
+                    1,
+                )
     say(f"done in {time.monotonic() - started:.2f} s")
 
 
 @plugin.command("import")
 def import_(
-    source: Annotated[Path, typer.Argument(help="A leader's folder (of any release, 2019 included), or a received archive (.tgz).")],
+    source: Annotated[
+        Path,
+        typer.Argument(
+            help="A leader's folder (of any release, 2019 included), or a received archive (.tgz)."
+        ),
+    ],
     *,
-    output: Annotated[Path, typer.Option(help="Folder to write platform.yaml, secrets.yaml, templates.yaml and report.md to.")],
-    name: Annotated[str, typer.Option(help="Name of the platform. For ever: everything is named after it.")] = DEFAULT_NAME,
-    namespace: Annotated[str | None, typer.Option(help="Namespace of the platform; kubectl's own when left out.")] = None,
+    output: Annotated[
+        Path,
+        typer.Option(
+            help="Folder to write platform.yaml, secrets.yaml, templates.yaml and report.md to."
+        ),
+    ],
+    name: Annotated[
+        str, typer.Option(help="Name of the platform. For ever: everything is named after it.")
+    ] = DEFAULT_NAME,
+    namespace: Annotated[
+        str | None, typer.Option(help="Namespace of the platform; kubectl's own when left out.")
+    ] = None,
     release: Annotated[
-        str | None, typer.Option(help="Use this built-in release whatever the templates are; theirs are left behind.")
+        str | None,
+        typer.Option(
+            help="Use this built-in release whatever the templates are; theirs are left behind."
+        ),
     ] = None,
     own_templates: Annotated[
-        bool, typer.Option("--own-templates", help="Keep the received templates, and so their bytes, though they are a built-in release's.")
+        bool,
+        typer.Option(
+            "--own-templates",
+            help="Keep the received templates, and so their bytes, though they are a built-in release's.",
+        ),
     ] = False,
-    skip_unknown: Annotated[bool, typer.Option("--skip-unknown", help="Leave out variables that no template knows.")] = False,
-    force: Annotated[bool, typer.Option("--force", help="Write into a folder that is not empty.")] = False,
+    skip_unknown: Annotated[
+        bool, typer.Option("--skip-unknown", help="Leave out variables that no template knows.")
+    ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Write into a folder that is not empty.")
+    ] = False,
 ) -> None:
     """Take over an installation: its leader's folder becomes a resource, its Secrets, and a report of what became of what."""
     if not is_platform_name(name):
-        raise typer.BadParameter("--name is made of lower-case letters, digits and '-', and begins with a letter")
+        raise typer.BadParameter(
+            "--name is made of lower-case letters, digits and '-', and begins with a letter"
+        )
     if release and own_templates:
-        raise typer.BadParameter("--release leaves the received templates behind, and --own-templates keeps them: say one of them")
+        raise typer.BadParameter(
+            "--release leaves the received templates behind, and --own-templates keeps them: say one of them"
+        )
     started = time.monotonic()
     with _explained():
         leader = _leader(source, is_archive=not source.is_dir(), complete=True)
-        imported = import_leader(leader, Options(name, namespace, release, skip_unknown, own_templates))
-        Output(output, force=force).write({each.name: (each.text.encode(), each.secret) for each in imported.files})
+        imported = import_leader(
+            leader, Options(name, namespace, release, skip_unknown, own_templates)
+        )
+        Output(output, force=force).write(
+            {each.name: (each.text.encode(), each.secret) for each in imported.files}
+        )
     for each in imported.check:
         say(f"to check: {each}")
     if imported.missing:
         say(f"missing: {', '.join(imported.missing)}")
-    say(f"wrote {', '.join(each.name for each in imported.files)} to {output} in {time.monotonic() - started:.2f} s; read report.md first")
+    say(
+        f"wrote {', '.join(each.name for each in imported.files)} to {output} in {time.monotonic() - started:.2f} s; read report.md first"
+    )
 
 
 plugin.command()(history.history)
@@ -180,22 +260,34 @@ def _texts(files: Iterable[str]) -> Iterator[tuple[str, str]]:
 # --- rendering a resource ---
 
 
-def _render_platform(files: list[str], target: Output | None, *, objects: bool, show_secrets: bool, cluster_dns: str) -> None:
-    prepared = offline.prepare(read_documents(_texts(files)), show_secrets=show_secrets, cluster_dns=cluster_dns)
+def _render_platform(
+    files: list[str], target: Output | None, *, objects: bool, show_secrets: bool, cluster_dns: str
+) -> None:
+    prepared = preview.prepare(
+        read_documents(_texts(files)), show_secrets=show_secrets, cluster_dns=cluster_dns
+    )
     warnings = list(prepared.warnings)
     if objects:
-        found = offline.all_objects(prepared.inputs)
+        found = preview.all_objects(prepared.inputs)
         warnings += found.warnings
         request = (found.certificate_request,) if found.certificate_request else ()
         everything = (*found.services, *request, *found.objects)
         if target:
-            names = {f"{item['kind'].lower()}-{item['metadata']['name']}.yaml": item for item in everything}
-            target.write({name: (manifest.dump([item]).encode(), item["kind"] == "Secret") for name, item in names.items()})
+            names = {
+                f"{item['kind'].lower()}-{item['metadata']['name']}.yaml": item
+                for item in everything
+            }
+            target.write(
+                {
+                    name: (manifest.dump([item]).encode(), item["kind"] == "Secret")
+                    for name, item in names.items()
+                }
+            )
         else:
             typer.echo(manifest.dump(everything), nl=False)
         say(f"{len(everything)} objects")
     else:
-        rendered, found_warnings = offline.rendered_files(prepared.inputs)
+        rendered, found_warnings = preview.rendered_files(prepared.inputs)
         warnings += found_warnings
         assert target is not None  # noqa: S101 - asked for before
         _write_roles(target, rendered)

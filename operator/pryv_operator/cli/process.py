@@ -10,15 +10,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from pryv_operator.cluster import health
-from pryv_operator.cluster.client import Cluster
-from pryv_operator.cluster.errors import ClusterError, NotFoundError
-from pryv_operator.cluster.kopf_watch import watch_platforms
-from pryv_operator.cluster.leadership import Leadership
-from pryv_operator.cluster.lease import Election, Lease
-from pryv_operator.cluster.queue import Key, WorkQueue
-from pryv_operator.cluster.reflector import Moved, Reflector
-from pryv_operator.cluster.resources import (
+from pryv_operator.api import labels_annotations as keys
+from pryv_operator.kube import health_endpoints
+from pryv_operator.kube.client import Cluster
+from pryv_operator.kube.errors import ClusterError, NotFoundError
+from pryv_operator.kube.kopf_handlers import watch_platforms
+from pryv_operator.kube.leadership import Leadership
+from pryv_operator.kube.lease import Election, Lease
+from pryv_operator.kube.reflector import Moved, Reflector
+from pryv_operator.kube.resources import (
     CLAIMS,
     CONFIG_MAPS,
     DEPLOYMENTS,
@@ -28,8 +28,8 @@ from pryv_operator.cluster.resources import (
     SECRETS,
     SERVICES,
     STATEFUL_SETS,
-)  # fmt: skip
-from pryv_operator.platform import keys
+)
+from pryv_operator.kube.work_queue import Key, WorkQueue
 from pryv_operator.reconcile.reconciler import RETRYABLE, Reconciler, Settings
 from pryv_operator.reconcile.references import References
 
@@ -96,7 +96,9 @@ class Process:
                 resource,
                 namespace,
                 self._moved,
-                selector=None if resource in _REFERRED else f"{keys.MANAGED_BY}={keys.FIELD_MANAGER}",
+                selector=None
+                if resource in _REFERRED
+                else f"{keys.MANAGED_BY}={keys.FIELD_MANAGER}",
                 keep_labels=_KEPT_LABELS,
             )
             for namespace in (options.namespaces or (None,))
@@ -106,14 +108,22 @@ class Process:
     async def run(self) -> bool:
         """Serve and watch until asked to end, and work as the leader; then finish the passes under way, and let another one lead."""
         options = self._options
-        async with health.serving(options.host, options.port, healthy=self._healthy, ready=self._ready) as port:
+        async with health_endpoints.serving(
+            options.host, options.port, healthy=self._healthy, ready=self._ready
+        ) as port:
             log.info("serving /healthz, /readyz and /metrics on %s:%d", options.host, port)
             self._take_signals()
             await self._until_served()
             if self._stop.is_set():
                 return True
             watch = asyncio.create_task(
-                watch_platforms(self._cluster, options.namespaces, self._changed, ready=self._watching, stop=self._kopf_stop)
+                watch_platforms(
+                    self._cluster,
+                    options.namespaces,
+                    self._changed,
+                    ready=self._watching,
+                    stop=self._kopf_stop,
+                )
             )
             tasks = [asyncio.create_task(reflector.run()) for reflector in self._reflectors]
             tasks.append(asyncio.create_task(self._resync()))
@@ -141,7 +151,9 @@ class Process:
         await self._lease.run()
         log.error("the lease is lost: ending at once")
         logging.shutdown()
-        os._exit(1)  # an orderly end would take time, and there is nothing left that this process may do
+        os._exit(
+            1
+        )  # an orderly end would take time, and there is nothing left that this process may do
 
     async def _work(self) -> None:
         """Once this process leads: passes, beginning with one for every platform, as what was heard until then was not kept."""
@@ -191,7 +203,9 @@ class Process:
         """An object moved: it is one of ours, or one that somebody refers to."""
         owner = moved.label(keys.PLATFORM)
         if owner and moved.label(keys.MANAGED_BY) == keys.FIELD_MANAGER:
-            self._ask(Key(moved.namespace, owner), _DRIFT_SECONDS if moved.gone else _PROGRESS_SECONDS)
+            self._ask(
+                Key(moved.namespace, owner), _DRIFT_SECONDS if moved.gone else _PROGRESS_SECONDS
+            )
         if moved.resource in _REFERRED:
             for key in self._references.platforms(moved.namespace, moved.resource.kind, moved.name):
                 self._ask(key, self._options.gather_seconds)
@@ -227,7 +241,9 @@ class Process:
                 return
             except NotFoundError:
                 if not waiting:
-                    log.warning("the API server does not know PryvPlatform: install its CRD; waiting for it")
+                    log.warning(
+                        "the API server does not know PryvPlatform: install its CRD; waiting for it"
+                    )
             except ClusterError as error:
                 log.warning("the API server cannot be asked: %s", error)
             waiting = True
@@ -242,10 +258,16 @@ class Process:
 
     def _healthy(self) -> str | None:
         overdue = self._queue.overdue()
-        return f"a platform has waited {overdue:.0f} s for its pass" if overdue > _STUCK_SECONDS else None
+        return (
+            f"a platform has waited {overdue:.0f} s for its pass"
+            if overdue > _STUCK_SECONDS
+            else None
+        )
 
     def _ready(self) -> str | None:
-        missing: Iterable[str] = sorted({each.plural for each in self._reflectors if not each.synced.is_set()})
+        missing: Iterable[str] = sorted(
+            {each.plural for each in self._reflectors if not each.synced.is_set()}
+        )
         if not self._watching.is_set():
             missing = [*missing, keys.PLURAL]
         return f"not synced yet: {', '.join(missing)}" if missing else None

@@ -54,4 +54,8 @@ class ComposeFile:
 
     def peers(self, service: Service) -> tuple[Service, ...]:
         """The other services that share a network with this one."""
-        return tuple(other for other in self.services if other != service and set(other.networks) & set(service.networks))
+        return tuple(
+            other
+            for other in self.services
+            if other != service and set(other.networks) & set(service.networks)
+        )

@@ -12,7 +12,10 @@ from pryv_operator.compose.model import ComposeFile, Mount, Port, Protocol, Serv
 
 #: The role's folder, in the spellings of all releases; what is mounted from there is rendered, state or logs.
 _ROLE_FOLDER: Final = re.compile(r"^(\$\{PRYV_CONF_ROOT\}/pryv/|\$PRYV_CONF_ROOT/pryv/|\./)")
-_PORT: Final = re.compile(r"(?:(?P<address>[^:/]+):)?(?P<host>\d{1,5}):(?P<container>\d{1,5})(?:/(?P<protocol>tcp|udp))?", re.ASCII)
+_PORT: Final = re.compile(
+    r"(?:(?P<address>[^:/]+):)?(?P<host>\d{1,5}):(?P<container>\d{1,5})(?:/(?P<protocol>tcp|udp))?",
+    re.ASCII,
+)
 _NAME: Final = re.compile(r"[a-z][a-z0-9_.-]{0,62}")
 _VARIABLE: Final = re.compile(r"\$(?:\$|\{?(?P<name>[A-Za-z_][A-Za-z0-9_]*)\}?)")
 
@@ -41,7 +44,9 @@ class _Loader(yaml.CBaseLoader if hasattr(yaml, "CBaseLoader") else yaml.BaseLoa
         for key, _ in node.value:
             if isinstance(key, yaml.ScalarNode):
                 if key.value in seen:
-                    raise ComposeError(f"line {key.start_mark.line + 1}: the key {key.value!r} stands twice")
+                    raise ComposeError(
+                        f"line {key.start_mark.line + 1}: the key {key.value!r} stands twice"
+                    )
                 seen.add(key.value)
         mapping: dict[Hashable, Any] = super().construct_mapping(node, deep=deep)
         return mapping
@@ -63,12 +68,20 @@ def parse(text: str) -> ComposeFile:
         where = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
         raise ComposeError(f"it is no valid YAML{where}") from None
     except UnicodeEncodeError:
-        raise ComposeError("it is no valid YAML: it holds a character that is not allowed there") from None
-    if not isinstance(document, dict) or not isinstance(document.get("services"), dict) or not document["services"]:
+        raise ComposeError(
+            "it is no valid YAML: it holds a character that is not allowed there"
+        ) from None
+    if (
+        not isinstance(document, dict)
+        or not isinstance(document.get("services"), dict)
+        or not document["services"]
+    ):
         raise ComposeError("it has no map of services")
     if len(document["services"]) > SERVICE_LIMIT:
         raise ComposeError(f"it has more than {SERVICE_LIMIT} services")
-    unknown = [f"the key {key!r}" for key in document if key not in ("version", "services", "networks")]
+    unknown = [
+        f"the key {key!r}" for key in document if key not in ("version", "services", "networks")
+    ]
     services = tuple(_service(name, body, unknown) for name, body in document["services"].items())
     return ComposeFile(services, tuple(unknown))
 
@@ -77,7 +90,9 @@ def _refuse_deep(text: str) -> None:
     """The fast loader builds nested values on the machine's stack, and a text that is deep enough ends the process."""
     depth = 0
     for event in yaml.parse(text, Loader=_Loader):
-        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(
+            event, yaml.CollectionEndEvent
+        )
         if depth > _MAX_DEPTH:
             raise ComposeError(f"it is nested deeper than {_MAX_DEPTH} levels")
 
@@ -90,7 +105,17 @@ def _service(name: str, body: object, unknown: list[str]) -> Service:
     image = body.get("image")
     if not isinstance(image, str) or not image or re.search(r"\s", image):
         raise ComposeError(f"service {name} has no image")
-    known = ("image", "container_name", "networks", "volumes", "restart", "links", "ports", "environment", "command")
+    known = (
+        "image",
+        "container_name",
+        "networks",
+        "volumes",
+        "restart",
+        "links",
+        "ports",
+        "environment",
+        "command",
+    )
     unknown.extend(f"the key {key!r} of service {name}" for key in body if key not in known)
     command = body.get("command")
     if command is not None and not isinstance(command, str):
@@ -119,7 +144,9 @@ def _strings(service: str, body: Mapping[str, Any], key: str) -> list[str]:
 def _port(service: str, text: str) -> Port:
     match = _PORT.fullmatch(text)
     if not match or not all(0 < int(match[side]) < 65536 for side in ("host", "container")):
-        raise ComposeError(f"service {service}: a port is written [ADDRESS:]HOST:CONTAINER[/udp], with numbers from 1 to 65535")
+        raise ComposeError(
+            f"service {service}: a port is written [ADDRESS:]HOST:CONTAINER[/udp], with numbers from 1 to 65535"
+        )
     protocol: Protocol = "udp" if match["protocol"] == "udp" else "tcp"
     return Port(int(match["host"]), int(match["container"]), protocol)
 
@@ -128,10 +155,19 @@ def _mount(service: str, text: str) -> Mount:
     relative = _ROLE_FOLDER.sub("", text)
     source, _, rest = relative.partition(":")
     target, _, options = rest.partition(":")
-    if not source or not target.startswith("/") or options not in ("", "ro", "rw") or ".." in source.split("/"):
-        raise ComposeError(f"service {service}: a volume is written SOURCE:TARGET[:ro], below the role's folder")
+    if (
+        not source
+        or not target.startswith("/")
+        or options not in ("", "ro", "rw")
+        or ".." in source.split("/")
+    ):
+        raise ComposeError(
+            f"service {service}: a volume is written SOURCE:TARGET[:ro], below the role's folder"
+        )
     if relative == text and not source.startswith("/"):
-        raise ComposeError(f"service {service}: the volume {source!r} is neither below the role's folder nor a path of the machine")
+        raise ComposeError(
+            f"service {service}: the volume {source!r} is neither below the role's folder nor a path of the machine"
+        )
     return Mount(source.rstrip("/"), target.rstrip("/") or "/", options == "ro")
 
 
@@ -142,10 +178,19 @@ def _environment(service: str, body: object) -> tuple[tuple[str, str], ...]:
         pairs = [(str(key), value) for key, value in body.items()]
     elif isinstance(body, list) and all(isinstance(entry, str) for entry in body):
         # A name alone asks for the machine's variable of that name.
-        pairs = [(key, value if given else f"${key}") for key, given, value in (entry.partition("=") for entry in body)]
+        pairs = [
+            (key, value if given else f"${key}")
+            for key, given, value in (entry.partition("=") for entry in body)
+        ]
     else:
-        raise ComposeError(f"service {service}: environment is neither a map nor a list of NAME=VALUE")
-    return tuple((key, _interpolate(service, "environment", value)) for key, value in pairs if key != _HOSTNAME)
+        raise ComposeError(
+            f"service {service}: environment is neither a map nor a list of NAME=VALUE"
+        )
+    return tuple(
+        (key, _interpolate(service, "environment", value))
+        for key, value in pairs
+        if key != _HOSTNAME
+    )
 
 
 def _interpolate(service: str, key: str, value: str) -> str:
@@ -153,7 +198,9 @@ def _interpolate(service: str, key: str, value: str) -> str:
 
     def replace(match: re.Match[str]) -> str:
         if match["name"]:
-            raise ComposeError(f"service {service}: {key} uses ${match['name']}, a variable of the machine that a pod does not have")
+            raise ComposeError(
+                f"service {service}: {key} uses ${match['name']}, a variable of the machine that a pod does not have"
+            )
         return "$"
 
     return _VARIABLE.sub(replace, value)

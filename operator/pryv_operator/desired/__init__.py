@@ -1,1 +1,1 @@
-"""The one pure function: everything known about a platform in, all its objects and what to say about it out."""
+"""Inputs become the desired state: the one pure function, with its checks and warnings."""

@@ -4,30 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from ipaddress import IPv4Network
-from itertools import chain
 
-from pryv_operator.bundle.bundle import Bundle
-from pryv_operator.platform.problems import Problem
-from pryv_operator.workload.claims import ClaimThere
-from pryv_operator.workload.model import Platform
-
-
-@dataclass(frozen=True)
-class Address:
-    """What is known of a Service: its cluster IP, and what its load balancer was given."""
-
-    cluster_ip: str | None = None
-    load_balancer_ip: str | None = None
-    load_balancer_host: str | None = None
-
-
-@dataclass(frozen=True)
-class Certificate:
-    """The certificate of DOMAIN and *.DOMAIN with its chain, and its key (PEM)."""
-
-    chain: str
-    key: str = field(repr=False)
+from pryv_operator.api.findings import Problem
+from pryv_operator.api.platform import Platform
+from pryv_operator.objects.pvcs import ClaimThere
+from pryv_operator.pki.certificate import Certificate
+from pryv_operator.templates.bundle import Bundle
+from pryv_operator.values.addresses import Address
 
 
 @dataclass(frozen=True)
@@ -68,16 +51,3 @@ class Inputs:
     def certificate_of(self, role: str) -> Certificate | Problem | None:
         """The certificate that a role's reverse proxies serve, or what they wait for."""
         return self.role_certificates.get(role, self.certificate or self.certificate_problem)
-
-
-#: Stand in where an address is not known yet, and in offline rendering (RFC 5737's documentation network).
-PLACEHOLDER_NETWORK = "192.0.2."
-#: Where one network is not enough: its two sisters, and RFC 2544's network for benchmarks.
-_MORE_PLACEHOLDERS = ("198.51.100.0/24", "203.0.113.0/24", "198.18.0.0/15")
-
-
-def placeholder_addresses(services: list[str]) -> dict[str, Address]:
-    """A distinct documentation address for each Service, by its place in the sorted list."""
-    first = (f"{PLACEHOLDER_NETWORK}{number}" for number in range(1, 251))
-    more = (str(host) for network in _MORE_PLACEHOLDERS for host in IPv4Network(network).hosts())
-    return {name: Address(ip) for name, ip in zip(sorted(services), chain(first, more), strict=False)}

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from pryv_operator.platform import keys, names
-from pryv_operator.platform.problems import Problem
-from pryv_operator.workload.model import Part
+from pryv_operator.api import labels_annotations as keys
+from pryv_operator.api import names
+from pryv_operator.api.findings import Problem
+from pryv_operator.objects.model import Part
 
 EVERYTHING = "all"
 
 
-def restarted(parts: Iterable[Part], asked: str, last: Mapping[str, str]) -> tuple[tuple[Part, ...], tuple[Problem, ...]]:
+def restarted(
+    parts: Iterable[Part], asked: str, last: Mapping[str, str]
+) -> tuple[tuple[Part, ...], tuple[Problem, ...]]:
     """The parts, each with the restart its pods are made for, and what is to be said about targets that are not there.
 
     ``asked``: ``TARGET[,TARGET…][@ANYTHING]``, a target being ``all``, a role, an instance, a component or ``instance/component``.
@@ -22,7 +25,10 @@ def restarted(parts: Iterable[Part], asked: str, last: Mapping[str, str]) -> tup
     targets = {target.strip() for target in asked.partition("@")[0].split(",") if target.strip()}
     known = {EVERYTHING} | {name for part in listed for name in _targets(part)}
     warnings = tuple(
-        Problem("UnknownRestartTarget", f"the annotation {keys.RESTART} names {target[:100]}, which is no role, instance or component here")
+        Problem(
+            "UnknownRestartTarget",
+            f"the annotation {keys.RESTART} names {target[:100]}, which is no role, instance or component here",
+        )
         for target in sorted(targets - known)
     )
     token = asked.strip()
@@ -37,4 +43,10 @@ def restarted(parts: Iterable[Part], asked: str, last: Mapping[str, str]) -> tup
 def _targets(part: Part) -> set[str]:
     """What a part may be called; an instance and a role before the component of the same name (core)."""
     component = names.slug(part.service.name)
-    return {part.instance.role, part.instance.name, component, part.service.name, f"{part.instance.name}/{component}"}
+    return {
+        part.instance.role,
+        part.instance.name,
+        component,
+        part.service.name,
+        f"{part.instance.name}/{component}",
+    }

@@ -8,27 +8,32 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Final
 
-from pryv_operator.bundle.builtin import RELEASES, load_release
-from pryv_operator.bundle.bundle import Bundle
+from pryv_operator.api import names
+from pryv_operator.api.findings import Problem
+from pryv_operator.api.instances import Instance, instances
+from pryv_operator.api.kubernetes import Object
+from pryv_operator.api.platform import Platform
+from pryv_operator.api.spec import PryvPlatformSpec
+from pryv_operator.api.spec import Service as PublishedBy
 from pryv_operator.compose.model import ComposeFile, Service
 from pryv_operator.compose.parse import ComposeError, parse
-from pryv_operator.desired import computed, restarts, shared, tls
-from pryv_operator.desired.inputs import Address, Certificate, Inputs
-from pryv_operator.desired.usage import Usage
-from pryv_operator.platform import names
-from pryv_operator.platform.layout import Instance, instances
-from pryv_operator.platform.problems import Problem
-from pryv_operator.platform.spec import PryvPlatformSpec
-from pryv_operator.platform.spec import Service as PublishedBy
-from pryv_operator.render.render import IN_A_PASS, RenderedFile, render
-from pryv_operator.render.values import RenderError, Value
-from pryv_operator.render.variables import Vocabulary, resolve
-from pryv_operator.workload import claims, hosts, pods, profiles
-from pryv_operator.workload.content import Addressing, Content, ContentTooLargeError, content
-from pryv_operator.workload.controllers import controller
-from pryv_operator.workload.model import File, FileMount, Object, Part, Platform
-from pryv_operator.workload.network import network_policy
-from pryv_operator.workload.services import REDIS, inner_service, outside_services, slave_service
+from pryv_operator.desired import restarts, shared_secrets, tls
+from pryv_operator.desired.inputs import Inputs
+from pryv_operator.leader.taint import RenderError, Value
+from pryv_operator.objects import host_aliases, pods, profiles, pvcs
+from pryv_operator.objects.configuration import Addressing, Content, ContentTooLargeError, content
+from pryv_operator.objects.controllers import controller
+from pryv_operator.objects.model import File, FileMount, Part
+from pryv_operator.objects.network_policies import network_policy
+from pryv_operator.objects.services import REDIS, inner_service, outside_services, slave_service
+from pryv_operator.pki.certificate import Certificate
+from pryv_operator.rendering.files import IN_A_PASS, RenderedFile, render
+from pryv_operator.templates.builtin import RELEASES, load_release
+from pryv_operator.templates.bundle import Bundle
+from pryv_operator.values import computed
+from pryv_operator.values.addresses import Address
+from pryv_operator.values.resolve import Vocabulary, resolve
+from pryv_operator.values.usage import Usage
 
 COMPOSE_FILE: Final = "pryv.yml"
 _AUTHORITY: Final = FileMount("authority", "/etc/pryv/authority")
@@ -90,7 +95,9 @@ def generated_names(platform: Platform, bundle: Bundle) -> tuple[str, ...]:
     sources = platform.spec.secrets
     requested = [name for name, source in sources.items() if source.generate is not None]
     provided = [name for name, source in sources.items() if source.secret_key_ref is not None]
-    return vocabulary.generated([*requested, *vocabulary.asked_for(platform.spec.variables)], provided)
+    return vocabulary.generated(
+        [*requested, *vocabulary.asked_for(platform.spec.variables)], provided
+    )
 
 
 def built_in(platform: Platform) -> Bundle:
@@ -105,7 +112,14 @@ def desired(inputs: Inputs) -> Desired:
     bundle = inputs.bundle
     placed = computed.placed(instances(spec), spec.variables, bundle.variables)
     layout = placed.instances
-    facts = computed.compute(platform.name, spec.domain, layout, inputs.addresses, cluster_dns=inputs.cluster_dns, given=placed.given)
+    facts = computed.compute(
+        platform.name,
+        spec.domain,
+        layout,
+        inputs.addresses,
+        cluster_dns=inputs.cluster_dns,
+        given=placed.given,
+    )
     given = computed.with_providers(placed.given, facts.variables, received=not bundle.jinja)
     resolved = resolve(
         Vocabulary(bundle.variables),
@@ -115,14 +129,22 @@ def desired(inputs: Inputs) -> Desired:
         is_used=Usage(bundle, {instance.role for instance in layout}, given.variables).uses,
     )
     warnings = (*inputs.warnings, *facts.warnings, *given.warnings, *resolved.warnings)
-    problems = (*inputs.problems, *placed.problems, *facts.problems, *resolved.problems, *_another_domain(spec))
+    problems = (
+        *inputs.problems,
+        *placed.problems,
+        *facts.problems,
+        *resolved.problems,
+        *_another_domain(spec),
+    )
     problems += _missing_roles(bundle, layout)
     if problems:
         return Desired(bundle.version, problems=problems, warnings=warnings)
 
     try:
         _check_components(layout)
-        parts, restart_warnings = restarts.restarted(_parts(inputs, bundle, layout, resolved.values), inputs.restart, inputs.restarts)
+        parts, restart_warnings = restarts.restarted(
+            _parts(inputs, bundle, layout, resolved.values), inputs.restart, inputs.restarts
+        )
         _check_claims(parts)
         warnings = (*warnings, *restart_warnings)
         return _assemble(inputs, bundle, layout, parts, facts, warnings)
@@ -139,7 +161,12 @@ def _another_domain(spec: PryvPlatformSpec) -> tuple[Problem, ...]:
     """DOMAIN is in names, certificates and files alike: it cannot be one thing here and another there."""
     if spec.variables.get("DOMAIN", spec.domain) == spec.domain and "DOMAIN" not in spec.secrets:
         return ()
-    return (Problem("InvalidVariable", f"DOMAIN is spec.domain ({spec.domain}): leave it out of variables and secrets"),)
+    return (
+        Problem(
+            "InvalidVariable",
+            f"DOMAIN is spec.domain ({spec.domain}): leave it out of variables and secrets",
+        ),
+    )
 
 
 def _missing_roles(bundle: Bundle, layout: tuple[Instance, ...]) -> tuple[Problem, ...]:
@@ -152,7 +179,12 @@ def _missing_roles(bundle: Bundle, layout: tuple[Instance, ...]) -> tuple[Proble
     elif names.SINGLE_NODE in missing:
         hint = "; they are of a cluster: leave roles.singlenode out"
     there = ", ".join(sorted(bundle.roles)) or "none at all"
-    return (Problem("MissingRole", f"the templates have no role {', '.join(missing)} (there is {there}){hint}"),)
+    return (
+        Problem(
+            "MissingRole",
+            f"the templates have no role {', '.join(missing)} (there is {there}){hint}",
+        ),
+    )
 
 
 class _SpecError(ValueError):
@@ -194,8 +226,8 @@ def _assemble(
         return replace(base, waiting=waiting)
 
     addressing = Addressing(inputs.hash_key, inputs.owned_secrets)
-    shared_claims = claims.shared_claims(parts)
-    shared_secrets = shared.shared_secrets(parts, inputs.secrets, inputs.hash_key)
+    shared_claims = pvcs.shared_claims(parts)
+    shared = shared_secrets.shared_secrets(parts, inputs.secrets, inputs.hash_key)
     held: dict[str, Problem] = {}
     configs: dict[tuple[str, str], Object] = {}
     workloads: list[Object] = []
@@ -204,16 +236,26 @@ def _assemble(
         if part.profile.proxy and isinstance(certificate, Problem):
             held[part.name] = certificate
             continue
-        built: Content = content(platform, part.instance.role, part.service.name, part.files, addressing)
+        built: Content = content(
+            platform, part.instance.role, part.service.name, part.files, addressing
+        )
         configs |= {(item["kind"], item["metadata"]["name"]): item for item in built.objects}
-        workloads.append(shared.annotated(controller(part, built, shared_claims), shared_secrets.get(part.name)))
-    policies = () if platform.spec.network_policy is False else tuple(network_policy(part, parts) for part in parts)
-    kept_data, claim_warnings = claims.claim_objects(parts, inputs.claims)
+        workloads.append(
+            shared_secrets.annotated(controller(part, built, shared_claims), shared.get(part.name))
+        )
+    policies = (
+        ()
+        if platform.spec.network_policy is False
+        else tuple(network_policy(part, parts) for part in parts)
+    )
+    kept_data, claim_warnings = pvcs.claim_objects(parts, inputs.claims)
     objects = (*kept_data, *(configs[name] for name in sorted(configs)), *policies, *workloads)
     return replace(base, objects=objects, held=held, warnings=(*base.warnings, *claim_warnings))
 
 
-def _services(platform: Platform, layout: tuple[Instance, ...], parts: tuple[Part, ...]) -> tuple[Object, ...]:
+def _services(
+    platform: Platform, layout: tuple[Instance, ...], parts: tuple[Part, ...]
+) -> tuple[Object, ...]:
     found: list[Object] = []
     for instance in layout:
         mine = [part for part in parts if part.instance == instance]
@@ -223,9 +265,13 @@ def _services(platform: Platform, layout: tuple[Instance, ...], parts: tuple[Par
     return tuple(found)
 
 
-def _without_address(services: Iterable[Object], addresses: Mapping[str, Address]) -> tuple[Problem, ...]:
+def _without_address(
+    services: Iterable[Object], addresses: Mapping[str, Address]
+) -> tuple[Problem, ...]:
     missing = sorted(
-        service["metadata"]["name"] for service in services if not addresses.get(service["metadata"]["name"], Address()).cluster_ip
+        service["metadata"]["name"]
+        for service in services
+        if not addresses.get(service["metadata"]["name"], Address()).cluster_ip
     )
     if not missing:
         return ()
@@ -248,20 +294,34 @@ def _plan(instance: Instance, parts: tuple[Part, ...], facts: computed.Computed)
     return InstancePlan(instance.name, instance.role, facts.addresses.get(instance.name), workloads)
 
 
-def _parts(inputs: Inputs, bundle: Bundle, layout: tuple[Instance, ...], values: Mapping[str, Value]) -> tuple[Part, ...]:
+def _parts(
+    inputs: Inputs, bundle: Bundle, layout: tuple[Instance, ...], values: Mapping[str, Value]
+) -> tuple[Part, ...]:
     """Every component of every instance, with the files it mounts."""
     roles = tuple(dict.fromkeys(instance.role for instance in layout))
     rendered = render(bundle, values, roles, limits=IN_A_PASS)
-    files_of = {role: tuple(File(file.path, file.content.decode(), file.secret) for file in rendered[role]) for role in roles}
+    files_of = {
+        role: tuple(File(file.path, file.content.decode(), file.secret) for file in rendered[role])
+        for role in roles
+    }
     composes = {role: _compose(bundle, role, rendered[role], values) for role in roles}
-    cluster_ips = {name: address.cluster_ip for name, address in inputs.addresses.items() if address.cluster_ip}
+    cluster_ips = {
+        name: address.cluster_ip for name, address in inputs.addresses.items() if address.cluster_ip
+    }
     parts: list[Part] = []
     for instance in layout:
         compose, secret_environment = composes[instance.role]
         files = files_of[instance.role]
         for service in compose.services:
-            part = _part(inputs.platform, instance, compose, service, files, secret_environment.get(service.name, frozenset()))
-            aliases = hosts.aliases(
+            part = _part(
+                inputs.platform,
+                instance,
+                compose,
+                service,
+                files,
+                secret_environment.get(service.name, frozenset()),
+            )
+            aliases = host_aliases.aliases(
                 platform=inputs.platform.name,
                 domain=inputs.platform.spec.domain,
                 instance=instance,
@@ -272,7 +332,9 @@ def _parts(inputs: Inputs, bundle: Bundle, layout: tuple[Instance, ...], values:
                 cluster_ips=cluster_ips,
                 nowhere=inputs.unresolved & _public_upstreams(part),
             )
-            parts.append(_trusting(_resolving(_certified(part, inputs), aliases), inputs.authorities))
+            parts.append(
+                _trusting(_resolving(_certified(part, inputs), aliases), inputs.authorities)
+            )
     return tuple(parts)
 
 
@@ -282,14 +344,26 @@ def _compose(
     """A role's compose file, and for each service the environment variables that hold a secret."""
     found = {file.path: file for file in files}.get(COMPOSE_FILE)
     if found is None:
-        raise _SpecError("MissingComposeFile", f"role {role} has no {COMPOSE_FILE}: nothing says which services it runs")
+        raise _SpecError(
+            "MissingComposeFile",
+            f"role {role} has no {COMPOSE_FILE}: nothing says which services it runs",
+        )
     if not found.secret:
         return _parsed(role, found), {}
-    masked_values = {name: Value(_MASK, secret=True) if value.secret else value for name, value in values.items()}
-    alone = {path: content for path, content in bundle.roles[role].items() if path.removesuffix(".j2") == COMPOSE_FILE}
+    masked_values = {
+        name: Value(_MASK, secret=True) if value.secret else value for name, value in values.items()
+    }
+    alone = {
+        path: content
+        for path, content in bundle.roles[role].items()
+        if path.removesuffix(".j2") == COMPOSE_FILE
+    }
     rendered = render(replace(bundle, roles={role: alone}), masked_values, limits=IN_A_PASS)[role]
     masked = _parsed(role, {file.path: file for file in rendered}[COMPOSE_FILE])
-    secret = {service.name: frozenset(name for name, value in service.environment if _MASK in value) for service in masked.services}
+    secret = {
+        service.name: frozenset(name for name, value in service.environment if _MASK in value)
+        for service in masked.services
+    }
     if _MASK in json.dumps(asdict(_without(masked, secret)), ensure_ascii=False):
         raise _SpecError(
             "SecretInComposeFile",
@@ -304,8 +378,13 @@ def _compose(
             "InvalidComposeFile",
             f"{role}/{COMPOSE_FILE}: a secret that is put in breaks it (often a quote, a line break or a dollar sign)",
         )
-    if bundle.secret:  # what a container is started with has to be readable; its environment has not
-        secret = {service.name: frozenset(name for name, _ in service.environment) for service in compose.services}
+    if (
+        bundle.secret
+    ):  # what a container is started with has to be readable; its environment has not
+        secret = {
+            service.name: frozenset(name for name, _ in service.environment)
+            for service in compose.services
+        }
     return compose, secret
 
 
@@ -316,7 +395,12 @@ def _without(compose: ComposeFile, secret: Mapping[str, frozenset[str]]) -> Comp
         hidden = secret.get(service.name, frozenset())
         return tuple((name, "" if name in hidden else value) for name, value in service.environment)
 
-    return replace(compose, services=tuple(replace(service, environment=visible(service)) for service in compose.services))
+    return replace(
+        compose,
+        services=tuple(
+            replace(service, environment=visible(service)) for service in compose.services
+        ),
+    )
 
 
 def _parsed(role: str, file: RenderedFile) -> ComposeFile:
@@ -338,14 +422,33 @@ def _part(
     overrides = instance.component(service.name)
     _check_affinity(f"spec.roles.{instance.role}.components.{service.name}", overrides.affinity)
     if overrides.replicas not in (None, 1) and not profile.scalable:
-        how = "add core instances to scale core" if service.name == "core" else "it keeps state of its own"
-        raise _SpecError("NotScalable", f"{instance.role}/{service.name} runs once: leave replicas out; {how}")
-    mine = [file for file in files if any(file.path.startswith(mount.source + "/") for mount in service.mounts if not mount.of_machine)]
+        how = (
+            "add core instances to scale core"
+            if service.name == "core"
+            else "it keeps state of its own"
+        )
+        raise _SpecError(
+            "NotScalable", f"{instance.role}/{service.name} runs once: leave replicas out; {how}"
+        )
+    mine = [
+        file
+        for file in files
+        if any(
+            file.path.startswith(mount.source + "/")
+            for mount in service.mounts
+            if not mount.of_machine
+        )
+    ]
     folders = [
-        FileMount(mount.source, mount.target) for mount in service.mounts if any(file.path.startswith(mount.source + "/") for file in mine)
+        FileMount(mount.source, mount.target)
+        for mount in service.mounts
+        if any(file.path.startswith(mount.source + "/") for file in mine)
     ]
     environment = dict(service.environment)
-    mine += [File(pods.environment_path(name), environment[name], secret=True) for name in sorted(secret_environment)]
+    mine += [
+        File(pods.environment_path(name), environment[name], secret=True)
+        for name in sorted(secret_environment)
+    ]
     return Part(
         platform=platform,
         instance=instance,
@@ -364,7 +467,11 @@ def _part(
 def _check_affinity(where: str, affinity: Mapping[str, object] | None) -> None:
     """What is added to has to have the form of a pod's; the rest is judged by the API server."""
     pods_affinity = (affinity or {}).get("podAffinity") or {}
-    terms = pods_affinity.get("requiredDuringSchedulingIgnoredDuringExecution") or [] if isinstance(pods_affinity, Mapping) else None
+    terms = (
+        pods_affinity.get("requiredDuringSchedulingIgnoredDuringExecution") or []
+        if isinstance(pods_affinity, Mapping)
+        else None
+    )
     if not isinstance(terms, list):
         raise _SpecError("InvalidAffinity", f"{where}.affinity.podAffinity is none as a pod has it")
 
@@ -377,7 +484,8 @@ def _check_components(layout: Iterable[Instance]) -> None:
             other = seen.setdefault(names.slug(name), name)
             if other != name:
                 raise _SpecError(
-                    "DuplicateComponent", f"spec.roles.{instance.role}.components: {other} and {name} are one: keep one of them"
+                    "DuplicateComponent",
+                    f"spec.roles.{instance.role}.components: {other} and {name} are one: keep one of them",
                 )
 
 
@@ -387,7 +495,10 @@ def _check_names(parts: Iterable[Part], services: Iterable[Object]) -> None:
     for part in parts:
         where, plain = f"{part.instance.role}/{COMPOSE_FILE}", names.slug(part.service.name)
         if not re.fullmatch(r"[a-z]([-a-z0-9]*[a-z0-9])?", plain):
-            raise _SpecError("InvalidComposeFile", f"{where}: the service {part.service.name} must end with a letter or digit")
+            raise _SpecError(
+                "InvalidComposeFile",
+                f"{where}: the service {part.service.name} must end with a letter or digit",
+            )
         if len(part.name) > names.MAX_WORKLOAD_NAME:
             raise _SpecError(
                 "InvalidComposeFile",
@@ -406,7 +517,8 @@ def _check_names(parts: Iterable[Part], services: Iterable[Object]) -> None:
         name = service["metadata"]["name"]
         if name in taken:
             raise _SpecError(
-                "InvalidComposeFile", f"{COMPOSE_FILE}: a service has a name that the platform uses itself (Service {name}): rename it"
+                "InvalidComposeFile",
+                f"{COMPOSE_FILE}: a service has a name that the platform uses itself (Service {name}): rename it",
             )
         taken.add(name)
 
@@ -415,7 +527,7 @@ def _check_claims(parts: Iterable[Part]) -> None:
     """A claim that the user brings holds the data of one component of one instance."""
     owners: dict[str, tuple[str, str]] = {}
     for part in parts:
-        for claim in claims.claims_of(part):
+        for claim in pvcs.claims_of(part):
             owner = (part.instance.name, claim.owner)
             if claim.existing and owners.setdefault(claim.name, owner) != owner:
                 raise _SpecError(
@@ -428,7 +540,12 @@ def _check_claims(parts: Iterable[Part]) -> None:
 def _upstream_ports(service: str, files: Iterable[File]) -> tuple[int, ...]:
     """Every port under which rendered files name a service, listening or not: an unlisted port of a cluster IP hangs."""
     pattern = re.compile(rf"(?<![\w.-]){re.escape(service)}:(\d{{2,5}})\b")
-    found = {int(port) for file in files if file.path != COMPOSE_FILE for port in pattern.findall(file.text)}
+    found = {
+        int(port)
+        for file in files
+        if file.path != COMPOSE_FILE
+        for port in pattern.findall(file.text)
+    }
     return tuple(sorted(port for port in found if port < 65536))
 
 
@@ -452,10 +569,10 @@ def _certified(part: Part, inputs: Inputs) -> Part:
     return replace(part, files=(*part.files, *files), file_mounts=mounts)
 
 
-def _resolving(part: Part, aliases: hosts.Aliases) -> Part:
-    if not hosts.needs_hosts_file(aliases):
+def _resolving(part: Part, aliases: host_aliases.Aliases) -> Part:
+    if not host_aliases.needs_hosts_file(aliases):
         return replace(part, host_aliases=aliases)
-    file = File(f"{_HOSTS.folder}/{_HOSTS.file}", hosts.hosts_file(aliases), secret=False)
+    file = File(f"{_HOSTS.folder}/{_HOSTS.file}", host_aliases.hosts_file(aliases), secret=False)
     return replace(part, files=(*part.files, file), file_mounts=(*part.file_mounts, _HOSTS))
 
 
@@ -472,23 +589,44 @@ def _trusting(part: Part, authorities: str) -> Part:
     )
 
 
-def _unused_variables(platform: Platform, bundle: Bundle, layout: tuple[Instance, ...]) -> tuple[Problem, ...]:
+def _unused_variables(
+    platform: Platform, bundle: Bundle, layout: tuple[Instance, ...]
+) -> tuple[Problem, ...]:
     """What is said about a variable that no template of the wanted roles names, nor the value of another one."""
     names_of = Vocabulary(bundle.variables)
     roles = {instance.role for instance in layout}
-    texts = [*(content for role in roles for content in bundle.roles[role].values()), *bundle.shared.values()]
-    values = repr([variable.default for variable in bundle.variables.values()]) + repr(platform.spec.variables.values())
+    texts = [
+        *(content for role in roles for content in bundle.roles[role].values()),
+        *bundle.shared.values(),
+    ]
+    values = repr([variable.default for variable in bundle.variables.values()]) + repr(
+        platform.spec.variables.values()
+    )
     found: list[Problem] = []
-    for field_name, given in (("variables", platform.spec.variables), ("secrets", platform.spec.secrets)):
+    for field_name, given in (
+        ("variables", platform.spec.variables),
+        ("secrets", platform.spec.secrets),
+    ):
         for name in sorted(given):
             place = names_of.place(name)
             wanted = place.variable.encode(errors="replace")
-            if names_of.knows(place) and place.variable not in values and not any(wanted in text for text in texts):
-                found.append(Problem("UnusedVariable", f"{field_name}.{name}: no template of this platform uses it, so it has no effect"))
+            if (
+                names_of.knows(place)
+                and place.variable not in values
+                and not any(wanted in text for text in texts)
+            ):
+                found.append(
+                    Problem(
+                        "UnusedVariable",
+                        f"{field_name}.{name}: no template of this platform uses it, so it has no effect",
+                    )
+                )
     return tuple(found)
 
 
-def _unused_fields(platform: Platform, parts: tuple[Part, ...], layout: tuple[Instance, ...]) -> tuple[Problem, ...]:
+def _unused_fields(
+    platform: Platform, parts: tuple[Part, ...], layout: tuple[Instance, ...]
+) -> tuple[Problem, ...]:
     """Fields of the spec that the templates give no meaning."""
     templates = platform.spec.templates
     found: list[str] = []
@@ -496,22 +634,34 @@ def _unused_fields(platform: Platform, parts: tuple[Part, ...], layout: tuple[In
         found.append("spec.release: templates take its place")
     wanted = {instance.role for instance in layout}
     given = {source.role for source in (templates.files if templates else None) or ()}
-    found += [f"spec.templates.files: nobody wants the role {role}" for role in sorted(given - wanted)]
+    found += [
+        f"spec.templates.files: nobody wants the role {role}" for role in sorted(given - wanted)
+    ]
     for instance in layout:
         mine = [part for part in parts if part.instance == instance]
         if instance.tls_secret and not any(part.profile.proxy for part in mine):
             found.append(f"spec.roles.{instance.role}.tls: the role has no reverse proxy")
         if instance.service != PublishedBy() and not any(part.service.ports for part in mine):
             found.append(f"spec.roles.{instance.role}.service: the role publishes no port")
-    return tuple(Problem("UnusedOverride", f"{each}, so it has no effect") for each in dict.fromkeys(found))
+    return tuple(
+        Problem("UnusedOverride", f"{each}, so it has no effect") for each in dict.fromkeys(found)
+    )
 
 
 def _public_upstreams(part: Part) -> frozenset[str]:
-    return hosts.public_upstreams(file.text for file in part.files) if part.profile.proxy else frozenset()
+    return (
+        host_aliases.public_upstreams(file.text for file in part.files)
+        if part.profile.proxy
+        else frozenset()
+    )
 
 
 def _without_upstream(parts: Iterable[Part], unresolved: frozenset[str]) -> tuple[Problem, ...]:
-    found = {(part.instance.role, host): part.service.name for part in parts for host in sorted(unresolved & _public_upstreams(part))}
+    found = {
+        (part.instance.role, host): part.service.name
+        for part in parts
+        for host in sorted(unresolved & _public_upstreams(part))
+    }
     return tuple(
         Problem(
             "UpstreamUnresolved",
@@ -528,9 +678,17 @@ def _warnings(parts: tuple[Part, ...], layout: tuple[Instance, ...]) -> tuple[Pr
     for part in parts:
         where = f"{part.instance.role}/{part.service.name}"
         if part.service.name not in profiles.KNOWN:
-            found.append(Problem("UnknownService", f"{where} is no service of Pryv's that is known: it runs with a plain profile"))
+            found.append(
+                Problem(
+                    "UnknownService",
+                    f"{where} is no service of Pryv's that is known: it runs with a plain profile",
+                )
+            )
         found += [
-            Problem("MachinePathLeftOut", f"{where}: {mount.source} of the machine is not mounted into pods")
+            Problem(
+                "MachinePathLeftOut",
+                f"{where}: {mount.source} of the machine is not mounted into pods",
+            )
             for mount in part.service.mounts
             if mount.of_machine
         ]
@@ -544,17 +702,34 @@ def _warnings(parts: tuple[Part, ...], layout: tuple[Instance, ...]) -> tuple[Pr
             if part.profile.store and original.name == part.service.name
             for port in original.ports
         ]
-        if part.overrides.storage and not claims.claims_of(part):
-            found.append(Problem("UnusedOverride", f"{where} keeps no data: its storage override has no effect"))
+        if part.overrides.storage and not pvcs.claims_of(part):
+            found.append(
+                Problem(
+                    "UnusedOverride", f"{where} keeps no data: its storage override has no effect"
+                )
+            )
         found += [
-            Problem("UnknownComposeKey", f"{part.instance.role}/{COMPOSE_FILE}: {key} is passed over") for key in part.compose.unknown
+            Problem(
+                "UnknownComposeKey", f"{part.instance.role}/{COMPOSE_FILE}: {key} is passed over"
+            )
+            for key in part.compose.unknown
         ]
     for instance in layout:
-        if instance.external_slave and not any(part.instance == instance and part.service.name == REDIS for part in parts):
-            found.append(Problem("UnusedOverride", f"spec.roles.{instance.role}.externalSlave: the role has no service {REDIS} to publish"))
+        if instance.external_slave and not any(
+            part.instance == instance and part.service.name == REDIS for part in parts
+        ):
+            found.append(
+                Problem(
+                    "UnusedOverride",
+                    f"spec.roles.{instance.role}.externalSlave: the role has no service {REDIS} to publish",
+                )
+            )
         services = {names.slug(part.service.name) for part in parts if part.instance == instance}
         found += [
-            Problem("UnusedOverride", f"spec.roles.{instance.role}.components.{name}: the role has no such service")
+            Problem(
+                "UnusedOverride",
+                f"spec.roles.{instance.role}.components.{name}: the role has no such service",
+            )
             for name in sorted(instance.components)
             if names.slug(name) not in services
         ]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from pryv_operator.desired.inputs import Certificate
-from pryv_operator.platform import keys, names
-from pryv_operator.platform.layout import instances
-from pryv_operator.workload.model import File, Object, Platform
+from pryv_operator.api import labels_annotations as keys
+from pryv_operator.api import names
+from pryv_operator.api.instances import instances
+from pryv_operator.api.kubernetes import Object
+from pryv_operator.api.platform import Platform
+from pryv_operator.objects.model import File
+from pryv_operator.pki.certificate import Certificate
 
 
 def dns_names(domain: str) -> list[str]:
@@ -59,7 +62,11 @@ def certificate_request(platform: Platform) -> Object | None:
 
 def role_secrets(platform: Platform) -> dict[str, str]:
     """Role → the Secret of its own certificate."""
-    return {instance.role: instance.tls_secret for instance in instances(platform.spec) if instance.tls_secret}
+    return {
+        instance.role: instance.tls_secret
+        for instance in instances(platform.spec)
+        if instance.tls_secret
+    }
 
 
 def secret_name(platform: Platform) -> str | None:

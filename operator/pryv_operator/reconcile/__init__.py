@@ -1,1 +1,1 @@
-"""One pass for one platform: gather inputs, compute what should be, apply differences, observe, say how it is."""
+"""One reconciliation of one platform: observe, ensure, compute, apply, clean up, report."""

@@ -15,21 +15,26 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from pryv_operator.bundle.bundle import Bundle
-from pryv_operator.cluster.client import Cluster
-from pryv_operator.cluster.errors import ConflictError, RefusedError
-from pryv_operator.cluster.resources import SECRETS
+from pryv_operator.api import labels_annotations as keys
+from pryv_operator.api import names
+from pryv_operator.api.findings import Problem
+from pryv_operator.api.kubernetes import Object
+from pryv_operator.api.platform import Platform
+from pryv_operator.api.status import PryvPlatformStatus
 from pryv_operator.desired import tls
-from pryv_operator.desired.inputs import Address, Certificate, Inputs
+from pryv_operator.desired.inputs import Inputs
 from pryv_operator.desired.state import generated_names
-from pryv_operator.platform import keys, names
-from pryv_operator.platform.problems import Problem
-from pryv_operator.platform.status import PryvPlatformStatus
-from pryv_operator.reconcile import authority, certificates, upstreams
-from pryv_operator.reconcile.apply import refusal
-from pryv_operator.reconcile.observe import Observed
-from pryv_operator.workload.claims import ClaimThere
-from pryv_operator.workload.model import Object, Platform
+from pryv_operator.kube.client import Cluster
+from pryv_operator.kube.errors import ConflictError, RefusedError
+from pryv_operator.kube.resources import SECRETS
+from pryv_operator.live.apply import refusal
+from pryv_operator.live.observe import Observed
+from pryv_operator.objects.pvcs import ClaimThere
+from pryv_operator.pki import authority, certificate_checks
+from pryv_operator.pki.certificate import Certificate
+from pryv_operator.reconcile import upstreams
+from pryv_operator.templates.bundle import Bundle
+from pryv_operator.values.addresses import Address
 
 _VALUE: Final = "value"
 _ALPHABET: Final = string.ascii_lowercase + string.digits
@@ -84,7 +89,9 @@ async def gather(
     values: dict[str, str] = {}
     for name, source in sorted(platform.spec.secrets.items()):
         if source.secret_key_ref:
-            text, problem = _value(name, source.secret_key_ref.name, source.secret_key_ref.key, referenced)
+            text, problem = _value(
+                name, source.secret_key_ref.name, source.secret_key_ref.key, referenced
+            )
             values |= {name: text} if text is not None else {}
             problems += [problem] if problem else []
     made: list[Problem] = []
@@ -102,7 +109,10 @@ async def gather(
             for item in observed.of_kind("Secret")
             if item["metadata"]["labels"].get(keys.PURPOSE) == "config"
         },
-        claims={item["metadata"]["name"]: _claim(item) for item in observed.of_kind("PersistentVolumeClaim")},
+        claims={
+            item["metadata"]["name"]: _claim(item)
+            for item in observed.of_kind("PersistentVolumeClaim")
+        },
         cluster_dns=cluster_dns,
         unresolved=await upstreams.unresolved(bundle, observed),
         restart=restart,
@@ -114,9 +124,15 @@ async def gather(
     inputs = _with_role_certificates(inputs, referenced, now)
     named = tls.secret_name(platform)
     if named is None:
-        gathered = await _with_private_authority(cluster, platform, observed, status, inputs, now, made)
+        gathered = await _with_private_authority(
+            cluster, platform, observed, status, inputs, now, made
+        )
         return replace(gathered, rotated=rotated)
-    return Gathered(_with_certificate(inputs, named, referenced.get(named), now), made=tuple(made), rotated=rotated)
+    return Gathered(
+        _with_certificate(inputs, named, referenced.get(named), now),
+        made=tuple(made),
+        rotated=rotated,
+    )
 
 
 def _restarts(observed: Observed) -> dict[str, str]:
@@ -131,12 +147,19 @@ def _restarts(observed: Observed) -> dict[str, str]:
 
 def _made_anew(observed: Observed) -> tuple[Problem, ...]:
     """Values that had to be made again."""
-    lost = [item for item in observed.of_kind("Secret") if (item["metadata"].get("annotations") or {}).get(keys.MADE_ANEW)]
+    lost = [
+        item
+        for item in observed.of_kind("Secret")
+        if (item["metadata"].get("annotations") or {}).get(keys.MADE_ANEW)
+    ]
     return tuple(Problem("SecretMadeAnew", _told_anew(item)) for item in lost)
 
 
 def _told_anew(item: Object) -> str:
-    name, read = item["metadata"]["name"], f"Remove its annotation {keys.MADE_ANEW} to have read this"
+    name, read = (
+        item["metadata"]["name"],
+        f"Remove its annotation {keys.MADE_ANEW} to have read this",
+    )
     if item["metadata"]["labels"].get(keys.PURPOSE) == "hash-key":
         return (
             f"Secret {name} was deleted although it was in use: a new key was made, and nothing was rolled; revisions before can not be "
@@ -153,9 +176,14 @@ def _rotation(platform: Platform, variable: str) -> int:
     return (source.generate.rotation or 0) if source and source.generate else 0
 
 
-def _former_rotations(platform: Platform, observed: Observed, generated: Iterable[str]) -> tuple[Object, ...]:
+def _former_rotations(
+    platform: Platform, observed: Observed, generated: Iterable[str]
+) -> tuple[Object, ...]:
     """Generated Secrets of a variable's other rotations."""
-    current = {variable: names.generated_secret(platform.name, variable, _rotation(platform, variable)) for variable in generated}
+    current = {
+        variable: names.generated_secret(platform.name, variable, _rotation(platform, variable))
+        for variable in generated
+    }
     return tuple(
         item
         for item in observed.of_kind("Secret")
@@ -166,11 +194,17 @@ def _former_rotations(platform: Platform, observed: Observed, generated: Iterabl
 
 
 def _claim(item: Object) -> ClaimThere:
-    ours = (entry for entry in item["metadata"].get("managedFields", ()) if entry.get("manager") == keys.FIELD_MANAGER)
+    ours = (
+        entry
+        for entry in item["metadata"].get("managedFields", ())
+        if entry.get("manager") == keys.FIELD_MANAGER
+    )
     return ClaimThere(
         size=item["spec"].get("resources", {}).get("requests", {}).get("storage", "0"),
         storage_class=item["spec"].get("storageClassName"),
-        class_is_ours=any("f:storageClassName" in entry.get("fieldsV1", {}).get("f:spec", {}) for entry in ours),
+        class_is_ours=any(
+            "f:storageClassName" in entry.get("fieldsV1", {}).get("f:spec", {}) for entry in ours
+        ),
     )
 
 
@@ -179,40 +213,66 @@ def addresses(observed: Observed, status: PryvPlatformStatus) -> dict[str, Addre
     known = {each.name: Address(each.cluster_ip, each.load_balancer_ip) for each in status.services}
     for service in observed.of_kind("Service"):
         name = service["metadata"]["name"]
-        entries: list[Object] = service.get("status", {}).get("loadBalancer", {}).get("ingress") or []
-        ingress = next((entry for entry in entries if entry.get("ip")), entries[0] if entries else {})
+        entries: list[Object] = (
+            service.get("status", {}).get("loadBalancer", {}).get("ingress") or []
+        )
+        ingress = next(
+            (entry for entry in entries if entry.get("ip")), entries[0] if entries else {}
+        )
         remembered = known.get(name, Address())
         is_load_balancer = service["spec"].get("type") == "LoadBalancer"
         known[name] = Address(
             cluster_ip=service["spec"].get("clusterIP") or remembered.cluster_ip,
             # Its status is empty for a moment now and then: the last address stands until another one comes.
-            load_balancer_ip=(ingress.get("ip") if entries else remembered.load_balancer_ip) if is_load_balancer else None,
-            load_balancer_host=ingress.get("hostname") if is_load_balancer and not ingress.get("ip") else None,
+            load_balancer_ip=(ingress.get("ip") if entries else remembered.load_balancer_ip)
+            if is_load_balancer
+            else None,
+            load_balancer_host=ingress.get("hostname")
+            if is_load_balancer and not ingress.get("ip")
+            else None,
         )
     return known
 
 
 async def _referenced(cluster: Cluster, platform: Platform) -> dict[str, Object]:
-    wanted = {source.secret_key_ref.name for source in platform.spec.secrets.values() if source.secret_key_ref}
+    wanted = {
+        source.secret_key_ref.name
+        for source in platform.spec.secrets.values()
+        if source.secret_key_ref
+    }
     certificate = tls.secret_name(platform)
-    ordered = sorted(wanted | ({certificate} if certificate else set()) | set(tls.role_secrets(platform).values()))
-    found = await asyncio.gather(*(cluster.get(SECRETS, platform.namespace, name) for name in ordered))
+    ordered = sorted(
+        wanted
+        | ({certificate} if certificate else set())
+        | set(tls.role_secrets(platform).values())
+    )
+    found = await asyncio.gather(
+        *(cluster.get(SECRETS, platform.namespace, name) for name in ordered)
+    )
     return {name: item for name, item in zip(ordered, found, strict=True) if item is not None}
 
 
-def _value(variable: str, name: str, key: str, referenced: Mapping[str, Object]) -> tuple[str | None, Problem | None]:
+def _value(
+    variable: str, name: str, key: str, referenced: Mapping[str, Object]
+) -> tuple[str | None, Problem | None]:
     secret = referenced.get(name)
     if secret is None:
         return None, Problem(
-            "SecretNotFound", f"secrets.{variable}: there is no Secret {name} in this namespace: create it with a key {key}"
+            "SecretNotFound",
+            f"secrets.{variable}: there is no Secret {name} in this namespace: create it with a key {key}",
         )
     data = secret.get("data") or {}
     if key not in data:
         there = ", ".join(sorted(data)) or "no key at all"
-        return None, Problem("SecretKeyNotFound", f"secrets.{variable}: Secret {name} has no key {key}; it has {there}")
+        return None, Problem(
+            "SecretKeyNotFound",
+            f"secrets.{variable}: Secret {name} has no key {key}; it has {there}",
+        )
     text = _decoded(data[key])
     if text is None:
-        return None, Problem("InvalidSecret", f"secrets.{variable}: key {key} of Secret {name} is no UTF-8 text")
+        return None, Problem(
+            "InvalidSecret", f"secrets.{variable}: key {key} of Secret {name} is no UTF-8 text"
+        )
     return text, None
 
 
@@ -224,14 +284,23 @@ def _decoded(encoded: str) -> str | None:
 
 
 async def _generated(
-    cluster: Cluster, platform: Platform, observed: Observed, variable: str, in_use: Collection[str], made: list[Problem]
+    cluster: Cluster,
+    platform: Platform,
+    observed: Observed,
+    variable: str,
+    in_use: Collection[str],
+    made: list[Problem],
 ) -> str:
     """A generated value; made once, and kept until its rotation is counted up."""
     name = names.generated_secret(platform.name, variable, _rotation(platform, variable))
     lost = f"Secret {name}, key {_VALUE}" in in_use
     value = "".join(randomness.choice(_ALPHABET) for _ in range(_LENGTH))
-    wanted = _kept_secret(platform, name, "generated", {_VALUE: _STAND_IN if platform.paused else value})
-    wanted["metadata"]["annotations"] = {keys.VARIABLE: variable} | ({keys.MADE_ANEW: "true"} if lost else {})
+    wanted = _kept_secret(
+        platform, name, "generated", {_VALUE: _STAND_IN if platform.paused else value}
+    )
+    wanted["metadata"]["annotations"] = {keys.VARIABLE: variable} | (
+        {keys.MADE_ANEW: "true"} if lost else {}
+    )
     item, is_new = await _kept(cluster, platform, observed, wanted)
     if is_new and lost:
         text = f"Secret {name} was deleted although it was in use: made a new value for {variable}, which is rolled to what uses it"
@@ -241,7 +310,13 @@ async def _generated(
     return _kept_value(item)
 
 
-async def _hash_key(cluster: Cluster, platform: Platform, observed: Observed, in_use: Collection[str], made: list[Problem]) -> bytes:
+async def _hash_key(
+    cluster: Cluster,
+    platform: Platform,
+    observed: Observed,
+    in_use: Collection[str],
+    made: list[Problem],
+) -> bytes:
     """The key that content hashes of secrets are made with."""
     name = names.hash_key_secret(platform.name)
     value = _STAND_IN if platform.paused else randomness.token_hex(32)
@@ -250,7 +325,12 @@ async def _hash_key(cluster: Cluster, platform: Platform, observed: Observed, in
         wanted["metadata"]["annotations"] = {keys.MADE_ANEW: "true"}
     item, is_new = await _kept(cluster, platform, observed, wanted)
     if is_new and in_use:
-        made.append(Problem("SecretMadeAnew", f"Secret {name} was deleted although it was in use: made a new key, and nothing is rolled"))
+        made.append(
+            Problem(
+                "SecretMadeAnew",
+                f"Secret {name} was deleted although it was in use: made a new key, and nothing is rolled",
+            )
+        )
     return _kept_value(item).encode()
 
 
@@ -264,7 +344,9 @@ def _kept_value(item: Object) -> str:
     return value
 
 
-def _kept_secret(platform: Platform, name: str, purpose: str, data: Mapping[str, str], kind: str = "Opaque") -> Object:
+def _kept_secret(
+    platform: Platform, name: str, purpose: str, data: Mapping[str, str], kind: str = "Opaque"
+) -> Object:
     """A Secret that outlives the platform unless its deletionPolicy is Delete."""
     return {
         "apiVersion": "v1",
@@ -276,7 +358,9 @@ def _kept_secret(platform: Platform, name: str, purpose: str, data: Mapping[str,
     }
 
 
-async def _kept(cluster: Cluster, platform: Platform, observed: Observed, wanted: Object) -> tuple[Object, bool]:
+async def _kept(
+    cluster: Cluster, platform: Platform, observed: Observed, wanted: Object
+) -> tuple[Object, bool]:
     """A Secret that is made once: as it is there, or newly made; and whether it is new. Only ever created, so nothing is overwritten.
 
     Raises:
@@ -298,7 +382,9 @@ async def _kept(cluster: Cluster, platform: Platform, observed: Observed, wanted
     return await _with_labels(cluster, platform, there, wanted["metadata"]["labels"]), False
 
 
-async def _with_labels(cluster: Cluster, platform: Platform, there: Object, labels: Mapping[str, str]) -> Object:
+async def _with_labels(
+    cluster: Cluster, platform: Platform, there: Object, labels: Mapping[str, str]
+) -> Object:
     """A kept Secret with its labels, which somebody may have taken away.
 
     Raises:
@@ -307,7 +393,10 @@ async def _with_labels(cluster: Cluster, platform: Platform, there: Object, labe
     name, found = there["metadata"]["name"], there["metadata"].get("labels") or {}
     if labels.items() <= found.items():
         return there
-    if not any(entry.get("manager") == keys.FIELD_MANAGER for entry in there["metadata"].get("managedFields", ())):
+    if not any(
+        entry.get("manager") == keys.FIELD_MANAGER
+        for entry in there["metadata"].get("managedFields", ())
+    ):
         problem = f"Secret {name} exists already and does not belong to this platform: rename it, or give the platform another name"
         raise UnusableError(Problem("NameTaken", problem))
     if any(found.get(key, value) != value for key, value in labels.items()):
@@ -326,19 +415,29 @@ def _with_certificate(inputs: Inputs, name: str, secret: Object | None, now: dt.
     """The platform's certificate, from a Secret that the user or cert-manager fills."""
     spec = inputs.platform.spec
     found, warnings = _certificate_in(name, secret, tls.dns_names(spec.domain), now)
-    inputs = replace(inputs, authorities=(spec.tls.ca_bundle or "") if spec.tls else "", warnings=(*inputs.warnings, *warnings))
+    inputs = replace(
+        inputs,
+        authorities=(spec.tls.ca_bundle or "") if spec.tls else "",
+        warnings=(*inputs.warnings, *warnings),
+    )
     if isinstance(found, Problem):
         return replace(inputs, certificate_problem=found)
     return replace(inputs, certificate=found)
 
 
-def _with_role_certificates(inputs: Inputs, referenced: Mapping[str, Object], now: dt.datetime) -> Inputs:
+def _with_role_certificates(
+    inputs: Inputs, referenced: Mapping[str, Object], now: dt.datetime
+) -> Inputs:
     """Certificates of single roles."""
     domain = inputs.platform.spec.domain
     for role, name in tls.role_secrets(inputs.platform).items():
-        found, warnings = _certificate_in(name, referenced.get(name), tls.role_names(role, domain), now)
+        found, warnings = _certificate_in(
+            name, referenced.get(name), tls.role_names(role, domain), now
+        )
         certificates_of_roles = {**inputs.role_certificates, role: found}
-        inputs = replace(inputs, role_certificates=certificates_of_roles, warnings=(*inputs.warnings, *warnings))
+        inputs = replace(
+            inputs, role_certificates=certificates_of_roles, warnings=(*inputs.warnings, *warnings)
+        )
     return inputs
 
 
@@ -353,9 +452,12 @@ def _certificate_in(
     chain, key = (_decoded(data.get(part, "")) for part in ("tls.crt", "tls.key"))
     where = f"Secret {name}"
     if not chain or not key:
-        return Problem("WaitingForCertificate", f"the reverse proxies wait for the certificate: {where} has no tls.crt and tls.key"), ()
+        return Problem(
+            "WaitingForCertificate",
+            f"the reverse proxies wait for the certificate: {where} has no tls.crt and tls.key",
+        ), ()
     certificate = Certificate(chain, key)
-    problem, warnings = certificates.check(certificate, dns_names, where, now)
+    problem, warnings = certificate_checks.check(certificate, dns_names, where, now)
     return problem or certificate, warnings
 
 
@@ -374,20 +476,37 @@ async def _with_private_authority(
     for _ in range(3):  # an authority, a certificate, and then nothing is missing
         taken = _highest(observed, "authority"), _highest(observed, "certificate")
         certificates_there = _issued(observed, "certificate")
-        plan = authority.plan(_issued(observed, "authority"), certificates_there, dns_names, status.trusted_authorities, now, taken=taken)
+        plan = authority.plan(
+            _issued(observed, "authority"),
+            certificates_there,
+            dns_names,
+            status.trusted_authorities,
+            now,
+            taken=taken,
+        )
         if plan.settled or platform.paused:
             break
         if plan.make_authority is not None:
             name = names.private_authority(platform.name, plan.make_authority)
-            pair, purpose = authority.make_authority(f"{platform.namespace}/{platform.name}", now), "authority"
+            pair, purpose = (
+                authority.make_authority(f"{platform.namespace}/{platform.name}", now),
+                "authority",
+            )
         else:
             assert plan.issue_with is not None  # noqa: S101 - a plan that makes a certificate says with what
             name = names.private_certificate(platform.name, plan.make_certificate or 1)
-            pair, purpose = authority.make_certificate(plan.issue_with, dns_names, now), "certificate"
-        wanted = _kept_secret(platform, name, purpose, {"tls.crt": pair.chain, "tls.key": pair.key}, kind=_TLS_TYPE)
+            pair, purpose = (
+                authority.make_certificate(plan.issue_with, dns_names, now),
+                "certificate",
+            )
+        wanted = _kept_secret(
+            platform, name, purpose, {"tls.crt": pair.chain, "tls.key": pair.key}, kind=_TLS_TYPE
+        )
         made_secret, is_new = await _kept(cluster, platform, observed, wanted)
         if is_new:
-            made.append(Problem("CertificateMade", f"made {name} for the platform's private {purpose}"))
+            made.append(
+                Problem("CertificateMade", f"made {name} for the platform's private {purpose}")
+            )
         observed = observed.having([made_secret])
     where = f" (its certificate is in Secret {plan.trusted[-1].name})" if plan.trusted else ""
     caution = Problem(
@@ -398,11 +517,15 @@ async def _with_private_authority(
     certificate = Certificate(plan.use.pem, plan.use.key_pem) if plan.use else None
     if certificate is None and platform.paused:
         newest = max(certificates_there, key=lambda each: each.number, default=None)
-        certificate = Certificate(newest.pem, newest.key_pem) if newest else Certificate(_STAND_IN, _STAND_IN)
+        certificate = (
+            Certificate(newest.pem, newest.key_pem) if newest else Certificate(_STAND_IN, _STAND_IN)
+        )
     inputs = replace(
         inputs,
         certificate=certificate,
-        certificate_problem=None if certificate else Problem("WaitingForCertificate", "the private certificate could not be read back"),
+        certificate_problem=None
+        if certificate
+        else Problem("WaitingForCertificate", "the private certificate could not be read back"),
         authorities=_bundle(plan.bundle, spec.tls.ca_bundle if spec.tls else None),
         warnings=(*inputs.warnings, caution),
     )

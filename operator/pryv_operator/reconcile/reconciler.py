@@ -11,28 +11,32 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from pryv_operator.cluster import events, metrics
-from pryv_operator.cluster.client import Cluster
-from pryv_operator.cluster.errors import ClusterError, RefusedError, UnavailableError
-from pryv_operator.cluster.queue import Key
-from pryv_operator.cluster.resources import PLATFORMS, Object
-from pryv_operator.desired.inputs import Address
+from pryv_operator.api import labels_annotations as keys
+from pryv_operator.api.findings import Problem
+from pryv_operator.api.kubernetes import WORKLOAD_KINDS, Object
+from pryv_operator.api.platform import Platform
+from pryv_operator.api.spec import PryvPlatformSpec
+from pryv_operator.api.status import PryvPlatformStatus
 from pryv_operator.desired.state import Desired, desired
-from pryv_operator.platform import keys
-from pryv_operator.platform.problems import Problem
-from pryv_operator.platform.spec import PryvPlatformSpec
-from pryv_operator.platform.status import PryvPlatformStatus
-from pryv_operator.reconcile import apply, garbage, history, observe, rolling
-from pryv_operator.reconcile.apply import ApplyRefusedError
+from pryv_operator.kube import event_recorder, metrics
+from pryv_operator.kube.client import Cluster
+from pryv_operator.kube.errors import ClusterError, RefusedError, UnavailableError
+from pryv_operator.kube.resources import PLATFORMS
+from pryv_operator.kube.work_queue import Key
+from pryv_operator.live import apply, observe
+from pryv_operator.live.apply import ApplyRefusedError
+from pryv_operator.live.health import Situation, is_ready
+from pryv_operator.live.observe import Observed
+from pryv_operator.live.pod_references import references
+from pryv_operator.reconcile import cleanup
+from pryv_operator.reconcile.conditions import Findings, report
 from pryv_operator.reconcile.gather import Gathered, UnusableError, addresses, gather
-from pryv_operator.reconcile.health import Situation, is_ready
-from pryv_operator.reconcile.history import Revision
-from pryv_operator.reconcile.observe import Observed
 from pryv_operator.reconcile.references import References, references_of
-from pryv_operator.reconcile.report import Findings, report
-from pryv_operator.reconcile.rolling import Rolled
-from pryv_operator.reconcile.templates import Templates
-from pryv_operator.workload.model import Platform
+from pryv_operator.reconcile.template_sources import Templates
+from pryv_operator.rollout import execute, revisions
+from pryv_operator.rollout.execute import Rolled
+from pryv_operator.rollout.revisions import Revision
+from pryv_operator.values.addresses import Address
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +61,13 @@ def _utc_now() -> dt.datetime:
 class Reconciler:
     """Passes for all platforms; it remembers nothing of them but who refers to which Secret."""
 
-    def __init__(self, cluster: Cluster, settings: Settings, references: References, now: Callable[[], dt.datetime] = _utc_now) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        settings: Settings,
+        references: References,
+        now: Callable[[], dt.datetime] = _utc_now,
+    ) -> None:
         """``now`` is the clock, for certificates and conditions."""
         self._cluster = cluster
         self._settings = settings
@@ -83,16 +93,28 @@ class Reconciler:
             try:
                 ready = await self._pass(key, resource)
             except RefusedError as error:
-                ready = await self._write_status(resource, _refused(resource, error, _status(resource), self._now()), _status(resource))
+                ready = await self._write_status(
+                    resource,
+                    _refused(resource, error, _status(resource), self._now()),
+                    _status(resource),
+                )
             except UnavailableError as error:
                 if error.status and self._failing.setdefault(key, 0) >= _FAILURES_TOLD:
-                    await self._write_status(resource, _failing(resource, error, _status(resource), self._now()), _status(resource))
+                    await self._write_status(
+                        resource,
+                        _failing(resource, error, _status(resource), self._now()),
+                        _status(resource),
+                    )
                 self._failing[key] = self._failing.get(key, 0) + 1
                 raise
             except ClusterError:
                 raise
             except Exception as error:
-                await self._write_status(resource, _bug(resource, error, _status(resource), self._now()), _status(resource))
+                await self._write_status(
+                    resource,
+                    _bug(resource, error, _status(resource), self._now()),
+                    _status(resource),
+                )
                 raise
         self._failing.pop(key, None)
         metrics.PASSES.labels("ready" if ready else "not-ready").inc()
@@ -102,7 +124,11 @@ class Reconciler:
         if ready:
             return self._settings.resync_seconds
         until_deadline = self._deadlines.pop(key, None)
-        return min(_LOOK_AGAIN, self._settings.resync_seconds, *([until_deadline] if until_deadline is not None else []))
+        return min(
+            _LOOK_AGAIN,
+            self._settings.resync_seconds,
+            *([until_deadline] if until_deadline is not None else []),
+        )
 
     def _forget(self, key: Key) -> None:
         self._references.forget(key)
@@ -115,14 +141,21 @@ class Reconciler:
         try:
             spec = PryvPlatformSpec.model_validate(resource["spec"])
         except ValidationError as error:
-            return await self._write_status(resource, _invalid(resource, error, before, self._now()), before)
+            return await self._write_status(
+                resource, _invalid(resource, error, before, self._now()), before
+            )
         metadata = resource["metadata"]
         platform = Platform(metadata["name"], metadata["namespace"], metadata["uid"], spec)
         self._references.set(key, references_of(platform))
         bundle = await self._templates.load(platform)
         if isinstance(bundle, Problem):
-            return await self._write_status(resource, _only(bundle, resource, before, self._now()), before)
-        observed, past = await asyncio.gather(observe.observe(self._cluster, platform), rolling.past_revisions(self._cluster, platform))
+            return await self._write_status(
+                resource, _only(bundle, resource, before, self._now()), before
+            )
+        observed, past = await asyncio.gather(
+            observe.observe(self._cluster, platform),
+            execute.past_revisions(self._cluster, platform),
+        )
         warnings = () if platform.paused else await self._keep_or_release(platform, observed)
         annotations = metadata.get("annotations") or {}
         try:
@@ -132,18 +165,25 @@ class Reconciler:
                 bundle,
                 observed,
                 before,
-                in_use=history.in_use(past),
-                restarts=history.restarts(past),
+                in_use=revisions.in_use(past),
+                restarts=revisions.restarts(past),
                 restart=annotations.get(keys.RESTART, ""),
                 cluster_dns=self._settings.cluster_dns,
                 now=self._now(),
             )
         except UnusableError as error:
-            return await self._write_status(resource, _only(error.problem, resource, before, self._now()), before)
-        gathered = replace(gathered, inputs=replace(gathered.inputs, warnings=(*gathered.inputs.warnings, *warnings)))
+            return await self._write_status(
+                resource, _only(error.problem, resource, before, self._now()), before
+            )
+        gathered = replace(
+            gathered,
+            inputs=replace(gathered.inputs, warnings=(*gathered.inputs.warnings, *warnings)),
+        )
         outcome = await self._act(platform, resource, gathered, observed, past)
         await self._say_what_was_done(resource, gathered, outcome)
-        situation = outcome.situation or await self._situation(platform, outcome.wanted, outcome.observed)
+        situation = outcome.situation or await self._situation(
+            platform, outcome.wanted, outcome.observed
+        )
         findings = Findings(
             generation=metadata["generation"],
             desired=outcome.wanted,
@@ -152,7 +192,8 @@ class Reconciler:
             services=frozenset(item["metadata"]["name"] for item in outcome.wanted.services),
             domain=spec.domain,
             refused=outcome.refused,
-            certificate_problem=outcome.certificate_problem or next(iter(outcome.wanted.held.values()), None),
+            certificate_problem=outcome.certificate_problem
+            or next(iter(outcome.wanted.held.values()), None),
             authorities=gathered.authorities,
             rolled=outcome.rolled,
             paused=outcome.paused,
@@ -167,10 +208,17 @@ class Reconciler:
         return await self._write_status(resource, after, before)
 
     async def _act(
-        self, platform: Platform, resource: Object, gathered: Gathered, observed: Observed, past: Sequence[Revision]
+        self,
+        platform: Platform,
+        resource: Object,
+        gathered: Gathered,
+        observed: Observed,
+        past: Sequence[Revision],
     ) -> _Outcome:
         """Bring what is there to what should be, or a step nearer."""
-        wanted = await asyncio.to_thread(desired, gathered.inputs)  # large templates of others take a while
+        wanted = await asyncio.to_thread(
+            desired, gathered.inputs
+        )  # large templates of others take a while
         outcome = _Outcome(wanted, observed)
         if wanted.problems:
             return outcome
@@ -183,18 +231,24 @@ class Reconciler:
                     observed = await self._judge(platform, wanted, gathered, observed)
                     outcome = replace(outcome, observed=observed)
                 known = gathered.inputs.addresses
-                applied = await apply.apply_services(self._cluster, platform, changed, observed, known)
+                applied = await apply.apply_services(
+                    self._cluster, platform, changed, observed, known
+                )
                 outcome = outcome.having(applied)
                 found = addresses(outcome.observed, PryvPlatformStatus())
-                wanted = await asyncio.to_thread(desired, replace(gathered.inputs, addresses={**known, **found}))
+                wanted = await asyncio.to_thread(
+                    desired, replace(gathered.inputs, addresses={**known, **found})
+                )
                 outcome = replace(outcome, wanted=wanted)
             if wanted.certificate_request:
-                problem = await apply.apply_certificate_request(self._cluster, wanted.certificate_request, observed)
+                problem = await apply.apply_certificate_request(
+                    self._cluster, wanted.certificate_request, observed
+                )
                 outcome = replace(outcome, certificate_problem=problem)
             if not wanted.complete:
                 return outcome
             situation = await self._situation(platform, wanted, outcome.observed)
-            rolled = await rolling.roll(
+            rolled = await execute.roll(
                 self._cluster,
                 platform,
                 resource["spec"],
@@ -209,11 +263,17 @@ class Reconciler:
         except ApplyRefusedError as error:
             return replace(outcome, refused=error.problem)
         outcome = outcome.having(list(rolled.applied))
-        outcome = replace(outcome, rolled=rolled, situation=replace(situation, workloads=_workloads(outcome.observed)))
+        outcome = replace(
+            outcome,
+            rolled=rolled,
+            situation=replace(situation, workloads=_workloads(outcome.observed)),
+        )
         await self._clean_up(platform, outcome, gathered, past)
         return outcome
 
-    async def _judge(self, platform: Platform, wanted: Desired, gathered: Gathered, observed: Observed) -> Observed:
+    async def _judge(
+        self, platform: Platform, wanted: Desired, gathered: Gathered, observed: Observed
+    ) -> Observed:
         """Let the API server judge all of a change before its Services are applied; gives what is there.
 
         Raises:
@@ -224,8 +284,14 @@ class Reconciler:
             return await apply.judge(self._cluster, platform, every, observed)
         except ApplyRefusedError:
             known = gathered.inputs.addresses
-            lost = [item for item in wanted.services if not observed.get("Service", item["metadata"]["name"])]
-            await apply.apply_services(self._cluster, platform, apply.changes(lost, observed), observed, known)
+            lost = [
+                item
+                for item in wanted.services
+                if not observed.get("Service", item["metadata"]["name"])
+            ]
+            await apply.apply_services(
+                self._cluster, platform, apply.changes(lost, observed), observed, known
+            )
             raise
 
     async def _keep_or_release(self, platform: Platform, observed: Observed) -> tuple[Problem, ...]:
@@ -236,9 +302,15 @@ class Reconciler:
         """
         refused: list[str] = []
         wanted = [] if platform.keeps_data else [platform.owner_reference()]
-        kept = [item for item in observed.of_kind("Secret") if item["metadata"]["labels"].get(keys.PURPOSE) not in (None, "config")]
+        kept = [
+            item
+            for item in observed.of_kind("Secret")
+            if item["metadata"]["labels"].get(keys.PURPOSE) not in (None, "config")
+        ]
         for item in (*observed.of_kind("PersistentVolumeClaim"), *kept):
-            if item["metadata"].get("ownerReferences", []) == wanted or item["metadata"].get("deletionTimestamp"):
+            if item["metadata"].get("ownerReferences", []) == wanted or item["metadata"].get(
+                "deletionTimestamp"
+            ):
                 continue
             try:
                 await self._cluster.set_owners(item, wanted)
@@ -247,12 +319,12 @@ class Reconciler:
         if not refused:
             return ()
         policy = platform.spec.deletion_policy or "Retain"
-        text = (
-            f"deletionPolicy: {policy} could not be brought to {', '.join(refused)}: the API server refuses to change its owner references"
-        )
+        text = f"deletionPolicy: {policy} could not be brought to {', '.join(refused)}: the API server refuses to change its owner references"
         return (Problem("DeletionPolicyRefused", text),)
 
-    async def _clean_up(self, platform: Platform, outcome: _Outcome, gathered: Gathered, past: Sequence[Revision]) -> None:
+    async def _clean_up(
+        self, platform: Platform, outcome: _Outcome, gathered: Gathered, past: Sequence[Revision]
+    ) -> None:
         """Remove what nothing wants: the last step of a rollout. Configuration goes only when no pod template anywhere names it.
 
         Nothing is removed after a rollout has failed: what was there may be what it goes back to.
@@ -262,18 +334,24 @@ class Reconciler:
             return
         wanted, there = outcome.wanted, outcome.observed.objects.values()
         complete = rolled.decision.kind == "Complete"
-        every = [*wanted.services, *wanted.objects, *([wanted.certificate_request] if wanted.certificate_request else [])]
-        for item in garbage.unwanted(there, every, wanted.held, platform.uid):
-            if complete or rolled.good is None or garbage.in_the_way(item, wanted.objects):
+        every = [
+            *wanted.services,
+            *wanted.objects,
+            *([wanted.certificate_request] if wanted.certificate_request else []),
+        ]
+        for item in cleanup.unwanted(there, every, wanted.held, platform.uid):
+            if complete or rolled.good is None or cleanup.in_the_way(item, wanted.objects):
                 await self._cluster.delete(item)
         kept = {reference for revision in past for reference in revision.references}
         candidates = [
             item
-            for item in garbage.unreferenced_candidates(there, every, platform.uid)
+            for item in cleanup.unreferenced_candidates(there, every, platform.uid)
             if (item["kind"], item["metadata"]["name"]) not in kept
         ]
         if candidates:
-            used = garbage.references([*wanted.objects, *await observe.template_holders(self._cluster, platform)])
+            used = references(
+                [*wanted.objects, *await observe.template_holders(self._cluster, platform)]
+            )
             for item in candidates:
                 if (item["kind"], item["metadata"]["name"]) not in used:
                     await self._cluster.delete(item)
@@ -282,24 +360,32 @@ class Reconciler:
         if complete and not platform.spec.stopped:
             for item in gathered.rotated:
                 await self._cluster.delete(item)
-        await rolling.prune(self._cluster, platform, past)
+        await execute.prune(self._cluster, platform, past)
 
-    async def _situation(self, platform: Platform, wanted: Desired, observed: Observed) -> Situation:
+    async def _situation(
+        self, platform: Platform, wanted: Desired, observed: Observed
+    ) -> Situation:
         """The workloads, and what explains those that are not ready."""
         workloads = _workloads(observed)
         expected = [each for plan in wanted.instances for each in plan.workloads]
-        if not workloads or all(is_ready(workloads.get((each.kind, each.name))) for each in expected):
+        if not workloads or all(
+            is_ready(workloads.get((each.kind, each.name))) for each in expected
+        ):
             return Situation(workloads)
         return Situation(
             workloads,
             pods=await observe.pods(self._cluster, platform),
-            claims={item["metadata"]["name"]: item for item in observed.of_kind("PersistentVolumeClaim")},
+            claims={
+                item["metadata"]["name"]: item for item in observed.of_kind("PersistentVolumeClaim")
+            },
             events=await observe.warning_events(self._cluster, platform),
         )
 
-    async def _say_what_was_done(self, resource: Object, gathered: Gathered, outcome: _Outcome) -> None:
+    async def _say_what_was_done(
+        self, resource: Object, gathered: Gathered, outcome: _Outcome
+    ) -> None:
         for made in gathered.made:
-            await events.post(
+            await event_recorder.post(
                 self._cluster,
                 resource,
                 kind="Warning" if made.reason == "SecretMadeAnew" else "Normal",
@@ -308,11 +394,19 @@ class Reconciler:
                 note=made.message,
             )
         if outcome.rolled and outcome.rolled.changed:
-            note = f"revision {outcome.rolled.revision}: applied {', '.join(outcome.rolled.changed)}"
-            await events.post(self._cluster, resource, kind="Normal", reason="Applied", action="Apply", note=note)
-            log.info("%s/%s: %s", resource["metadata"]["namespace"], resource["metadata"]["name"], note)
+            note = (
+                f"revision {outcome.rolled.revision}: applied {', '.join(outcome.rolled.changed)}"
+            )
+            await event_recorder.post(
+                self._cluster, resource, kind="Normal", reason="Applied", action="Apply", note=note
+            )
+            log.info(
+                "%s/%s: %s", resource["metadata"]["namespace"], resource["metadata"]["name"], note
+            )
 
-    async def _write_status(self, resource: Object, after: PryvPlatformStatus, before: PryvPlatformStatus) -> bool:
+    async def _write_status(
+        self, resource: Object, after: PryvPlatformStatus, before: PryvPlatformStatus
+    ) -> bool:
         """Write the status if it says something else than before, and post what a person would want to know."""
         ready = next(each for each in after.conditions if each.type == "Ready")
         if after != before:
@@ -326,12 +420,25 @@ class Reconciler:
             await self._say_what_changed(resource, after, before)
         return ready.status == "True"
 
-    async def _say_what_changed(self, resource: Object, after: PryvPlatformStatus, before: PryvPlatformStatus) -> None:
-        new, old = (next((each for each in status.conditions if each.type == "Ready"), None) for status in (after, before))
+    async def _say_what_changed(
+        self, resource: Object, after: PryvPlatformStatus, before: PryvPlatformStatus
+    ) -> None:
+        new, old = (
+            next((each for each in status.conditions if each.type == "Ready"), None)
+            for status in (after, before)
+        )
         if new and (old is None or (new.status, new.reason) != (old.status, old.reason)):
-            stalled = any(each.type == "Stalled" and each.status == "True" for each in after.conditions)
-            log.info("%s/%s: %s: %s", resource["metadata"]["namespace"], resource["metadata"]["name"], new.reason, new.message)
-            await events.post(
+            stalled = any(
+                each.type == "Stalled" and each.status == "True" for each in after.conditions
+            )
+            log.info(
+                "%s/%s: %s: %s",
+                resource["metadata"]["namespace"],
+                resource["metadata"]["name"],
+                new.reason,
+                new.message,
+            )
+            await event_recorder.post(
                 self._cluster,
                 resource,
                 kind="Warning" if stalled else "Normal",
@@ -341,7 +448,14 @@ class Reconciler:
             )
         for warning in after.warnings:
             if warning not in before.warnings:
-                await events.post(self._cluster, resource, kind="Warning", reason=warning.reason, action="Reconcile", note=warning.message)
+                await event_recorder.post(
+                    self._cluster,
+                    resource,
+                    kind="Warning",
+                    reason=warning.reason,
+                    action="Reconcile",
+                    note=warning.message,
+                )
 
 
 @dataclass(frozen=True)
@@ -361,17 +475,22 @@ class _Outcome:
 
 
 def _workloads(observed: Observed) -> dict[tuple[str, str], Object]:
-    return {key: item for key, item in observed.objects.items() if key[0] in ("Deployment", "StatefulSet")}
+    return {key: item for key, item in observed.objects.items() if key[0] in WORKLOAD_KINDS}
 
 
 def _would_change(platform: Platform, wanted: Desired, observed: Observed) -> tuple[str, ...]:
     """What would be applied or removed if the rollout were not paused."""
     every = [*wanted.services, *wanted.objects]
-    changed = [f"{item['kind']} {item['metadata']['name']}" for item in apply.changes(every, observed).wanted]
+    changed = [
+        f"{item['kind']} {item['metadata']['name']}"
+        for item in apply.changes(every, observed).wanted
+    ]
     if not wanted.complete:
         return tuple(changed)
     certificates = [wanted.certificate_request] if wanted.certificate_request else []
-    gone = garbage.unwanted(observed.objects.values(), [*every, *certificates], wanted.held, platform.uid)
+    gone = cleanup.unwanted(
+        observed.objects.values(), [*every, *certificates], wanted.held, platform.uid
+    )
     return (*changed, *(f"{item['kind']} {item['metadata']['name']} (removed)" for item in gone))
 
 
@@ -388,55 +507,92 @@ def _status(resource: Object) -> PryvPlatformStatus:
         return PryvPlatformStatus()
 
 
-def _invalid(resource: Object, error: ValidationError, before: PryvPlatformStatus, now: dt.datetime) -> PryvPlatformStatus:
+def _invalid(
+    resource: Object, error: ValidationError, before: PryvPlatformStatus, now: dt.datetime
+) -> PryvPlatformStatus:
     """A stored spec that the models refuse: where, and in what way, without the value."""
     where = "; ".join(
         f"spec.{'.'.join(str(step) for step in each['loc'])}: {each['msg']}"
         for each in error.errors(include_input=False, include_url=False, include_context=False)[:5]
     )
-    problem = Problem("InvalidSpec", f"the resource holds what this operator does not take: {where}")
+    problem = Problem(
+        "InvalidSpec", f"the resource holds what this operator does not take: {where}"
+    )
     return _only(problem, resource, before, now)
 
 
-def _bug(resource: Object, error: Exception, before: PryvPlatformStatus, now: dt.datetime) -> PryvPlatformStatus:
+def _bug(
+    resource: Object, error: Exception, before: PryvPlatformStatus, now: dt.datetime
+) -> PryvPlatformStatus:
     """A mistake of the operator's own: its kind, without the message, which could quote anything."""
     kind = type(error).__name__
-    problem = Problem("InternalError", f"the operator met a mistake of its own ({kind}); its log says where")
+    problem = Problem(
+        "InternalError", f"the operator met a mistake of its own ({kind}); its log says where"
+    )
     return _interrupted(problem, resource, before, now)
 
 
-def _refused(resource: Object, error: RefusedError, before: PryvPlatformStatus, now: dt.datetime) -> PryvPlatformStatus:
+def _refused(
+    resource: Object, error: RefusedError, before: PryvPlatformStatus, now: dt.datetime
+) -> PryvPlatformStatus:
     """The API server refuses something that every pass needs: a missing permission, a quota, an admission webhook."""
     reason = "Forbidden" if error.status == 403 else "Rejected"
-    problem = Problem(reason, f"the API server refuses a request of the operator: {apply.quotable(error)}")
+    problem = Problem(
+        reason, f"the API server refuses a request of the operator: {apply.quotable(error)}"
+    )
     return _interrupted(problem, resource, before, now)
 
 
-def _failing(resource: Object, error: UnavailableError, before: PryvPlatformStatus, now: dt.datetime) -> PryvPlatformStatus:
+def _failing(
+    resource: Object, error: UnavailableError, before: PryvPlatformStatus, now: dt.datetime
+) -> PryvPlatformStatus:
     """The API server has failed several times in a row; the operator goes on trying."""
-    problem = Problem("ApiServerFailing", f"the API server fails again and again, and is asked again: {error.reason}: {error.message}")
+    problem = Problem(
+        "ApiServerFailing",
+        f"the API server fails again and again, and is asked again: {error.reason}: {error.message}",
+    )
     return _interrupted(problem, resource, before, now, tried_again=True)
 
 
 def _interrupted(
-    problem: Problem, resource: Object, before: PryvPlatformStatus, now: dt.datetime, *, tried_again: bool = False
+    problem: Problem,
+    resource: Object,
+    before: PryvPlatformStatus,
+    now: dt.datetime,
+    *,
+    tried_again: bool = False,
 ) -> PryvPlatformStatus:
     """A status that says why a pass could not be made to its end, and leaves the rest as it was."""
-    return report(replace(_nothing_new(resource, before), interrupted=problem, tried_again=tried_again), before, _written(now))
+    return report(
+        replace(_nothing_new(resource, before), interrupted=problem, tried_again=tried_again),
+        before,
+        _written(now),
+    )
 
 
-def _only(problem: Problem, resource: Object, before: PryvPlatformStatus, now: dt.datetime) -> PryvPlatformStatus:
+def _only(
+    problem: Problem, resource: Object, before: PryvPlatformStatus, now: dt.datetime
+) -> PryvPlatformStatus:
     """A status that says nothing new but a problem of what is wanted."""
     nothing = _nothing_new(resource, before)
-    return report(replace(nothing, desired=replace(nothing.desired, problems=(problem,))), before, _written(now))
+    return report(
+        replace(nothing, desired=replace(nothing.desired, problems=(problem,))),
+        before,
+        _written(now),
+    )
 
 
 def _nothing_new(resource: Object, before: PryvPlatformStatus) -> Findings:
     return Findings(
         generation=resource["metadata"]["generation"],
-        desired=Desired(before.release or "", warnings=tuple(Problem(each.reason, each.message) for each in before.warnings)),
+        desired=Desired(
+            before.release or "",
+            warnings=tuple(Problem(each.reason, each.message) for each in before.warnings),
+        ),
         situation=Situation({}),
-        addresses={each.name: Address(each.cluster_ip, each.load_balancer_ip) for each in before.services},
+        addresses={
+            each.name: Address(each.cluster_ip, each.load_balancer_ip) for each in before.services
+        },
         services=frozenset(),
         domain="",
     )

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from pryv_operator.cluster.queue import Key
+from pryv_operator.api.platform import Platform
 from pryv_operator.desired import tls
-from pryv_operator.workload.model import Platform
+from pryv_operator.kube.work_queue import Key
 
 #: Kind and name of an object in the platform's namespace.
 Reference = tuple[str, str]
@@ -12,7 +12,11 @@ Reference = tuple[str, str]
 
 def references_of(platform: Platform) -> frozenset[Reference]:
     """All Secrets and ConfigMaps of others whose content goes into a platform."""
-    found = {("Secret", source.secret_key_ref.name) for source in platform.spec.secrets.values() if source.secret_key_ref}
+    found = {
+        ("Secret", source.secret_key_ref.name)
+        for source in platform.spec.secrets.values()
+        if source.secret_key_ref
+    }
     certificate = tls.secret_name(platform)
     if certificate:
         found.add(("Secret", certificate))
@@ -44,4 +48,8 @@ class References:
 
     def platforms(self, namespace: str, kind: str, name: str) -> list[Key]:
         """Platforms that refer to an object."""
-        return [key for key, found in self._references.items() if key.namespace == namespace and (kind, name) in found]
+        return [
+            key
+            for key, found in self._references.items()
+            if key.namespace == namespace and (kind, name) in found
+        ]

@@ -7,12 +7,13 @@ import socket
 from collections.abc import Iterable
 from typing import Final
 
-from pryv_operator.bundle.bundle import Bundle
-from pryv_operator.platform import keys, names
-from pryv_operator.reconcile.health import is_ready
-from pryv_operator.reconcile.observe import Observed
-from pryv_operator.workload import hosts
-from pryv_operator.workload.model import Object
+from pryv_operator.api import labels_annotations as keys
+from pryv_operator.api import names
+from pryv_operator.api.kubernetes import Object
+from pryv_operator.live.health import is_ready
+from pryv_operator.live.observe import Observed
+from pryv_operator.objects import host_aliases
+from pryv_operator.templates.bundle import Bundle
 
 _TIMEOUT: Final = 5.0
 _PROXY: Final = names.slug("reverse_proxy")
@@ -23,8 +24,11 @@ async def unresolved(bundle: Bundle, observed: Observed) -> frozenset[str]:
 
     Proxies that run without one keep doing so, whatever the cluster's DNS says for a moment: an alias would restart them.
     """
-    wanted = hosts.public_upstreams(
-        content.decode("utf-8", "replace") for files in bundle.roles.values() for path, content in files.items() if path.endswith(".conf")
+    wanted = host_aliases.public_upstreams(
+        content.decode("utf-8", "replace")
+        for files in bundle.roles.values()
+        for path, content in files.items()
+        if path.endswith(".conf")
     )
     if not wanted or _run_without_alias(observed):
         return frozenset()
@@ -33,16 +37,28 @@ async def unresolved(bundle: Bundle, observed: Observed) -> frozenset[str]:
 
 
 def _run_without_alias(observed: Observed) -> bool:
-    proxies = [item for item in observed.of_kind("Deployment") if item["metadata"]["labels"].get(keys.COMPONENT) == _PROXY]
-    return bool(proxies) and all(map(is_ready, proxies)) and not any(_leads_nowhere(item, observed) for item in proxies)
+    proxies = [
+        item
+        for item in observed.of_kind("Deployment")
+        if item["metadata"]["labels"].get(keys.COMPONENT) == _PROXY
+    ]
+    return (
+        bool(proxies)
+        and all(map(is_ready, proxies))
+        and not any(_leads_nowhere(item, observed) for item in proxies)
+    )
 
 
 def _leads_nowhere(proxy: Object, observed: Observed) -> bool:
     """By an alias, or by the hosts file that it mounts instead."""
     spec = proxy["spec"]["template"]["spec"]
-    if any(alias["ip"] == hosts.NOWHERE for alias in spec.get("hostAliases") or ()):
+    if any(alias["ip"] == host_aliases.NOWHERE for alias in spec.get("hostAliases") or ()):
         return True
-    return any(hosts.NOWHERE in text for name in _config_maps(spec) for text in _texts(observed.get("ConfigMap", name)))
+    return any(
+        host_aliases.NOWHERE in text
+        for name in _config_maps(spec)
+        for text in _texts(observed.get("ConfigMap", name))
+    )
 
 
 def _config_maps(spec: Object) -> Iterable[str]:

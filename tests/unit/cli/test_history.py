@@ -11,25 +11,34 @@ import yaml
 from click.testing import Result
 from typer.testing import CliRunner
 
+from pryv_operator.api.kubernetes import Object
 from pryv_operator.cli import history
 from pryv_operator.cli.connection import KubeconfigError, Target, connected, kubeconfig_files
 from pryv_operator.cli.plugin import plugin
-from pryv_operator.cluster.errors import ConflictError
-from pryv_operator.reconcile.past import PastError
-from pryv_operator.workload.model import Object
+from pryv_operator.kube.errors import ConflictError
+from pryv_operator.rollout.past import PastError
 
 TOKEN = "canary-token-0123456789"
 COMMANDS = (("history", "acme"), ("diff", "acme", "--revision=1"), ("rollback", "acme", "--to=1"))
 
 
-def kubeconfig(path: Path, *contexts: str, server: str = "https://127.0.0.1:1", current: str | None = None, **more: Any) -> Path:
+def kubeconfig(
+    path: Path,
+    *contexts: str,
+    server: str = "https://127.0.0.1:1",
+    current: str | None = None,
+    **more: Any,
+) -> Path:
     """A kubeconfig with contexts of the same cluster and user, each with a namespace of its name."""
     config = {
         "apiVersion": "v1",
         "kind": "Config",
         "clusters": [{"name": "here", "cluster": {"server": server}}],
         "users": [{"name": "me", "user": {"token": TOKEN}}],
-        "contexts": [{"name": name, "context": {"cluster": "here", "user": "me", "namespace": f"in-{name}"}} for name in contexts],
+        "contexts": [
+            {"name": name, "context": {"cluster": "here", "user": "me", "namespace": f"in-{name}"}}
+            for name in contexts
+        ],
         **({"current-context": current} if current else {}),
     }
     path.write_text(yaml.safe_dump(config | more))
@@ -58,23 +67,41 @@ class TestWhichCluster:
         files = [kubeconfig(path, "x") for path in (default, tmp_path / "a", tmp_path / "b")]
         home = {"HOME": str(tmp_path)}
         assert kubeconfig_files(None, home) == [default]
-        assert kubeconfig_files(None, {**home, "KUBECONFIG": f"{files[1]}:{tmp_path / 'missing'}:{files[2]}:"}) == files[1:]
+        assert (
+            kubeconfig_files(
+                None, {**home, "KUBECONFIG": f"{files[1]}:{tmp_path / 'missing'}:{files[2]}:"}
+            )
+            == files[1:]
+        )
         assert kubeconfig_files(files[2], {**home, "KUBECONFIG": str(files[1])}) == [files[2]]
         with pytest.raises(KubeconfigError, match="missing"):
             kubeconfig_files(tmp_path / "missing", home)
 
     async def test_the_first_file_wins(self, tmp_path: Path) -> None:
         first = kubeconfig(tmp_path / "a", "one", current="one", server="https://first.test")
-        second = kubeconfig(tmp_path / "b", "one", "two", current="two", server="https://second.test")
+        second = kubeconfig(
+            tmp_path / "b", "one", "two", current="two", server="https://second.test"
+        )
         both = f"{first}:{second}"
         assert await place(Target(), KUBECONFIG=both) == ("https://first.test", "in-one")
-        assert await place(Target(context="two"), KUBECONFIG=both) == ("https://first.test", "in-two")
-        assert await place(Target(namespace="mine"), KUBECONFIG=both) == ("https://first.test", "mine")
-        assert await place(Target(kubeconfig=second), KUBECONFIG=str(first)) == ("https://second.test", "in-two")
+        assert await place(Target(context="two"), KUBECONFIG=both) == (
+            "https://first.test",
+            "in-two",
+        )
+        assert await place(Target(namespace="mine"), KUBECONFIG=both) == (
+            "https://first.test",
+            "mine",
+        )
+        assert await place(Target(kubeconfig=second), KUBECONFIG=str(first)) == (
+            "https://second.test",
+            "in-two",
+        )
 
     async def test_a_context_without_a_namespace(self, tmp_path: Path) -> None:
         plain = {"contexts": [{"name": "x", "context": {"cluster": "here", "user": "me"}}]}
-        assert (await place(Target(kubeconfig=kubeconfig(tmp_path / "a", current="x", **plain))))[1] == "default"
+        assert (await place(Target(kubeconfig=kubeconfig(tmp_path / "a", current="x", **plain))))[
+            1
+        ] == "default"
 
 
 class TestNoCluster:
@@ -85,7 +112,10 @@ class TestNoCluster:
         with socket.socket() as taken:  # bound and not listening: who connects is refused
             taken.bind(("127.0.0.1", 0))
             server = f"https://127.0.0.1:{taken.getsockname()[1]}"
-            result = run(*command, KUBECONFIG=str(kubeconfig(tmp_path / "a", "x", current="x", server=server)))
+            result = run(
+                *command,
+                KUBECONFIG=str(kubeconfig(tmp_path / "a", "x", current="x", server=server)),
+            )
         assert result.exit_code == 1
         assert result.stderr.startswith(f"error: the API server at {server} cannot be reached")
         assert result.stdout == ""
@@ -107,12 +137,42 @@ class TestNoCluster:
             ({"clusters": [{"name": "here"}]}, "context x cannot be used"),
             ({"users": [{"name": "me", "token": TOKEN}]}, "context x cannot be used"),
             ({"users": [{"token": TOKEN}]}, "context x cannot be used"),
-            ({"clusters": [{"name": "here", "cluster": {"server": "https://x", "certificate-authority": "/missing"}}]}, "is not there"),
-            ({"clusters": [{"name": "here", "cluster": {"server": "https://x", "certificate-authority-data": "eA=="}}]}, "malformed"),
+            (
+                {
+                    "clusters": [
+                        {
+                            "name": "here",
+                            "cluster": {"server": "https://x", "certificate-authority": "/missing"},
+                        }
+                    ]
+                },
+                "is not there",
+            ),
+            (
+                {
+                    "clusters": [
+                        {
+                            "name": "here",
+                            "cluster": {
+                                "server": "https://x",
+                                "certificate-authority-data": "eA==",
+                            },
+                        }
+                    ]
+                },
+                "malformed",
+            ),
         ],
     )
-    def test_a_kubeconfig_that_cannot_be_used(self, tmp_path: Path, different: dict[str, Any], why: str) -> None:
-        result = run("history", "acme", "--kubeconfig", str(kubeconfig(tmp_path / "a", "x", **{"current-context": "x", **different})))
+    def test_a_kubeconfig_that_cannot_be_used(
+        self, tmp_path: Path, different: dict[str, Any], why: str
+    ) -> None:
+        result = run(
+            "history",
+            "acme",
+            "--kubeconfig",
+            str(kubeconfig(tmp_path / "a", "x", **{"current-context": "x", **different})),
+        )
         assert result.exit_code == 2, result.output
         assert why in result.stderr
 
@@ -121,7 +181,10 @@ class TestNoCluster:
         (tmp_path / "a").write_text(text)
         assert run("history", "acme", "--kubeconfig", str(tmp_path / "a")).exit_code == 2
 
-    @pytest.mark.parametrize("command", [("diff", "acme"), ("rollback", "acme"), ("history",), ("rollback", "acme", "--to=last")])
+    @pytest.mark.parametrize(
+        "command",
+        [("diff", "acme"), ("rollback", "acme"), ("history",), ("rollback", "acme", "--to=last")],
+    )
     def test_wrong_usage(self, command: tuple[str, ...]) -> None:
         assert run(*command).exit_code == 2
 
@@ -133,7 +196,9 @@ class Busy:
         self.versions = list(versions)
         self.written: list[tuple[Object, Object]] = []
 
-    async def replace_spec(self, item: Object, spec: Object, manager: str, *, dry_run: bool) -> None:
+    async def replace_spec(
+        self, item: Object, spec: Object, manager: str, *, dry_run: bool
+    ) -> None:
         assert manager == "kubectl-pryv"
         if self.versions:
             raise ConflictError(409, "Conflict", "the object has been modified")
@@ -144,7 +209,13 @@ class Busy:
 
 
 def version(number: int, generation: int = 1) -> Object:
-    metadata = {"name": "acme", "namespace": "pryv", "uid": "u", "generation": generation, "resourceVersion": str(number)}
+    metadata = {
+        "name": "acme",
+        "namespace": "pryv",
+        "uid": "u",
+        "generation": generation,
+        "resourceVersion": str(number),
+    }
     return {"metadata": metadata, "spec": {"domain": "a.test"}}
 
 

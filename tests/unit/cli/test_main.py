@@ -30,13 +30,27 @@ def kubeconfig(path: Path, *contexts: str) -> Path:
 
 
 def test_of_several_contexts_none_is_taken_by_itself(tmp_path: Path) -> None:
-    answer = CliRunner().invoke(operator, ["run", f"--kubeconfig={kubeconfig(tmp_path, 'hospital', 'playground')}"])
+    answer = CliRunner().invoke(
+        operator, ["run", f"--kubeconfig={kubeconfig(tmp_path, 'hospital', 'playground')}"]
+    )
     assert answer.exit_code == 2
     assert "--context" in answer.output
     assert "hospital, playground" in " ".join(answer.output.replace("│", " ").split())
 
 
-@pytest.mark.parametrize("text", ["{: broken", f"token: {TOKEN}\n\t- x", "", TOKEN, "contexts: 7", "contexts: [x]", "users: 7", "\xff\xfe"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{: broken",
+        f"token: {TOKEN}\n\t- x",
+        "",
+        TOKEN,
+        "contexts: 7",
+        "contexts: [x]",
+        "users: 7",
+        "\xff\xfe",
+    ],
+)
 def test_what_is_no_kubeconfig_is_said_without_quoting_it(tmp_path: Path, text: str) -> None:
     file = tmp_path / "kubeconfig"
     file.write_bytes(text.encode("latin-1"))

@@ -13,11 +13,17 @@ import yaml
 from click.testing import Result
 from typer.testing import CliRunner
 
-from pryv_operator.bundle.listing import kept_by_follower
 from pryv_operator.cli.plugin import plugin
-from tests.unit.bundle.archives import folder, release_files, tgz
+from pryv_operator.leader.listing import kept_by_follower
+from tests.unit.templates.archives import folder, release_files, tgz
 
-RELEASES = ("1.6.12-cluster", "1.7.3-single-node", "1.9.2-cluster", "1.9.2-single-node", "2019-seed-era")
+RELEASES = (
+    "1.6.12-cluster",
+    "1.7.3-single-node",
+    "1.9.2-cluster",
+    "1.9.2-single-node",
+    "2019-seed-era",
+)
 
 
 def run(*arguments: str | Path, text: str | None = None) -> Result:
@@ -42,7 +48,9 @@ def write(target: Path, files: dict[str, bytes]) -> Path:
 
 def leader(**changes: bytes) -> dict[str, bytes]:
     """A small leader's folder; a change's name has ``__`` for a slash and ``_dot_`` for a dot."""
-    roles = {f"data/{role}/pryv.yml": b"services: {}\n" for role in ("core", "reg-master", "static")}
+    roles = {
+        f"data/{role}/pryv.yml": b"services: {}\n" for role in ("core", "reg-master", "static")
+    }
     settings = b"vars: {G: {settings: {DOMAIN: {value: pryv.acme.test}, REGISTER_ADMIN_KEY: {value: the-admin-key-0123}}}}\n"
     files = roles | {
         "conf/platform.yml": settings,
@@ -51,7 +59,9 @@ def leader(**changes: bytes) -> dict[str, bytes]:
         "data/core/core/conf/key.yml": b"key: REGISTER_ADMIN_KEY\n",
         "data/core/core/log/.gitkeep": b"",
     }
-    return files | {name.replace("__", "/").replace("_dot_", "."): content for name, content in changes.items()}
+    return files | {
+        name.replace("__", "/").replace("_dot_", "."): content for name, content in changes.items()
+    }
 
 
 @pytest.fixture
@@ -64,22 +74,36 @@ class TestRenderLeader:
 
     @pytest.mark.parametrize("release", RELEASES)
     @pytest.mark.parametrize("kind", ["--leader-dir", "--archive"])
-    def test_the_bytes_of_the_leader(self, shared_pryv: Path, tmp_path: Path, release: str, kind: str) -> None:
+    def test_the_bytes_of_the_leader(
+        self, shared_pryv: Path, tmp_path: Path, release: str, kind: str
+    ) -> None:
         files = release_files(shared_pryv / "releases", release)
         given = tmp_path / "leader.tgz"
         if kind == "--archive":
-            given.write_bytes(tgz({f"received/config-leader/{path}": content for path, content in files.items()}))
+            given.write_bytes(
+                tgz({f"received/config-leader/{path}": content for path, content in files.items()})
+            )
         else:
-            given = write(tmp_path / "received", {f"config-leader/{path}": content for path, content in files.items()})
+            given = write(
+                tmp_path / "received",
+                {f"config-leader/{path}": content for path, content in files.items()},
+            )
         result = run("render", kind, given, "--output", tmp_path / "out")
         assert result.exit_code == 0, result.stderr
         expected = folder(shared_pryv / "releases" / release / "expected")
-        assert folder(tmp_path / "out") == {path: content for path, content in expected.items() if kept_by_follower(path.partition("/")[2])}
+        assert folder(tmp_path / "out") == {
+            path: content
+            for path, content in expected.items()
+            if kept_by_follower(path.partition("/")[2])
+        }
         assert "done in" in result.stderr
 
     def test_secret_files_are_for_their_owner_only(self, source: Path, tmp_path: Path) -> None:
         assert run("render", "--leader-dir", source, "--output", tmp_path / "out").exit_code == 0
-        modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "out").rglob("*.yml")}
+        modes = {
+            path.name: stat.S_IMODE(path.stat().st_mode)
+            for path in (tmp_path / "out").rglob("*.yml")
+        }
         assert modes["key.yml"] == 0o600
         assert modes["a.yml"] & 0o077
 
@@ -99,7 +123,9 @@ class TestRenderLeader:
         assert (elsewhere / "a.yml").read_bytes() == b"mine"
         (out / "static").rename(out / "gone")
         (out / "static").symlink_to(elsewhere)
-        assert "leads elsewhere" in fails(2, "render", "--leader-dir", source, "--output", out, "--force")
+        assert "leads elsewhere" in fails(
+            2, "render", "--leader-dir", source, "--output", out, "--force"
+        )
         assert not (elsewhere / "pryv.yml").exists()
 
     def test_an_old_secret_file_becomes_private(self, source: Path, tmp_path: Path) -> None:
@@ -111,28 +137,46 @@ class TestRenderLeader:
     @pytest.mark.parametrize(
         ("changes", "said"),
         [
-            ({"conf__platform_dot_yml": b"vars:\n  a: [the-value\n"}, "conf/platform.yml, line 3, column 1: no valid YAML"),
+            (
+                {"conf__platform_dot_yml": b"vars:\n  a: [the-value\n"},
+                "conf/platform.yml, line 3, column 1: no valid YAML",
+            ),
             (
                 {"conf__config-leader_dot_json": b'{"internals": the-value'},
                 "conf/config-leader.json, line 1, column 15: it is no valid JSON",
             ),
-            ({"data__core__core__conf__b_dot_json": b'{"a": DOMAIN}'}, "core/core/conf/b.json, line 1: it is no valid JSON"),
             (
-                {"conf__platform_dot_yml": b"vars: {G: {settings: {DOMAIN: {value: AB}, AB: {value: DOMAIN}}}}"},
+                {"data__core__core__conf__b_dot_json": b'{"a": DOMAIN}'},
+                "core/core/conf/b.json, line 1: it is no valid JSON",
+            ),
+            (
+                {
+                    "conf__platform_dot_yml": b"vars: {G: {settings: {DOMAIN: {value: AB}, AB: {value: DOMAIN}}}}"
+                },
                 "core/core/conf/a.yml: the value of DOMAIN leads back to itself (DOMAIN → AB → DOMAIN)",
             ),
-            ({"conf__platform_dot_yml": b"vars: {G: {settings: {DOMAIN: {}}}}"}, "core/core/conf/a.yml: DOMAIN has no value"),
+            (
+                {"conf__platform_dot_yml": b"vars: {G: {settings: {DOMAIN: {}}}}"},
+                "core/core/conf/a.yml: DOMAIN has no value",
+            ),
         ],
     )
-    def test_what_cannot_be_rendered_is_said(self, tmp_path: Path, changes: dict[str, bytes], said: str) -> None:
+    def test_what_cannot_be_rendered_is_said(
+        self, tmp_path: Path, changes: dict[str, bytes], said: str
+    ) -> None:
         given = write(tmp_path / "leader", leader(**changes))
         error = fails(1, "render", "--leader-dir", given, "--output", tmp_path / "out")
         assert said in error
         assert "the-value" not in error
         assert not (tmp_path / "out/core").exists()
 
-    def test_a_role_that_cannot_be_rendered_keeps_no_other_from_being_written(self, tmp_path: Path) -> None:
-        broken = {"data__core__core__conf__b_dot_json": b"{DOMAIN}", "data__static__x__conf__b_dot_json": b"{DOMAIN}"}
+    def test_a_role_that_cannot_be_rendered_keeps_no_other_from_being_written(
+        self, tmp_path: Path
+    ) -> None:
+        broken = {
+            "data__core__core__conf__b_dot_json": b"{DOMAIN}",
+            "data__static__x__conf__b_dot_json": b"{DOMAIN}",
+        }
         given = write(tmp_path / "leader", leader(**broken))
         error = fails(1, "render", "--leader-dir", given, "--output", tmp_path / "out")
         assert "error: role core was not written: core/core/conf/b.json, line 1" in error
@@ -141,7 +185,9 @@ class TestRenderLeader:
 
     @pytest.mark.parametrize("kind", ["--leader-dir", "--archive"])
     def test_any_role_is_rendered_as_the_leader_served_any(self, tmp_path: Path, kind: str) -> None:
-        files = {path: content for path, content in leader().items() if path.startswith("conf/")} | {"data/core/t.conf": b"DOMAIN"}
+        files = {
+            path: content for path, content in leader().items() if path.startswith("conf/")
+        } | {"data/core/t.conf": b"DOMAIN"}
         given = write(tmp_path / "leader", files)
         if kind == "--archive":
             given = tmp_path / "a.tgz"
@@ -149,10 +195,15 @@ class TestRenderLeader:
         result = run("render", kind, given, "--output", tmp_path / "out")
         assert result.exit_code == 0, result.stderr
         assert folder(tmp_path / "out") == {"core/t.conf": b"pryv.acme.test"}
-        assert "no templates for the roles" in fails(1, "import", given, "--output", tmp_path / "imported")
+        assert "no templates for the roles" in fails(
+            1, "import", given, "--output", tmp_path / "imported"
+        )
 
     def test_only_json_must_parse_and_j2_is_a_name_like_any_other(self, tmp_path: Path) -> None:
-        changes = {"data__core__core__conf__b_dot_yml": b"a: [DOMAIN", "data__core__core__conf__c_dot_conf_dot_j2": b"{{ DOMAIN"}
+        changes = {
+            "data__core__core__conf__b_dot_yml": b"a: [DOMAIN",
+            "data__core__core__conf__c_dot_conf_dot_j2": b"{{ DOMAIN",
+        }
         given = write(tmp_path / "leader", leader(**changes))
         assert run("render", "--leader-dir", given, "--output", tmp_path / "out").exit_code == 0
         files = folder(tmp_path / "out/core/core/conf")
@@ -163,7 +214,10 @@ class TestRenderLeader:
         given = write(tmp_path / "leader", leader(conf__platform_dot_yml=settings))
         result = run("render", "--leader-dir", given, "--output", tmp_path / "out")
         assert result.exit_code == 0
-        assert "not generated yet, so the word stands in the files: REGISTER_ADMIN_KEY" in result.stderr
+        assert (
+            "not generated yet, so the word stands in the files: REGISTER_ADMIN_KEY"
+            in result.stderr
+        )
         assert "not filled in: DOMAIN" in result.stderr
 
     @pytest.mark.parametrize(
@@ -180,20 +234,37 @@ class TestRenderLeader:
         assert run("render", *arguments).exit_code == 2
 
     def test_folders_that_are_none(self, tmp_path: Path) -> None:
-        assert "no such folder" in fails(1, "render", "--leader-dir", tmp_path / "none", "--output", tmp_path / "out")
+        assert "no such folder" in fails(
+            1, "render", "--leader-dir", tmp_path / "none", "--output", tmp_path / "out"
+        )
         (tmp_path / "empty").mkdir()
-        assert "no leader's folder" in fails(1, "render", "--leader-dir", tmp_path / "empty", "--output", tmp_path / "out")
-        both = write(tmp_path / "both", {f"{name}/{path}": content for name in ("a", "b") for path, content in leader().items()})
-        assert "more than one" in fails(1, "render", "--leader-dir", both, "--output", tmp_path / "out")
+        assert "no leader's folder" in fails(
+            1, "render", "--leader-dir", tmp_path / "empty", "--output", tmp_path / "out"
+        )
+        both = write(
+            tmp_path / "both",
+            {
+                f"{name}/{path}": content
+                for name in ("a", "b")
+                for path, content in leader().items()
+            },
+        )
+        assert "more than one" in fails(
+            1, "render", "--leader-dir", both, "--output", tmp_path / "out"
+        )
 
     def test_a_file_that_is_too_large(self, source: Path, tmp_path: Path) -> None:
         with (source / "data/core/core/conf/big").open("wb") as file:
             file.truncate(3 * 1024**3)
-        assert "larger than" in fails(1, "render", "--leader-dir", source, "--output", tmp_path / "out")
+        assert "larger than" in fails(
+            1, "render", "--leader-dir", source, "--output", tmp_path / "out"
+        )
 
     def test_archives_that_are_none(self, tmp_path: Path) -> None:
         given = tmp_path / "a.tgz"
-        assert "No such file" in fails(1, "render", "--archive", given, "--output", tmp_path / "out")
+        assert "No such file" in fails(
+            1, "render", "--archive", given, "--output", tmp_path / "out"
+        )
         given.write_bytes(gzip.compress(b"no tar at all" * 100))
         assert "a.tgz: " in fails(1, "render", "--archive", given, "--output", tmp_path / "out")
 
@@ -211,12 +282,24 @@ class TestRenderPlatform:
     def test_files(self, tmp_path: Path, show: bool) -> None:
         (tmp_path / "secrets.yaml").write_text(self.SECRET)
         options = ["--show-secrets"] if show else []
-        result = run("render", "-f", "-", "-f", tmp_path / "secrets.yaml", "--output", tmp_path / "out", *options, text=self.PLATFORM)
+        result = run(
+            "render",
+            "-f",
+            "-",
+            "-f",
+            tmp_path / "secrets.yaml",
+            "--output",
+            tmp_path / "out",
+            *options,
+            text=self.PLATFORM,
+        )
         assert result.exit_code == 0, result.stderr
         files = folder(tmp_path / "out")
         assert {path.partition("/")[0] for path in files} == {"core", "reg-master", "static"}
         assert any(b"the-admin-key-0123" in content for content in files.values()) is show
-        assert any(b"masked-register-admin-key" in content for content in files.values()) is not show
+        assert (
+            any(b"masked-register-admin-key" in content for content in files.values()) is not show
+        )
         assert any(b"generated-core-system-key" in content for content in files.values())
         assert "the-admin-key-0123" not in result.output
 
@@ -224,15 +307,39 @@ class TestRenderPlatform:
         result = run("render", "-f", "-", "--objects", text=self.PLATFORM + "---\n" + self.SECRET)
         assert result.exit_code == 0, result.stderr
         found = list(yaml.safe_load_all(result.stdout))
-        assert {item["kind"] for item in found} >= {"Service", "ConfigMap", "Secret", "StatefulSet", "Deployment", "PersistentVolumeClaim"}
-        decoded = [base64.b64decode(text) for item in found if item["kind"] == "Secret" for text in item["data"].values()]
+        assert {item["kind"] for item in found} >= {
+            "Service",
+            "ConfigMap",
+            "Secret",
+            "StatefulSet",
+            "Deployment",
+            "PersistentVolumeClaim",
+        }
+        decoded = [
+            base64.b64decode(text)
+            for item in found
+            if item["kind"] == "Secret"
+            for text in item["data"].values()
+        ]
         assert not any(b"the-admin-key-0123" in content for content in decoded)
-        again = run("render", "-f", "-", "--objects", "--output", tmp_path / "out", text=self.PLATFORM + "---\n" + self.SECRET)
+        again = run(
+            "render",
+            "-f",
+            "-",
+            "--objects",
+            "--output",
+            tmp_path / "out",
+            text=self.PLATFORM + "---\n" + self.SECRET,
+        )
         assert again.exit_code == 0
-        assert [yaml.safe_load(path.read_text()) for path in sorted((tmp_path / "out").iterdir())] == sorted(
+        assert [
+            yaml.safe_load(path.read_text()) for path in sorted((tmp_path / "out").iterdir())
+        ] == sorted(
             found, key=lambda item: f"{item['kind'].lower()}-{item['metadata']['name']}.yaml"
         )
-        secret = next(path for path in (tmp_path / "out").iterdir() if path.name.startswith("secret-"))
+        secret = next(
+            path for path in (tmp_path / "out").iterdir() if path.name.startswith("secret-")
+        )
         assert stat.S_IMODE(secret.stat().st_mode) == 0o600
 
     @pytest.mark.parametrize(
@@ -240,8 +347,14 @@ class TestRenderPlatform:
         [
             ("a: [", "error: -, line 2: no valid YAML"),
             ("", "there must be one PryvPlatform"),
-            (PLATFORM + "  variables: {MFA_MODE: other, MAX_UPLOAD_SIZE_MB: x}\n", "MFA_MODE must be one of"),
-            (PLATFORM + "  roles: {static: {service: {type: NodePort}}}\n", "spec.roles.static.address"),
+            (
+                PLATFORM + "  variables: {MFA_MODE: other, MAX_UPLOAD_SIZE_MB: x}\n",
+                "MFA_MODE must be one of",
+            ),
+            (
+                PLATFORM + "  roles: {static: {service: {type: NodePort}}}\n",
+                "spec.roles.static.address",
+            ),
         ],
     )
     def test_problems(self, tmp_path: Path, text: str, said: str) -> None:
@@ -252,12 +365,25 @@ class TestImport:
     """``import``."""
 
     @pytest.mark.parametrize("release", RELEASES)
-    def test_a_folder_and_an_archive_give_the_same(self, shared_pryv: Path, tmp_path: Path, release: str) -> None:
+    def test_a_folder_and_an_archive_give_the_same(
+        self, shared_pryv: Path, tmp_path: Path, release: str
+    ) -> None:
         files = release_files(shared_pryv / "releases", release)
         given = write(tmp_path / "leader", files)
-        (tmp_path / "a.tgz").write_bytes(tgz({f"reg-master/config-leader/{path}": content for path, content in files.items()}))
+        (tmp_path / "a.tgz").write_bytes(
+            tgz({f"reg-master/config-leader/{path}": content for path, content in files.items()})
+        )
         for source, out in ((given, "one"), (tmp_path / "a.tgz", "two")):
-            result = run("import", source, "--output", tmp_path / out, "--name", "acme", "--namespace", "health")
+            result = run(
+                "import",
+                source,
+                "--output",
+                tmp_path / out,
+                "--name",
+                "acme",
+                "--namespace",
+                "health",
+            )
             assert result.exit_code == 0, result.stderr
         one, two = folder(tmp_path / "one"), folder(tmp_path / "two")
         assert one == two
@@ -265,18 +391,30 @@ class TestImport:
         assert stat.S_IMODE((tmp_path / "one/secrets.yaml").stat().st_mode) == 0o600
 
     @pytest.mark.parametrize("release", ["1.6.12-cluster", "1.7.3-single-node", "2019-seed-era"])
-    def test_it_renders_what_the_leader_rendered(self, shared_pryv: Path, tmp_path: Path, release: str) -> None:
+    def test_it_renders_what_the_leader_rendered(
+        self, shared_pryv: Path, tmp_path: Path, release: str
+    ) -> None:
         given = write(tmp_path / "leader", release_files(shared_pryv / "releases", release))
         assert run("import", given, "--output", tmp_path / "out").exit_code == 0
-        files = [argument for path in sorted((tmp_path / "out").glob("*.yaml")) for argument in ("-f", str(path))]
+        files = [
+            argument
+            for path in sorted((tmp_path / "out").glob("*.yaml"))
+            for argument in ("-f", str(path))
+        ]
         assert run("render", *files, "--show-secrets", "--output", tmp_path / "ours").exit_code == 0
         assert run("render", "--leader-dir", given, "--output", tmp_path / "theirs").exit_code == 0
         ours, theirs = folder(tmp_path / "ours"), folder(tmp_path / "theirs")
         assert ours.keys() == theirs.keys()
-        assert {path for path in ours if ours[path] != theirs[path] and not path.endswith(".json")} == set()
+        assert {
+            path for path in ours if ours[path] != theirs[path] and not path.endswith(".json")
+        } == set()
 
-    def test_received_templates_of_a_built_in_release_are_kept_when_asked_to(self, shared_pryv: Path, tmp_path: Path) -> None:
-        given = write(tmp_path / "leader", release_files(shared_pryv / "releases", "1.9.2-single-node"))
+    def test_received_templates_of_a_built_in_release_are_kept_when_asked_to(
+        self, shared_pryv: Path, tmp_path: Path
+    ) -> None:
+        given = write(
+            tmp_path / "leader", release_files(shared_pryv / "releases", "1.9.2-single-node")
+        )
         assert run("import", given, "--output", tmp_path / "out", "--own-templates").exit_code == 0
         assert (tmp_path / "out/templates.yaml").exists()
 
@@ -284,13 +422,24 @@ class TestImport:
         result = run("import", source, "--output", tmp_path / "out")
         assert result.exit_code == 0
         assert "missing: REG_MASTER_IP_ADDRESS, cores, STATIC_WEB_IP_ADDRESS" in result.stderr
-        assert "the-follower-key" not in "".join(path.read_text() for path in (tmp_path / "out").iterdir())
+        assert "the-follower-key" not in "".join(
+            path.read_text() for path in (tmp_path / "out").iterdir()
+        )
 
     @pytest.mark.parametrize(
         ("changes", "said"),
         [
-            ({"conf__platform_dot_yml": b"vars:\n  a: [the-value\n"}, "conf/platform.yml, line 3, column 1: no valid YAML"),
-            ({"conf__platform_dot_yml": b"vars: {G: {settings: {}}}\n", "data__core__pryv_dot_yml": b""}, ""),
+            (
+                {"conf__platform_dot_yml": b"vars:\n  a: [the-value\n"},
+                "conf/platform.yml, line 3, column 1: no valid YAML",
+            ),
+            (
+                {
+                    "conf__platform_dot_yml": b"vars: {G: {settings: {}}}\n",
+                    "data__core__pryv_dot_yml": b"",
+                },
+                "",
+            ),
         ],
     )
     def test_broken_input(self, tmp_path: Path, changes: dict[str, bytes], said: str) -> None:
@@ -303,19 +452,35 @@ class TestImport:
             assert not (tmp_path / "out").exists()
 
     def test_a_role_that_is_missing(self, tmp_path: Path) -> None:
-        files = {path: content for path, content in leader().items() if not path.startswith("data/static")}
+        files = {
+            path: content
+            for path, content in leader().items()
+            if not path.startswith("data/static")
+        }
         given = write(tmp_path / "leader", files)
-        assert "no templates for the role static; there are: core, reg-master" in fails(1, "import", given, "--output", tmp_path / "out")
+        assert "no templates for the role static; there are: core, reg-master" in fails(
+            1, "import", given, "--output", tmp_path / "out"
+        )
 
     def test_unknown_variables(self, source: Path, tmp_path: Path) -> None:
-        settings = (source / "conf/platform.yml").read_bytes().replace(b"DOMAIN:", b"DOMIAN: {value: the-value}, DOMAIN:")
+        settings = (
+            (source / "conf/platform.yml")
+            .read_bytes()
+            .replace(b"DOMAIN:", b"DOMIAN: {value: the-value}, DOMAIN:")
+        )
         (source / "conf/platform.yml").write_bytes(settings)
         error = fails(1, "import", source, "--output", tmp_path / "out", "--release", "1.9.2")
         assert "DOMIAN" in error
         assert "the-value" not in error
 
     @pytest.mark.parametrize(
-        "arguments", [("--name", "Acme"), ("--release", "1.0"), ("--release", "1.9.2", "--own-templates"), ("--no-such-option",)]
+        "arguments",
+        [
+            ("--name", "Acme"),
+            ("--release", "1.0"),
+            ("--release", "1.9.2", "--own-templates"),
+            ("--no-such-option",),
+        ],
     )
     def test_wrong_usage(self, source: Path, tmp_path: Path, arguments: tuple[str, ...]) -> None:
         assert run("import", source, "--output", tmp_path / "out", *arguments).exit_code == 2
@@ -326,13 +491,20 @@ class TestImport:
         assert (tmp_path / "out/platform.yaml").read_bytes() == b"mine"
 
 
-@pytest.mark.parametrize("arguments", [("render", "--leader-dir"), ("render", "--archive"), ("render", "-f"), ("import",)])
-def test_input_that_is_not_there_is_no_wrong_usage(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(
+    "arguments",
+    [("render", "--leader-dir"), ("render", "--archive"), ("render", "-f"), ("import",)],
+)
+def test_input_that_is_not_there_is_no_wrong_usage(
+    tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
     assert "none" in fails(1, *arguments, tmp_path / "none", "--output", tmp_path / "out")
 
 
 @pytest.mark.parametrize("arguments", [("render", "--leader-dir"), ("import",)])
-def test_an_output_that_is_a_file_is_wrong_usage(source: Path, tmp_path: Path, arguments: tuple[str, ...]) -> None:
+def test_an_output_that_is_a_file_is_wrong_usage(
+    source: Path, tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
     (tmp_path / "out").write_bytes(b"mine")
     assert "out: " in fails(2, *arguments, source, "--output", tmp_path / "out")
 

@@ -50,7 +50,9 @@ def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_builds_each_module_once_and_says_so(calls: Path, tmp_path: Path) -> None:
     said: list[str] = []
     binaries = ensure_binaries(said.append)
-    assert all(path.is_file() and path.is_relative_to(tmp_path / "cache") for path in astuple(binaries))
+    assert all(
+        path.is_file() and path.is_relative_to(tmp_path / "cache") for path in astuple(binaries)
+    )
     builds = calls.read_text().splitlines()
     assert [line.rsplit("/", 1)[-1] for line in builds] == ["controlplane", "kwok", "helm"]
     assert all(line.startswith("0 -mod=readonly ") for line in builds)
@@ -78,7 +80,9 @@ def test_another_go_builds_anew(calls: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert len(calls.read_text().splitlines()) == 6
 
 
-def test_a_failed_build_leaves_nothing_half_done(calls: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_failed_build_leaves_nothing_half_done(
+    calls: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("FAKE_GO_FAILS_IN", "/kwok")
     with pytest.raises(BuildError, match="no such module"):
         ensure_binaries(lambda _line: None)
@@ -87,7 +91,12 @@ def test_a_failed_build_leaves_nothing_half_done(calls: Path, monkeypatch: pytes
 
     monkeypatch.setenv("FAKE_GO_FAILS_IN", "nowhere")
     ensure_binaries(lambda _line: None)
-    assert [line.rsplit("/", 1)[-1] for line in calls.read_text().splitlines()] == ["controlplane", "kwok", "kwok", "helm"]
+    assert [line.rsplit("/", 1)[-1] for line in calls.read_text().splitlines()] == [
+        "controlplane",
+        "kwok",
+        "kwok",
+        "helm",
+    ]
 
 
 @pytest.mark.usefixtures("calls")

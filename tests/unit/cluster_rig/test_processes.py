@@ -111,7 +111,9 @@ time.sleep(600)
 
 
 @pytest.mark.parametrize("kind", ["plain", "fork"])
-def test_a_killed_run_takes_its_server_along_and_its_folder_is_removed_later(tmp_path: Path, kind: str) -> None:
+def test_a_killed_run_takes_its_server_along_and_its_folder_is_removed_later(
+    tmp_path: Path, kind: str
+) -> None:
     """Also when a process forked off the run holds copies of its open files."""
     with subprocess.Popen(
         [sys.executable, "-c", RUN, str(tmp_path / "runs"), kind],

@@ -47,7 +47,10 @@ def test_what_core_says(shared_pryv: Path) -> None:
     found = parse((shared_pryv / "releases/1.9.2-cluster/expected/core/pryv.yml").read_text())
     core = next(each for each in found.services if each.name == "core")
     assert core.image == "docker.io/pryvio/core:1.9.2"
-    assert core.environment == (("NUM_PROCS", "4"), ("STARTING_PORT", "3000"))  # a pod has a HOSTNAME already
+    assert core.environment == (
+        ("NUM_PROCS", "4"),
+        ("STARTING_PORT", "3000"),
+    )  # a pod has a HOSTNAME already
     assert Mount("core/conf", "/app/conf", read_only=True) in core.mounts
     assert Mount("core/data", "/app/data", read_only=False) in core.mounts
     assert [mount.source for mount in core.mounts if mount.of_machine] == ["/dev/log"]
@@ -98,7 +101,11 @@ def test_a_command_is_kept() -> None:
 
 def test_what_is_not_known_is_named() -> None:
     found = one("privileged: true\nhealthcheck: {test: x}", "volumes: {}\n")
-    assert found.unknown == ("the key 'volumes'", "the key 'privileged' of service core", "the key 'healthcheck' of service core")
+    assert found.unknown == (
+        "the key 'volumes'",
+        "the key 'privileged' of service core",
+        "the key 'healthcheck' of service core",
+    )
 
 
 @pytest.mark.parametrize(
@@ -113,14 +120,23 @@ def test_what_is_not_known_is_named() -> None:
         "ports-map": ("ports: {80: 80}", "service core: ports is no list of strings"),
         "ports-long-form": ("ports: [{target: 80}]", "service core: ports is no list of strings"),
         "networks-map": ("networks: {front: {}}", "service core: networks is no list of strings"),
-        "volume-named": ("volumes: ['data:/app/data']", "service core: the volume 'data' is neither below"),
+        "volume-named": (
+            "volumes: ['data:/app/data']",
+            "service core: the volume 'data' is neither below",
+        ),
         "volume-above": ("volumes: ['./../x:/app']", "service core: a volume is written"),
         "volume-relative-target": ("volumes: ['./x:app']", "service core: a volume is written"),
         "volume-option": ("volumes: ['./x:/app:z']", "service core: a volume is written"),
         "environment-text": ("environment: A=1", "service core: environment is neither"),
         "environment-nested": ("environment: {A: {B: c}}", "service core: environment is neither"),
-        "environment-of-the-machine": ("environment: {A: $PATH}", "service core: environment uses $PATH"),
-        "environment-name-alone": ("environment: [SOME_NAME]", "service core: environment uses $SOME_NAME"),
+        "environment-of-the-machine": (
+            "environment: {A: $PATH}",
+            "service core: environment uses $PATH",
+        ),
+        "environment-name-alone": (
+            "environment: [SOME_NAME]",
+            "service core: environment uses $SOME_NAME",
+        ),
         "command-list": ("command: [a, b]", "service core: command is one string"),
         "twice": ("links: []\nlinks: []", "line 6: the key 'links' stands twice"),
     }.values(),
@@ -174,10 +190,26 @@ def test_what_no_release_has_so_many_of() -> None:
 
 
 _words = st.sampled_from(
-    ["services", "core", "image", "ports", "volumes", "environment", "networks", "links", "command", "80:80", "./x:/y:ro", "A=1", "$X"]
+    [
+        "services",
+        "core",
+        "image",
+        "ports",
+        "volumes",
+        "environment",
+        "networks",
+        "links",
+        "command",
+        "80:80",
+        "./x:/y:ro",
+        "A=1",
+        "$X",
+    ]
 )
 _values = st.recursive(
-    _words | st.text(max_size=8), lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_words, inner, max_size=4), max_leaves=12
+    _words | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_words, inner, max_size=4),
+    max_leaves=12,
 )
 
 

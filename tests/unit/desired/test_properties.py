@@ -11,11 +11,11 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pryv_operator.desired.inputs import Certificate
+from pryv_operator.api import names
+from pryv_operator.api.kubernetes import Object
 from pryv_operator.desired.state import Desired, built_in, desired, generated_names
-from pryv_operator.platform import names
-from pryv_operator.reconcile.difference import differs, marked
-from pryv_operator.workload.model import Object
+from pryv_operator.live.diff import differs, marked
+from pryv_operator.pki.certificate import Certificate
 from tests.examples import examples
 from tests.unit.builders import every, inputs, platform, texts, touched, workloads
 
@@ -26,31 +26,50 @@ _LABEL = re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?")
 _SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 _VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
 
-_words = st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters='"\\'), max_size=12)
+_words = st.text(
+    st.characters(exclude_categories=["Cs", "Cc"], exclude_characters='"\\'), max_size=12
+)
 _variables = st.fixed_dictionaries(
     {},
     optional={
         "PLATFORM_NAME": _words,
         "SUPPORT_LINK": st.sampled_from(["https://acme.health/support", "mailto:help@acme.health"]),
         "MAX_UPLOAD_SIZE_MB": st.integers(1, 5000),
-        "EMAIL_SMTP_SETTINGS": st.fixed_dictionaries({"host": st.just("smtp.acme.health"), "port": st.integers(1, 65535)}),
-        "INVITATION_TOKENS": st.none() | st.lists(st.sampled_from(["enjoy1", "enjoy2"]), unique=True),
-        "DNS_CUSTOM_ENTRIES": st.dictionaries(st.sampled_from(["www", "api"]), st.just({"ip": "203.0.113.99"})),
+        "EMAIL_SMTP_SETTINGS": st.fixed_dictionaries(
+            {"host": st.just("smtp.acme.health"), "port": st.integers(1, 65535)}
+        ),
+        "INVITATION_TOKENS": st.none()
+        | st.lists(st.sampled_from(["enjoy1", "enjoy2"]), unique=True),
+        "DNS_CUSTOM_ENTRIES": st.dictionaries(
+            st.sampled_from(["www", "api"]), st.just({"ip": "203.0.113.99"})
+        ),
         "BACKWARD_COMPATIBILITY_SYSTEM_STREAMS_PREFIX": st.booleans(),
         "NO_SUCH_VARIABLE": st.integers(),
     },
 )
-_SECRETS = ("REGISTER_ADMIN_KEY", "EMAIL_SMTP_SETTINGS.auth.pass", "MFA_ENDPOINTS.single.headers.authorization", "TRUSTED_APPS")
+_SECRETS = (
+    "REGISTER_ADMIN_KEY",
+    "EMAIL_SMTP_SETTINGS.auth.pass",
+    "MFA_ENDPOINTS.single.headers.authorization",
+    "TRUSTED_APPS",
+)
 _secrets = st.sets(st.sampled_from(_SECRETS)).map(
     lambda chosen: {name: {"secretKeyRef": {"name": "a", "key": "b"}} for name in sorted(chosen)}
 )
-_service = st.fixed_dictionaries({"type": st.sampled_from(["ClusterIP", "LoadBalancer"])}, optional={"mixedProtocols": st.booleans()})
+_service = st.fixed_dictionaries(
+    {"type": st.sampled_from(["ClusterIP", "LoadBalancer"])},
+    optional={"mixedProtocols": st.booleans()},
+)
 _components = st.dictionaries(
     st.sampled_from(["reverse_proxy", "reverse-proxy"]),
-    st.fixed_dictionaries({}, optional={"replicas": st.integers(0, 3), "env": st.just([{"name": "A", "value": ""}])}),
+    st.fixed_dictionaries(
+        {}, optional={"replicas": st.integers(0, 3), "env": st.just([{"name": "A", "value": ""}])}
+    ),
     max_size=1,
 )
-_role = st.fixed_dictionaries({"address": st.just("203.0.113.7")}, optional={"service": _service, "components": _components})
+_role = st.fixed_dictionaries(
+    {"address": st.just("203.0.113.7")}, optional={"service": _service, "components": _components}
+)
 
 
 def _name(entry: Any) -> str:
@@ -62,7 +81,10 @@ _core = st.fixed_dictionaries(
     optional={
         "instances": st.lists(
             st.fixed_dictionaries(
-                {"name": st.sampled_from(["co1", "co2", "co10", "zurich"]), "address": st.just("203.0.113.8")},
+                {
+                    "name": st.sampled_from(["co1", "co2", "co10", "zurich"]),
+                    "address": st.just("203.0.113.8"),
+                },
                 optional={"hosting": st.sampled_from(["geneva", "zurich"])},
             ),
             min_size=1,
@@ -79,7 +101,9 @@ _specs = st.fixed_dictionaries(
         "networkPolicy": st.booleans(),
         "deletionPolicy": st.sampled_from(["Retain", "Delete"]),
         "imageRegistry": st.just("registry.acme.health/pryv"),
-        "roles": st.fixed_dictionaries({}, optional={"reg-master": _role, "core": _core, "static": _role, "reg-slave": _role}),
+        "roles": st.fixed_dictionaries(
+            {}, optional={"reg-master": _role, "core": _core, "static": _role, "reg-slave": _role}
+        ),
     },
 )
 
@@ -89,9 +113,15 @@ def of(spec: dict[str, Any], **different: Any) -> Desired:
     wanted = platform(**spec)
     kept = {
         name: f"{CANARY}-{index}"
-        for index, name in enumerate(sorted({*generated_names(wanted, built_in(wanted)), *spec.get("secrets", {})}))
+        for index, name in enumerate(
+            sorted({*generated_names(wanted, built_in(wanted)), *spec.get("secrets", {})})
+        )
     }
-    fields = {"certificate": Certificate("the chain\n", CANARY), "secrets": kept, "authorities": "an authority\n"} | different
+    fields = {
+        "certificate": Certificate("the chain\n", CANARY),
+        "secrets": kept,
+        "authorities": "an authority\n",
+    } | different
     return desired(inputs(wanted, **fields))
 
 
@@ -106,7 +136,9 @@ def shuffled(value: Any) -> Any:
 
 
 def as_bytes(found: Desired) -> bytes:
-    return json.dumps([every(found), found.problems, found.warnings, found.instances], default=str).encode()
+    return json.dumps(
+        [every(found), found.problems, found.warnings, found.instances], default=str
+    ).encode()
 
 
 @MANY
@@ -119,7 +151,9 @@ def test_the_same_inputs_give_the_same_bytes(spec: dict[str, Any]) -> None:
 @given(_specs)
 def test_the_order_of_what_is_written_is_nothing(spec: dict[str, Any]) -> None:
     one, other = of(spec), of(shuffled(spec))
-    assert [json.dumps(item, sort_keys=True) for item in every(one)] == [json.dumps(item, sort_keys=True) for item in every(other)]
+    assert [json.dumps(item, sort_keys=True) for item in every(one)] == [
+        json.dumps(item, sort_keys=True) for item in every(other)
+    ]
     assert not touched(one, other)
 
 
@@ -129,7 +163,16 @@ def test_secrets_stay_in_secrets(spec: dict[str, Any]) -> None:
     found = of(spec)
     visible = [item for item in every(found) if item["kind"] != "Secret"]
     assert not [text for item in visible for text in texts(item) if CANARY in text]
-    assert CANARY not in repr((found.problems, found.waiting, found.warnings, found.held, found.instances, found.certificate_request))
+    assert CANARY not in repr(
+        (
+            found.problems,
+            found.waiting,
+            found.warnings,
+            found.held,
+            found.instances,
+            found.certificate_request,
+        )
+    )
     for item in found.objects:
         if item["kind"] == "Secret":
             assert not [text for text in texts(item["metadata"]) if CANARY in text]
@@ -141,7 +184,11 @@ def test_another_key_of_hashes_renames_secrets_only(spec: dict[str, Any]) -> Non
     one, other = of(spec), of(spec, hash_key=b"another")
 
     def named(found: Desired, secrets: bool) -> set[str]:
-        return {item["metadata"]["name"] for item in every(found) if (item["kind"] == "Secret") is secrets}
+        return {
+            item["metadata"]["name"]
+            for item in every(found)
+            if (item["kind"] == "Secret") is secrets
+        }
 
     assert named(one, secrets=False) == named(other, secrets=False)
     assert not named(one, secrets=True) & named(other, secrets=True)
@@ -156,8 +203,12 @@ def test_objects_are_such_as_the_api_server_takes(spec: dict[str, Any]) -> None:
     assert set(counted.values()) == {1}
     for item in every(found):
         name, kind = item["metadata"]["name"], item["kind"]
-        assert (_LABEL if kind in ("Service", "Deployment", "StatefulSet") else _SUBDOMAIN).fullmatch(name)
-        assert len(name) <= (names.MAX_WORKLOAD_NAME if kind in ("Deployment", "StatefulSet") else 63)
+        assert (
+            _LABEL if kind in ("Service", "Deployment", "StatefulSet") else _SUBDOMAIN
+        ).fullmatch(name)
+        assert len(name) <= (
+            names.MAX_WORKLOAD_NAME if kind in ("Deployment", "StatefulSet") else 63
+        )
         assert all(_VALUE.fullmatch(value) for value in item["metadata"]["labels"].values())
         assert not differs(marked(item), marked(copy.deepcopy(item)))
         assert len(json.dumps(item)) < 1 << 20
@@ -176,7 +227,11 @@ def check_workload(item: Object, there: Any) -> None:
     assert len(set(volumes)) == len(volumes)
     assert len(set(ips)) == len(ips)
     assert all(_LABEL.fullmatch(name) for name in volumes)
-    assert all(_SUBDOMAIN.fullmatch(host) for alias in pod.get("hostAliases", ()) for host in alias["hostnames"])
+    assert all(
+        _SUBDOMAIN.fullmatch(host)
+        for alias in pod.get("hostAliases", ())
+        for host in alias["hostnames"]
+    )
     for container in (*pod["containers"], *pod.get("initContainers", ())):
         paths = [mount["mountPath"] for mount in container["volumeMounts"]]
         assert len(set(paths)) == len(paths)
@@ -188,7 +243,9 @@ def check_workload(item: Object, there: Any) -> None:
                 assert ("Secret", variable["valueFrom"]["secretKeyRef"]["name"]) in there
     for volume in pod["volumes"]:
         for source in volume.get("projected", {}).get("sources", ()):
-            kind, short = ("ConfigMap", "configMap") if "configMap" in source else ("Secret", "secret")
+            kind, short = (
+                ("ConfigMap", "configMap") if "configMap" in source else ("Secret", "secret")
+            )
             assert (kind, source[short]["name"]) in there
             paths = [entry["path"] for entry in source[short]["items"]]
             assert len(set(paths)) == len(paths)

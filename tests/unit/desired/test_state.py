@@ -12,20 +12,38 @@ from typing import Any
 
 import pytest
 
-from pryv_operator.bundle.builtin import load_release
-from pryv_operator.bundle.bundle import Bundle, Variable
+from pryv_operator.api.findings import Problem
+from pryv_operator.api.kubernetes import Object
+from pryv_operator.api.platform import Platform
 from pryv_operator.desired import state as module
-from pryv_operator.desired.inputs import Certificate, Inputs
+from pryv_operator.desired.inputs import Inputs
 from pryv_operator.desired.state import Desired, desired
-from pryv_operator.platform.problems import Problem
-from pryv_operator.workload.model import Object, Platform
-from tests.unit.builders import DOMAIN, UID, every, inputs, platform, state, texts, touched, workloads
+from pryv_operator.pki.certificate import Certificate
+from pryv_operator.templates.builtin import load_release
+from pryv_operator.templates.bundle import Bundle, Variable
+from tests.unit.builders import (
+    DOMAIN,
+    UID,
+    every,
+    inputs,
+    platform,
+    state,
+    texts,
+    touched,
+    workloads,
+)
 
 CANARY = "canary-7f3a"
 BASE = state()
 #: What the current release runs on the machines of a platform without a slave, and how.
 COMPONENTS = {
-    "reg": {"reverse-proxy": "Deployment", "register": "Deployment", "mail": "Deployment", "dns": "Deployment", "redis": "StatefulSet"},
+    "reg": {
+        "reverse-proxy": "Deployment",
+        "register": "Deployment",
+        "mail": "Deployment",
+        "dns": "Deployment",
+        "redis": "StatefulSet",
+    },
     "co1": {
         "reverse-proxy": "Deployment",
         "core": "StatefulSet",
@@ -41,7 +59,19 @@ COMPONENTS = {
 TWO_CORES = {"core": {"instances": [{"name": "co1"}, {"name": "co2"}]}}
 PROXIES = {"acme-reg-reverse-proxy", "acme-co1-reverse-proxy", "acme-sw-reverse-proxy"}
 #: Components that run on Node.js.
-NODE = {f"acme-{each}" for each in ("reg-register", "reg-dns", "reg-mail", "co1-core", "co1-mfa", "co1-preview", "co1-hfs", "co1-webhooks")}
+NODE = {
+    f"acme-{each}"
+    for each in (
+        "reg-register",
+        "reg-dns",
+        "reg-mail",
+        "co1-core",
+        "co1-mfa",
+        "co1-preview",
+        "co1-hfs",
+        "co1-webhooks",
+    )
+}
 
 
 def pod(found: Desired, name: str) -> Any:
@@ -55,11 +85,21 @@ def files(found: Desired, name: str) -> dict[str, str]:
     mounted: dict[str, str] = {}
     for mount in pod(found, name)["containers"][0]["volumeMounts"]:
         for source in volumes[mount["name"]].get("projected", {}).get("sources", ()):
-            kind, short = ("ConfigMap", "configMap") if "configMap" in source else ("Secret", "secret")
+            kind, short = (
+                ("ConfigMap", "configMap") if "configMap" in source else ("Secret", "secret")
+            )
             data = objects[kind, source[short]["name"]]["data"]
             for item in source[short]["items"]:
-                text = data[item["key"]] if kind == "ConfigMap" else base64.b64decode(data[item["key"]]).decode()
-                mounted[mount["mountPath"] if "subPath" in mount else f"{mount['mountPath']}/{item['path']}"] = text
+                text = (
+                    data[item["key"]]
+                    if kind == "ConfigMap"
+                    else base64.b64decode(data[item["key"]]).decode()
+                )
+                mounted[
+                    mount["mountPath"]
+                    if "subPath" in mount
+                    else f"{mount['mountPath']}/{item['path']}"
+                ] = text
     return mounted
 
 
@@ -80,7 +120,9 @@ def test_a_domain_is_enough_for_a_platform() -> None:
     assert BASE.complete
     assert BASE.release == "1.9.2"
     assert {name: item["kind"] for name, item in workloads(BASE).items()} == {
-        f"acme-{instance}-{component}": kind for instance, components in COMPONENTS.items() for component, kind in components.items()
+        f"acme-{instance}-{component}": kind
+        for instance, components in COMPONENTS.items()
+        for component, kind in components.items()
     }
     assert [(each.name, each.role, len(each.workloads)) for each in BASE.instances] == [
         ("reg", "reg-master", 5),
@@ -91,7 +133,9 @@ def test_a_domain_is_enough_for_a_platform() -> None:
 
 
 def test_claims_for_what_keeps_state() -> None:
-    assert {item["metadata"]["name"] for item in BASE.objects if item["kind"] == "PersistentVolumeClaim"} == {
+    assert {
+        item["metadata"]["name"] for item in BASE.objects if item["kind"] == "PersistentVolumeClaim"
+    } == {
         "acme-co1-core-data",
         "acme-co1-mongodb-data",
         "acme-co1-mongodb-backup",
@@ -102,17 +146,29 @@ def test_claims_for_what_keeps_state() -> None:
 
 
 def test_outside_services_for_each_instance() -> None:
-    assert {item["metadata"]["name"] for item in BASE.services} >= {"acme-reg", "acme-reg-udp", "acme-co1", "acme-sw"}
+    assert {item["metadata"]["name"] for item in BASE.services} >= {
+        "acme-reg",
+        "acme-reg-udp",
+        "acme-co1",
+        "acme-sw",
+    }
 
 
 def test_every_component_is_isolated_unless_that_is_not_wanted() -> None:
-    assert {item["metadata"]["name"] for item in BASE.objects if item["kind"] == "NetworkPolicy"} == workloads(BASE).keys()
-    assert not [item for item in state(networkPolicy=False).objects if item["kind"] == "NetworkPolicy"]
+    assert {
+        item["metadata"]["name"] for item in BASE.objects if item["kind"] == "NetworkPolicy"
+    } == workloads(BASE).keys()
+    assert not [
+        item for item in state(networkPolicy=False).objects if item["kind"] == "NetworkPolicy"
+    ]
 
 
 def test_files_are_where_the_components_read_them() -> None:
     assert "/app/conf/nginx.conf" in files(BASE, "acme-co1-reverse-proxy")
-    assert json.loads(files(BASE, "acme-reg-register")["/app/conf/register.json"])["dns"]["domain"] == DOMAIN
+    assert (
+        json.loads(files(BASE, "acme-reg-register")["/app/conf/register.json"])["dns"]["domain"]
+        == DOMAIN
+    )
     assert "/app/bin/templates/welcome-email/en/html.pug" in files(BASE, "acme-reg-mail")
     assert "/app/conf/core.yml" in files(BASE, "acme-co1-core")
 
@@ -122,7 +178,11 @@ def test_the_reverse_proxies_have_the_certificate_where_nginx_reads_it() -> None
         found = files(BASE, name)
         assert found[f"/app/conf/secret/{DOMAIN}-bundle.crt"] == "the chain\n"
         assert found[f"/app/conf/secret/{DOMAIN}-key.pem"] == "the key\n"
-    assert not any("the key" in text for name in workloads(BASE).keys() - PROXIES for text in files(BASE, name).values())
+    assert not any(
+        "the key" in text
+        for name in workloads(BASE).keys() - PROXIES
+        for text in files(BASE, name).values()
+    )
 
 
 def test_names_that_are_illegal_there_are_in_a_file_of_hosts() -> None:
@@ -134,7 +194,9 @@ def test_names_that_are_illegal_there_are_in_a_file_of_hosts() -> None:
 def test_every_name_that_nginx_passes_to_is_known() -> None:
     """Nginx refuses to start on one that does not resolve."""
     for name in PROXIES:
-        known = {host for each in pod(BASE, name).get("hostAliases", ()) for host in each["hostnames"]}
+        known = {
+            host for each in pod(BASE, name).get("hostAliases", ()) for host in each["hostnames"]
+        }
         known |= set(files(BASE, name).get("/etc/hosts", "").split())
         for path, text in files(BASE, name).items():
             if path.endswith(".conf"):
@@ -152,7 +214,10 @@ def test_every_object_belongs_to_the_platform() -> None:
     for item in every(BASE):
         metadata = item["metadata"]
         assert metadata["namespace"] == "pryv"
-        assert metadata["labels"].items() >= {"app.kubernetes.io/managed-by": "pryv-operator", "pryv.io/platform": "acme"}.items()
+        assert (
+            metadata["labels"].items()
+            >= {"app.kubernetes.io/managed-by": "pryv-operator", "pryv.io/platform": "acme"}.items()
+        )
         owned = [owner["uid"] for owner in metadata.get("ownerReferences", ())]
         assert owned == ([] if item["kind"] == "PersistentVolumeClaim" else [UID])
 
@@ -170,28 +235,44 @@ def variables(**given: Any) -> Desired:
 
 
 def test_the_platforms_name_touches_register_and_dns() -> None:
-    assert touched(BASE, variables(PLATFORM_NAME="Acme Health")) == {"acme-reg-register", "acme-reg-dns"}
+    assert touched(BASE, variables(PLATFORM_NAME="Acme Health")) == {
+        "acme-reg-register",
+        "acme-reg-dns",
+    }
 
 
 def test_the_size_of_uploads_touches_every_reverse_proxy_core_and_hfs() -> None:
-    assert touched(BASE, variables(MAX_UPLOAD_SIZE_MB=55)) == PROXIES | {"acme-co1-core", "acme-co1-hfs"}
+    assert touched(BASE, variables(MAX_UPLOAD_SIZE_MB=55)) == PROXIES | {
+        "acme-co1-core",
+        "acme-co1-hfs",
+    }
 
 
 def test_the_order_of_anything_touches_nothing() -> None:
     one = {
-        "variables": {"PLATFORM_NAME": "a", "MAX_UPLOAD_SIZE_MB": 5, "DNS_CUSTOM_ENTRIES": {"a": {"ip": "1"}, "b": {"ip": "2"}}},
+        "variables": {
+            "PLATFORM_NAME": "a",
+            "MAX_UPLOAD_SIZE_MB": 5,
+            "DNS_CUSTOM_ENTRIES": {"a": {"ip": "1"}, "b": {"ip": "2"}},
+        },
         "roles": TWO_CORES,
     }
     cores = [dict(reversed(each.items())) for each in reversed(TWO_CORES["core"]["instances"])]
     other = {
         "roles": {"core": {"instances": cores}},
-        "variables": {"DNS_CUSTOM_ENTRIES": {"a": {"ip": "1"}, "b": {"ip": "2"}}, "MAX_UPLOAD_SIZE_MB": 5, "PLATFORM_NAME": "a"},
+        "variables": {
+            "DNS_CUSTOM_ENTRIES": {"a": {"ip": "1"}, "b": {"ip": "2"}},
+            "MAX_UPLOAD_SIZE_MB": 5,
+            "PLATFORM_NAME": "a",
+        },
     }
     assert state(**one) == state(**other)
 
 
 def test_a_default_written_out_touches_nothing() -> None:
-    assert every(state(roles={"core": {"instances": [{"name": "co1", "hosting": "hosting1"}]}, "static": {}})) == every(BASE)
+    assert every(
+        state(roles={"core": {"instances": [{"name": "co1", "hosting": "hosting1"}]}, "static": {}})
+    ) == every(BASE)
     assert every(variables(MAX_UPLOAD_SIZE_MB=20)) == every(BASE)
 
 
@@ -215,29 +296,44 @@ def test_a_core_less_takes_its_workloads_and_keeps_its_claims_out_of_sight() -> 
 
 def test_a_slave_is_there_when_it_is_wanted() -> None:
     after = state(roles={"reg-slave": {}})
-    assert workloads(after).keys() - workloads(BASE).keys() == {f"acme-reg-slave-{each}" for each in ("dns", "redis", "reverse-proxy")}
+    assert workloads(after).keys() - workloads(BASE).keys() == {
+        f"acme-reg-slave-{each}" for each in ("dns", "redis", "reverse-proxy")
+    }
     assert not touched(BASE, after) & {"acme-reg-redis", "acme-reg-mail"}
     assert not any(name.startswith(("acme-co1", "acme-sw")) for name in touched(BASE, after))
 
 
 def test_a_renewed_certificate_touches_the_reverse_proxies() -> None:
-    assert touched(BASE, desired(inputs(certificate=Certificate("renewed\n", "the key\n")))) == PROXIES
+    assert (
+        touched(BASE, desired(inputs(certificate=Certificate("renewed\n", "the key\n")))) == PROXIES
+    )
 
 
 def test_a_new_secret_touches_what_uses_it() -> None:
-    assert touched(BASE, desired(inputs(secrets={"REGISTER_ADMIN_KEY": "another"}))) == {"acme-reg-register", "acme-reg-dns"}
+    assert touched(BASE, desired(inputs(secrets={"REGISTER_ADMIN_KEY": "another"}))) == {
+        "acme-reg-register",
+        "acme-reg-dns",
+    }
 
 
 def test_an_override_touches_its_component() -> None:
-    after = state(roles={"core": {"components": {"hfs": {"resources": {"requests": {"cpu": "1"}}}}}})
+    after = state(
+        roles={"core": {"components": {"hfs": {"resources": {"requests": {"cpu": "1"}}}}}}
+    )
     assert touched(BASE, after) == {"acme-co1-hfs"}
 
 
 def test_a_lost_hash_key_touches_nothing() -> None:
-    owned = {item["metadata"]["name"]: item["data"] for item in BASE.objects if item["kind"] == "Secret"}
+    owned = {
+        item["metadata"]["name"]: item["data"] for item in BASE.objects if item["kind"] == "Secret"
+    }
     found = desired(inputs(hash_key=b"another", owned_secrets=owned))
-    assert {name: each["spec"] for name, each in workloads(found).items()} == {name: each["spec"] for name, each in workloads(BASE).items()}
-    assert [item["metadata"]["name"] for item in found.objects] == [item["metadata"]["name"] for item in BASE.objects]
+    assert {name: each["spec"] for name, each in workloads(found).items()} == {
+        name: each["spec"] for name, each in workloads(BASE).items()
+    }
+    assert [item["metadata"]["name"] for item in found.objects] == [
+        item["metadata"]["name"] for item in BASE.objects
+    ]
 
 
 # Trust
@@ -247,7 +343,9 @@ def test_the_platforms_own_components_trust_its_authority() -> None:
     for authorities in ("the authority\n", "a bundle\n"):
         found = desired(inputs(authorities=authorities))
         for name in NODE:
-            environment = {each["name"]: each.get("value") for each in pod(found, name)["containers"][0]["env"]}
+            environment = {
+                each["name"]: each.get("value") for each in pod(found, name)["containers"][0]["env"]
+            }
             assert files(found, name)[environment["NODE_EXTRA_CA_CERTS"] or ""] == authorities
         assert touched(BASE, found) == NODE
 
@@ -263,12 +361,19 @@ def test_planted_secrets_stand_in_secrets_only() -> None:
         "PLATFORM_NAME": {"secretKeyRef": {"name": "a", "key": "b"}},
     }
     of = platform(secrets=planted, roles={"reg-slave": {}})
-    kept = dict.fromkeys(planted, CANARY) | {name: f"{CANARY}-{index}" for index, name in enumerate(generated(of))}
+    kept = dict.fromkeys(planted, CANARY) | {
+        name: f"{CANARY}-{index}" for index, name in enumerate(generated(of))
+    }
     found = desired(inputs(of, secrets=kept, certificate=Certificate("chain", CANARY)))
     assert found.problems == ()
     assert CANARY not in said(found)
     assert not [text for item in outside_secrets(found) for text in texts(item) if CANARY in text]
-    hidden = [base64.b64decode(text).decode() for item in found.objects if item["kind"] == "Secret" for text in item["data"].values()]
+    hidden = [
+        base64.b64decode(text).decode()
+        for item in found.objects
+        if item["kind"] == "Secret"
+        for text in item["data"].values()
+    ]
     assert sum(CANARY in text for text in hidden) > 5
 
 
@@ -307,7 +412,9 @@ def test_a_missing_certificate_holds_the_reverse_proxies_and_nothing_else() -> N
     found = desired(inputs(certificate=None, certificate_problem=why))
     assert dict(found.held) == dict.fromkeys(PROXIES, why)
     assert found.complete
-    assert workloads(found) == {name: item for name, item in workloads(BASE).items() if name not in PROXIES}
+    assert workloads(found) == {
+        name: item for name, item in workloads(BASE).items() if name not in PROXIES
+    }
     assert {each.name for plan in found.instances for each in plan.workloads} >= PROXIES
 
 
@@ -319,16 +426,46 @@ def test_a_missing_certificate_holds_the_reverse_proxies_and_nothing_else() -> N
             "MissingVariables",
             ["PLATFORM_NAME", "TRUSTED_APPS"],
         ),
-        "secret written out": ({"variables": {"REGISTER_ADMIN_KEY": CANARY}}, "SecretInVariables", ["REGISTER_ADMIN_KEY"]),
-        "recursion": ({"variables": {"PLATFORM_NAME": "a SUPPORT_URL", "SUPPORT_URL": "b PLATFORM_NAME"}}, None, ["PLATFORM_NAME"]),
-        "type": ({"variables": {"MAX_UPLOAD_SIZE_MB": "many"}}, "InvalidVariable", ["MAX_UPLOAD_SIZE_MB"]),
-        "replicas of a store": ({"roles": {"core": {"components": {"mongodb": {"replicas": 2}}}}}, "NotScalable", ["core/mongodb"]),
-        "replicas of core": ({"roles": {"core": {"components": {"core": {"replicas": 2}}}}}, "NotScalable", ["add core instances"]),
-        "node port": ({"roles": {"static": {"service": {"type": "NodePort"}}}}, "AddressRequired", ["spec.roles.static.address"]),
-        "too large": ({"variables": {"WELCOME_TEMPLATE_EN": "x" * 1_100_000}}, "FileTooLarge", ["welcome-email/en/html.pug"]),
+        "secret written out": (
+            {"variables": {"REGISTER_ADMIN_KEY": CANARY}},
+            "SecretInVariables",
+            ["REGISTER_ADMIN_KEY"],
+        ),
+        "recursion": (
+            {"variables": {"PLATFORM_NAME": "a SUPPORT_URL", "SUPPORT_URL": "b PLATFORM_NAME"}},
+            None,
+            ["PLATFORM_NAME"],
+        ),
+        "type": (
+            {"variables": {"MAX_UPLOAD_SIZE_MB": "many"}},
+            "InvalidVariable",
+            ["MAX_UPLOAD_SIZE_MB"],
+        ),
+        "replicas of a store": (
+            {"roles": {"core": {"components": {"mongodb": {"replicas": 2}}}}},
+            "NotScalable",
+            ["core/mongodb"],
+        ),
+        "replicas of core": (
+            {"roles": {"core": {"components": {"core": {"replicas": 2}}}}},
+            "NotScalable",
+            ["add core instances"],
+        ),
+        "node port": (
+            {"roles": {"static": {"service": {"type": "NodePort"}}}},
+            "AddressRequired",
+            ["spec.roles.static.address"],
+        ),
+        "too large": (
+            {"variables": {"WELCOME_TEMPLATE_EN": "x" * 1_100_000}},
+            "FileTooLarge",
+            ["welcome-email/en/html.pug"],
+        ),
     }.values(),
 )
-def test_what_is_wrong_is_named_and_nothing_is_applied(spec: Mapping[str, Any], reason: str | None, names: list[str]) -> None:
+def test_what_is_wrong_is_named_and_nothing_is_applied(
+    spec: Mapping[str, Any], reason: str | None, names: list[str]
+) -> None:
     of = platform(**spec)
     found = desired(replace(inputs(addresses={}), platform=of, addresses=inputs().addresses))
     assert every(found) == ()
@@ -341,7 +478,9 @@ def test_what_is_wrong_is_named_and_nothing_is_applied(spec: Mapping[str, Any], 
 
 
 def test_problems_of_the_shell_are_told_with_ours() -> None:
-    missing = Problem("SecretNotFound", "secrets.REGISTER_ADMIN_KEY: there is no Secret keys in this namespace")
+    missing = Problem(
+        "SecretNotFound", "secrets.REGISTER_ADMIN_KEY: there is no Secret keys in this namespace"
+    )
     found = desired(replace(inputs(), problems=(missing,)))
     assert found.problems == (missing,)
     assert every(found) == ()
@@ -352,7 +491,11 @@ def test_problems_of_the_shell_are_told_with_ours() -> None:
     [
         ({"variables": {"MAX_UPLOAD_SIZE": 1}}, "UnknownVariable", "MAX_UPLOAD_SIZE"),
         ({"roles": {"core": {"components": {"mongo": {}}}}}, "UnusedOverride", "mongo"),
-        ({"roles": {"core": {"components": {"mfa": {"storage": {"size": "1Gi"}}}}}}, "UnusedOverride", "core/mfa"),
+        (
+            {"roles": {"core": {"components": {"mfa": {"storage": {"size": "1Gi"}}}}}},
+            "UnusedOverride",
+            "core/mfa",
+        ),
     ],
 )
 def test_what_has_no_effect_is_said(spec: Mapping[str, Any], reason: str, name: str) -> None:
@@ -372,13 +515,21 @@ def generated(of: Platform) -> tuple[str, ...]:
 def with_core_files(files: Mapping[str, str], **variables: Variable) -> Bundle:
     """The release with other files for role core, besides its own."""
     release = load_release("1.9.2")
-    core = MappingProxyType({**release.roles["core"], **{path: text.encode() for path, text in files.items()}})
+    core = MappingProxyType(
+        {**release.roles["core"], **{path: text.encode() for path, text in files.items()}}
+    )
     if "pryv.yml" in files:
-        core = MappingProxyType({path: content for path, content in core.items() if path != "pryv.yml.j2"})
-    return replace(release, roles={**release.roles, "core": core}, variables={**release.variables, **variables})
+        core = MappingProxyType(
+            {path: content for path, content in core.items() if path != "pryv.yml.j2"}
+        )
+    return replace(
+        release, roles={**release.roles, "core": core}, variables={**release.variables, **variables}
+    )
 
 
-COMPOSE = "services:\n  core:\n    image: core:1\n    environment:\n    - NUM_PROCS=4\n    - KEY=A_KEY\n"
+COMPOSE = (
+    "services:\n  core:\n    image: core:1\n    environment:\n    - NUM_PROCS=4\n    - KEY=A_KEY\n"
+)
 A_KEY = Variable("A_KEY", "string", secret=True)
 
 
@@ -386,7 +537,9 @@ def test_a_secret_in_the_environment_of_a_compose_file() -> None:
     bundle = with_core_files({"pryv.yml": COMPOSE}, A_KEY=A_KEY)
     found = desired(inputs(bundle=bundle, secrets={"A_KEY": CANARY}))
     assert found.problems == ()
-    environment = {each["name"]: each for each in pod(found, "acme-co1-core")["containers"][0]["env"]}
+    environment = {
+        each["name"]: each for each in pod(found, "acme-co1-core")["containers"][0]["env"]
+    }
     assert environment["NUM_PROCS"]["value"] == "4"
     assert environment["KEY"].keys() == {"name", "valueFrom"}
     assert not [text for item in outside_secrets(found) for text in texts(item) if CANARY in text]
@@ -407,7 +560,9 @@ def test_a_secret_in_the_environment_of_a_compose_file() -> None:
         "A_KEY",
     ],
 )
-@pytest.mark.parametrize("value", [CANARY, f"x${CANARY.replace('-', '_')}", f"{CANARY}: 'a", f"a\n{CANARY}: b"])
+@pytest.mark.parametrize(
+    "value", [CANARY, f"x${CANARY.replace('-', '_')}", f"{CANARY}: 'a", f"a\n{CANARY}: b"]
+)
 def test_a_secret_anywhere_else_in_a_compose_file(compose: str, value: str) -> None:
     bundle = with_core_files({"pryv.yml": compose}, A_KEY=A_KEY)
     found = desired(inputs(bundle=bundle, secrets={"A_KEY": value}, addresses={}))
@@ -416,7 +571,9 @@ def test_a_secret_anywhere_else_in_a_compose_file(compose: str, value: str) -> N
     assert not [text for text in texts([said(found), *outside_secrets(found)]) if "canary" in text]
 
 
-@pytest.mark.parametrize("value", [f"a${CANARY.replace('-', '_')}", f"a\n{CANARY}: b", f"{CANARY}'"])
+@pytest.mark.parametrize(
+    "value", [f"a${CANARY.replace('-', '_')}", f"a\n{CANARY}: b", f"{CANARY}'"]
+)
 def test_a_secret_that_breaks_a_compose_file_is_not_quoted(value: str) -> None:
     bundle = with_core_files({"pryv.yml": COMPOSE.replace("A_KEY", "'A_KEY'")}, A_KEY=A_KEY)
     found = desired(inputs(bundle=bundle, secrets={"A_KEY": value}, addresses={}))
@@ -428,26 +585,41 @@ def test_a_secret_that_breaks_a_compose_file_is_not_quoted(value: str) -> None:
     ("files", "words"),
     {
         "no compose file that is understood": ({"pryv.yml": "services: []"}, ["core/pryv.yml"]),
-        "unknown name in a template": ({"mfa/conf/more.txt.j2": "{{ NO_SUCH }}"}, ["core/mfa/conf/more.txt", "NO_SUCH"]),
-        "broken template": ({"mfa/conf/more.txt.j2": "one\n{% if %}"}, ["core/mfa/conf/more.txt", "line 2"]),
-        "template of broken JSON": ({"mfa/conf/more.json": '{"a": "PLATFORM_NAME"}'}, ["core/mfa/conf/more.json", "JSON"]),
+        "unknown name in a template": (
+            {"mfa/conf/more.txt.j2": "{{ NO_SUCH }}"},
+            ["core/mfa/conf/more.txt", "NO_SUCH"],
+        ),
+        "broken template": (
+            {"mfa/conf/more.txt.j2": "one\n{% if %}"},
+            ["core/mfa/conf/more.txt", "line 2"],
+        ),
+        "template of broken JSON": (
+            {"mfa/conf/more.json": '{"a": "PLATFORM_NAME"}'},
+            ["core/mfa/conf/more.json", "JSON"],
+        ),
     }.values(),
 )
-def test_a_template_that_cannot_be_used_is_named(files: Mapping[str, str], words: list[str]) -> None:
+def test_a_template_that_cannot_be_used_is_named(
+    files: Mapping[str, str], words: list[str]
+) -> None:
     bundle = with_core_files(files)
-    found = desired(inputs(platform(variables={"PLATFORM_NAME": 'a"b'}), bundle=bundle, addresses={}))
+    found = desired(
+        inputs(platform(variables={"PLATFORM_NAME": 'a"b'}), bundle=bundle, addresses={})
+    )
     assert every(found) == ()
     for word in words:
         assert word in said(found)
 
 
 def test_what_a_compose_file_says_and_is_not_done_is_said() -> None:
-    compose = (
-        "services:\n  core:\n    image: core:1\n    privileged: 'true'\n    volumes: ['/dev/log:/dev/log']\n  other:\n    image: other:1\n"
-    )
+    compose = "services:\n  core:\n    image: core:1\n    privileged: 'true'\n    volumes: ['/dev/log:/dev/log']\n  other:\n    image: other:1\n"
     bundle = with_core_files({"pryv.yml": compose})
     found = desired(inputs(bundle=bundle))
-    assert {each.reason for each in found.warnings} >= {"UnknownComposeKey", "MachinePathLeftOut", "UnknownService"}
+    assert {each.reason for each in found.warnings} >= {
+        "UnknownComposeKey",
+        "MachinePathLeftOut",
+        "UnknownService",
+    }
     assert "acme-co1-other" in workloads(found)
 
 
@@ -456,7 +628,11 @@ def strip(item: Object) -> Object:
 
 
 def test_inputs_do_not_show_their_secrets() -> None:
-    of = inputs(secrets={"REGISTER_ADMIN_KEY": CANARY}, hash_key=CANARY.encode(), certificate=Certificate("chain", CANARY))
+    of = inputs(
+        secrets={"REGISTER_ADMIN_KEY": CANARY},
+        hash_key=CANARY.encode(),
+        certificate=Certificate("chain", CANARY),
+    )
     assert isinstance(of, Inputs)
     assert CANARY not in repr(of)
 
@@ -474,7 +650,10 @@ def test_a_variable_that_no_template_uses_is_named() -> None:
     assert message.startswith("variables.LICENSE_NAME:")
 
 
-@pytest.mark.parametrize("different", [{"variables": {"DOMAIN": "other.example"}}, {"secrets": {"DOMAIN": {"generate": {}}}}])
+@pytest.mark.parametrize(
+    "different",
+    [{"variables": {"DOMAIN": "other.example"}}, {"secrets": {"DOMAIN": {"generate": {}}}}],
+)
 def test_there_is_one_domain(different: dict[str, Any]) -> None:
     assert [each.reason for each in state(**different).problems] == ["InvalidVariable"]
     assert state(variables={"DOMAIN": DOMAIN}) == BASE
@@ -482,5 +661,9 @@ def test_there_is_one_domain(different: dict[str, Any]) -> None:
 
 def test_the_names_2019_had_for_cores_are_understood() -> None:
     given = {"CORE_1_IP_ADDRESS": "198.51.100.1", "CORE_HOSTING_1": "geneva"}
-    modern = state(roles={"core": {"instances": [{"name": "co1", "address": "198.51.100.1", "hosting": "geneva"}]}})
+    modern = state(
+        roles={
+            "core": {"instances": [{"name": "co1", "address": "198.51.100.1", "hosting": "geneva"}]}
+        }
+    )
     assert state(variables=given) == modern

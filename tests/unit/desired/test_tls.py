@@ -17,9 +17,15 @@ def test_an_issuer_is_asked_for_both_names() -> None:
 
 
 def test_any_kind_of_issuer() -> None:
-    request = tls.certificate_request(platform(tls={"issuerRef": {"name": "a", "kind": "ClusterIssuer", "group": "acme.health"}}))
+    request = tls.certificate_request(
+        platform(tls={"issuerRef": {"name": "a", "kind": "ClusterIssuer", "group": "acme.health"}})
+    )
     assert request is not None
-    assert request["spec"]["issuerRef"] == {"name": "a", "kind": "ClusterIssuer", "group": "acme.health"}
+    assert request["spec"]["issuerRef"] == {
+        "name": "a",
+        "kind": "ClusterIssuer",
+        "group": "acme.health",
+    }
 
 
 def test_where_the_certificate_is() -> None:

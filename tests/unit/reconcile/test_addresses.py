@@ -4,17 +4,30 @@ from __future__ import annotations
 
 from typing import Any
 
-from pryv_operator.desired.inputs import Address
-from pryv_operator.platform.status import PryvPlatformStatus, ServiceAddress
+from pryv_operator.api.status import PryvPlatformStatus, ServiceAddress
+from pryv_operator.live.observe import Observed
 from pryv_operator.reconcile.gather import addresses
-from pryv_operator.reconcile.observe import Observed
+from pryv_operator.values.addresses import Address
 
-BEFORE = PryvPlatformStatus(services=[ServiceAddress(name="acme-reg", cluster_ip="10.0.0.9", load_balancer_ip="203.0.113.9")])
+BEFORE = PryvPlatformStatus(
+    services=[
+        ServiceAddress(name="acme-reg", cluster_ip="10.0.0.9", load_balancer_ip="203.0.113.9")
+    ]
+)
 
 
-def of(ingress: list[dict[str, Any]] | None = None, kind: str = "LoadBalancer", ip: str | None = "10.0.0.1") -> Address:
+def of(
+    ingress: list[dict[str, Any]] | None = None,
+    kind: str = "LoadBalancer",
+    ip: str | None = "10.0.0.1",
+) -> Address:
     spec = {"type": kind} | ({"clusterIP": ip} if ip else {})
-    service = {"kind": "Service", "metadata": {"name": "acme-reg"}, "spec": spec, "status": {"loadBalancer": {"ingress": ingress}}}
+    service = {
+        "kind": "Service",
+        "metadata": {"name": "acme-reg"},
+        "spec": spec,
+        "status": {"loadBalancer": {"ingress": ingress}},
+    }
     return addresses(Observed({("Service", "acme-reg"): service}), BEFORE)["acme-reg"]
 
 
@@ -27,8 +40,12 @@ def test_the_last_address_stands_while_the_status_is_empty_for_a_moment() -> Non
 
 
 def test_a_host_name_alone_is_no_address() -> None:
-    assert of([{"hostname": "lb.cloud.example"}]) == Address("10.0.0.1", None, "lb.cloud.example"), "the former one leads nowhere"
-    assert of([{"hostname": "lb.cloud.example", "ip": "203.0.113.1"}]) == Address("10.0.0.1", "203.0.113.1")
+    assert of([{"hostname": "lb.cloud.example"}]) == Address(
+        "10.0.0.1", None, "lb.cloud.example"
+    ), "the former one leads nowhere"
+    assert of([{"hostname": "lb.cloud.example", "ip": "203.0.113.1"}]) == Address(
+        "10.0.0.1", "203.0.113.1"
+    )
 
 
 def test_it_was_a_load_balancer_once() -> None:

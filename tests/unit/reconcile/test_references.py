@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pryv_operator.cluster.queue import Key
+from pryv_operator.kube.work_queue import Key
 from pryv_operator.reconcile.references import References, references_of
 from tests.unit.builders import platform
 
@@ -12,14 +12,25 @@ SMTP, WILDCARD = ("Secret", "smtp"), ("Secret", "wildcard")
 
 def test_everything_that_goes_into_a_platform() -> None:
     of = platform(
-        secrets={"REGISTER_ADMIN_KEY": {"generate": {}}, "MAIL_SMTP_PASS": {"secretKeyRef": {"name": "smtp", "key": "password"}}},
+        secrets={
+            "REGISTER_ADMIN_KEY": {"generate": {}},
+            "MAIL_SMTP_PASS": {"secretKeyRef": {"name": "smtp", "key": "password"}},
+        },
         tls={"secretName": "wildcard"},
         templates={"archive": {"configMapKeyRef": {"name": "received", "key": "archive.tgz"}}},
     )
     assert references_of(of) == {SMTP, WILDCARD, ("ConfigMap", "received")}
-    assert references_of(platform(tls={"issuerRef": {"name": "letsencrypt"}})) == {("Secret", "acme-tls")}
+    assert references_of(platform(tls={"issuerRef": {"name": "letsencrypt"}})) == {
+        ("Secret", "acme-tls")
+    }
     assert references_of(platform()) == frozenset()
-    files = [{"role": "core", "configMapRef": {"name": "mine"}, "items": [{"key": "a", "path": "pryv.yml"}]}]
+    files = [
+        {
+            "role": "core",
+            "configMapRef": {"name": "mine"},
+            "items": [{"key": "a", "path": "pryv.yml"}],
+        }
+    ]
     assert references_of(platform(templates={"files": files})) == {("ConfigMap", "mine")}
 
 

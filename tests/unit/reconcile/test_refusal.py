@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from pryv_operator.cluster.errors import RefusedError
-from pryv_operator.reconcile.apply import refusal
+from pryv_operator.kube.errors import RefusedError
+from pryv_operator.live.apply import refusal
 
 CANARY = "canary-93b1"
 
 
 def said(kind: str, message: str) -> str:
-    return refusal({"kind": kind, "metadata": {"name": "x"}}, RefusedError(403, "Forbidden", message)).message
+    return refusal(
+        {"kind": kind, "metadata": {"name": "x"}}, RefusedError(403, "Forbidden", message)
+    ).message
 
 
 @pytest.mark.parametrize(

@@ -6,16 +6,20 @@ from typing import Any
 
 import pytest
 
-from pryv_operator.bundle.builtin import RELEASES, load_release
-from pryv_operator.bundle.bundle import Bundle
-from pryv_operator.platform import keys
+from pryv_operator.api import labels_annotations as keys
+from pryv_operator.api.kubernetes import Object
+from pryv_operator.live.observe import Observed
+from pryv_operator.objects.host_aliases import NOWHERE
 from pryv_operator.reconcile import upstreams
-from pryv_operator.reconcile.observe import Observed
-from pryv_operator.workload.hosts import NOWHERE
-from pryv_operator.workload.model import Object
+from pryv_operator.templates.builtin import RELEASES, load_release
+from pryv_operator.templates.bundle import Bundle
 
 HOST = frozenset({"pryv.github.io"})
-RECEIVED = Bundle("received", "1", {"core": {"nginx/conf/site.conf": b"proxy_pass https://pryv.github.io/app-web/;\n"}})
+RECEIVED = Bundle(
+    "received",
+    "1",
+    {"core": {"nginx/conf/site.conf": b"proxy_pass https://pryv.github.io/app-web/;\n"}},
+)
 
 
 class Dns:
@@ -41,8 +45,16 @@ def proxy(*, ready: bool = True, aliases: Any = None, hosts_file: str | None = N
     spec: Object = {"hostAliases": aliases or []}
     found: list[Object] = []
     if hosts_file is not None:
-        spec["volumes"] = [{"name": "hosts", "projected": {"sources": [{"configMap": {"name": "acme-hosts"}}]}}]
-        found.append({"kind": "ConfigMap", "metadata": {"name": "acme-hosts"}, "data": {"hosts__hosts": hosts_file}})
+        spec["volumes"] = [
+            {"name": "hosts", "projected": {"sources": [{"configMap": {"name": "acme-hosts"}}]}}
+        ]
+        found.append(
+            {
+                "kind": "ConfigMap",
+                "metadata": {"name": "acme-hosts"},
+                "data": {"hosts__hosts": hosts_file},
+            }
+        )
     count = 1 if ready else 0
     found.append({
         "kind": "Deployment",
@@ -82,7 +94,10 @@ async def test_proxies_that_do_not_get_ready_get_one(dns: Dns) -> None:
 
 @pytest.mark.parametrize(
     "there",
-    [{"aliases": [{"ip": NOWHERE, "hostnames": ["pryv.github.io"]}]}, {"hosts_file": f"{NOWHERE}\tpryv.github.io\n"}],
+    [
+        {"aliases": [{"ip": NOWHERE, "hostnames": ["pryv.github.io"]}]},
+        {"hosts_file": f"{NOWHERE}\tpryv.github.io\n"},
+    ],
     ids=["alias", "hosts file"],
 )
 async def test_an_alias_stays_until_the_host_is_known(dns: Dns, there: Any) -> None:

@@ -1,0 +1,101 @@
+"""Role instances of a platform: which machines there would have been."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pryv_operator.api import names
+from pryv_operator.api.spec import (
+    Component,
+    CoreInstance,
+    CoreRole,
+    ExternalSlave,
+    PryvPlatformSpec,
+    RegMasterRole,
+    Role,
+    Roles,
+    Service,
+)
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One instance of a role. ``host`` is its host name under DOMAIN."""
+
+    role: str
+    name: str
+    host: str
+    hosting: str | None = None
+    address: str | None = None
+    service: Service = field(default_factory=Service)
+    #: Secret of the role's own certificate, where it is not the platform's.
+    tls_secret: str | None = None
+    components: Mapping[str, Component] = field(default_factory=dict)
+    #: A reg-slave outside of the cluster, which reads this one's redis.
+    external_slave: ExternalSlave | None = None
+
+    def component(self, service: str) -> Component:
+        """The overrides for a service of the role's compose file; ``reverse-proxy`` means ``reverse_proxy``."""
+        wanted = names.slug(service)
+        return next(
+            (
+                self.components[name]
+                for name in sorted(self.components)
+                if names.slug(name) == wanted
+            ),
+            Component(),
+        )
+
+
+DEFAULT_CORE = "co1"
+DEFAULT_HOSTING = "hosting1"
+_HOSTS = {
+    names.REG_MASTER: "reg",
+    names.REG_SLAVE: "reg2",
+    names.STATIC: "sw",
+    names.SINGLE_NODE: "reg",
+}
+
+
+def instances(spec: PryvPlatformSpec) -> tuple[Instance, ...]:
+    """The instances of all wanted roles: by role in order of bring-up, then by name, never by position."""
+    roles = spec.roles or Roles()
+    if roles.singlenode:
+        return (_single(names.SINGLE_NODE, roles.singlenode),)
+    core = roles.core or CoreRole()
+    cores = [
+        Instance(
+            role=names.CORE,
+            name=each.name,
+            host=each.name,
+            hosting=each.hosting or DEFAULT_HOSTING,
+            address=each.address,
+            service=core.service or Service(),
+            tls_secret=core.tls.secret_name if core.tls else None,
+            components=core.components or {},
+        )
+        for each in sorted(
+            core.instances or [CoreInstance(name=DEFAULT_CORE)], key=lambda instance: instance.name
+        )
+    ]
+    found = {  # in the order of names.ROLES
+        names.REG_MASTER: [_single(names.REG_MASTER, roles.reg_master or Role())],
+        names.CORE: cores,
+        names.STATIC: [_single(names.STATIC, roles.static or Role())],
+        names.REG_SLAVE: [_single(names.REG_SLAVE, roles.reg_slave)] if roles.reg_slave else [],
+    }
+    return tuple(instance for each in found.values() for instance in each)
+
+
+def _single(role: str, spec: Role) -> Instance:
+    return Instance(
+        role=role,
+        name=names.SINGLE_INSTANCE[role],
+        host=_HOSTS[role],
+        address=spec.address,
+        service=spec.service or Service(),
+        tls_secret=spec.tls.secret_name if spec.tls else None,
+        components=spec.components or {},
+        external_slave=spec.external_slave if isinstance(spec, RegMasterRole) else None,
+    )

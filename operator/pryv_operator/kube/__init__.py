@@ -1,0 +1,1 @@
+"""The API server: client, watches, work queue, lease, events, metrics. Knows nothing of what a platform is."""

@@ -1,0 +1,72 @@
+"""What the API server answers when it does not do what was asked."""
+
+from __future__ import annotations
+
+from typing import Final
+
+
+class ClusterError(Exception):
+    """The API server could not be asked, or refused. ``status`` is the HTTP code; 0 when there was no answer."""
+
+    def __init__(
+        self, status: int, reason: str, message: str, *, retry_after: float | None = None
+    ) -> None:
+        """``retry_after`` in seconds, when the server named a time."""
+        self.status = status
+        self.reason = reason
+        self.message = message
+        self.retry_after = retry_after
+        super().__init__(f"{status} {reason}: {message}" if status else f"{reason}: {message}")
+
+
+class NotFoundError(ClusterError):
+    """404: no such object, or no such kind."""
+
+
+class ConflictError(ClusterError):
+    """409: it is there already, or has changed since it was read. Reading again helps, so that is done soon."""
+
+    first_backoff: Final = 0.1
+
+
+class GoneError(ClusterError):
+    """410: the resource version is too old to continue a watch from."""
+
+
+class RefusedError(ClusterError):
+    """400, 403, 422 and the like: asking again changes nothing until somebody mends something."""
+
+
+class UnavailableError(ClusterError):
+    """429, 5xx, or no answer at all: asking again later may help."""
+
+
+class NotLeaderError(ClusterError):
+    """Nothing was sent: this process is not, or may no longer be, the leader."""
+
+    def __init__(self, message: str) -> None:
+        """Says why."""
+        super().__init__(0, "NotLeader", message)
+
+
+def error_of(
+    status: int, reason: str, message: str, retry_after: float | None = None
+) -> ClusterError:
+    """The error for an answer."""
+    kind: type[ClusterError]
+    match status:
+        case 404:
+            kind = NotFoundError
+        case 409:
+            kind = ConflictError
+        case 410:
+            kind = GoneError
+        case 0 | 408 | 429:
+            kind = UnavailableError
+        case 500 if "failed to create typed patch object" in message:
+            kind = RefusedError  # the object does not fit its schema; the server calls that an error of its own
+        case _ if status >= 500:
+            kind = UnavailableError
+        case _:
+            kind = RefusedError
+    return kind(status, reason, message, retry_after=retry_after)

@@ -1,0 +1,58 @@
+"""Events (events.k8s.io): what a person would want to know, on the object it is about."""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import secrets
+import socket
+from typing import Final, Literal
+
+from pryv_operator.api import labels_annotations as keys
+from pryv_operator.api.kubernetes import Object
+from pryv_operator.kube.client import Cluster
+from pryv_operator.kube.errors import ClusterError
+
+log = logging.getLogger(__name__)
+
+_NOTE: Final = 1000
+
+
+async def post(
+    cluster: Cluster,
+    about: Object,
+    *,
+    kind: Literal["Normal", "Warning"],
+    reason: str,
+    action: str,
+    note: str,
+) -> None:
+    """Post an event; that it cannot be posted is logged and hurts nothing else."""
+    metadata = about["metadata"]
+    event: Object = {
+        "apiVersion": "events.k8s.io/v1",
+        "kind": "Event",
+        "metadata": {
+            "name": f"{metadata['name'][:200]}.{secrets.token_hex(8)}",
+            "namespace": metadata["namespace"],
+        },
+        "eventTime": f"{dt.datetime.now(dt.UTC):%Y-%m-%dT%H:%M:%S.%fZ}",
+        "reportingController": f"{keys.GROUP}/{keys.FIELD_MANAGER}",
+        "reportingInstance": socket.gethostname()[:128] or keys.FIELD_MANAGER,
+        "action": action,
+        "reason": reason,
+        "type": kind,
+        "note": note if len(note) <= _NOTE else note[: _NOTE - 1] + "…",
+        "regarding": {
+            "apiVersion": about["apiVersion"],
+            "kind": about["kind"],
+            "name": metadata["name"],
+            "namespace": metadata["namespace"],
+            "uid": metadata["uid"],
+            "resourceVersion": metadata["resourceVersion"],
+        },
+    }
+    try:
+        await cluster.create(event)
+    except ClusterError as error:
+        log.warning("an event (%s) could not be posted: %s", reason, error)

@@ -1,0 +1,1 @@
+"""All that imitates Pryv's leader byte for byte: platform.yml, JavaScript's JSON, listing, substitution."""

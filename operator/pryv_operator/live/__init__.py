@@ -1,0 +1,1 @@
+"""A platform's live objects: read, compared, applied, judged for health."""

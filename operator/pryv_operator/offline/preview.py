@@ -1,0 +1,219 @@
+"""What a platform becomes, without a cluster: addresses, generated values and the certificate are stood in for, visibly."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from pryv_operator.api import names
+from pryv_operator.api.findings import Problem
+from pryv_operator.api.instances import instances
+from pryv_operator.desired import tls
+from pryv_operator.desired.inputs import Inputs
+from pryv_operator.desired.state import Desired, desired, generated_names
+from pryv_operator.leader.taint import RenderError
+from pryv_operator.offline.documents import Documents, bundle_of
+from pryv_operator.pki.certificate import Certificate
+from pryv_operator.rendering.files import RenderedFile, render
+from pryv_operator.values import computed
+from pryv_operator.values.addresses import Address, placeholder_addresses
+from pryv_operator.values.resolve import Resolved, Vocabulary, resolve
+from pryv_operator.values.usage import Usage
+
+CLUSTER_DNS: Final = "10.96.0.10"
+_HASH_KEY: Final = b"offline"
+_NO_CERTIFICATE: Final = Certificate(
+    "placeholder for the certificate and its chain\n", "placeholder for its key\n"
+)
+
+
+class OfflineError(Exception):
+    """A platform that cannot be rendered as it stands; ``problems`` say why, naming variables, files and lines."""
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        super().__init__("\n".join(problem.message for problem in problems))
+        self.problems = problems
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Complete inputs of a platform, and what stands in for what is not known."""
+
+    inputs: Inputs
+    warnings: tuple[Problem, ...]
+
+
+def prepare(
+    documents: Documents, *, show_secrets: bool, cluster_dns: str = CLUSTER_DNS
+) -> Prepared:
+    """The inputs of a platform out of its documents; secrets that are not shown are not even taken in.
+
+    Raises:
+        DocumentError: its templates are not among the documents, or cannot be used.
+        OfflineError: the platform cannot be rendered as it stands.
+    """
+    platform = documents.platform
+    bundle = bundle_of(documents)
+    warnings = [*documents.warnings]
+    secrets = {name: f"generated-{_slug(name)}" for name in generated_names(platform, bundle)}
+    for name, source in platform.spec.secrets.items():
+        if source.secret_key_ref is None:
+            continue
+        reference = source.secret_key_ref
+        content = documents.content("Secret", reference.name, reference.key)
+        text = None if content is None else _decoded(content, name)
+        if text is None:
+            secrets[name] = f"missing-{_slug(name)}"
+            missing = f"key {reference.key} of Secret {reference.name} is not among the files: a placeholder stands for {name}"
+            warnings.append(Problem("SecretNotFound", missing))
+        else:
+            secrets[name] = text if show_secrets else masked(text, name)
+    inputs = Inputs(
+        platform=platform,
+        bundle=bundle,
+        secrets=secrets,
+        hash_key=_HASH_KEY,
+        addresses={},
+        certificate=_certificate(documents, tls.secret_name(platform), show_secrets=show_secrets),
+        role_certificates={
+            role: _certificate(documents, name, show_secrets=show_secrets)
+            for role, name in tls.role_secrets(platform).items()
+        },
+        authorities=(platform.spec.tls.ca_bundle or "") if platform.spec.tls else "",
+        cluster_dns=cluster_dns,
+    )
+    return Prepared(replace(inputs, addresses=_addresses(inputs)), tuple(warnings))
+
+
+def rendered_files(
+    inputs: Inputs,
+) -> tuple[Mapping[str, tuple[RenderedFile, ...]], tuple[Problem, ...]]:
+    """The files of every role that the platform wants, and the warnings.
+
+    Raises:
+        OfflineError: they cannot be rendered.
+    """
+    resolved = resolved_values(inputs)
+    layout = instances(inputs.platform.spec)
+    roles = list(dict.fromkeys(instance.role for instance in layout))
+    if (
+        any(instance.external_slave for instance in layout)
+        and names.REG_SLAVE in inputs.bundle.roles
+    ):
+        roles.append(names.REG_SLAVE)  # somebody has to bring them there
+    try:
+        return render(inputs.bundle, resolved.values, roles), resolved.warnings
+    except RenderError as error:
+        raise OfflineError(
+            (Problem(type(error).__name__.removesuffix("Error"), str(error)),)
+        ) from None
+
+
+def resolved_values(inputs: Inputs) -> Resolved:
+    """The values of all variables of a platform.
+
+    Raises:
+        OfflineError: a value is missing, or wrong.
+    """
+    spec = inputs.platform.spec
+    placed = computed.placed(instances(spec), spec.variables, inputs.bundle.variables)
+    facts = computed.compute(
+        inputs.platform.name,
+        spec.domain,
+        placed.instances,
+        inputs.addresses,
+        cluster_dns=inputs.cluster_dns,
+        given=placed.given,
+    )
+    given = computed.with_providers(placed.given, facts.variables, received=not inputs.bundle.jinja)
+    resolved = resolve(
+        Vocabulary(inputs.bundle.variables),
+        computed=facts.variables,
+        given=given.variables,
+        secrets=inputs.secrets,
+        is_used=Usage(
+            inputs.bundle, {instance.role for instance in placed.instances}, given.variables
+        ).uses,
+    )
+    problems = (*placed.problems, *facts.problems, *resolved.problems)
+    if problems:
+        raise OfflineError(problems)
+    return replace(resolved, warnings=(*given.warnings, *resolved.warnings))
+
+
+def all_objects(inputs: Inputs) -> Desired:
+    """All Kubernetes objects of the platform.
+
+    Raises:
+        OfflineError: they cannot be made.
+    """
+    found = desired(inputs)
+    if found.problems or found.waiting:
+        raise OfflineError((*found.problems, *found.waiting))
+    return found
+
+
+def masked(text: str, name: str) -> str:
+    """Something to stand for a secret, of the same JSON type and shape where it has one."""
+    stand_in = f"masked-{_slug(name)}"
+    try:
+        value: Any = json.loads(text)
+    except (ValueError, RecursionError):
+        return stand_in
+    if isinstance(value, (dict, list)):
+        return json.dumps(
+            _each_leaf(value, lambda leaf: stand_in if isinstance(leaf, str) else _nothing(leaf))
+        )
+    return stand_in if isinstance(value, str) else json.dumps(_nothing(value))
+
+
+def _each_leaf(value: Any, change: Callable[[Any], Any]) -> Any:
+    if isinstance(value, dict):
+        return {key: _each_leaf(child, change) for key, child in value.items()}
+    return (
+        [_each_leaf(child, change) for child in value] if isinstance(value, list) else change(value)
+    )
+
+
+def _nothing(value: Any) -> Any:
+    return value if isinstance(value, bool) or value is None else 0
+
+
+def _slug(name: str) -> str:
+    """Lower case and without what variables' names are made of: a stand-in that holds a name would be substituted itself."""
+    return name.lower().replace("_", "-").replace(".", "-")
+
+
+def _decoded(content: bytes, name: str) -> str:
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        raise OfflineError(
+            (Problem("InvalidSecret", f"secrets.{name}: the Secret's value is no UTF-8 text"),)
+        ) from None
+
+
+def _certificate(documents: Documents, name: str | None, *, show_secrets: bool) -> Certificate:
+    """The certificate of a Secret; a stand-in when there is none among the documents, or the cluster makes it."""
+    chain = documents.content("Secret", name, "tls.crt") if name else None
+    key = documents.content("Secret", name, "tls.key") if name else None
+    if not chain or not key:
+        return _NO_CERTIFICATE
+    return Certificate(
+        chain.decode("utf-8", "replace"),
+        key.decode("utf-8", "replace") if show_secrets else "masked\n",
+    )
+
+
+def _addresses(inputs: Inputs) -> dict[str, Address]:
+    """A documentation address for each Service; that of its load balancer, if it is to have one, is the same."""
+    first = desired(inputs)
+    if first.problems and not first.services:
+        raise OfflineError(first.problems)
+    known = placeholder_addresses([service["metadata"]["name"] for service in first.services])
+    return {
+        name: replace(address, load_balancer_ip=address.cluster_ip)
+        for name, address in known.items()
+    }

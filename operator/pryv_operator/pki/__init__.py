@@ -1,0 +1,1 @@
+"""The private authority, and checks of certificates. Pure; the clock is an argument."""

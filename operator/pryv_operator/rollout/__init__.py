@@ -1,0 +1,1 @@
+"""Rollouts: the decision (pure), the recorded revisions, the execution of a step."""

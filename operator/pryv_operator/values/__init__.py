@@ -1,0 +1,1 @@
+"""Variables: declared, computed, resolved; which are secret."""

@@ -1,0 +1,20 @@
+"""A certificate for servers of tests."""
+
+from __future__ import annotations
+
+import datetime as dt
+import ssl
+from pathlib import Path
+
+from pryv_operator.pki import authority
+
+
+def self_signed(folder: Path) -> ssl.SSLContext:
+    """A server's context; nobody should verify it."""
+    now = dt.datetime.now(dt.UTC)
+    pair = authority.make_authority("tests", now)
+    (folder / "crt.pem").write_text(pair.chain)
+    (folder / "key.pem").write_text(pair.key)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(folder / "crt.pem", folder / "key.pem")
+    return context

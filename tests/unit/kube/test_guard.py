@@ -1,0 +1,197 @@
+"""The one choke point for writes: what waited for a connection while leadership ended is not sent."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+from kubernetes.aio.client import Configuration
+
+from pryv_operator.api.kubernetes import Object
+from pryv_operator.kube.client import Cluster
+from pryv_operator.kube.errors import NotLeaderError
+from pryv_operator.kube.leadership import Leadership
+from pryv_operator.kube.resources import CONFIG_MAPS
+from tests.unit.kube.certificates import self_signed
+
+ITEM: Object = {
+    "apiVersion": "v1",
+    "kind": "ConfigMap",
+    "metadata": {"name": "a", "namespace": "n", "uid": "u", "resourceVersion": "1"},
+}
+WRITES: dict[str, Callable[[Cluster], Awaitable[Any]]] = {
+    "create": lambda cluster: cluster.create(ITEM),
+    "apply": lambda cluster: cluster.apply(ITEM, ITEM),
+    "status": lambda cluster: cluster.apply_status(ITEM),
+    "owners": lambda cluster: cluster.set_owners(ITEM, []),
+    "delete": lambda cluster: cluster.delete(ITEM),
+}
+READS: dict[str, Callable[[Cluster], Awaitable[Any]]] = {
+    "get": lambda cluster: cluster.get(CONFIG_MAPS, "n", "a"),
+    "lease": lambda cluster: cluster.replace_lease({**ITEM, "kind": "Lease"}),
+}
+
+
+class Elected:
+    """A leader whose time can be made to pass."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.leadership = Leadership(10, lambda: self.now)
+        self.leadership.renewed(0)
+
+    def let_time_pass(self) -> None:
+        self.now = 10.0
+
+
+@asynccontextmanager
+async def api_server(
+    context: ssl.SSLContext | None = None,
+) -> AsyncIterator[tuple[web.TCPSite, list[str], asyncio.Event]]:
+    """A server that tells what it was asked, and answers when the event is set."""
+    asked: list[str] = []
+    answer = asyncio.Event()
+
+    async def handle(request: web.Request) -> web.Response:
+        asked.append(f"{request.method} {request.path}")
+        await answer.wait()
+        return web.json_response({"metadata": {"resourceVersion": "1"}})
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", handle)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context)
+    try:
+        await site.start()
+        yield site, asked, answer
+    finally:
+        answer.set()
+        await runner.cleanup()
+
+
+def configuration(site: web.TCPSite, scheme: str = "http") -> Configuration:
+    made = Configuration()
+    assert site._server is not None
+    made.host = f"{scheme}://127.0.0.1:{site._server.sockets[0].getsockname()[1]}"  # type: ignore[attr-defined]
+    made.verify_ssl = False
+    return made
+
+
+async def until(true: Callable[[], bool]) -> None:
+    async with asyncio.timeout(30):
+        while True:
+            if true():
+                return
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("name", [*WRITES, *READS])
+async def test_who_has_led_and_may_lead_no_longer_sends_nothing(name: str) -> None:
+    elected = Elected()
+    async with (
+        api_server() as (site, asked, answer),
+        Cluster(configuration(site), elected.leadership) as cluster,
+    ):
+        answer.set()
+        await (WRITES | READS)[name](cluster)
+        assert len(asked) == 1
+        elected.let_time_pass()
+        with pytest.raises(NotLeaderError):
+            await (WRITES | READS)[name](cluster)
+        assert len(asked) == 1
+
+
+@pytest.mark.parametrize("name", [*WRITES, *READS])
+async def test_who_has_not_led_yet_only_reads(name: str) -> None:
+    async with (
+        api_server() as (site, asked, answer),
+        Cluster(configuration(site), Leadership(10)) as cluster,
+    ):
+        answer.set()
+        if name in WRITES:
+            with pytest.raises(NotLeaderError):
+                await WRITES[name](cluster)
+        else:
+            await READS[name](cluster)
+        assert len(asked) == (name in READS)
+
+
+@pytest.mark.parametrize("step", [1, 2, 3])
+@pytest.mark.parametrize("name", WRITES)
+async def test_the_last_question_is_asked_directly_before_the_bytes_are_sent(
+    name: str, step: int
+) -> None:
+    """Time passes before the first, the second (there is a connection), and the third question (the task that writes has begun)."""
+    asked_for = 0
+
+    def clock() -> float:
+        nonlocal asked_for
+        asked_for += 1
+        return 0.0 if asked_for < step else 10.0
+
+    leadership = Leadership(10, clock)
+    leadership.renewed(0)
+    async with (
+        api_server() as (site, asked, answer),
+        Cluster(configuration(site), leadership) as cluster,
+    ):
+        answer.set()
+        with pytest.raises(NotLeaderError):
+            await WRITES[name](cluster)
+        assert not asked
+        assert asked_for >= step
+
+
+@pytest.mark.parametrize("name", [*WRITES, *READS])
+async def test_a_request_that_waited_for_a_connection_of_the_pool_is_not_sent(name: str) -> None:
+    elected = Elected()
+    async with (
+        api_server() as (site, asked, answer),
+        Cluster(configuration(site), elected.leadership) as cluster,
+    ):
+        others = [asyncio.create_task(cluster.get(CONFIG_MAPS, "n", "a")) for _ in range(32)]
+        await until(lambda: len(asked) == 32)
+        waiting = asyncio.ensure_future((WRITES | READS)[name](cluster))
+        connector = cluster._api.rest_client.pool_manager.connector
+        await until(lambda: any(connector._waiters.values()))
+        elected.let_time_pass()
+        answer.set()
+        with pytest.raises(NotLeaderError):
+            await waiting
+        await asyncio.gather(*others)
+        assert len(asked) == 32
+
+
+@pytest.mark.parametrize("name", [*WRITES, *READS])
+async def test_a_request_that_waited_for_its_connection_to_be_made_is_not_sent(
+    name: str, tmp_path: Path
+) -> None:
+    elected = Elected()
+    async with api_server(self_signed(tmp_path)) as (site, asked, answer):
+        listening = site._server
+        assert isinstance(listening, asyncio.Server)
+        answer.set()
+        asyncio.get_running_loop().remove_reader(
+            listening.sockets[0].fileno()
+        )  # the kernel still takes connections
+        async with Cluster(configuration(site, "https"), elected.leadership) as cluster:
+            waiting = asyncio.ensure_future((WRITES | READS)[name](cluster))
+            await until(
+                lambda: bool(
+                    cluster._api.rest_client.pool_manager
+                    and cluster._api.rest_client.pool_manager.connector._acquired
+                )
+            )
+            elected.let_time_pass()
+            listening._serving = False  # type: ignore[attr-defined]
+            await listening.start_serving()
+            with pytest.raises(NotLeaderError):
+                await waiting
+        assert not asked

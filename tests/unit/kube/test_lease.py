@@ -1,0 +1,149 @@
+"""The election: what to do about a Lease, as a table, and what is known of it."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pryv_operator.kube.errors import NotLeaderError
+from pryv_operator.kube.leadership import Leadership
+from pryv_operator.kube.lease import Seen, Step, Timing, decide, observed
+
+TIMING = Timing(duration=15, retry=0.5)  # renews after 5 s, ends after 10 s; others wait 14 s
+OURS = Seen("7", "me", 15, since=100, looked=100)
+THEIRS = Seen("7", "other", 15, since=100, looked=100)
+
+
+@pytest.mark.parametrize(
+    ("seen", "now", "renewed", "step"),
+    [
+        (Seen(), 100, None, Step.LOOK),  # nothing is known yet
+        (Seen(looked=100, since=100), 100, None, Step.TAKE),  # there is none
+        (Seen("7", "", 15, since=100, looked=100), 100, None, Step.TAKE),  # released
+        (THEIRS, 100.4, None, Step.WAIT),
+        (THEIRS, 100.5, None, Step.LOOK),  # time to look again
+        (Seen("7", "other", 15, since=100, looked=111.9), 111.99, None, Step.WAIT),
+        (Seen("7", "other", 15, since=100, looked=111.9), 112, None, Step.TAKE),  # expired
+        (
+            Seen("7", "other", 15, since=100, looked=111),
+            112,
+            None,
+            Step.LOOK,
+        ),  # never taken without a look shortly before
+        (
+            Seen("7", "other", 60, since=100, looked=140),
+            140,
+            None,
+            Step.WAIT,
+        ),  # it is the holder's duration that counts
+        (
+            Seen("7", "me", 15, since=100, looked=100),
+            100,
+            None,
+            Step.TAKE,
+        ),  # the answer to our request was lost
+        (OURS, 104.9, 100, Step.WAIT),
+        (OURS, 105, 100, Step.RENEW),
+        (OURS, 109.9, 100, Step.RENEW),
+        (OURS, 110, 100, Step.LOST),  # not renewed in time, whoever holds it
+        (
+            Seen("7", "me", 15, since=100, looked=None),
+            106,
+            100,
+            Step.LOOK,
+        ),  # a renewal was not answered
+        (Seen("7", "me", 15, since=100, looked=None), 110, 100, Step.LOST),
+        (THEIRS, 101, 100, Step.LOST),
+        (Seen(looked=101, since=101), 101, 100, Step.LOST),  # somebody has deleted it
+    ],
+)
+def test_the_next_step(seen: Seen, now: float, renewed: float | None, step: Step) -> None:
+    assert decide(seen, "me", now, renewed, TIMING) is step
+
+
+@given(
+    duration=st.integers(2, 60),
+    retry=st.floats(0.05, 2),
+    commit=st.floats(0, 5),
+    skew=st.floats(-1e6, 1e6),
+    looked_after=st.floats(0, 5),
+    passed=st.floats(0, 100),
+)
+def test_never_two_leaders(
+    duration: int, retry: float, commit: float, skew: float, looked_after: float, passed: float
+) -> None:
+    """A holder renews at 0 on its clock; another one, whose clock is anything, sees it later. It does not take over before the holder's
+    own deadline has passed.
+    """
+    timing = Timing(duration, retry)
+    seen_at = commit + looked_after
+    seen = Seen("7", "holder", duration, since=seen_at + skew, looked=seen_at + passed + skew)
+    takes = decide(seen, "other", seen_at + passed + skew, None, timing) is Step.TAKE
+    leads = (
+        decide(
+            Seen("7", "holder", duration, since=0, looked=0), "holder", seen_at + passed, 0, timing
+        )
+        is not Step.LOST
+    )
+    assert not (takes and leads)
+
+
+@given(duration=st.integers(2, 60), share=st.floats(0.001, 0.1))
+def test_a_leader_that_is_gone_is_followed_within_the_duration(duration: int, share: float) -> None:
+    timing = Timing(duration, retry=duration * share)
+    assert timing.retry + timing.expiry(duration) < duration
+    assert timing.renew_every < timing.deadline < timing.expiry(duration)
+
+
+def lease(version: str, holder: str | None = "other") -> dict[str, object]:
+    return {
+        "metadata": {"resourceVersion": version},
+        "spec": {"holderIdentity": holder, "leaseDurationSeconds": 20, "leaseTransitions": 3},
+    }
+
+
+def test_time_counts_from_the_last_change_that_was_seen() -> None:
+    first = observed(Seen(), lease("1"), 10)
+    assert first == Seen("1", "other", 20, 3, since=10, looked=10)
+    assert observed(first, lease("1"), 15) == Seen("1", "other", 20, 3, since=10, looked=15)
+    assert observed(first, lease("2"), 15) == Seen("2", "other", 20, 3, since=15, looked=15)
+    assert observed(first, None, 15) == Seen(since=15, looked=15)
+
+
+def test_a_lease_that_somebody_made_by_hand_is_free() -> None:
+    found = observed(Seen(), {"metadata": {"resourceVersion": "1"}}, 10)
+    assert decide(found, "me", 10, None, TIMING) is Step.TAKE
+
+
+# Leadership
+
+
+def test_writes_are_for_the_leader_and_reads_for_everybody_who_has_lost_nothing() -> None:
+    now = 100.0
+    leadership = Leadership(10, lambda: now)
+    leadership.check_any()
+    with pytest.raises(NotLeaderError):
+        leadership.check_write()
+    leadership.renewed(95)
+    leadership.check_write()
+    now = 105
+    with pytest.raises(NotLeaderError):
+        leadership.check_write()
+    with pytest.raises(NotLeaderError):
+        leadership.check_any()
+
+
+def test_who_releases_writes_no_more() -> None:
+    leadership = Leadership(10, lambda: 100)
+    leadership.renewed(100)
+    leadership.end()
+    leadership.check_any()
+    with pytest.raises(NotLeaderError):
+        leadership.check_write()
+
+
+def test_without_an_election_everything_is_allowed() -> None:
+    leadership = Leadership()
+    leadership.check_write()
+    leadership.check_any()

@@ -1,0 +1,277 @@
+"""The work queue, on a clock of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pytest
+
+from pryv_operator.kube.work_queue import Key, WorkQueue
+
+A, B, C = Key("ns", "a"), Key("ns", "b"), Key("ns", "c")
+
+
+class TransientError(Exception):
+    """Again later."""
+
+
+class BusyError(TransientError):
+    retry_after = 20.0
+
+
+class Clock(asyncio.SelectorEventLoop):
+    """A loop whose time jumps to the next thing that is due instead of passing."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._now = 0.0
+        select = self._selector.select  # type: ignore[attr-defined]
+
+        def jump(timeout: float | None) -> object:
+            if timeout is None:
+                raise AssertionError("nothing is due any more: the test waits for ever")
+            self._now += timeout
+            return select(0)
+
+        self._selector.select = jump  # type: ignore[attr-defined]
+
+    def time(self) -> float:
+        return self._now
+
+
+class Passes:
+    """A worker that takes notes; what it does is told by ``answers``, and how long it takes by ``seconds``."""
+
+    def __init__(
+        self, *, seconds: float = 0.0, answers: Callable[[int], float | None] = lambda _: None
+    ) -> None:
+        self.seconds = seconds
+        self.answers = answers
+        self.began: list[tuple[float, Key]] = []
+        self.running: list[Key] = []
+        self.most = 0
+
+    async def __call__(self, key: Key) -> float | None:
+        assert key not in self.running, "two passes of one platform at the same time"
+        self.began.append((round(asyncio.get_running_loop().time(), 6), key))
+        self.running.append(key)
+        self.most = max(self.most, len(self.running))
+        await asyncio.sleep(self.seconds)
+        self.running.remove(key)
+        return self.answers(len(self.began))
+
+    @property
+    def times(self) -> list[float]:
+        return [at for at, _ in self.began]
+
+
+def play(
+    passes: Passes,
+    scene: Callable[[WorkQueue], Coroutine[Any, Any, None]],
+    *,
+    until: float,
+    concurrency: int = 4,
+) -> None:
+    """Run a queue and a scene beside it, and stop the queue at a moment."""
+
+    async def run() -> None:
+        queue = WorkQueue(passes, concurrency=concurrency, retryable=TransientError)
+        working = asyncio.create_task(queue.run())
+        await scene(queue)
+        await asyncio.sleep(until - asyncio.get_running_loop().time())
+        queue.stop()
+        await working
+
+    with asyncio.Runner(loop_factory=Clock) as runner:
+        runner.run(run())
+
+
+def failing(error: Exception, times: int = 1000) -> Callable[[int], None]:
+    def answer(count: int) -> None:
+        if count <= times:
+            raise error
+
+    return answer
+
+
+async def add_one(queue: WorkQueue) -> None:
+    queue.add(A)
+
+
+def test_a_key_is_worked_on_once() -> None:
+    passes = Passes()
+
+    async def scene(queue: WorkQueue) -> None:
+        for key in (A, B, A, A):
+            queue.add(key)
+
+    play(passes, scene, until=10)
+    assert passes.began == [(0, A), (0, B)]
+
+
+def test_changes_are_gathered_in_a_window_that_begins_with_the_first() -> None:
+    passes = Passes()
+
+    async def scene(queue: WorkQueue) -> None:
+        for _ in range(5):
+            queue.add(A, delay=1.0)
+            await asyncio.sleep(0.3)
+
+    play(passes, scene, until=10)
+    assert passes.times == [1.0, 2.2]
+
+
+def test_an_earlier_wish_wins() -> None:
+    passes = Passes()
+
+    async def scene(queue: WorkQueue) -> None:
+        queue.add(A, delay=300)
+        queue.add(A, delay=2)
+
+    play(passes, scene, until=400)
+    assert passes.times == [2]
+
+
+def test_one_pass_of_a_key_at_a_time_and_nothing_is_lost() -> None:
+    passes = Passes(seconds=5)
+
+    async def scene(queue: WorkQueue) -> None:
+        for _ in range(4):
+            queue.add(A)
+            await asyncio.sleep(1)
+
+    play(passes, scene, until=30)
+    assert passes.times == [0, 5]
+
+
+def test_several_keys_side_by_side_but_not_too_many() -> None:
+    passes = Passes(seconds=5)
+
+    async def scene(queue: WorkQueue) -> None:
+        for number in range(6):
+            queue.add(Key("ns", str(number)))
+
+    play(passes, scene, until=30, concurrency=2)
+    assert passes.most == 2
+    assert passes.times == [0, 0, 5, 5, 10, 10]
+
+
+def test_the_one_that_waits_longest_comes_first() -> None:
+    passes = Passes(seconds=5)
+
+    async def scene(queue: WorkQueue) -> None:
+        queue.add(C)
+        await asyncio.sleep(1)
+        queue.add(B)
+        await asyncio.sleep(1)
+        queue.add(A)
+
+    play(passes, scene, until=30, concurrency=1)
+    assert [key for _, key in passes.began] == [C, B, A]
+
+
+def test_a_pass_says_when_to_look_again() -> None:
+    passes = Passes(answers=lambda count: 300.0 if count < 3 else None)
+    play(passes, add_one, until=2000)
+    assert passes.times == [0, 300, 600]
+
+
+def test_back_off_grows_to_a_limit_and_ends_with_success() -> None:
+    passes = Passes(answers=failing(TransientError("no"), times=10))
+    play(passes, add_one, until=2000)
+    waits = [
+        round(later - earlier, 3)
+        for earlier, later in zip(passes.times, passes.times[1:], strict=False)
+    ]
+    assert waits == [0.5, 1, 2, 4, 8, 16, 32, 60, 60, 60]
+
+
+def test_success_forgets_failures() -> None:
+    def answer(count: int) -> float | None:
+        if count in (1, 2, 4):
+            raise TransientError("no")
+        return 100.0 if count == 3 else None
+
+    passes = Passes(answers=answer)
+    play(passes, add_one, until=1000)
+    assert passes.times == [0, 0.5, 1.5, 101.5, 102]
+
+
+def test_the_server_says_how_long_to_wait() -> None:
+    passes = Passes(answers=failing(BusyError("busy"), times=1))
+    play(passes, add_one, until=100)
+    assert passes.times == [0, 20]
+
+
+def test_a_bug_met_by_one_platform_does_not_stop_the_others(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    canary = "canary"
+
+    class Buggy(Passes):
+        async def __call__(self, key: Key) -> float | None:
+            await super().__call__(key)
+            if key == A:
+                raise KeyError(canary * 2)
+            return None
+
+    passes = Buggy()
+
+    async def scene(queue: WorkQueue) -> None:
+        queue.add(A)
+        await asyncio.sleep(5)
+        queue.add(B)
+
+    with caplog.at_level(logging.ERROR):
+        play(passes, scene, until=20)
+    assert (5, B) in passes.began
+    assert [key for _, key in passes.began].count(A) > 3
+    assert "KeyError" in caplog.text
+    assert canary * 2 not in caplog.text, "an unexpected message could quote anything"
+
+
+def test_stop_lets_a_pass_finish_and_begins_no_other() -> None:
+    passes = Passes(seconds=5)
+
+    async def scene(queue: WorkQueue) -> None:
+        for key in (A, B, C):
+            queue.add(key)
+
+    play(passes, scene, until=2, concurrency=2)
+    assert passes.began == [(0, A), (0, B)]
+    assert passes.running == []
+
+
+def test_what_is_forgotten_is_not_worked_on() -> None:
+    passes = Passes()
+
+    async def scene(queue: WorkQueue) -> None:
+        queue.add(A, delay=1)
+        queue.forget(A)
+        queue.forget(B)
+
+    play(passes, scene, until=10)
+    assert passes.began == []
+
+
+def test_how_long_something_has_been_waited_for() -> None:
+    passes = Passes(seconds=50)
+    seen: list[float] = []
+
+    async def scene(queue: WorkQueue) -> None:
+        seen.append(queue.overdue())
+        queue.add(A, delay=10)
+        seen.append(queue.overdue())
+        await asyncio.sleep(40)
+        seen.append(queue.overdue())  # the pass of A hangs since 30 seconds
+        queue.add(B)
+        await asyncio.sleep(15)
+        seen.append(queue.overdue())
+        await asyncio.sleep(15)
+        seen.append(queue.overdue())  # A has ended, B runs
+
+    play(passes, scene, until=300, concurrency=1)
+    assert seen == [0, 0, 30, 45, 10]

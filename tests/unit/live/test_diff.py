@@ -1,0 +1,190 @@
+"""Whether an object has to be applied again."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pryv_operator.api.kubernetes import Object
+from pryv_operator.live.diff import differs, marked
+
+WANTED: Object = {
+    "apiVersion": "apps/v1",
+    "kind": "Deployment",
+    "metadata": {
+        "name": "acme-co1-hfs",
+        "namespace": "pryv",
+        "labels": {"a": "b"},
+        "ownerReferences": [{"uid": "1", "name": "acme"}],
+    },
+    "spec": {
+        "replicas": 1,
+        "template": {
+            "spec": {
+                "enableServiceLinks": False,
+                "containers": [
+                    {
+                        "name": "hfs",
+                        "image": "hfs:1",
+                        "env": [{"name": "A", "value": "1"}, {"name": "EMPTY", "value": ""}],
+                        "ports": [{"containerPort": 3000}],
+                        "resources": {
+                            "requests": {"cpu": "1000m", "memory": "1Gi"},
+                            "limits": {"cpu": 2},
+                        },
+                        "volumeMounts": [{"name": "conf", "mountPath": "/app/conf"}],
+                    }
+                ],
+                "hostAliases": [{"ip": "10.0.0.1", "hostnames": ["a", "b"]}],
+                "volumes": [{"name": "conf", "projected": {"sources": []}}],
+            }
+        },
+    },
+}
+
+
+def live(item: Object = WANTED) -> Object:
+    """What the API server returns of it: defaults, its own fields, and spellings of its own."""
+    found = copy.deepcopy(marked(item))
+    found["metadata"] |= {"uid": "x", "resourceVersion": "7", "generation": 1}
+    found["metadata"]["annotations"]["deployment.kubernetes.io/revision"] = "1"
+    found["status"] = {"readyReplicas": 1}
+    if item["kind"] != "Deployment":
+        return found
+    found["spec"]["progressDeadlineSeconds"] = 600
+    pod = found["spec"]["template"]["spec"]
+    pod |= {"dnsPolicy": "ClusterFirst", "restartPolicy": "Always"}
+    container = pod["containers"][0]
+    container["resources"] = {"requests": {"cpu": "1", "memory": "1Gi"}, "limits": {"cpu": "2"}}
+    container["ports"][0]["protocol"] = "TCP"
+    del container["env"][1]["value"]  # left out when it is empty
+    del pod["volumes"][0]["projected"]["sources"]
+    return found
+
+
+def pod_of(item: Object) -> Any:
+    return item["spec"]["template"]["spec"]
+
+
+def test_what_the_server_fills_in_and_spells_otherwise_is_no_difference() -> None:
+    assert not differs(marked(WANTED), live())
+
+
+def test_entries_of_others_are_left_alone() -> None:
+    found = live()
+    found["metadata"]["labels"]["theirs"] = "x"
+    found["metadata"]["ownerReferences"].insert(0, {"uid": "2", "name": "theirs"})
+    pod_of(found)["containers"].insert(0, {"name": "sidecar", "image": "sidecar:1"})
+    pod_of(found)["volumes"].append({"name": "theirs", "emptyDir": {}})
+    container = pod_of(found)["containers"][1]
+    container["env"].insert(0, {"name": "THEIRS", "value": "x"})
+    container["volumeMounts"].append({"name": "theirs", "mountPath": "/theirs"})
+    pod_of(found)["hostAliases"].append({"ip": "10.0.0.2", "hostnames": ["theirs"]})
+    assert not differs(marked(WANTED), found)
+
+
+@pytest.mark.parametrize(
+    "edit",
+    {
+        "scaled": lambda item: item["spec"].update(replicas=2),
+        "image": lambda item: pod_of(item)["containers"][0].update(image="hfs:2"),
+        "container gone": lambda item: pod_of(item)["containers"].clear(),
+        "flag": lambda item: pod_of(item).update(enableServiceLinks=True),
+        "flag gone": lambda item: pod_of(item).pop("enableServiceLinks"),
+        "variable": lambda item: pod_of(item)["containers"][0]["env"][0].update(value="2"),
+        "variable gone": lambda item: pod_of(item)["containers"][0]["env"].pop(0),
+        "port": lambda item: pod_of(item)["containers"][0]["ports"].append({"containerPort": 1}),
+        "quantity": lambda item: pod_of(item)["containers"][0]["resources"]["requests"].update(
+            cpu="2"
+        ),
+        "quantity gone": lambda item: pod_of(item)["containers"][0]["resources"]["requests"].pop(
+            "cpu"
+        ),
+        "host": lambda item: pod_of(item)["hostAliases"][0]["hostnames"].append("c"),
+        "label": lambda item: item["metadata"]["labels"].update(a="c"),
+        "label gone": lambda item: item["metadata"]["labels"].pop("a"),
+        "owner gone": lambda item: item["metadata"]["ownerReferences"].clear(),
+        "our mark gone": lambda item: item["metadata"]["annotations"].pop("pryv.io/applied"),
+        "no annotations": lambda item: item["metadata"].pop("annotations"),
+    }.values(),
+)
+def test_an_edit_of_ours_is_noticed(edit: Any) -> None:
+    found = live()
+    edit(found)
+    assert differs(marked(WANTED), found)
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs", "same"),
+    [
+        ("1000m", "1", True),
+        ("1Gi", "1024Mi", True),
+        (2, "2", True),
+        ("1e3", "1k", True),
+        ("1G", "1Gi", False),
+        ("100m", "1", False),
+    ],
+)
+def test_quantities_are_compared_by_value(mine: Any, theirs: str, same: bool) -> None:
+    wanted = marked(
+        {
+            "kind": "PersistentVolumeClaim",
+            "metadata": {"name": "a"},
+            "spec": {"resources": {"requests": {"storage": mine}}},
+        }
+    )
+    found = copy.deepcopy(wanted)
+    found["spec"]["resources"]["requests"]["storage"] = theirs
+    assert differs(wanted, found) is not same
+
+
+def test_a_field_that_we_no_longer_set_is_noticed() -> None:
+    """Nothing of what is still wanted differs: only the hash of what was applied last tells."""
+    before = copy.deepcopy(WANTED)
+    before["spec"]["template"]["spec"]["priorityClassName"] = "high"
+    assert differs(marked(WANTED), live(before))
+
+
+def test_the_mark_is_no_part_of_what_was_asked_for() -> None:
+    assert "annotations" not in WANTED["metadata"]
+    assert marked(WANTED) == marked(WANTED)
+    assert {**WANTED, "metadata": WANTED["metadata"]} == WANTED
+
+
+@given(st.integers(-(2**63), 2**63 - 1) | st.text(st.characters(exclude_categories=[]), max_size=3))
+def test_whatever_a_user_writes_can_be_marked(value: Any) -> None:
+    """Scheduling fields take any value of the user's, such as very long numbers."""
+    wanted = marked(
+        {
+            "kind": "Deployment",
+            "metadata": {"name": "a"},
+            "spec": {"template": {"tolerations": [{"tolerationSeconds": value}]}},
+        }
+    )
+    assert not differs(wanted, copy.deepcopy(wanted))
+
+
+@given(
+    st.dictionaries(st.text(max_size=5), st.text(max_size=5)),
+    st.dictionaries(st.text(max_size=5), st.text(max_size=5)),
+)
+def test_the_data_of_a_secret_is_not_in_its_hash(
+    one: dict[str, str], other: dict[str, str]
+) -> None:
+    def mark(data: dict[str, str]) -> Any:
+        return marked({"kind": "Secret", "metadata": {"name": "a"}, "data": data})["metadata"][
+            "annotations"
+        ]
+
+    assert mark(one) == mark(other)
+
+
+def test_changed_data_of_a_secret_is_a_difference_all_the_same() -> None:
+    wanted = marked({"kind": "Secret", "metadata": {"name": "a"}, "data": {"a": "b"}})
+    found = copy.deepcopy(wanted)
+    found["data"] = {"a": "c"}
+    assert differs(wanted, found)

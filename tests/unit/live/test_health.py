@@ -1,0 +1,369 @@
+"""Why something is not ready: each situation by its true reason, and nothing that a container said."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import pytest
+
+from pryv_operator.api.kubernetes import Object
+from pryv_operator.live.health import READY, Health, Situation, health, is_ready, unready_since
+from tests.unit.builders import texts
+
+OUTPUT = "what the container wrote last"
+
+
+def deployment(kind: str = "Deployment", **status: Any) -> Object:
+    ready: dict[str, Any] = {
+        "observedGeneration": 2,
+        "replicas": 1,
+        "updatedReplicas": 1,
+        "readyReplicas": 1,
+    }
+    if kind == "StatefulSet":
+        ready |= {"currentRevision": "r2", "updateRevision": "r2"}
+    return {
+        "kind": kind,
+        "metadata": {"name": "acme-co1-core", "generation": 2},
+        "spec": {"replicas": 1, "selector": {"matchLabels": {"component": "core"}}},
+        "status": ready | status,
+    }
+
+
+def pod(
+    name: str = "p1",
+    *,
+    labels: dict[str, str] | None = None,
+    created: str = "2026-01-01T00:00:00Z",
+    **status: Any,
+) -> Object:
+    return {
+        "metadata": {
+            "name": name,
+            "labels": {"component": "core"} if labels is None else labels,
+            "creationTimestamp": created,
+        },
+        "spec": {
+            "containers": [{"name": "core", "image": "core:1"}],
+            "initContainers": [{"name": "logs", "image": "core:1"}],
+            "volumes": [
+                {"name": "data", "persistentVolumeClaim": {"claimName": "acme-co1-core-data"}}
+            ],
+        },
+        "status": {"conditions": [{"type": "PodScheduled", "status": "True"}], **status},
+    }
+
+
+def waiting(
+    reason: str, message: str = OUTPUT, *, kind: str = "containerStatuses", **more: Any
+) -> dict[str, Any]:
+    """A container that waits; what it wrote last is where the cluster puts it."""
+    ended = {"terminated": {"exitCode": 7, "reason": "Error", "message": OUTPUT}}
+    name = "core" if kind == "containerStatuses" else "logs"
+    return {
+        kind: [
+            {
+                "name": name,
+                "state": {"waiting": {"reason": reason, "message": message}},
+                "lastState": ended,
+                **more,
+            }
+        ]
+    }
+
+
+def unscheduled(message: str, reason: str = "Unschedulable") -> dict[str, Any]:
+    return {
+        "conditions": [
+            {"type": "PodScheduled", "status": "False", "reason": reason, "message": message}
+        ]
+    }
+
+
+def event(
+    kind: str, name: str, reason: str, message: str, at: str = "2026-01-01T00:00:00Z"
+) -> Object:
+    return {
+        "involvedObject": {"kind": kind, "name": name},
+        "reason": reason,
+        "message": message,
+        "lastTimestamp": at,
+    }
+
+
+UNREADY = deployment(readyReplicas=0)
+PENDING = {
+    "acme-co1-core-data": {
+        "metadata": {"name": "acme-co1-core-data"},
+        "status": {"phase": "Pending"},
+    }
+}
+
+
+def of(workload: Object | None = UNREADY, *pods: Object, **situation: Any) -> Health:
+    kind = workload["kind"] if workload else "Deployment"
+    there = {(kind, "acme-co1-core"): workload} if workload else {}
+    return health(kind, "acme-co1-core", "co1/core", Situation(there, pods=pods, **situation))
+
+
+def reason(found: Health) -> str:
+    assert found.problem is not None
+    assert found.problem.message.startswith("co1/core: ")
+    assert OUTPUT not in set(texts(found.problem.message))
+    assert OUTPUT not in found.problem.message
+    return found.problem.reason
+
+
+@pytest.mark.parametrize("kind", ["Deployment", "StatefulSet"])
+def test_ready(kind: str) -> None:
+    assert is_ready(deployment(kind))
+    assert of(deployment(kind)) == READY
+
+
+@pytest.mark.parametrize(
+    "workload",
+    [
+        deployment(observedGeneration=1),
+        deployment(replicas=2),
+        deployment(updatedReplicas=0),
+        deployment(readyReplicas=0),
+        deployment("StatefulSet", readyReplicas=0),
+        deployment("StatefulSet", updateRevision="r3"),
+        deployment("StatefulSet", observedGeneration=1),
+        {**deployment(), "status": {}},
+        None,
+    ],
+)
+def test_not_ready(workload: Object | None) -> None:
+    assert not is_ready(workload)
+
+
+def test_scaled_to_nothing_is_ready() -> None:
+    for kind in ("Deployment", "StatefulSet"):
+        item = {
+            **deployment(kind),
+            "status": {"observedGeneration": 2, "currentRevision": "a", "updateRevision": "b"},
+        }
+        item["spec"] = item["spec"] | {"replicas": 0}
+        assert is_ready(item)
+
+
+@pytest.mark.parametrize("kind", ["containerStatuses", "initContainerStatuses"])
+@pytest.mark.parametrize("why", ["ImagePullBackOff", "ErrImagePull"])
+def test_an_image_that_cannot_be_pulled_is_named(why: str, kind: str) -> None:
+    found = of(UNREADY, pod(**waiting(why, kind=kind)))
+    assert reason(found) == "ImagePullBackOff", "one name, so that the status does not flicker"
+    assert found.failed
+    assert "core:1" in str(found.problem)
+
+
+def test_a_crash_is_told_by_its_exit_code_and_not_by_what_was_written() -> None:
+    found = of(UNREADY, pod(**waiting("CrashLoopBackOff")))
+    assert reason(found) == "CrashLoopBackOff"
+    assert found.failed
+    assert "exit code 7" in str(found.problem)
+
+
+@pytest.mark.parametrize(
+    "why", ["CreateContainerConfigError", "CreateContainerError", "InvalidImageName"]
+)
+def test_a_container_that_cannot_be_made(why: str) -> None:
+    found = of(UNREADY, pod(**waiting(why, 'secret "x" not found')))
+    assert reason(found) == why
+    assert found.failed
+
+
+def test_a_pod_without_a_node() -> None:
+    found = of(UNREADY, pod(**unscheduled("0/3 nodes are available: 3 Insufficient cpu.")))
+    assert reason(found) == "Unschedulable"
+    assert found.held_up
+    assert not found.failed
+    assert "Insufficient cpu" in str(found.problem)
+
+
+def test_a_claim_without_a_volume() -> None:
+    missing = pod(
+        **unscheduled("0/1 nodes are available: pod has unbound immediate PersistentVolumeClaims.")
+    )
+    found = of(UNREADY, missing, claims=PENDING)
+    assert reason(found) == "ClaimPending"
+    assert "acme-co1-core-data" in str(found.problem)
+    why = event(
+        "PersistentVolumeClaim",
+        "acme-co1-core-data",
+        "ProvisioningFailed",
+        "storageclass fast not found",
+    )
+    assert "storageclass fast not found" in str(
+        of(UNREADY, missing, claims=PENDING, events=[why]).problem
+    )
+
+
+def test_a_claim_that_waits_for_its_pod_is_not_to_blame() -> None:
+    """With WaitForFirstConsumer a claim stays pending until its pod has a node."""
+    found = of(
+        UNREADY,
+        pod(**unscheduled("0/3 nodes are available: 3 Insufficient memory.")),
+        claims=PENDING,
+    )
+    assert reason(found) == "Unschedulable"
+
+
+def test_a_volume_that_cannot_be_mounted() -> None:
+    events = [
+        event("Pod", "p1", "BackOff", "something else", "2026-01-03T00:00:00Z"),
+        event("Pod", "p1", "FailedMount", "an older word"),
+        event("Pod", "p1", "FailedMount", "MountVolume.SetUp failed", "2026-01-02T00:00:00Z"),
+        event("Pod", "another", "FailedMount", "not of this pod", "2026-01-04T00:00:00Z"),
+    ]
+    found = of(UNREADY, pod(**waiting("ContainerCreating")), events=events)
+    assert reason(found) == "FailedMount"
+    assert found.held_up
+    assert "MountVolume.SetUp failed" in str(found.problem)
+
+
+def test_a_running_pod_has_its_volumes() -> None:
+    running: dict[str, Any] = {"containerStatuses": [{"name": "core", "state": {"running": {}}}]}
+    found = of(UNREADY, pod(**running), events=[event("Pod", "p1", "FailedMount", "once")])
+    assert reason(found) == "Progressing"
+    assert not found.held_up
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        'pods "x" is forbidden: exceeded quota',
+        'pods "x" is forbidden: violates PodSecurity "restricted"',
+    ],
+)
+@pytest.mark.parametrize(
+    "old_pods", [(), (pod("old", containerStatuses=[{"name": "core", "state": {"running": {}}}]),)]
+)
+def test_no_new_pod_can_be_made(message: str, old_pods: tuple[Object, ...]) -> None:
+    """The old pod of a Deployment runs on meanwhile."""
+    failure = {
+        "type": "ReplicaFailure",
+        "status": "True",
+        "reason": "FailedCreate",
+        "message": message,
+    }
+    found = of(deployment(updatedReplicas=0, conditions=[failure]), *old_pods)
+    assert reason(found) == "FailedCreate"
+    assert found.failed
+    assert message in str(found.problem)
+
+
+def test_a_stateful_set_tells_it_by_event_only() -> None:
+    item = deployment("StatefulSet", readyReplicas=0, replicas=0)
+    events = [
+        event("StatefulSet", "acme-co1-core", "FailedCreate", "exceeded quota"),
+        event(
+            "StatefulSet", "acme-reg-redis", "FailedCreate", "of another", "2026-01-02T00:00:00Z"
+        ),
+    ]
+    found = of(item, events=events)
+    assert reason(found) == "FailedCreate"
+    assert found.failed
+    assert "exceeded quota" in str(found.problem)
+    assert reason(of(item, pod(), events=events)) == "Progressing"
+
+
+def test_events_of_one_that_had_the_name_before_tell_nothing() -> None:
+    """The pods of a StatefulSet are called the same for ever."""
+    mount = event("Pod", "p1", "FailedMount", "no such Secret")
+    mount["involvedObject"]["uid"] = "former"
+    now = pod()
+    now["metadata"]["uid"] = "present"
+    assert reason(of(UNREADY, now, events=[mount])) == "Progressing"
+    mount["involvedObject"]["uid"] = "present"
+    assert reason(of(UNREADY, now, events=[mount])) == "FailedMount"
+
+
+def test_what_could_not_be_made_before_the_workload_was_mended_tells_nothing() -> None:
+    item = deployment("StatefulSet", readyReplicas=0, replicas=0)
+    item["metadata"] |= {
+        "managedFields": [
+            {"manager": "pryv-operator", "operation": "Apply", "time": "2026-01-01T00:10:00Z"}
+        ]
+    }
+    before = event(
+        "StatefulSet", "acme-co1-core", "FailedCreate", "exceeded quota", "2026-01-01T00:09:59Z"
+    )
+    assert reason(of(item, events=[before])) == "Progressing"
+    after = event(
+        "StatefulSet", "acme-co1-core", "FailedCreate", "exceeded quota", "2026-01-01T00:10:00Z"
+    )
+    assert reason(of(item, events=[before, after])) == "FailedCreate"
+
+
+def test_since_when_a_pod_is_not_ready() -> None:
+    def at(name: str, ready: str, when: str, **labels: str) -> Object:
+        found = pod(name, labels={"component": "core", **labels})
+        found["status"]["conditions"] = [
+            {"type": "Ready", "status": ready, "lastTransitionTime": when}
+        ]
+        return found
+
+    there = [at("a", "False", "2026-01-01T00:05:00Z"), at("b", "True", "2026-01-01T00:09:00Z")]
+    other = at("c", "False", "2026-01-01T00:08:00Z", component="hfs")
+    assert unready_since(UNREADY, [*there, other]) == dt.datetime(2026, 1, 1, 0, 5, tzinfo=dt.UTC)
+    assert unready_since(UNREADY, [there[1], pod()]) is None
+
+
+def test_a_pod_that_was_put_out() -> None:
+    found = of(
+        UNREADY,
+        pod(
+            phase="Failed",
+            reason="Evicted",
+            message="The node was low on resource: ephemeral-storage.",
+        ),
+    )
+    assert reason(found) == "Evicted"
+
+
+def test_the_newest_pod_tells() -> None:
+    older = pod("z", created="2026-01-01T00:00:00Z", **waiting("CrashLoopBackOff"))
+    newer = pod("a", created="2026-01-02T00:00:00Z", **waiting("ErrImagePull"))
+    assert reason(of(UNREADY, older, newer)) == "ImagePullBackOff"
+
+
+def test_pods_of_others_and_those_that_go_tell_nothing() -> None:
+    going = pod(**waiting("CrashLoopBackOff"))
+    going["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    other = pod(labels={"component": "hfs"}, **waiting("CrashLoopBackOff"))
+    assert reason(of(UNREADY, going, other)) == "Progressing"
+
+
+@pytest.mark.parametrize(
+    ("workload", "pods", "said"),
+    [
+        (None, (), "not made yet"),
+        (UNREADY, (), "waiting for its pod"),
+        (UNREADY, (pod(),), "is starting"),
+        (
+            UNREADY,
+            (pod(containerStatuses=[{"name": "core", "state": {"running": {}}}]),),
+            "is not ready yet",
+        ),
+    ],
+)
+def test_on_its_way(workload: Object | None, pods: tuple[Object, ...], said: str) -> None:
+    found = of(workload, *pods)
+    assert reason(found) == "Progressing"
+    assert not found.failed
+    assert said in str(found.problem)
+
+
+def test_an_old_pod_that_fails_says_nothing_about_the_one_that_mends_it() -> None:
+    old = pod(
+        "old", labels={"component": "core", "pod-template-hash": "a"}, **waiting("CrashLoopBackOff")
+    )
+    new = pod(
+        "new",
+        labels={"component": "core", "pod-template-hash": "b"},
+        created="2026-01-01T00:01:00Z",
+    )
+    assert reason(of(UNREADY, old, new)) == "Progressing"
+    assert reason(of(UNREADY, old)) == "CrashLoopBackOff"

@@ -1,0 +1,156 @@
+"""Content-addressed objects: the same content is the same name, and a name tells nothing of a secret."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Iterable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pryv_operator.api.kubernetes import Object
+from pryv_operator.objects.configuration import (
+    MAX_OBJECT_BYTES,
+    Addressing,
+    Content,
+    ContentTooLargeError,
+    content,
+    key,
+)
+from pryv_operator.objects.model import File
+from tests.unit.builders import platform
+
+CANARY = "canary-7f3a"
+FRESH = Addressing(b"key", {})
+
+_files = st.lists(
+    st.builds(File, st.text("abc/", min_size=1, max_size=6), st.text(max_size=10), st.booleans()),
+    unique_by=lambda file: file.path,
+)
+
+
+def of(files: Iterable[File], addressing: Addressing = FRESH) -> Content:
+    return content(platform(), "core", "core", files, addressing)
+
+
+def name_of(file: File, addressing: Addressing = FRESH) -> str:
+    (item,) = of([file], addressing).objects
+    return str(item["metadata"]["name"])
+
+
+def texts_of(found: Content) -> dict[str, str]:
+    """What a pod would find at each path."""
+    objects = {(item["kind"], item["metadata"]["name"]): item["data"] for item in found.objects}
+    return {
+        path: text_of(kind, objects[kind, name][at])
+        for path, (kind, name, at) in found.places.items()
+    }
+
+
+def text_of(kind: str, data: str) -> str:
+    return base64.b64decode(data).decode() if kind == "Secret" else data
+
+
+@given(_files)
+def test_every_file_is_found_again_secrets_in_secrets(files: list[File]) -> None:
+    found = of(files)
+    assert texts_of(found) == {file.path: file.text for file in files}
+    assert {path: kind for path, (kind, _, _) in found.places.items()} == {
+        file.path: "Secret" if file.secret else "ConfigMap" for file in files
+    }
+
+
+@given(_files, st.randoms())
+def test_the_order_of_files_is_nothing(files: list[File], random: object) -> None:
+    shuffled = list(files)
+    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    assert of(shuffled) == of(files)
+
+
+@given(_files)
+def test_objects_cannot_be_changed_and_are_told_apart_by_label(files: list[File]) -> None:
+    for item in of(files).objects:
+        assert item["immutable"] is True
+        assert item["metadata"]["labels"]["pryv.io/purpose"] == "config"
+        assert re.fullmatch("acme-core-core-[0-9a-f]{10}", item["metadata"]["name"])
+
+
+@pytest.mark.parametrize("secret", [False, True])
+def test_changed_content_is_a_changed_name(secret: bool) -> None:
+    assert name_of(File("a", "one", secret)) == name_of(File("a", "one", secret))
+    assert name_of(File("a", "one", secret)) != name_of(File("a", "two", secret))
+    assert name_of(File("a", "one", secret)) != name_of(File("b", "one", secret))
+
+
+def test_the_name_of_a_secret_is_no_test_for_guesses() -> None:
+    secret, other = File("a", CANARY, secret=True), Addressing(b"another key", {})
+    assert name_of(secret) != name_of(secret, other)
+    plain = File("a", CANARY, secret=False)
+    assert name_of(plain) == name_of(plain, other)
+    assert name_of(secret) != name_of(plain)
+
+
+def test_a_lost_key_renames_nothing() -> None:
+    secret = File("a", CANARY, secret=True)
+    (before,) = of([secret]).objects
+    owned = {before["metadata"]["name"]: before["data"]}
+    assert of([secret], Addressing(b"another key", owned)) == of([secret])
+    changed = File("a", "changed", secret=True)
+    assert name_of(changed, Addressing(b"another key", owned)) == name_of(
+        changed, Addressing(b"another key", {})
+    )
+
+
+def test_an_equal_secret_of_another_component_is_not_reused() -> None:
+    secret = File("a", CANARY, secret=True)
+    (mine,) = of([secret]).objects
+    owned = {
+        "acme-core-core-router-0123456789": mine["data"],
+        "acme-core-hfs-0123456789": mine["data"],
+    }
+    assert name_of(secret, Addressing(b"key", owned)) == mine["metadata"]["name"]
+
+
+def test_the_platform_owns_them() -> None:
+    (item,) = of([File("a", "one", secret=False)]).objects
+    (owner,) = item["metadata"]["ownerReferences"]
+    assert (owner["kind"], owner["name"], owner["uid"]) == ("PryvPlatform", "acme", platform().uid)
+
+
+@pytest.mark.parametrize("secret", [False, True])
+def test_what_does_not_fit_into_one_object_is_split(secret: bool) -> None:
+    files = [File(f"f{index}", "x" * (MAX_OBJECT_BYTES // 3), secret) for index in range(6)]
+    found = of(files)
+    assert len(found.objects) > 1
+    assert len({item["metadata"]["name"] for item in found.objects}) == len(found.objects)
+    assert all(size(item) <= 1 << 20 for item in found.objects)
+    assert texts_of(found) == {file.path: file.text for file in files}
+
+
+@pytest.mark.parametrize("text", ["x" * (MAX_OBJECT_BYTES + 1), "é" * (MAX_OBJECT_BYTES // 2 + 1)])
+def test_a_file_too_large_is_named_and_not_quoted(text: str) -> None:
+    with pytest.raises(ContentTooLargeError) as raised:
+        of([File("core/conf/core.yml", text, secret=False)])
+    assert raised.value.problem.reason == "FileTooLarge"
+    assert "core/conf/core.yml" in raised.value.problem.message
+    assert len(str(raised.value)) < 300
+
+
+@given(st.sets(st.text("ab_/.-é", min_size=1, max_size=8), min_size=2, max_size=8))
+def test_each_path_has_a_key_of_its_own(paths: set[str]) -> None:
+    assert len({key(path) for path in paths}) == len(paths)
+
+
+@given(st.text(min_size=1, max_size=400))
+def test_any_path_has_a_legal_key(path: str) -> None:
+    assert re.fullmatch(r"[-._a-zA-Z0-9]{1,253}", key(path))
+
+
+def test_a_plain_path_stays_readable() -> None:
+    assert key("core/conf/core.yml") == "core__conf__core.yml"
+
+
+def size(item: Object) -> int:
+    return sum(len(value) for value in item["data"].values())

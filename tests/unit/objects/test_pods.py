@@ -1,0 +1,281 @@
+"""Pod templates."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pryv_operator.api.kubernetes import Object
+from pryv_operator.compose.model import Port
+from pryv_operator.objects import pods, profiles
+from pryv_operator.objects.configuration import Addressing, content
+from pryv_operator.objects.controllers import controller
+from pryv_operator.objects.model import File, FileMount, Part
+from tests.unit.builders import part, platform, service, texts
+
+CANARY = "canary-7f3a"
+EVERY = ("reverse_proxy", "core", "mfa", "preview", "hfs", "webhooks", "mongodb", "influxdb", "redis", "register", "dns", "mail",
+         "app_web_auth3")  # fmt: skip
+STORES = ("mongodb", "influxdb", "redis")
+
+
+def workload(of: Part) -> Object:
+    return controller(
+        of,
+        content(of.platform, of.instance.role, of.service.name, of.files, Addressing(b"key", {})),
+        frozenset(),
+    )
+
+
+def template(of: Part) -> Object:
+    return dict(workload(of)["spec"]["template"])
+
+
+def container(of: Part) -> Object:
+    return dict(template(of)["spec"]["containers"][0])
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_every_component_of_the_release_is_known(name: str) -> None:
+    assert name in profiles.KNOWN
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_least_privileges(name: str) -> None:
+    of = part(service(name, mounts=["x/log:/app/log"]))
+    spec = template(of)["spec"]
+    assert spec["automountServiceAccountToken"] is False
+    assert spec["enableServiceLinks"] is False
+    assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert not any(key in spec for key in ("hostNetwork", "hostPID", "hostIPC"))
+    for each in (*spec["containers"], *spec["initContainers"]):
+        assert each["securityContext"]["allowPrivilegeEscalation"] is False
+        assert each["securityContext"]["capabilities"]["drop"] == ["ALL"]
+        assert "privileged" not in each["securityContext"]
+
+
+@pytest.mark.parametrize("name", [name for name in EVERY if name != "webhooks"])
+def test_probes(name: str) -> None:
+    """Webhooks listens to nothing."""
+    found = container(part(name))
+    assert {"startupProbe", "readinessProbe"} <= found.keys()
+    # A store under load that answers late must not be killed for it.
+    assert ("livenessProbe" in found) is (name not in STORES)
+
+
+@pytest.mark.parametrize("name", ["core", "preview", "hfs", "webhooks", "mail", "mongodb", "redis"])
+def test_what_ignores_the_signal_is_stopped_by_a_command(name: str) -> None:
+    assert "sv " in " ".join(container(part(name))["lifecycle"]["preStop"]["exec"]["command"])
+
+
+@pytest.mark.parametrize("name", ["core", "mongodb", "influxdb", "redis"])
+def test_what_keeps_state_is_one_stateful_pod_that_can_always_be_replaced(name: str) -> None:
+    found = workload(part(name))
+    assert found["kind"] == "StatefulSet"
+    assert found["spec"]["replicas"] == 1
+    assert found["spec"]["podManagementPolicy"] == "Parallel"
+    assert "volumeClaimTemplates" not in found["spec"]
+
+
+@pytest.mark.parametrize("name", ["mfa", "webhooks"])
+def test_what_must_not_run_twice(name: str) -> None:
+    assert workload(part(name))["spec"]["strategy"] == {"type": "Recreate"}
+
+
+def test_what_keeps_no_state_is_replaced_without_a_gap() -> None:
+    found = workload(part("register"))
+    assert found["kind"] == "Deployment"
+    assert found["spec"]["strategy"]["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}
+
+
+@pytest.mark.parametrize("replicas", [None, 0, 3])
+def test_replicas(replicas: int | None) -> None:
+    """Left to the cluster's default, or to an autoscaler, where nothing is said."""
+    assert (
+        workload(part("register", overrides={"replicas": replicas}))["spec"].get("replicas")
+        == replicas
+    )
+
+
+def test_what_runs_once_says_so() -> None:
+    assert [workload(part(name))["spec"]["replicas"] for name in ("core", "mfa")] == [1, 1]
+
+
+def test_nothing_runs_of_a_stopped_platform() -> None:
+    for name in ("register", "core", "mfa"):
+        found = workload(part(name, platform=platform(stopped=True)))
+        assert found["spec"]["replicas"] == 0
+        assert found["spec"]["template"] == workload(part(name))["spec"]["template"]
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_a_selector_selects_its_own_pods(name: str) -> None:
+    found = workload(part(name))
+    assert (
+        found["spec"]["selector"]["matchLabels"].items()
+        <= found["spec"]["template"]["metadata"]["labels"].items()
+    )
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["pryv.io/component", "pryv.io/platform", "a"]), st.just("user"), min_size=1
+    )
+)
+def test_labels_of_the_users_do_not_change_ours(labels: dict[str, str]) -> None:
+    found = template(part("core", overrides={"labels": labels}))["metadata"]["labels"]
+    assert found["pryv.io/component"] == "core"
+    assert found["pryv.io/platform"] == "acme"
+    assert found.get("a") == labels.get("a")
+
+
+def test_files_are_where_the_compose_file_mounts_them() -> None:
+    files = [
+        File("nginx/conf/nginx.conf", "plain", secret=False),
+        File("nginx/conf/secret/key.pem", CANARY, secret=True),
+    ]
+    of = part(
+        service("reverse_proxy"), files=files, file_mounts=(FileMount("nginx/conf", "/app/conf"),)
+    )
+    spec = template(of)["spec"]
+    assert {"name": "nginx-conf", "mountPath": "/app/conf", "readOnly": True} in spec["containers"][
+        0
+    ]["volumeMounts"]
+    (volume,) = (each for each in spec["volumes"] if each["name"] == "nginx-conf")
+    (config_map,) = (
+        each["configMap"] for each in volume["projected"]["sources"] if "configMap" in each
+    )
+    (secret,) = (each["secret"] for each in volume["projected"]["sources"] if "secret" in each)
+    assert [each["path"] for each in config_map["items"]] == ["nginx.conf"]
+    assert [each["path"] for each in secret["items"]] == ["secret/key.pem"]
+    assert CANARY not in set(texts(workload(of)))
+
+
+def test_a_secret_in_the_environment_is_read_from_a_secret() -> None:
+    of = part(
+        "core",
+        environment=(("NUM_PROCS", "4"), ("KEY", CANARY)),
+        secret_environment=frozenset({"KEY"}),
+        files=[File(pods.environment_path("KEY"), CANARY, secret=True)],
+    )
+    environment = {each["name"]: each for each in container(of)["env"]}
+    assert environment["NUM_PROCS"]["value"] == "4"
+    assert environment["KEY"]["valueFrom"]["secretKeyRef"]["name"].startswith("acme-core-core-")
+    assert CANARY not in set(texts(workload(of)))
+
+
+def test_the_users_environment_comes_last() -> None:
+    of = part(
+        "core",
+        environment=(("NUM_PROCS", "4"), ("B", "b")),
+        overrides={"env": [{"name": "NUM_PROCS", "value": "2"}, {"name": "C", "value": "c"}]},
+    )
+    assert {each["name"]: each["value"] for each in container(of)["env"]} == {
+        "NUM_PROCS": "2",
+        "B": "b",
+        "C": "c",
+    }
+
+
+def test_logs_go_to_the_output_and_have_bounds() -> None:
+    spec = template(part(service("core", mounts=["core/log:/app/log"])))["spec"]
+    (volume,) = (each for each in spec["volumes"] if each["name"] == "core-log")
+    assert volume["emptyDir"]["sizeLimit"]
+    (sidecar,) = spec["initContainers"]
+    assert sidecar["restartPolicy"] == "Always"
+    assert sidecar["volumeMounts"] == [{"name": "core-log", "mountPath": "/app/log"}]
+
+
+def test_paths_of_the_machine_are_not_mounted() -> None:
+    spec = template(part(service("core", mounts=["/dev/log:/dev/log-host"])))["spec"]
+    assert spec["volumes"] == spec["containers"][0]["volumeMounts"] == []
+
+
+def test_the_image_from_the_wanted_registry_and_the_override_as_it_is() -> None:
+    elsewhere = platform(
+        imageRegistry="registry.acme.health/pryv", imagePullSecrets=[{"name": "login"}]
+    )
+    assert (
+        container(part("core", platform=elsewhere))["image"] == "registry.acme.health/pryv/core:1.0"
+    )
+    assert template(part("core", platform=elsewhere))["spec"]["imagePullSecrets"] == [
+        {"name": "login"}
+    ]
+    mine = part("core", platform=elsewhere, overrides={"image": "mine/core:2"})
+    assert container(mine)["image"] == "mine/core:2"
+
+
+def test_what_a_user_says_of_scheduling() -> None:
+    wanted = {
+        "nodeSelector": {"disk": "fast"},
+        "tolerations": [{"key": "a", "operator": "Exists"}],
+        "topologySpreadConstraints": [
+            {"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule"}
+        ],
+        "priorityClassName": "high",
+        "affinity": {"nodeAffinity": {"a": "b"}},
+    }
+    found = template(
+        part(
+            "core",
+            overrides={
+                **wanted,
+                "annotations": {"a": "b"},
+                "resources": {"requests": {"cpu": "1"}},
+            },
+        )
+    )
+    assert found["spec"].items() >= wanted.items()
+    assert found["metadata"]["annotations"] == {"a": "b"}
+    assert found["spec"]["containers"][0]["resources"] == {"requests": {"cpu": "1"}}
+
+
+def test_affinity_of_the_users_stands_beside_that_of_a_shared_claim() -> None:
+    mine = {
+        "podAffinity": {
+            "requiredDuringSchedulingIgnoredDuringExecution": [{"topologyKey": "zone"}]
+        },
+        "nodeAffinity": {},
+    }
+    of = part(service("hfs", mounts=["core/data:/app/data"]), overrides={"affinity": mine})
+    found = pods.pod_template(
+        of,
+        content(of.platform, "core", "hfs", [], Addressing(b"", {})),
+        frozenset({"acme-co1-core-data"}),
+    )
+    terms = found["spec"]["affinity"]["podAffinity"][
+        "requiredDuringSchedulingIgnoredDuringExecution"
+    ]
+    assert [each["topologyKey"] for each in terms] == ["zone", "kubernetes.io/hostname"]
+    assert found["spec"]["affinity"]["nodeAffinity"] == {}
+
+
+def test_port_names_are_legal_and_each_stands_once() -> None:
+    of = part(
+        service("dns", ports=[Port(53, 5353, "udp"), Port(65535, 65535, "tcp")]),
+        upstream_ports=(9000, 65535),
+    )
+    ports = container(of)["ports"]
+    assert all(len(each["name"]) <= 15 for each in ports)
+    assert (
+        len({each["name"] for each in ports})
+        == len({(each["containerPort"], each["protocol"]) for each in ports})
+        == len(ports)
+    )
+
+
+def test_host_names() -> None:
+    assert template(part("core", host_aliases=(("10.0.0.1", ("a", "b")),)))["spec"][
+        "hostAliases"
+    ] == [{"ip": "10.0.0.1", "hostnames": ["a", "b"]}]
+
+
+def test_a_command_goes_through_a_shell() -> None:
+    assert container(part(replace(service("core_router"), command="npm run it")))["command"] == [
+        "/bin/sh",
+        "-c",
+        "npm run it",
+    ]

@@ -1,0 +1,140 @@
+"""Claims: kept folders, mounted by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pytest
+
+from pryv_operator.api.instances import instances
+from pryv_operator.api.kubernetes import Object
+from pryv_operator.objects.configuration import Content
+from pryv_operator.objects.model import Part
+from pryv_operator.objects.pods import pod_template
+from pryv_operator.objects.pvcs import ClaimThere, claim_objects, claims_of, shared_claims
+from tests.unit.builders import part, platform, service
+
+MOUNTS = {
+    "core": [
+        "core/conf:/app/conf:ro",
+        "core/data:/app/data",
+        "core/log:/app/log",
+        "/dev/log:/dev/log-host",
+    ],
+    "preview": ["preview/conf:/app/conf:ro", "core/data:/app/data"],
+    "hfs": ["hfs/conf:/app/conf:ro", "core/data:/app/data"],
+    "webhooks": ["webhooks/conf:/app/conf:ro", "core/data:/app/data"],
+    "mongodb": [
+        "mongodb/conf:/app/conf:ro",
+        "mongodb/data:/app/data",
+        "mongodb/backup:/app/backup",
+    ],
+}
+SHARERS = ("core", "preview", "hfs", "webhooks")
+
+
+def claims_made(parts: Iterable[Part]) -> tuple[Object, ...]:
+    """The claims of parts, none of which exists yet."""
+    made, warnings = claim_objects(parts, {})
+    assert warnings == ()
+    return made
+
+
+def parts(**components: object) -> dict[str, Part]:
+    """The parts of co1, with overrides as in ``spec.roles.core.components``."""
+    overridden = platform(roles={"core": {"components": components}})
+    (at,) = (each for each in instances(overridden.spec) if each.role == "core")
+    return {
+        name: part(service(name, mounts=mounts), at=at, platform=overridden)
+        for name, mounts in MOUNTS.items()
+    }
+
+
+def names_of(found: dict[str, Part], name: str) -> list[str]:
+    return [claim.name for claim in claims_of(found[name])]
+
+
+def objects(found: dict[str, Part]) -> dict[str, Object]:
+    return {item["metadata"]["name"]: item for item in claims_made(found.values())}
+
+
+def test_data_and_backups_are_kept_and_nothing_else() -> None:
+    assert sorted(objects(parts())) == [
+        "acme-co1-core-data",
+        "acme-co1-mongodb-backup",
+        "acme-co1-mongodb-data",
+    ]
+
+
+def test_four_components_share_the_data_of_core() -> None:
+    found = parts()
+    assert {name for name in MOUNTS if names_of(found, name) == ["acme-co1-core-data"]} == set(
+        SHARERS
+    )
+    assert shared_claims(found.values()) == {"acme-co1-core-data"}
+
+
+@pytest.mark.parametrize("existing", [False, True])
+def test_all_who_share_a_claim_carry_its_label_and_require_it(existing: bool) -> None:
+    """Affinity to core alone deadlocks when core moves first."""
+    found = parts(core={"storage": {"existingClaim": "mine"}}) if existing else parts()
+    claim = "mine" if existing else "acme-co1-core-data"
+    for name in SHARERS:
+        template = pod_template(found[name], Content((), {}), shared_claims(found.values()))
+        assert template["metadata"]["labels"]["pryv.io/claim"] == claim
+        (term,) = template["spec"]["affinity"]["podAffinity"][
+            "requiredDuringSchedulingIgnoredDuringExecution"
+        ]
+        assert term == {
+            "labelSelector": {"matchLabels": {"pryv.io/claim": claim}},
+            "topologyKey": "kubernetes.io/hostname",
+        }
+        assert template["spec"]["securityContext"]["fsGroup"] == 9999
+        assert template["spec"]["securityContext"]["fsGroupChangePolicy"] == "OnRootMismatch"
+        assert {"name": "core-data", "persistentVolumeClaim": {"claimName": claim}} in template[
+            "spec"
+        ]["volumes"]
+    alone = pod_template(found["mongodb"], Content((), {}), shared_claims(found.values()))
+    assert "affinity" not in alone["spec"]
+    assert "pryv.io/claim" not in alone["metadata"]["labels"]
+
+
+def test_a_claim_of_the_users_own_is_neither_made_nor_changed() -> None:
+    found = parts(mongodb={"storage": {"existingClaim": "mine"}})
+    assert names_of(found, "mongodb") == ["mine", "acme-co1-mongodb-backup"]
+    assert "mine" not in objects(found)
+
+
+def test_size_and_class() -> None:
+    found = objects(parts(mongodb={"storage": {"size": "100Gi", "storageClassName": "fast"}}))
+    spec = found["acme-co1-mongodb-data"]["spec"]
+    assert spec == {
+        "accessModes": ["ReadWriteOnce"],
+        "storageClassName": "fast",
+        "resources": {"requests": {"storage": "100Gi"}},
+    }
+    assert "storageClassName" not in found["acme-co1-core-data"]["spec"]
+
+
+@pytest.mark.parametrize(("policy", "owned"), [(None, False), ("Retain", False), ("Delete", True)])
+def test_claims_outlive_the_platform_unless_said_otherwise(policy: str | None, owned: bool) -> None:
+    of = platform(**({"deletionPolicy": policy} if policy else {}))
+    (item,) = claims_made([part(service("core", mounts=MOUNTS["core"]), platform=of)])
+    assert ("ownerReferences" in item["metadata"]) is owned
+
+
+def test_a_claim_never_shrinks_nor_changes_its_class() -> None:
+    mongodb = parts(mongodb={"storage": {"size": "10Gi", "storageClassName": "new"}})["mongodb"]
+    made, warnings = claim_objects(
+        [mongodb],
+        {
+            "acme-co1-mongodb-data": ClaimThere("30Gi", "old"),
+            "acme-co1-mongodb-backup": ClaimThere("10240Mi", "new"),
+        },
+    )
+    specs = {item["metadata"]["name"]: item["spec"] for item in made}
+    assert specs["acme-co1-mongodb-data"]["resources"]["requests"]["storage"] == "30Gi"
+    assert specs["acme-co1-mongodb-data"]["storageClassName"] == "old"
+    assert specs["acme-co1-mongodb-backup"]["resources"]["requests"]["storage"] == "10Gi"
+    assert [each.reason for each in warnings] == ["ClaimKeepsSize", "ClaimKeepsClass"]
+    assert all("acme-co1-mongodb-data" in each.message for each in warnings)

@@ -1,0 +1,156 @@
+"""Services: every port that is named has one, and what is published reaches the right pods and no others."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pryv_operator.api import names
+from pryv_operator.api.kubernetes import Object
+from pryv_operator.api.spec import ExternalSlave
+from pryv_operator.api.spec import Service as Published
+from pryv_operator.compose.model import Port
+from pryv_operator.objects.configuration import Content
+from pryv_operator.objects.model import Part
+from pryv_operator.objects.pods import pod_template
+from pryv_operator.objects.services import inner_service, outside_services, slave_service
+from tests.unit.builders import instance, part, platform, service
+
+PROXY = service("reverse_proxy", ports=[Port(80, 80, "tcp"), Port(443, 443, "tcp")])
+DNS = service("dns", ports=[Port(53, 5353, "udp")])
+
+
+def register(**published: Any) -> tuple[list[Part], tuple[Object, ...]]:
+    """The published parts of reg-master and its outside Services."""
+    at = instance(names.REG_MASTER, "reg", service=Published.model_validate(published))
+    parts = [part(each, at=at, beside=[PROXY, DNS]) for each in (PROXY, DNS)]
+    return parts, outside_services(platform(), at, parts)
+
+
+def template(of: Part) -> Object:
+    return pod_template(of, Content((), {}), frozenset())
+
+
+def selects(found: Object, pod: Object) -> bool:
+    labels = pod["metadata"]["labels"]
+    return all(labels.get(key) == value for key, value in found["spec"]["selector"].items())
+
+
+def test_every_port_that_is_named_listens_or_not() -> None:
+    found = inner_service(part("core", upstream_ports=(3000, 3009)))
+    assert found is not None
+    assert found["metadata"]["name"] == "acme-co1-core"
+    assert found["spec"]["type"] == "ClusterIP"
+    assert [port["port"] for port in found["spec"]["ports"]] == [
+        3000,
+        3001,
+        3002,
+        3003,
+        3004,
+        3005,
+        3009,
+        4222,
+    ]
+
+
+def test_nobody_calls_webhooks() -> None:
+    assert inner_service(part("webhooks")) is None
+
+
+def test_an_inner_service_selects_its_own_component_of_its_own_instance() -> None:
+    found = inner_service(part("core"))
+    assert found is not None
+    assert selects(found, template(part("core")))
+    assert not selects(found, template(part("hfs")))
+    assert not selects(found, template(part("core", at=instance(name="co2"))))
+
+
+def test_udp_has_a_service_of_its_own() -> None:
+    _, (tcp, udp) = register()
+    assert (tcp["metadata"]["name"], udp["metadata"]["name"]) == ("acme-reg", "acme-reg-udp")
+    assert [(each["port"], each["protocol"]) for each in tcp["spec"]["ports"]] == [
+        (80, "TCP"),
+        (443, "TCP"),
+    ]
+    assert [(each["port"], each["protocol"]) for each in udp["spec"]["ports"]] == [(53, "UDP")]
+
+
+def test_unless_the_load_balancer_takes_both() -> None:
+    _, (both,) = register(type="LoadBalancer", mixedProtocols=True)
+    assert {(each["port"], each["protocol"]) for each in both["spec"]["ports"]} == {
+        (80, "TCP"),
+        (443, "TCP"),
+        (53, "UDP"),
+    }
+    assert len({each["name"] for each in both["spec"]["ports"]}) == 3
+
+
+def test_a_published_port_leads_to_its_component_only() -> None:
+    """A number would match any pod of the instance: nginx and dns both stand behind 443 otherwise."""
+    for published in ({}, {"mixedProtocols": True}):
+        parts, services = register(**published)
+        ports = {
+            each["name"]: (of.service.name, each["containerPort"])
+            for of in parts
+            for each in template(of)["spec"]["containers"][0]["ports"]
+        }
+        targets = {
+            each["port"]: ports[each["targetPort"]]
+            for found in services
+            for each in found["spec"]["ports"]
+        }
+        assert targets == {
+            80: ("reverse_proxy", 80),
+            443: ("reverse_proxy", 443),
+            53: ("dns", 5353),
+        }
+
+
+def test_only_pods_with_published_ports_stand_behind_the_outside_service() -> None:
+    parts, (tcp, udp) = register()
+    assert all(selects(found, template(of)) for found in (tcp, udp) for of in parts)
+    redis = part("redis", at=parts[0].instance)
+    assert not selects(tcp, template(redis))
+
+
+def test_a_load_balancer_is_made_as_it_is_wanted() -> None:
+    _, services = register(
+        type="LoadBalancer",
+        annotations={"a": "b"},
+        loadBalancerClass="acme.health/lb",
+        loadBalancerSourceRanges=["198.51.100.0/24"],
+        externalTrafficPolicy="Local",
+    )
+    for found in services:
+        assert found["metadata"]["annotations"] == {"a": "b"}
+        assert found["spec"]["type"] == "LoadBalancer"
+        assert found["spec"]["loadBalancerClass"] == "acme.health/lb"
+        assert found["spec"]["loadBalancerSourceRanges"] == ["198.51.100.0/24"]
+        assert found["spec"]["externalTrafficPolicy"] == "Local"
+
+
+def test_nothing_published_is_no_service() -> None:
+    assert outside_services(platform(), instance(), [part("core")]) == ()
+
+
+def test_redis_is_published_to_a_slave_outside_only_where_one_is_wanted() -> None:
+    slave = ExternalSlave(
+        load_balancer_source_ranges=["198.51.100.7/32"],
+        annotations={"a": "b"},
+        load_balancer_class="acme.health/lb",
+    )
+    at = instance(names.REG_MASTER, "reg", external_slave=slave)
+    found = slave_service(part("redis", at=at))
+    assert found is not None
+    assert found["metadata"]["name"] == "acme-reg-redis-slave"
+    assert found["metadata"]["annotations"] == {"a": "b"}
+    assert found["spec"]["type"] == "LoadBalancer"
+    assert found["spec"]["loadBalancerSourceRanges"] == ["198.51.100.7/32"]
+    assert found["spec"]["externalTrafficPolicy"] == "Local"
+    assert found["spec"]["loadBalancerClass"] == "acme.health/lb"
+    assert [
+        (each["port"], each["targetPort"], each["protocol"]) for each in found["spec"]["ports"]
+    ] == [(6379, 6379, "TCP")]
+    assert selects(found, template(part("redis", at=at)))
+    assert not selects(found, template(part("register", at=at)))
+    assert slave_service(part("register", at=at)) is None
+    assert slave_service(part("redis", at=instance(names.REG_MASTER, "reg"))) is None

@@ -1,0 +1,73 @@
+"""A certificate that a user brings."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pytest
+
+from pryv_operator.desired.tls import dns_names
+from pryv_operator.pki import authority
+from pryv_operator.pki.certificate import Certificate
+from pryv_operator.pki.certificate_checks import check
+from tests.unit.builders import DOMAIN
+
+NOW = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+DAY = dt.timedelta(days=1)
+WHERE = "Secret acme-wildcard"
+
+
+def issued(names: list[str], at: dt.datetime = NOW) -> Certificate:
+    pair = authority.make_authority("theirs", at)
+    issuer = authority.read("ca-1", pair.chain, pair.key)
+    assert issuer is not None
+    return authority.make_certificate(issuer, names, at)
+
+
+GOOD = issued(dns_names(DOMAIN))
+
+
+def reasons(certificate: Certificate, now: dt.datetime = NOW) -> tuple[str | None, list[str]]:
+    problem, warnings = check(certificate, dns_names(DOMAIN), WHERE, now)
+    for each in (*warnings, *([problem] if problem else [])):
+        assert WHERE in each.message
+        assert GOOD.key.splitlines()[1] not in each.message
+    return problem.reason if problem else None, [each.reason for each in warnings]
+
+
+def test_a_good_one() -> None:
+    assert reasons(GOOD) == (None, [])
+
+
+@pytest.mark.parametrize(
+    "certificate",
+    {
+        "none": Certificate("", GOOD.key),
+        "no PEM": Certificate("nonsense", GOOD.key),
+        "broken": Certificate(GOOD.chain.replace("M", "N", 1), GOOD.key),
+        "no key": Certificate(GOOD.chain, ""),
+        "broken key": Certificate(
+            GOOD.chain, "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"
+        ),
+        "another key": Certificate(GOOD.chain, issued([DOMAIN]).key),
+        "swapped": Certificate(GOOD.key, GOOD.chain),
+    }.values(),
+)
+def test_what_cannot_serve(certificate: Certificate) -> None:
+    assert reasons(certificate)[0] == "CertificateInvalid"
+
+
+def test_what_serves_but_should_be_known() -> None:
+    assert reasons(issued([DOMAIN])) == (None, ["CertificateNames"])
+    assert reasons(issued(["*.other.health"])) == (None, ["CertificateNames"])
+    assert reasons(GOOD, NOW + authority.CERTIFICATE_LIFE - 2 * DAY) == (
+        None,
+        ["CertificateExpiring"],
+    )
+    assert reasons(GOOD, NOW + authority.CERTIFICATE_LIFE + DAY) == (None, ["CertificateExpired"])
+    assert reasons(GOOD, NOW - 2 * DAY) == (None, ["CertificateNotYetValid"])
+
+
+def test_the_missing_name_is_named() -> None:
+    _, (warning,) = check(issued([DOMAIN]), dns_names(DOMAIN), WHERE, NOW)
+    assert f"*.{DOMAIN}" in warning.message

@@ -1,0 +1,306 @@
+"""The status: conditions that tools can wait for, with the reason of what is really wrong."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from pryv_operator.api.findings import Problem
+from pryv_operator.api.kubernetes import Object
+from pryv_operator.api.status import PryvPlatformStatus
+from pryv_operator.desired.state import Desired, desired
+from pryv_operator.live.health import Situation
+from pryv_operator.reconcile.conditions import Findings, report
+from pryv_operator.rollout.decide import Decision
+from pryv_operator.rollout.execute import Rolled
+from pryv_operator.values.addresses import Address
+from tests.unit.builders import DOMAIN, inputs, platform, state, workloads
+
+EARLIER, NOW = "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"
+NOTHING = PryvPlatformStatus()
+DESIRED = state()
+
+
+def running(wanted: Desired = DESIRED, *unready: str) -> Situation:
+    """All workloads as wanted and ready, but some."""
+    return Situation(
+        {
+            (item["kind"], name): _live(item, ready=name not in unready)
+            for name, item in workloads(wanted).items()
+        }
+    )
+
+
+def _live(item: Object, *, ready: bool) -> Object:
+    status = {
+        "observedGeneration": 1,
+        "replicas": 1,
+        "updatedReplicas": 1,
+        "readyReplicas": int(ready),
+        "updateRevision": "a",
+    }
+    return {
+        **item,
+        "metadata": {**item["metadata"], "generation": 1},
+        "status": {**status, "currentRevision": "a"},
+    }
+
+
+def findings(**different: Any) -> Findings:
+    fields: dict[str, Any] = {
+        "generation": 7,
+        "desired": DESIRED,
+        "situation": running(),
+        "addresses": {"acme-reg": Address("10.0.0.1"), "old": Address("10.0.0.2", "203.0.113.1")},
+        "services": frozenset(),
+        "domain": DOMAIN,
+        "rolled": Rolled(3, Decision("Complete", Problem("Complete", "all is as wanted"))),
+    }
+    return Findings(**fields | different)
+
+
+def of(
+    before: PryvPlatformStatus = NOTHING, now: str = NOW, **different: Any
+) -> PryvPlatformStatus:
+    return report(findings(**different), before, now)
+
+
+def conditions(status: PryvPlatformStatus) -> dict[str, str]:
+    return {each.type: each.status for each in status.conditions}
+
+
+def reason(status: PryvPlatformStatus, kind: str = "Ready") -> str:
+    return next(each.reason for each in status.conditions if each.type == kind)
+
+
+def broken(*problems: Problem) -> Desired:
+    return Desired(
+        "1.9.2",
+        problems=problems or (Problem("MissingVariables", "these variables need a value: A, B"),),
+    )
+
+
+def test_all_is_well() -> None:
+    status = of()
+    assert conditions(status) == {
+        "Ready": "True",
+        "Reconciling": "False",
+        "Stalled": "False",
+        "ConfigRendered": "True",
+        "RolloutComplete": "True",
+        "Paused": "False",
+    }
+    assert status.roles_ready == "3/3"
+    assert status.release == "1.9.2"
+    assert status.observed_generation == 7
+    assert {each.observed_generation for each in status.conditions} == {7}
+    assert [(each.name, each.role, each.ready, each.desired) for each in status.instances] == [
+        ("reg", "reg-master", 5, 5),
+        ("co1", "core", 8, 8),
+        ("sw", "static", 2, 2),
+    ]
+    assert {each.url for each in status.endpoints} >= {
+        f"https://reg.{DOMAIN}",
+        f"https://co1.{DOMAIN}",
+        f"https://sw.{DOMAIN}",
+    }
+
+
+def test_one_component_is_on_its_way() -> None:
+    status = of(situation=running(DESIRED, "acme-co1-hfs"))
+    assert conditions(status) == {
+        "Ready": "False",
+        "Reconciling": "True",
+        "Stalled": "False",
+        "ConfigRendered": "True",
+        "RolloutComplete": "False",
+        "Paused": "False",
+    }
+    assert status.roles_ready == "2/3"
+    assert "co1/hfs" in status.conditions[0].message
+
+
+def test_one_component_has_failed() -> None:
+    failure = {
+        "type": "ReplicaFailure",
+        "status": "True",
+        "reason": "FailedCreate",
+        "message": "exceeded quota",
+    }
+    there = running(DESIRED, "acme-co1-hfs", "acme-reg-mail")
+    there.workloads["Deployment", "acme-reg-mail"]["status"]["conditions"] = [failure]
+    status = of(situation=there)
+    assert (conditions(status)["Stalled"], reason(status)) == ("True", "FailedCreate")
+    assert "reg/mail" in status.conditions[0].message
+    assert "exceeded quota" in status.conditions[0].message
+
+
+def test_many_troubles_are_counted() -> None:
+    message = of(situation=Situation({})).conditions[0].message
+    assert message.endswith("and 12 more")
+
+
+def test_a_problem_of_the_input() -> None:
+    status = of(desired=broken())
+    assert conditions(status) == {
+        "Ready": "False",
+        "Reconciling": "False",
+        "Stalled": "True",
+        "ConfigRendered": "False",
+        "RolloutComplete": "False",
+        "Paused": "False",
+    }
+    assert reason(status) == reason(status, "ConfigRendered") == "MissingVariables"
+    assert "A, B" in status.conditions[0].message
+
+
+def test_what_runs_is_not_forgotten_over_a_problem() -> None:
+    before = of(now=EARLIER)
+    status = of(before, desired=broken(), situation=Situation({}), domain="")
+    assert status.instances == before.instances
+    assert status.endpoints == before.endpoints
+    assert status.roles_ready == "3/3"
+    assert status.services == before.services
+
+
+def test_waiting_for_addresses() -> None:
+    wanted = replace(
+        DESIRED,
+        waiting=(Problem("WaitingForLoadBalancer", "Service acme-reg has no address"),),
+        objects=(),
+    )
+    status = of(desired=wanted, situation=Situation({}))
+    assert (conditions(status)["Reconciling"], conditions(status)["Stalled"]) == ("True", "False")
+    assert (conditions(status)["ConfigRendered"], reason(status)) == (
+        "Unknown",
+        "WaitingForLoadBalancer",
+    )
+
+
+def test_the_api_server_refuses() -> None:
+    status = of(refused=Problem("Rejected", "the API server refuses Deployment acme-co1-hfs: no"))
+    assert (conditions(status)["Ready"], conditions(status)["Stalled"], reason(status)) == (
+        "False",
+        "True",
+        "Rejected",
+    )
+
+
+@pytest.mark.parametrize(
+    ("why", "stalled"), [("WaitingForCertificate", "False"), ("CertificateInvalid", "True")]
+)
+def test_a_certificate_is_missing(why: str, stalled: str) -> None:
+    held = {
+        name: Problem(why, "no certificate")
+        for name in workloads(DESIRED)
+        if name.endswith("reverse-proxy")
+    }
+    wanted = replace(
+        DESIRED,
+        held=held,
+        objects=tuple(item for item in DESIRED.objects if item["metadata"]["name"] not in held),
+    )
+    status = of(
+        desired=wanted,
+        situation=running(wanted),
+        certificate_problem=Problem(why, "no certificate"),
+    )
+    assert (conditions(status)["Ready"], conditions(status)["Stalled"], reason(status)) == (
+        "False",
+        stalled,
+        why,
+    )
+    assert conditions(status)["RolloutComplete"] == "False"
+    assert status.roles_ready == "0/3"
+
+
+def test_a_condition_keeps_its_time_until_it_changes() -> None:
+    before = of(now=EARLIER)
+    assert {each.last_transition_time for each in of(before).conditions} == {EARLIER}
+    after = {
+        each.type: each.last_transition_time for each in of(before, desired=broken()).conditions
+    }
+    assert after["Ready"] == after["Stalled"] == NOW
+    assert after["Reconciling"] == EARLIER
+
+
+def test_nothing_new_is_the_same_status() -> None:
+    before = of(now=EARLIER)
+    assert of(before) == before
+
+
+def test_addresses_are_kept_and_those_that_are_not_wanted_forgotten() -> None:
+    assert [(each.name, each.cluster_ip, each.load_balancer_ip) for each in of().services] == [
+        ("acme-reg", "10.0.0.1", None),
+        ("old", "10.0.0.2", "203.0.113.1"),
+    ]
+    assert [each.name for each in of(services=frozenset({"acme-reg"})).services] == ["acme-reg"]
+
+
+def test_authorities_are_trusted_when_everything_runs_with_them() -> None:
+    before = NOTHING.model_copy(update={"trusted_authorities": ["ca-1"]})
+    assert of(before, authorities=("ca-2", "ca-1")).trusted_authorities == ["ca-1", "ca-2"]
+    for unfinished in (
+        {"situation": running(DESIRED, "acme-co1-hfs")},
+        {"desired": broken()},
+        {"refused": Problem("Rejected", "")},
+    ):
+        assert of(before, authorities=("ca-1", "ca-2"), **unfinished).trusted_authorities == [
+            "ca-1"
+        ]
+
+
+def test_what_works_but_should_be_known() -> None:
+    notices = tuple(Problem(f"R{index:02}", "x" * 5000) for index in range(20))
+    status = of(desired=replace(DESIRED, warnings=(*notices, *notices)))
+    assert conditions(status)["Ready"] == "True"
+    assert len(status.warnings) == 20
+    assert all(len(each.message) <= 4096 for each in status.warnings)
+
+
+def test_of_many_warnings_none_is_passed_over_in_silence() -> None:
+    unknown = [
+        Problem("UnknownVariable", f"variables.V{index:03} is no variable of this release")
+        for index in range(40)
+    ]
+    status = of(
+        desired=replace(DESIRED, warnings=(*unknown, Problem("UnusedOverride", "spec.release")))
+    )
+    assert [each.reason for each in status.warnings] == ["UnknownVariable", "UnusedOverride"]
+    assert all(each.message in status.warnings[0].message for each in unknown)
+    flood = [Problem("UnknownVariable", f"{index:03} {'x' * 400}") for index in range(40)]
+    (one,) = of(desired=replace(DESIRED, warnings=tuple(flood))).warnings
+    shown = one.message.count("; ")
+    assert one.message.endswith(f"; and {40 - shown} more")
+
+
+def test_a_status_fits_into_what_the_api_server_takes() -> None:
+    status = of(desired=broken(*(Problem("Long", "x" * 3000) for _ in range(20))))
+    assert all(len(each.message) <= 32768 for each in status.conditions)
+
+
+def test_components_are_named_as_people_know_them() -> None:
+    """Also where the platform is named like an instance of its own."""
+    wanted = desired(inputs(platform("acme-reg-x")))
+    assert (
+        of(desired=wanted, situation=Situation({}))
+        .conditions[0]
+        .message.startswith("reg/reverse-proxy: ")
+    )
+
+
+def test_under_a_pause_nothing_is_waited_for_that_only_an_apply_would_bring() -> None:
+    """A platform that is new and paused has no Services, and nobody makes them."""
+    awaiting = replace(
+        DESIRED,
+        objects=(),
+        waiting=(Problem("WaitingForServices", "waiting for the cluster IP of acme-reg"),),
+    )
+    status = of(desired=awaiting, paused=("Service acme-reg",))
+    assert {kind: conditions(status)[kind] for kind in ("Ready", "Reconciling", "Stalled", "Paused")} == {
+        "Ready": "False", "Reconciling": "False", "Stalled": "False", "Paused": "True"
+    }  # fmt: skip
+    ready = next(each for each in status.conditions if each.type == "Ready")
+    assert (ready.reason, "Service acme-reg" in ready.message) == ("Paused", True)

@@ -1,0 +1,419 @@
+"""The rollout decision explored exhaustively: every interleaving of steps, pods, edits and disturbances of small platforms.
+
+The model is what a cluster does with what the decision says. The decision has no memory, so an operator that is restarted between two
+passes is covered by construction; one that dies in the middle of a pass leaves a step that is applied to one workload only.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import functools
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+import pytest
+
+from pryv_operator.rollout.decide import Decision, Policy, Progress, Template, Workload, decide
+
+NOW = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+DEADLINE = dt.timedelta(seconds=600)
+INSTANCES = ("co1", "co2")
+#: Component → its tier; an edit changes one of them, in both instances.
+COMPONENTS = {"core": 1, "mongodb": 0}
+WORKLOADS = tuple((instance, component) for instance in INSTANCES for component in COMPONENTS)
+
+Versions = tuple[int, ...]  # by component
+
+
+@dataclass(frozen=True)
+class Pod:
+    """A workload of the model. ``late``: not ready, and its time is over."""
+
+    version: int | None
+    ready: bool = True
+    late: bool = False
+
+
+@dataclass(frozen=True)
+class State:
+    """A platform. ``rolled``: workloads that were brought to the wanted version since the last edit.
+
+    ``migrated``: those that were given another image than the good one since that was good; ``unready``: those that were not ready
+    when the last edit was made. The operator keeps both with the revision.
+    """
+
+    wanted: Versions
+    good: Versions | None
+    pods: tuple[Pod, ...]
+    failed: bool = False
+    rolled: frozenset[int] = frozenset()
+    migrated: frozenset[int] = frozenset()
+    unready: frozenset[int] = frozenset()
+    edits: int = 0
+    failures: int = 0
+    deletions: int = 0
+
+
+@dataclass(frozen=True)
+class Model:
+    """What may happen, and how often. ``needs``: a core works only with a mongodb that is as new as itself."""
+
+    policy: Policy
+    edits: int
+    failures: int
+    deletions: int
+    shared: bool = False
+    migrates: bool = False
+    needs: bool = False
+
+    def may_be_ready(self, pods: tuple[Pod, ...], index: int) -> bool:
+        """Whether a pod can get ready, or stay so."""
+        instance, component = WORKLOADS[index]
+        if pods[index].version is None or not self.needs or component != "core":
+            return pods[index].version is not None
+        store = pods[WORKLOADS.index((instance, "mongodb"))].version
+        return store is not None and store >= (pods[index].version or 0)
+
+    def works(self, versions: Versions) -> bool:
+        """Whether all can be ready with these versions."""
+        core, store = (
+            versions[list(COMPONENTS).index(component)] for component in ("core", "mongodb")
+        )
+        return not self.needs or core <= store
+
+    def settled(self, pods: tuple[Pod, ...]) -> tuple[Pod, ...]:
+        """What cannot be ready any more is not."""
+        return tuple(
+            pod if self.may_be_ready(pods, index) else replace(pod, ready=False)
+            for index, pod in enumerate(pods)
+        )
+
+    def template(self, version: int) -> Template:
+        shared = frozenset({("KEY", str(version))}) if self.shared else frozenset()
+        return Template(str(version), f"image:{version}" if self.migrates else "image:1", shared)
+
+    def workloads(self, state: State) -> list[Workload]:
+        found = []
+        for place, ((instance, component), pod) in enumerate(
+            zip(WORKLOADS, state.pods, strict=True)
+        ):
+            index = list(COMPONENTS).index(component)
+            found.append(
+                Workload(
+                    name=f"{instance}-{component}",
+                    label=f"{instance}/{component}",
+                    role="core",
+                    instance=instance,
+                    tier=COMPONENTS[component],
+                    wanted=self.template(state.wanted[index]),
+                    live=None if pod.version is None else self.template(pod.version),
+                    good=None if state.good is None else self.template(state.good[index]),
+                    ready=pod.ready and pod.version is not None,
+                    since=NOW - DEADLINE if pod.late else NOW,
+                    migrates=self.migrates,
+                    migrated=place in state.migrated,
+                )
+            )
+        return found
+
+    @functools.cache  # noqa: B019 - both are frozen, and gone after the test
+    def decision(self, state: State) -> Decision:
+        began = min((NOW - DEADLINE if pod.late else NOW) for pod in state.pods)
+        unready = frozenset("-".join(WORKLOADS[index]) for index in state.unready)
+        failed = "it was not ready in time" if state.failed else None
+        progress = Progress(2, began, failed, None if state.good is None else 1, unready)
+        return decide(self.workloads(state), progress, self.policy, NOW)
+
+    def operated(self, state: State, only: int | None = None) -> State:
+        """After a pass of the operator, or after one that ended when it had applied a single workload."""
+        decision = self.decision(state)
+        if decision.kind == "Failed":
+            return replace(state, failed=True)
+        pods, rolled, migrated = list(state.pods), set(state.rolled), set(state.migrated)
+        for index, each in enumerate(self.workloads(state)):
+            if self.migrates and each.name in decision.to_wanted and each.changes_image:
+                migrated.add(index)  # written down before anything is applied
+            for names, version in (
+                (decision.to_wanted, each.wanted),
+                (decision.to_good, each.good),
+            ):
+                if each.name not in names or only not in (None, index):
+                    continue
+                assert version is not None
+                if pods[index].version is None:
+                    rolled.discard(index)  # somebody else's doing, so this does not count
+                pods[index] = Pod(int(version.digest), ready=False)
+                if names is decision.to_wanted:
+                    rolled.add(index)
+        complete = decision.kind == "Complete" and only is None
+        good = state.wanted if complete else state.good
+        kept = frozenset() if complete else frozenset(migrated)
+        return replace(
+            state,
+            pods=self.settled(tuple(pods)),
+            rolled=frozenset(rolled),
+            good=good,
+            migrated=kept,
+        )
+
+    def followers(self, state: State) -> Iterator[State]:
+        """Every state that may come next."""
+        yield self.operated(state)
+        for index, pod in enumerate(state.pods):
+            yield self.operated(state, only=index)
+            if not pod.ready and pod.version is not None:
+                if self.may_be_ready(state.pods, index):
+                    yield _with(state, index, replace(pod, ready=True, late=False))
+                if not pod.late:
+                    yield _with(state, index, replace(pod, late=True))
+            if pod.ready and state.failures < self.failures:
+                yield replace(
+                    _with(state, index, replace(pod, ready=False)), failures=state.failures + 1
+                )
+            if pod.version is not None and state.deletions < self.deletions:
+                gone = _with(state, index, Pod(None, ready=False))
+                yield replace(gone, pods=self.settled(gone.pods), deletions=state.deletions + 1)
+        if state.edits < self.edits:
+            for edited in (
+                [range(len(COMPONENTS))]
+                if self.shared
+                else [[index] for index in range(len(COMPONENTS))]
+            ):
+                changed = tuple(
+                    1 - version if index in edited else version
+                    for index, version in enumerate(state.wanted)
+                )
+                fresh = tuple(replace(pod, late=False) for pod in state.pods)
+                unready = frozenset(index for index, pod in enumerate(fresh) if not pod.ready)
+                edit = replace(
+                    state,
+                    wanted=changed,
+                    pods=fresh,
+                    failed=False,
+                    rolled=frozenset(),
+                    unready=unready,
+                )
+                yield replace(edit, edits=state.edits + 1)
+
+
+def _with(state: State, index: int, pod: Pod) -> State:
+    return replace(state, pods=(*state.pods[:index], pod, *state.pods[index + 1 :]))
+
+
+def explored(model: Model, start: State) -> Iterator[State]:
+    """All reachable states, breadth first."""
+    seen, queue = {start}, deque([start])
+    while queue:
+        state = queue.popleft()
+        yield state
+        for following in model.followers(state):
+            if following not in seen:
+                seen.add(following)
+                queue.append(following)
+
+
+def _changed(before: State, after: State) -> set[int]:
+    """Workloads whose template the operator has changed; what was missing is not among them."""
+    pairs = enumerate(zip(before.pods, after.pods, strict=True))
+    return {
+        index
+        for index, (old, new) in pairs
+        if old.version is not None and old.version != new.version
+    }
+
+
+def _instance(index: int) -> str:
+    return WORKLOADS[index][0]
+
+
+def _serves(state: State, instance: str) -> bool:
+    return all(
+        pod.ready and pod.version is not None
+        for index, pod in enumerate(state.pods)
+        if _instance(index) == instance
+    )
+
+
+def never_two_cores_at_once(model: Model, before: State, after: State) -> None:
+    touched = {_instance(index) for index in _changed(before, after)}
+    if model.shared:
+        return  # a value that all share is one step for all
+    for instance in touched:
+        if not _serves(before, instance):
+            continue
+        others = [pod for index, pod in enumerate(before.pods) if _instance(index) != instance]
+        assert len(touched) == 1, f"two at once: {before}"
+        assert all(pod.ready for pod in others if pod.version is not None or before.good), (
+            f"{instance} is disturbed while another one is down: {before}"
+        )
+
+
+def nothing_after_a_failed_step(model: Model, before: State, after: State) -> None:
+    if not before.failed:
+        return
+    versions = before.good or ()
+    for index in _changed(before, after):
+        component = list(COMPONENTS).index(WORKLOADS[index][1])
+        allowed = {versions[component]} if model.policy.roll_back else set()
+        if model.shared:
+            allowed |= {pod.version for pod in before.pods}  # an interrupted step is finished
+        assert after.pods[index].version in allowed, f"touched after a failure: {before}"
+
+
+def nothing_twice(model: Model, before: State, after: State) -> None:
+    again = {
+        index for index in _changed(before, after) if index in before.rolled and not before.failed
+    }
+    assert not again, f"rolled twice for one change: {before}"
+
+
+def migrated_data_is_never_taken_back(model: Model, before: State, after: State) -> None:
+    if not model.migrates:
+        return
+    if before.failed:
+        assert not _changed(before, after), f"an older image is put back: {before}"
+    for index in before.migrated:
+        component = list(COMPONENTS).index(WORKLOADS[index][1])
+        old, new = before.pods[index].version, after.pods[index].version
+        assert old == new or new == before.wanted[component], (
+            f"an older image is put back on what was deleted: {before}"
+        )
+
+
+INVARIANTS: tuple[Callable[[Model, State, State], None], ...] = (
+    never_two_cores_at_once,
+    nothing_after_a_failed_step,
+    nothing_twice,
+    migrated_data_is_never_taken_back,
+)
+
+
+def comes_to_rest(model: Model, state: State, known: set[State]) -> None:
+    """Once disturbances stop, and pods get ready, the operator comes to rest: with all that is wanted, or held or rolled back.
+
+    ``known``: states from which it was shown already.
+    """
+    way: set[State] = set()
+    while state not in known:
+        assert state not in way, f"no rest: {state}"
+        way.add(state)
+        pods = tuple(
+            replace(pod, ready=True, late=False)
+            if model.may_be_ready(state.pods, index)
+            else replace(pod, late=pod.version is not None)
+            for index, pod in enumerate(state.pods)
+        )
+        state = replace(state, pods=pods)
+        following = model.operated(state)
+        assert state.failed or not following.failed or not model.works(state.wanted), (
+            f"what is wanted works, and is given up: {state}"
+        )
+        if following == state:
+            is_sound_at_rest(model, state)
+            break
+        state = following
+    known |= way
+
+
+def is_sound_at_rest(model: Model, state: State) -> None:
+    """What is true when nothing moves any more."""
+    decision = model.decision(state)
+    assert not decision.to_wanted | decision.to_good
+    assert decision.kind == (
+        "Held" if state.failed and (model.migrates or not model.policy.roll_back) else decision.kind
+    )
+    assert decision.kind in (("Held", "RolledBack") if state.failed else ("Complete",)), (
+        f"{decision.kind}: {state}"
+    )
+    assert not model.shared or len({pod.version for pod in state.pods}) == 1, (
+        f"left half-done: {state}"
+    )
+    if decision.kind == "Complete":
+        wanted = {
+            index: state.wanted[list(COMPONENTS).index(component)]
+            for index, (_, component) in enumerate(WORKLOADS)
+        }
+        assert {index: pod.version for index, pod in enumerate(state.pods)} == wanted
+
+
+RUNNING = State((0, 0), (0, 0), tuple(Pod(0) for _ in WORKLOADS))
+NOTHING = State((0, 0), None, tuple(Pod(None, ready=False) for _ in WORKLOADS))
+HOLD, ROLL_BACK = Policy(deadline=DEADLINE), Policy(roll_back=True, deadline=DEADLINE)
+
+
+@pytest.mark.parametrize(
+    ("model", "start"),
+    [
+        (Model(HOLD, edits=1, failures=1, deletions=1), RUNNING),
+        pytest.param(
+            Model(ROLL_BACK, edits=1, failures=1, deletions=1), RUNNING, marks=pytest.mark.long
+        ),
+        pytest.param(
+            Model(HOLD, edits=2, failures=1, deletions=0), RUNNING, marks=pytest.mark.long
+        ),
+        pytest.param(
+            Model(ROLL_BACK, edits=2, failures=0, deletions=1), RUNNING, marks=pytest.mark.long
+        ),
+        (Model(HOLD, edits=1, failures=0, deletions=1, shared=True), RUNNING),
+        pytest.param(
+            Model(ROLL_BACK, edits=1, failures=0, deletions=1, shared=True),
+            RUNNING,
+            marks=pytest.mark.long,
+        ),
+        (Model(ROLL_BACK, edits=1, failures=0, deletions=1, migrates=True), RUNNING),
+        pytest.param(
+            Model(ROLL_BACK, edits=1, failures=1, deletions=1, migrates=True),
+            RUNNING,
+            marks=pytest.mark.long,
+        ),
+        pytest.param(
+            Model(HOLD, edits=1, failures=1, deletions=1, migrates=True),
+            RUNNING,
+            marks=pytest.mark.long,
+        ),
+        pytest.param(
+            Model(ROLL_BACK, edits=2, failures=0, deletions=1, migrates=True),
+            RUNNING,
+            marks=pytest.mark.long,
+        ),
+        (Model(HOLD, edits=2, failures=1, deletions=0, needs=True), RUNNING),
+        pytest.param(
+            Model(ROLL_BACK, edits=2, failures=0, deletions=1, needs=True),
+            RUNNING,
+            marks=pytest.mark.long,
+        ),
+        pytest.param(
+            Model(HOLD, edits=1, failures=1, deletions=0), NOTHING, marks=pytest.mark.long
+        ),
+    ],
+    ids=[
+        "hold",
+        "roll back",
+        "hold, two edits",
+        "roll back, two edits",
+        "hold, shared secret",
+        "roll back, shared secret",
+        "roll back, migrated data, no failing pod",
+        "roll back, migrated data",
+        "hold, migrated data",
+        "roll back, migrated data, two edits",
+        "hold, core needs its store",
+        "roll back, core needs its store",
+        "first install",
+    ],
+)
+def test_every_reachable_state_is_sound(
+    model: Model, start: State, capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest
+) -> None:
+    count = 0
+    known: set[State] = set()
+    for state in explored(model, start):
+        count += 1
+        after = model.operated(state)
+        for invariant in INVARIANTS:
+            invariant(model, state, after)
+        comes_to_rest(model, state, known)
+    with capsys.disabled():
+        print(f"\n{request.node.callspec.id}: {count} states explored", end="")
+    assert count > 200

@@ -1,0 +1,172 @@
+"""E-mails: asked for together once they are activated, and not before."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, ClassVar
+
+from pryv_operator.templates.builtin import load_release
+from pryv_operator.templates.bundle import Variable
+from pryv_operator.values.emails import STAND_INS
+from pryv_operator.values.resolve import Resolved, Vocabulary, resolve
+
+RELEASE = load_release("1.9.2").variables
+COMPUTED = {
+    name: "x" if variable.type == "string" else {}
+    for name, variable in RELEASE.items()
+    if variable.computed
+}
+COMPUTED |= {"REG_SLAVE_ENABLED": False, "NAME_SERVER_ENTRIES": []}
+ACTIVE = {"EMAIL_ACTIVATION": {"welcome": True, "resetPassword": False}}
+ALL = (
+    "EMAIL_SENDER.address",
+    "EMAIL_SENDER.name",
+    "EMAIL_SMTP_SETTINGS.auth.pass",
+    "EMAIL_SMTP_SETTINGS.auth.user",
+    "EMAIL_SMTP_SETTINGS.host",
+)
+OF_2019 = {name: Variable(name, "string", default="", aliases=aliases, secret=name == "MAIL_SMTP_PASS") for name, *aliases in (
+    ("MAIL_FROM_NAME", "EMAIL_SENDER.name"), ("MAIL_FROM_ADDRESS", "EMAIL_SENDER.address"), ("MAIL_SMTP_HOST", "EMAIL_SMTP_SETTINGS.host"),
+    ("MAIL_SMTP_PORT", "EMAIL_SMTP_SETTINGS.port"), ("MAIL_SMTP_USER", "EMAIL_SMTP_SETTINGS.auth.user"),
+    ("MAIL_SMTP_PASS", "EMAIL_SMTP_SETTINGS.auth.pass"),
+)}  # fmt: skip
+
+
+def of(given: dict[str, Any], variables: Any = RELEASE, **secrets: str) -> Resolved:
+    names = Vocabulary(variables)
+    generated = (
+        {} if variables is OF_2019 else dict.fromkeys(names.generated((), secrets), "generated")
+    )
+    return resolve(names, computed=COMPUTED, given=given, secrets={**generated, **secrets})
+
+
+def test_not_activated_none_is_asked() -> None:
+    assert of({}).problems == ()
+    assert of({"EMAIL_ACTIVATION": {"welcome": False, "resetPassword": False}}).problems == ()
+
+
+def test_activated_all_are_asked_at_once() -> None:
+    (problem,) = of(ACTIVE).problems
+    assert problem.reason == "MissingVariables"
+    assert all(name in problem.message for name in ALL)
+    (problem,) = of(
+        ACTIVE | {"EMAIL_SMTP_SETTINGS": {"host": "smtp.test"}, "MAIL_FROM_NAME": "Acme"}
+    ).problems
+    assert "EMAIL_SMTP_SETTINGS.host" not in problem.message
+    assert "EMAIL_SENDER.name" not in problem.message
+    assert "secretKeyRef" in problem.message
+
+
+def test_in_either_vocabulary_and_with_the_usual_port() -> None:
+    given = {
+        "MAIL_FROM_NAME": "Acme",
+        "MAIL_FROM_ADDRESS": "a@acme.test",
+        "MAIL_SMTP_HOST": "smtp.test",
+        "MAIL_SMTP_USER": "acme",
+    }
+    objects = {
+        "EMAIL_SENDER": {"name": "Acme", "address": "a@acme.test"},
+        "EMAIL_SMTP_SETTINGS": {"host": "smtp.test", "auth": {"user": "acme"}},
+    }
+    for each in (given, objects):
+        found = of(ACTIVE | each, MAIL_SMTP_PASS="hush")
+        assert found.problems == ()
+        settings = found.values["EMAIL_SMTP_SETTINGS"]
+        assert settings.secret
+        assert settings.value == {
+            "host": "smtp.test",
+            "port": 587,
+            "auth": {"user": "acme", "pass": "hush"},
+        }
+
+
+def test_sendmail_needs_no_server() -> None:
+    assert of(ACTIVE | {"EMAIL_SENDMAIL_SETTINGS": {"active": True}}).problems == ()
+
+
+def test_in_2019_saying_anything_activates_them() -> None:
+    assert of({}, OF_2019).problems == ()
+    (problem,) = of({"MAIL_SMTP_HOST": "smtp.test"}, OF_2019).problems
+    assert all(
+        name in problem.message
+        for name in ("MAIL_FROM_NAME", "MAIL_FROM_ADDRESS", "MAIL_SMTP_USER", "MAIL_SMTP_PASS")
+    )
+    everything = {
+        "MAIL_FROM_NAME": "A",
+        "MAIL_FROM_ADDRESS": "a@a.test",
+        "MAIL_SMTP_HOST": "smtp.test",
+        "MAIL_SMTP_USER": "a",
+    }
+    found = of(everything, OF_2019, MAIL_SMTP_PASS="hush")
+    assert found.problems == ()
+    assert found.values["MAIL_SMTP_PORT"].value == "587"
+
+
+class TestFilledIn:
+    """What received templates have filled in is their default here."""
+
+    SENDER: ClassVar = {"name": "Acme", "address": "a@acme.test"}
+    SERVER: ClassVar = {
+        "host": "smtp.acme.test",
+        "port": 2525,
+        "auth": {"user": "acme", "pass": ""},
+    }
+
+    def filled(self, sender: Any = SENDER, server: Any = SERVER) -> dict[str, Variable]:
+        """A release with such defaults."""
+        defaults = {"EMAIL_SENDER": sender, "EMAIL_SMTP_SETTINGS": server}
+        return RELEASE | {
+            name: replace(RELEASE[name], default=value) for name, value in defaults.items()
+        }
+
+    def test_only_the_password_is_asked_for(self) -> None:
+        (problem,) = of(ACTIVE, self.filled()).problems
+        assert [
+            name for name in ALL if f"{name}," in problem.message or f"{name} (" in problem.message
+        ] == ["EMAIL_SMTP_SETTINGS.auth.pass"]
+        found = of(ACTIVE, self.filled(), **{"EMAIL_SMTP_SETTINGS.auth.pass": "hush"})
+        assert found.problems == ()
+        assert found.values["EMAIL_SMTP_SETTINGS"].value["port"] == 2525
+
+    def test_what_another_value_takes_the_place_of_is_gone(self) -> None:
+        (problem,) = of(
+            ACTIVE | {"EMAIL_SMTP_SETTINGS": {"host": "smtp.test"}},
+            self.filled(),
+            MAIL_SMTP_PASS="hush",
+        ).problems
+        assert "EMAIL_SMTP_SETTINGS.auth.user" in problem.message
+
+    def test_words_for_what_is_to_be_filled_in_are_no_values(self) -> None:
+        gaps = {"host": "REPLACE_ME", "port": "REPLACE_ME", "auth": {"user": ""}}
+        (problem, *_) = of(
+            ACTIVE, self.filled(server=gaps, sender=RELEASE["EMAIL_SENDER"].default)
+        ).problems
+        assert all(name in problem.message for name in ALL)
+        of_2019 = OF_2019 | {
+            "MAIL_FROM_NAME": replace(OF_2019["MAIL_FROM_NAME"], default="MAIL_FROM_NAME")
+        }
+        (problem,) = of({"MAIL_SMTP_HOST": "smtp.test"}, of_2019).problems
+        assert "MAIL_FROM_NAME" in problem.message
+
+    def test_in_2019_too(self) -> None:
+        filled = {
+            name: replace(variable, default="" if variable.secret else f"the {name.lower()}")
+            for name, variable in OF_2019.items()
+        }
+        assert of({}, filled).problems == ()
+        found = of({}, filled, MAIL_SMTP_PASS="hush")
+        assert found.problems == ()
+        assert found.values["MAIL_SMTP_PORT"].value == "the mail_smtp_port"
+
+
+def test_stand_ins_are_the_defaults_of_the_release() -> None:
+    sender, server = RELEASE["EMAIL_SENDER"].default, RELEASE["EMAIL_SMTP_SETTINGS"].default
+    assert isinstance(sender, dict)
+    assert isinstance(server, dict)
+    assert set(STAND_INS) == {*sender.values(), server["host"]}
+
+
+def test_not_activated_no_port_is_added() -> None:
+    settings = {"host": "smtp.test", "auth": {"user": "acme"}}
+    assert of({"EMAIL_SMTP_SETTINGS": settings}).values["EMAIL_SMTP_SETTINGS"].value == settings
+    assert of({}, OF_2019).values["MAIL_SMTP_PORT"].value == ""

@@ -1,0 +1,411 @@
+"""Values of variables: both vocabularies, secrets at paths, and messages that name all that is missing and quote nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pryv_operator.api.findings import Problem
+from pryv_operator.leader.taint import Value
+from pryv_operator.templates.builtin import load_release
+from pryv_operator.templates.bundle import UNSET, Variable
+from pryv_operator.values.resolve import Place, Resolved, Vocabulary, resolve
+
+CANARY = "canary-7f3a"
+RELEASE = Vocabulary(load_release("1.9.2").variables)
+#: What the cluster would have said.
+COMPUTED: Mapping[str, Any] = {
+    name: {"string": "203.0.113.1", "boolean": False, "object": {}, "array": []}[variable.type]
+    for name, variable in RELEASE.variables.items()
+    if variable.computed
+}
+
+
+def of(
+    variables: Mapping[str, Any] | None = None, secrets: Mapping[str, str] | None = None
+) -> Resolved:
+    return resolve(RELEASE, computed=COMPUTED, given=variables or {}, secrets=secrets or {})
+
+
+def value(resolved: Resolved, name: str) -> Any:
+    assert resolved.problems == ()
+    return resolved.values[name].value
+
+
+def only(problems: tuple[Problem, ...]) -> Problem:
+    (problem,) = problems
+    return problem
+
+
+def test_nothing_has_to_be_said() -> None:
+    found = of()
+    assert found.problems == found.warnings == ()
+    assert found.values["PLATFORM_NAME"] == Value("DOMAIN")
+
+
+def test_the_later_source_wins() -> None:
+    names = Vocabulary({"A": Variable("A", "string", default="default")})
+    assert resolve(names, computed={}, given={}, secrets={}).values["A"] == Value("default")
+    assert resolve(names, computed={"A": "computed"}, given={}, secrets={}).values["A"] == Value(
+        "computed"
+    )
+    assert resolve(names, computed={"A": "computed"}, given={"A": "given"}, secrets={}).values[
+        "A"
+    ] == Value("given")
+    assert resolve(names, computed={"A": "computed"}, given={}, secrets={"A": "kept"}).values[
+        "A"
+    ] == Value("kept", secret=True)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "path"),
+    [
+        ("SUPPORT_LINK", "SUPPORT_URL", ()),
+        ("TERMS_OF_USE_LINK", "TERMS_OF_USE_URL", ()),
+        ("SERVICE_WEBSITE_IP_ADDRESS", "DNS_ROOT_DOMAIN_A_RECORD", ()),
+        ("MAIL_FROM_NAME", "EMAIL_SENDER", ("name",)),
+        ("MAIL_FROM_ADDRESS", "EMAIL_SENDER", ("address",)),
+        ("MAIL_SMTP_HOST", "EMAIL_SMTP_SETTINGS", ("host",)),
+        ("MAIL_SMTP_USER", "EMAIL_SMTP_SETTINGS", ("auth", "user")),
+        ("MAIL_SMTP_PASS", "EMAIL_SMTP_SETTINGS", ("auth", "pass")),
+    ],
+)
+def test_the_names_of_2019(old: str, new: str, path: tuple[str, ...]) -> None:
+    assert RELEASE.place(old) == Place(new, path)
+    if old == "MAIL_SMTP_PASS":
+        return
+    found = value(of({old: "it"}), new)
+    for step in path:
+        found = found[step]
+    assert found == "it"
+
+
+def test_an_old_name_changes_its_part_of_an_object_and_nothing_else() -> None:
+    found = value(
+        of({"MAIL_SMTP_HOST": "smtp.acme.health", "MAIL_SMTP_USER": "pryv"}), "EMAIL_SMTP_SETTINGS"
+    )
+    assert found == {"host": "smtp.acme.health", "port": 587, "auth": {"user": "pryv"}}
+    assert RELEASE.variables["EMAIL_SMTP_SETTINGS"].default == {"host": "localhost", "port": 587}
+
+
+def test_the_default_of_an_object_is_never_written_to() -> None:
+    before = repr(RELEASE.variables["EMAIL_SMTP_SETTINGS"].default)
+    of(secrets={"EMAIL_SMTP_SETTINGS.auth.pass": CANARY})
+    assert repr(RELEASE.variables["EMAIL_SMTP_SETTINGS"].default) == before
+
+
+def test_two_names_of_one_variable() -> None:
+    problem = only(of({"SUPPORT_LINK": "a", "SUPPORT_URL": "b"}).problems)
+    assert problem.reason == "DuplicateVariable"
+    assert "SUPPORT_LINK" in problem.message
+    assert "SUPPORT_URL" in problem.message
+
+
+def test_two_names_of_one_secret() -> None:
+    problem = only(of(secrets={"REGISTER_ADMIN_KEY": "a", "REGISTER_ADMIN_KEY_1": "b"}).problems)
+    assert problem.reason == "DuplicateVariable"
+    assert "REGISTER_ADMIN_KEY_1" in problem.message
+
+
+def test_a_variable_that_is_given_as_a_secret_too() -> None:
+    assert (
+        only(of({"SUPPORT_URL": "a"}, {"SUPPORT_LINK": "b"}).problems).reason == "DuplicateVariable"
+    )
+
+
+def test_a_secret_taints_its_variable_and_no_other() -> None:
+    found = of(secrets={"EMAIL_SMTP_SETTINGS.auth.pass": CANARY, "PLATFORM_NAME": CANARY})
+    assert found.values["EMAIL_SMTP_SETTINGS"] == Value(
+        {"host": "localhost", "port": 587, "auth": {"pass": CANARY}}, secret=True
+    )
+    assert {name for name, each in found.values.items() if each.secret} == {
+        "EMAIL_SMTP_SETTINGS",
+        "PLATFORM_NAME",
+    }
+
+
+def test_a_secret_by_its_old_name() -> None:
+    assert value(of(secrets={"MAIL_SMTP_PASS": CANARY}), "EMAIL_SMTP_SETTINGS")["auth"] == {
+        "pass": CANARY
+    }
+
+
+def test_a_secret_beside_what_is_given() -> None:
+    found = of(
+        {"MFA_ENDPOINTS": {"verify": {"url": "u"}}},
+        {"MFA_ENDPOINTS.verify.headers.authorization": CANARY},
+    )
+    assert value(found, "MFA_ENDPOINTS") == {
+        "verify": {"url": "u", "headers": {"authorization": CANARY}}
+    }
+
+
+def test_a_secret_is_json_where_the_variable_is_no_string() -> None:
+    assert value(of(secrets={"MAX_UPLOAD_SIZE_MB": "55"}), "MAX_UPLOAD_SIZE_MB") == 55
+    assert value(of(secrets={"EMAIL_SENDER": '{"name": "n", "address": "a"}'}), "EMAIL_SENDER") == {
+        "name": "n",
+        "address": "a",
+    }
+    assert (
+        value(of(secrets={"EMAIL_SMTP_SETTINGS.port": "25"}), "EMAIL_SMTP_SETTINGS")["port"] == 25
+    )
+    assert value(of(secrets={"PLATFORM_NAME": '{"a": 1}'}), "PLATFORM_NAME") == '{"a": 1}'
+
+
+@pytest.mark.parametrize(
+    "text", [CANARY, "{", "", "[" * 100_000], ids=["word", "brace", "empty", "deep"]
+)
+def test_a_secret_that_is_no_json(text: str) -> None:
+    problem = only(of(secrets={"EMAIL_SMTP_SETTINGS": text}).problems)
+    assert problem.reason == "InvalidSecret"
+    assert "EMAIL_SMTP_SETTINGS" in problem.message
+
+
+def test_a_secret_of_no_variable_is_named() -> None:
+    problem = only(of(secrets={"REGISTER_ADMN_KEY": CANARY}).problems)
+    assert problem.reason == "UnknownSecret"
+    assert "REGISTER_ADMN_KEY" in problem.message
+
+
+def test_a_variable_that_nothing_uses_is_said_and_does_no_harm() -> None:
+    found = of({"MAX_UPLOAD_SIZE": 3})
+    assert found.problems == ()
+    assert "MAX_UPLOAD_SIZE " in only(found.warnings).message
+
+
+def test_everything_that_is_missing_in_one_message() -> None:
+    found = of(
+        {
+            "TRUSTED_APPS": "REPLACE_ME",
+            "SERVICE_INFO_ASSETS": {"a": ["b REPLACE_ME"]},
+            "SUPPORT_LINK": "SUPPORT_LINK",
+        }
+    )
+    problem = only(found.problems)
+    assert problem.reason == "MissingVariables"
+    assert problem.message.endswith(": SERVICE_INFO_ASSETS, SUPPORT_LINK, TRUSTED_APPS")
+
+
+def test_what_is_required_and_what_the_cluster_should_have_said_is_missing_too() -> None:
+    names = Vocabulary(
+        {
+            "A": Variable("A", "string", required=True),
+            "B": Variable("B", "string", computed=True),
+            "C": Variable("C", "any"),
+        }
+    )
+    assert only(resolve(names, computed={}, given={}, secrets={}).problems).message.endswith(
+        ": A, B"
+    )
+    assert resolve(names, computed={"B": ""}, given={"A": ""}, secrets={}).problems == ()
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        (
+            {"MAX_UPLOAD_SIZE_MB": "20"},
+            "MAX_UPLOAD_SIZE_MB must be an integer: write 20 without quotes",
+        ),
+        ({"MAX_UPLOAD_SIZE_MB": 0}, "MAX_UPLOAD_SIZE_MB must be 1 at least"),
+        ({"MAX_UPLOAD_SIZE_MB": True}, "MAX_UPLOAD_SIZE_MB must be an integer"),
+        ({"MAX_UPLOAD_SIZE_MB": None}, "MAX_UPLOAD_SIZE_MB is null; it must be an integer"),
+        (
+            {"PASSWORD_COMPLEXITY_MIN_CHAR_CATS": 5},
+            "PASSWORD_COMPLEXITY_MIN_CHAR_CATS must be 4 at most",
+        ),
+        ({"DNS_CUSTOM_ENTRIES": []}, "DNS_CUSTOM_ENTRIES must be an object"),
+        ({"TRUSTED_AUTH_URLS": "https://a"}, "TRUSTED_AUTH_URLS must be an array"),
+        ({"LOG_ROTATION_ACTIVE": 1}, "LOG_ROTATION_ACTIVE must be a boolean"),
+        ({"PLATFORM_NAME": None}, "PLATFORM_NAME is null; it must be a string"),
+        ({"PLATFORM_NAME": ["a"]}, "PLATFORM_NAME must be a string"),
+        (
+            {"EMAIL_TEMPLATES_DEFAULT_LANG": "it"},
+            'EMAIL_TEMPLATES_DEFAULT_LANG must be one of "en", "fr", "de"',
+        ),
+    ],
+)
+def test_types(variables: Mapping[str, Any], said: str) -> None:
+    problem = only(of(variables).problems)
+    assert (problem.reason, problem.message) == ("InvalidVariable", said)
+
+
+@pytest.mark.parametrize(
+    ("given_value", "text"), [(12, "12"), (1.5, "1.5"), (True, "true"), (1e21, "1e+21")]
+)
+def test_what_yaml_took_for_something_else_is_a_string_again(given_value: Any, text: str) -> None:
+    assert value(of({"PLATFORM_NAME": given_value}), "PLATFORM_NAME") == text
+
+
+@pytest.mark.parametrize("tokens", [None, [], ["a"]])
+def test_null_and_an_empty_list_are_two_things(tokens: Any) -> None:
+    assert value(of({"INVITATION_TOKENS": tokens}), "INVITATION_TOKENS") == tokens
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"REGISTER_ADMIN_KEY": CANARY},
+        {"REGISTER_ADMIN_KEY_1": CANARY},
+        {"REGISTER_ADMIN_KEY": [CANARY]},
+        {"REGISTER_ADMIN_KEY": {"a": CANARY}},
+        {"MAIL_SMTP_PASS": CANARY},
+        {"EMAIL_SMTP_SETTINGS": {"auth": {"pass": CANARY}}},
+        {"EMAIL_SMTP_SETTINGS.auth.pass": CANARY},
+        {"MFA_ENDPOINTS": {"single": {"headers": {"authorization": CANARY}}}},
+    ],
+)
+def test_a_secret_written_out_is_refused_with_the_right_way_and_without_its_value(
+    variables: Mapping[str, Any],
+) -> None:
+    found = of(variables)
+    problem = only(found.problems)
+    assert problem.reason == "SecretInVariables"
+    assert "spec.secrets" in problem.message
+    assert CANARY not in problem.message
+    assert CANARY not in repr({name: each.value for name, each in found.values.items()})
+
+
+def test_all_secrets_of_an_object_are_told_at_once() -> None:
+    endpoints = {step: {"headers": {"authorization": CANARY}} for step in ("single", "verify")}
+    message = only(of({"MFA_ENDPOINTS": endpoints}).problems).message
+    assert (
+        "MFA_ENDPOINTS.single.headers.authorization, MFA_ENDPOINTS.verify.headers.authorization"
+        in message
+    )
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"REGISTER_ADMIN_KEY": "SECRET"},
+        {"MAIL_SMTP_PASS": "SECRET"},
+        {"EMAIL_SMTP_SETTINGS": {"auth": {"pass": "SECRET"}}},
+        {"EMAIL_SMTP_SETTINGS": {"auth": {"pass": ""}}},
+        {"MFA_ENDPOINTS": {"single": {"headers": {"authorization": ""}}}},
+    ],
+)
+def test_the_word_for_generate_and_nothing_at_all_are_no_secrets(
+    variables: Mapping[str, Any],
+) -> None:
+    assert of(variables).problems == ()
+
+
+def test_what_is_generated() -> None:
+    always = {
+        "REGISTER_ADMIN_KEY",
+        "SSO_COOKIE_SIGN_SECRET",
+        "FILES_READ_TOKEN_SECRET",
+        "CORE_SYSTEM_KEY",
+        "CORE_MAIL_KEY",
+    }
+    always |= {"REGISTER_SYSTEM_KEY_1"}
+    assert set(RELEASE.generated([], [])) == always
+    assert set(RELEASE.generated([], ["REGISTER_ADMIN_KEY_1"])) == always - {"REGISTER_ADMIN_KEY"}
+    assert set(RELEASE.generated(["MAIL_SMTP_PASS"], [])) == always | {
+        "EMAIL_SMTP_SETTINGS.auth.pass"
+    }
+
+
+def test_the_word_for_generate_asks_for_it_anywhere() -> None:
+    given_map: dict[str, Any] = {
+        "REGISTER_ADMIN_KEY_1": "SECRET",
+        "EMAIL_SMTP_SETTINGS": {"host": "SECRET", "auth": {"pass": "SECRET"}},
+    }
+    assert RELEASE.asked_for(given_map) == ("EMAIL_SMTP_SETTINGS.auth.pass", "REGISTER_ADMIN_KEY")
+
+
+_json = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+_names = st.sampled_from(
+    [
+        *RELEASE.variables,
+        *(
+            alias
+            for each in RELEASE.variables.values()
+            for alias in (*each.aliases, *each.alias_paths)
+        ),
+    ]
+)
+
+
+@given(
+    st.dictionaries(_names, _json, max_size=6),
+    st.dictionaries(_names, st.text(max_size=6).map(lambda text: CANARY + text), max_size=4),
+)
+def test_no_message_quotes_a_secret(variables: dict[str, Any], secrets: dict[str, str]) -> None:
+    found = of(variables, secrets)
+    assert CANARY not in repr((found.problems, found.warnings, found.values))
+
+
+@given(st.dictionaries(_names, _json, max_size=6))
+def test_the_order_of_a_map_is_nothing(variables: dict[str, Any]) -> None:
+    assert of(variables) == of(dict(reversed(variables.items())))
+
+
+@given(st.dictionaries(_names, _json, max_size=6))
+def test_what_passes_has_the_type_that_is_promised(variables: dict[str, Any]) -> None:
+    found = of(variables)
+    if found.problems:
+        return
+    types: dict[str, Any] = {
+        "string": str,
+        "number": (int, float),
+        "integer": int,
+        "boolean": bool,
+        "object": dict,
+        "array": list,
+    }
+    for name, variable in RELEASE.variables.items():
+        if name in found.values and variable.type != "any" and variable.default is not UNSET:
+            assert isinstance(found.values[name].value, types[variable.type]), name
+
+
+def test_objects_of_1_9_where_2019_had_a_variable_for_each_part() -> None:
+    variables = {
+        "MAIL_FROM_NAME": Variable("MAIL_FROM_NAME", "string", aliases=("EMAIL_SENDER.name",)),
+        "MAIL_SMTP_USER": Variable(
+            "MAIL_SMTP_USER", "string", aliases=("EMAIL_SMTP_SETTINGS.auth.user",)
+        ),
+        "MAIL_SMTP_PASS": Variable(
+            "MAIL_SMTP_PASS", "string", secret=True, aliases=("EMAIL_SMTP_SETTINGS.auth.pass",)
+        ),
+    }
+    found = resolve(
+        Vocabulary(variables),
+        computed={},
+        given={
+            "EMAIL_SENDER": {"name": "Acme"},
+            "EMAIL_SMTP_SETTINGS": {"auth": {"user": "acme"}, "pool": True},
+        },
+        secrets={"EMAIL_SMTP_SETTINGS.auth.pass": "hush"},
+    )
+    assert found.problems == ()
+    wanted = {"MAIL_FROM_NAME": "Acme", "MAIL_SMTP_USER": "acme", "MAIL_SMTP_PASS": "hush"}
+    assert {name: found.values[name].value for name in wanted} == wanted
+    assert [warning.message.split(" ")[0] for warning in found.warnings] == [
+        "variables.EMAIL_SMTP_SETTINGS.pool"
+    ]
+
+
+def test_computed_values_find_the_older_name_too() -> None:
+    variables = {
+        "SERVICE_WEBSITE_IP_ADDRESS": Variable(
+            "SERVICE_WEBSITE_IP_ADDRESS", "string", computed=True, aliases=("NEWER",)
+        )
+    }
+    found = resolve(Vocabulary(variables), computed={"NEWER": "203.0.113.1"}, given={}, secrets={})
+    assert found.values["SERVICE_WEBSITE_IP_ADDRESS"].value == "203.0.113.1"
