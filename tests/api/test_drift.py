@@ -292,7 +292,7 @@ def test_an_object_of_somebody_else_is_not_taken_over(user: PlatformUser) -> Non
         "spec": {"selector": {"app": "theirs"}, "ports": [{"port": 6379}]},
     })  # fmt: skip
     user.apply_platform()
-    condition = user.wait_reason("NameTaken")
+    condition = user.wait_reason("NameInUse")
     assert "Service acme-reg-redis" in condition["message"]
     assert user.get("service", "acme-reg-redis")["spec"]["selector"] == {"app": "theirs"}
     assert not user.list("deployments,statefulsets")

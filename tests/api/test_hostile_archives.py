@@ -98,14 +98,7 @@ def archives() -> Iterator[tuple[bytes, str, str]]:
     for make, reason, words in HOSTILE.values():
         data = make()
         if 0 < len(data) < FITS:
-            yield (
-                data,
-                "|".join(
-                    f"Archive{each}" if not each.startswith("Archive") else each
-                    for each in reason.split("|")
-                ),
-                words,
-            )
+            yield data, reason, words
     yield from ((tgz(files), reason, words) for files, reason, words in INSIDE.values())
 
 

@@ -113,7 +113,7 @@ WRONG: dict[str, tuple[dict[str, Any], str, tuple[str, ...]]] = {
                 }
             }
         },
-        "ClaimShared",
+        "PVCShared",
         ("co1/mongodb", "co2/mongodb"),
     ),
     "two spellings of a component": (
@@ -257,7 +257,7 @@ def another_core(name: str, **components: Any) -> dict[str, Any]:
 def test_a_claim_that_nobody_provides(running: PlatformUser) -> None:
     storage = {"storage": {"storageClassName": "simulated-never"}}
     running.apply_platform(roles=another_core("co7", mongodb=storage))
-    wait_for_failure(running, {"ClaimPending"}, "acme-co7-mongodb-data")
+    wait_for_failure(running, {"PVCPending"}, "acme-co7-mongodb-data")
 
 
 @pytest.mark.long
@@ -336,7 +336,7 @@ def test_a_claim_grows_and_never_shrinks(user: PlatformUser) -> None:
         for each in user.get("pryvplatform", "acme")["status"]["warnings"]
         if size in each["message"]
     ]
-    assert {each["reason"] for each in warnings} == {"ClaimKeepsSize", "ClaimKeepsClass"}
+    assert {each["reason"] for each in warnings} == {"PVCSizeUnchanged", "PVCStorageClassUnchanged"}
     assert user.get("pvc", size)["spec"]["resources"]["requests"]["storage"] == "30Gi"
     user.apply_platform(roles=mongodb({"size": "40Gi"}))
     user.wait_ready()
@@ -366,7 +366,7 @@ def test_a_quota_that_admits_no_secret(user: PlatformUser) -> None:
 def test_a_secret_of_somebody_elses_is_not_used(user: PlatformUser, name: str) -> None:
     user.secret(name, x="y")
     user.apply_platform()
-    condition = wait_for_failure(user, {"NameTaken"})
+    condition = wait_for_failure(user, {"NameInUse"})
     assert name in condition["message"]
     assert not user.list("deployments,statefulsets")
 
@@ -375,7 +375,7 @@ def test_a_secret_of_somebody_elses_is_not_used(user: PlatformUser, name: str) -
 def test_a_secret_of_somebody_elses_that_goes_is_made_by_us(user: PlatformUser) -> None:
     user.secret("acme-hash-key", x="y")
     user.apply_platform()
-    wait_for_failure(user, {"NameTaken"})
+    wait_for_failure(user, {"NameInUse"})
     user.delete("secret", "acme-hash-key")
     user.wait_ready()
 

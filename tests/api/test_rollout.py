@@ -327,7 +327,7 @@ def test_a_deleted_generated_secret_is_made_anew_with_a_warning(ready: PlatformU
     before = ready.pods()
     ready.kubectl("delete", "secret", "acme-generated-core-system-key")
     ready.until_rolled(before, {"reg/register", "co1/core", "co2/core"})
-    told = ready.wait_warning("SecretMadeAnew")
+    told = ready.wait_warning("SecretRecreated")
     assert "acme-generated-core-system-key" in told
     ready.wait_still()
 

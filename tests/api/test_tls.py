@@ -123,7 +123,7 @@ def test_an_authority_that_cannot_be_read_is_passed_over(
 def told(user: PlatformUser, secret: str) -> int:
     """How many events say that a Secret was made."""
     return sum(
-        each["reason"] == "CertificateMade" and f"made {secret} " in each["message"]
+        each["reason"] == "CertificateIssued" and f"made {secret} " in each["message"]
         for each in user.events()
     )
 

@@ -1,21 +1,56 @@
-"""What is wrong, or should be known: a reason for machines and a message for people."""
+"""What is reported about a platform: a reason for machines and a message for people."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 
 @dataclass(frozen=True, order=True)
-class Problem:
-    """Something to mend, or to wait for. ``reason`` is CamelCase; ``message`` says what, where, and what to do."""
+class Finding:
+    """A reason and a message.
+
+    ``reason`` is one of ``api.reasons``, or what a kubelet or scheduler reports. ``message`` has the
+    form ``<where>: <what is wrong>; <what to do>`` and never holds a secret value.
+    """
 
     reason: str
     message: str
 
 
-def joined(problems: tuple[Problem, ...]) -> Problem:
-    """All problems as one: the first one's reason, everybody's message."""
-    unique = list(dict.fromkeys(problems))
-    same = [problem for problem in unique if problem.reason == unique[0].reason]
-    others = [problem for problem in unique if problem.reason != unique[0].reason]
-    return Problem(unique[0].reason, "; ".join(problem.message for problem in (*same, *others)))
+@dataclass(frozen=True, order=True)
+class Problem(Finding):
+    """Something that somebody has to correct; nothing is applied before."""
+
+
+@dataclass(frozen=True, order=True)
+class Waiting(Finding):
+    """Something that the platform, or a component, waits for."""
+
+
+@dataclass(frozen=True, order=True)
+class Advisory(Finding):
+    """Something that works but should be known: an entry of ``status.warnings``."""
+
+
+@dataclass(frozen=True, order=True)
+class Explanation(Finding):
+    """Why a condition has its status, or why a component is not ready."""
+
+
+@dataclass(frozen=True, order=True)
+class Announcement(Finding):
+    """Something that was done once and is worth an event, such as a generated secret."""
+
+
+SomeFinding = TypeVar("SomeFinding", bound=Finding)
+
+
+def joined(findings: Sequence[SomeFinding]) -> SomeFinding:
+    """All findings as one: the reason of the first, the messages of all."""
+    unique = list(dict.fromkeys(findings))
+    first = unique[0]
+    same = [each for each in unique if each.reason == first.reason]
+    others = [each for each in unique if each.reason != first.reason]
+    return type(first)(first.reason, "; ".join(each.message for each in (*same, *others)))

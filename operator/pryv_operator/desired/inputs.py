@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from pryv_operator.api.findings import Problem
+from pryv_operator.api.findings import Advisory, Finding, Problem
 from pryv_operator.api.platform import Platform
 from pryv_operator.objects.pvcs import ClaimThere
 from pryv_operator.pki.certificate import Certificate
@@ -27,9 +27,9 @@ class Inputs:
     addresses: Mapping[str, Address]
     #: Absent: the reverse proxies wait, and ``certificate_problem`` says what for.
     certificate: Certificate | None
-    certificate_problem: Problem | None = None
+    certificate_problem: Finding | None = None
     #: Roles with a certificate of their own: that, or what it waits for.
-    role_certificates: Mapping[str, Certificate | Problem] = field(default_factory=dict)
+    role_certificates: Mapping[str, Certificate | Finding] = field(default_factory=dict)
     #: Authorities (PEM) that the platform's own components are made to trust.
     authorities: str = ""
     #: Content-addressed Secrets of the platform: name → data (base64).
@@ -46,8 +46,8 @@ class Inputs:
     cluster_dns: str = ""
     #: What was found wrong while the inputs were gathered.
     problems: tuple[Problem, ...] = ()
-    warnings: tuple[Problem, ...] = ()
+    warnings: tuple[Advisory, ...] = ()
 
-    def certificate_of(self, role: str) -> Certificate | Problem | None:
+    def certificate_of(self, role: str) -> Certificate | Finding | None:
         """The certificate that a role's reverse proxies serve, or what they wait for."""
         return self.role_certificates.get(role, self.certificate or self.certificate_problem)

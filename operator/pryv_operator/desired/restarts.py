@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from pryv_operator.api import labels_annotations as keys
 from pryv_operator.api import names
-from pryv_operator.api.findings import Problem
+from pryv_operator.api.findings import Advisory
+from pryv_operator.api.reasons import Reason
 from pryv_operator.objects.model import Part
 
 EVERYTHING = "all"
@@ -15,7 +16,7 @@ EVERYTHING = "all"
 
 def restarted(
     parts: Iterable[Part], asked: str, last: Mapping[str, str]
-) -> tuple[tuple[Part, ...], tuple[Problem, ...]]:
+) -> tuple[tuple[Part, ...], tuple[Advisory, ...]]:
     """The parts, each with the restart its pods are made for, and what is to be said about targets that are not there.
 
     ``asked``: ``TARGET[,TARGET…][@ANYTHING]``, a target being ``all``, a role, an instance, a component or ``instance/component``.
@@ -25,8 +26,8 @@ def restarted(
     targets = {target.strip() for target in asked.partition("@")[0].split(",") if target.strip()}
     known = {EVERYTHING} | {name for part in listed for name in _targets(part)}
     warnings = tuple(
-        Problem(
-            "UnknownRestartTarget",
+        Advisory(
+            Reason.UNKNOWN_RESTART_TARGET,
             f"the annotation {keys.RESTART} names {target[:100]}, which is no role, instance or component here",
         )
         for target in sorted(targets - known)

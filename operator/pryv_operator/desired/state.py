@@ -9,10 +9,11 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Final
 
 from pryv_operator.api import names
-from pryv_operator.api.findings import Problem
+from pryv_operator.api.findings import Advisory, Finding, Problem, Waiting
 from pryv_operator.api.instances import Instance, instances
 from pryv_operator.api.kubernetes import Object
 from pryv_operator.api.platform import Platform
+from pryv_operator.api.reasons import Reason
 from pryv_operator.api.spec import PryvPlatformSpec
 from pryv_operator.api.spec import Service as PublishedBy
 from pryv_operator.compose.model import ComposeFile, Service
@@ -68,19 +69,19 @@ class Desired:
     """All objects of a platform, and what there is to say.
 
     With ``problems`` there are no objects: what runs keeps running. With ``waiting`` there are only the Services.
-    ``held`` workloads wait for something of their own: they are neither applied nor removed.
+    ``blocked`` workloads wait for something of their own: they are neither applied nor removed.
     """
 
     release: str
     problems: tuple[Problem, ...] = ()
-    waiting: tuple[Problem, ...] = ()
-    warnings: tuple[Problem, ...] = ()
+    waiting: tuple[Waiting, ...] = ()
+    warnings: tuple[Advisory, ...] = ()
     services: tuple[Object, ...] = ()
     #: Claims, configuration, policies, then workloads.
     objects: tuple[Object, ...] = ()
     #: cert-manager's Certificate, when the platform asks for one.
     certificate_request: Object | None = None
-    held: Mapping[str, Problem] = field(default_factory=dict)
+    blocked: Mapping[str, Finding] = field(default_factory=dict)
     instances: tuple[InstancePlan, ...] = ()
 
     @property
@@ -163,7 +164,7 @@ def _another_domain(spec: PryvPlatformSpec) -> tuple[Problem, ...]:
         return ()
     return (
         Problem(
-            "InvalidVariable",
+            Reason.INVALID_VARIABLE,
             f"DOMAIN is spec.domain ({spec.domain}): leave it out of variables and secrets",
         ),
     )
@@ -181,7 +182,7 @@ def _missing_roles(bundle: Bundle, layout: tuple[Instance, ...]) -> tuple[Proble
     there = ", ".join(sorted(bundle.roles)) or "none at all"
     return (
         Problem(
-            "MissingRole",
+            Reason.MISSING_ROLE,
             f"the templates have no role {', '.join(missing)} (there is {there}){hint}",
         ),
     )
@@ -201,7 +202,7 @@ def _assemble(
     layout: tuple[Instance, ...],
     parts: tuple[Part, ...],
     facts: computed.Computed,
-    warnings: tuple[Problem, ...],
+    warnings: tuple[Advisory, ...],
 ) -> Desired:
     platform = inputs.platform
     services = _services(platform, layout, parts)
@@ -228,13 +229,13 @@ def _assemble(
     addressing = Addressing(inputs.hash_key, inputs.owned_secrets)
     shared_claims = pvcs.shared_claims(parts)
     shared = shared_secrets.shared_secrets(parts, inputs.secrets, inputs.hash_key)
-    held: dict[str, Problem] = {}
+    blocked: dict[str, Finding] = {}
     configs: dict[tuple[str, str], Object] = {}
     workloads: list[Object] = []
     for part in parts:
         certificate = inputs.certificate_of(part.instance.role)
-        if part.profile.proxy and isinstance(certificate, Problem):
-            held[part.name] = certificate
+        if part.profile.proxy and isinstance(certificate, Finding):
+            blocked[part.name] = certificate
             continue
         built: Content = content(
             platform, part.instance.role, part.service.name, part.files, addressing
@@ -250,7 +251,9 @@ def _assemble(
     )
     kept_data, claim_warnings = pvcs.claim_objects(parts, inputs.claims)
     objects = (*kept_data, *(configs[name] for name in sorted(configs)), *policies, *workloads)
-    return replace(base, objects=objects, held=held, warnings=(*base.warnings, *claim_warnings))
+    return replace(
+        base, objects=objects, blocked=blocked, warnings=(*base.warnings, *claim_warnings)
+    )
 
 
 def _services(
@@ -267,7 +270,7 @@ def _services(
 
 def _without_address(
     services: Iterable[Object], addresses: Mapping[str, Address]
-) -> tuple[Problem, ...]:
+) -> tuple[Waiting, ...]:
     missing = sorted(
         service["metadata"]["name"]
         for service in services
@@ -276,7 +279,7 @@ def _without_address(
     if not missing:
         return ()
     shown = ", ".join(missing[:3]) + (f" and {len(missing) - 3} more" if len(missing) > 3 else "")
-    return (Problem("WaitingForServices", f"waiting for the cluster IP of {shown}"),)
+    return (Waiting(Reason.WAITING_FOR_SERVICES, f"waiting for the cluster IP of {shown}"),)
 
 
 def _plan(instance: Instance, parts: tuple[Part, ...], facts: computed.Computed) -> InstancePlan:
@@ -345,7 +348,7 @@ def _compose(
     found = {file.path: file for file in files}.get(COMPOSE_FILE)
     if found is None:
         raise _SpecError(
-            "MissingComposeFile",
+            Reason.MISSING_COMPOSE_FILE,
             f"role {role} has no {COMPOSE_FILE}: nothing says which services it runs",
         )
     if not found.secret:
@@ -366,7 +369,7 @@ def _compose(
     }
     if _MASK in json.dumps(asdict(_without(masked, secret)), ensure_ascii=False):
         raise _SpecError(
-            "SecretInComposeFile",
+            Reason.SECRET_IN_COMPOSE_FILE,
             f"{role}/{COMPOSE_FILE}: a secret may stand in a value of environment only; every other field is readable to all",
         )
     try:
@@ -375,7 +378,7 @@ def _compose(
         compose = None
     if compose is None or _without(compose, secret) != _without(masked, secret):
         raise _SpecError(
-            "InvalidComposeFile",
+            Reason.INVALID_COMPOSE_FILE,
             f"{role}/{COMPOSE_FILE}: a secret that is put in breaks it (often a quote, a line break or a dollar sign)",
         )
     if (
@@ -407,7 +410,7 @@ def _parsed(role: str, file: RenderedFile) -> ComposeFile:
     try:
         return parse(file.content.decode())
     except ComposeError as error:
-        raise _SpecError("InvalidComposeFile", f"{role}/{COMPOSE_FILE}: {error}") from None
+        raise _SpecError(Reason.INVALID_COMPOSE_FILE, f"{role}/{COMPOSE_FILE}: {error}") from None
 
 
 def _part(
@@ -428,7 +431,8 @@ def _part(
             else "it keeps state of its own"
         )
         raise _SpecError(
-            "NotScalable", f"{instance.role}/{service.name} runs once: leave replicas out; {how}"
+            Reason.NOT_SCALABLE,
+            f"{instance.role}/{service.name} runs once: leave replicas out; {how}",
         )
     mine = [
         file
@@ -473,7 +477,9 @@ def _check_affinity(where: str, affinity: Mapping[str, object] | None) -> None:
         else None
     )
     if not isinstance(terms, list):
-        raise _SpecError("InvalidAffinity", f"{where}.affinity.podAffinity is none as a pod has it")
+        raise _SpecError(
+            Reason.INVALID_AFFINITY, f"{where}.affinity.podAffinity is none as a pod has it"
+        )
 
 
 def _check_components(layout: Iterable[Instance]) -> None:
@@ -484,7 +490,7 @@ def _check_components(layout: Iterable[Instance]) -> None:
             other = seen.setdefault(names.slug(name), name)
             if other != name:
                 raise _SpecError(
-                    "DuplicateComponent",
+                    Reason.DUPLICATE_COMPONENT,
                     f"spec.roles.{instance.role}.components: {other} and {name} are one: keep one of them",
                 )
 
@@ -496,12 +502,12 @@ def _check_names(parts: Iterable[Part], services: Iterable[Object]) -> None:
         where, plain = f"{part.instance.role}/{COMPOSE_FILE}", names.slug(part.service.name)
         if not re.fullmatch(r"[a-z]([-a-z0-9]*[a-z0-9])?", plain):
             raise _SpecError(
-                "InvalidComposeFile",
+                Reason.INVALID_COMPOSE_FILE,
                 f"{where}: the service {part.service.name} must end with a letter or digit",
             )
         if len(part.name) > names.MAX_WORKLOAD_NAME:
             raise _SpecError(
-                "InvalidComposeFile",
+                Reason.INVALID_COMPOSE_FILE,
                 f"{where}: the service {part.service.name} makes the name {part.name}, which is longer than {names.MAX_WORKLOAD_NAME} "
                 "characters: shorten its name, or the platform's",
             )
@@ -509,7 +515,7 @@ def _check_names(parts: Iterable[Part], services: Iterable[Object]) -> None:
         other = seen.setdefault(part.name, label)
         if other != label:
             raise _SpecError(
-                "InvalidComposeFile",
+                Reason.INVALID_COMPOSE_FILE,
                 f"{where}: the services {other} and {label} are both {part.name} here ('_', '.' and '-' count as one): rename one of them",
             )
     taken: set[str] = set()
@@ -517,7 +523,7 @@ def _check_names(parts: Iterable[Part], services: Iterable[Object]) -> None:
         name = service["metadata"]["name"]
         if name in taken:
             raise _SpecError(
-                "InvalidComposeFile",
+                Reason.INVALID_COMPOSE_FILE,
                 f"{COMPOSE_FILE}: a service has a name that the platform uses itself (Service {name}): rename it",
             )
         taken.add(name)
@@ -531,7 +537,7 @@ def _check_claims(parts: Iterable[Part]) -> None:
             owner = (part.instance.name, claim.owner)
             if claim.existing and owners.setdefault(claim.name, owner) != owner:
                 raise _SpecError(
-                    "ClaimShared",
+                    Reason.PVC_SHARED,
                     f"the existing claim {claim.name} would hold the data of {'/'.join(owners[claim.name])} and of {'/'.join(owner)}: "
                     "each needs one of its own (for all cores at once there is none)",
                 )
@@ -591,7 +597,7 @@ def _trusting(part: Part, authorities: str) -> Part:
 
 def _unused_variables(
     platform: Platform, bundle: Bundle, layout: tuple[Instance, ...]
-) -> tuple[Problem, ...]:
+) -> tuple[Advisory, ...]:
     """What is said about a variable that no template of the wanted roles names, nor the value of another one."""
     names_of = Vocabulary(bundle.variables)
     roles = {instance.role for instance in layout}
@@ -602,7 +608,7 @@ def _unused_variables(
     values = repr([variable.default for variable in bundle.variables.values()]) + repr(
         platform.spec.variables.values()
     )
-    found: list[Problem] = []
+    found: list[Advisory] = []
     for field_name, given in (
         ("variables", platform.spec.variables),
         ("secrets", platform.spec.secrets),
@@ -616,8 +622,8 @@ def _unused_variables(
                 and not any(wanted in text for text in texts)
             ):
                 found.append(
-                    Problem(
-                        "UnusedVariable",
+                    Advisory(
+                        Reason.UNUSED_VARIABLE,
                         f"{field_name}.{name}: no template of this platform uses it, so it has no effect",
                     )
                 )
@@ -626,7 +632,7 @@ def _unused_variables(
 
 def _unused_fields(
     platform: Platform, parts: tuple[Part, ...], layout: tuple[Instance, ...]
-) -> tuple[Problem, ...]:
+) -> tuple[Advisory, ...]:
     """Fields of the spec that the templates give no meaning."""
     templates = platform.spec.templates
     found: list[str] = []
@@ -644,7 +650,8 @@ def _unused_fields(
         if instance.service != PublishedBy() and not any(part.service.ports for part in mine):
             found.append(f"spec.roles.{instance.role}.service: the role publishes no port")
     return tuple(
-        Problem("UnusedOverride", f"{each}, so it has no effect") for each in dict.fromkeys(found)
+        Advisory(Reason.UNUSED_OVERRIDE, f"{each}, so it has no effect")
+        for each in dict.fromkeys(found)
     )
 
 
@@ -656,15 +663,15 @@ def _public_upstreams(part: Part) -> frozenset[str]:
     )
 
 
-def _without_upstream(parts: Iterable[Part], unresolved: frozenset[str]) -> tuple[Problem, ...]:
+def _without_upstream(parts: Iterable[Part], unresolved: frozenset[str]) -> tuple[Advisory, ...]:
     found = {
         (part.instance.role, host): part.service.name
         for part in parts
         for host in sorted(unresolved & _public_upstreams(part))
     }
     return tuple(
-        Problem(
-            "UpstreamUnresolved",
+        Advisory(
+            Reason.UPSTREAM_UNRESOLVED,
             f"{role}/{service}: its templates take pages from {host}, which cannot be resolved in this cluster: an alias stands in for it, "
             "as nginx would not start otherwise; those pages fail, and nothing else",
         )
@@ -672,29 +679,29 @@ def _without_upstream(parts: Iterable[Part], unresolved: frozenset[str]) -> tupl
     )
 
 
-def _warnings(parts: tuple[Part, ...], layout: tuple[Instance, ...]) -> tuple[Problem, ...]:
+def _warnings(parts: tuple[Part, ...], layout: tuple[Instance, ...]) -> tuple[Advisory, ...]:
     """What would otherwise be passed over in silence."""
-    found: list[Problem] = []
+    found: list[Advisory] = []
     for part in parts:
         where = f"{part.instance.role}/{part.service.name}"
         if part.service.name not in profiles.KNOWN:
             found.append(
-                Problem(
-                    "UnknownService",
+                Advisory(
+                    Reason.UNKNOWN_SERVICE,
                     f"{where} is no service of Pryv's that is known: it runs with a plain profile",
                 )
             )
         found += [
-            Problem(
-                "MachinePathLeftOut",
+            Advisory(
+                Reason.HOST_PATH_NOT_MOUNTED,
                 f"{where}: {mount.source} of the machine is not mounted into pods",
             )
             for mount in part.service.mounts
             if mount.of_machine
         ]
         found += [
-            Problem(
-                "StoreNotPublished",
+            Advisory(
+                Reason.STORE_NOT_PUBLISHED,
                 f"{where}: port {port.container} of its compose file is not published, as it has no password; a reg-slave of the platform "
                 f"reaches redis anyway, one outside of the cluster by roles.{names.REG_MASTER}.externalSlave",
             )
@@ -704,13 +711,15 @@ def _warnings(parts: tuple[Part, ...], layout: tuple[Instance, ...]) -> tuple[Pr
         ]
         if part.overrides.storage and not pvcs.claims_of(part):
             found.append(
-                Problem(
-                    "UnusedOverride", f"{where} keeps no data: its storage override has no effect"
+                Advisory(
+                    Reason.UNUSED_OVERRIDE,
+                    f"{where} keeps no data: its storage override has no effect",
                 )
             )
         found += [
-            Problem(
-                "UnknownComposeKey", f"{part.instance.role}/{COMPOSE_FILE}: {key} is passed over"
+            Advisory(
+                Reason.UNKNOWN_COMPOSE_KEY,
+                f"{part.instance.role}/{COMPOSE_FILE}: {key} is passed over",
             )
             for key in part.compose.unknown
         ]
@@ -719,15 +728,15 @@ def _warnings(parts: tuple[Part, ...], layout: tuple[Instance, ...]) -> tuple[Pr
             part.instance == instance and part.service.name == REDIS for part in parts
         ):
             found.append(
-                Problem(
-                    "UnusedOverride",
+                Advisory(
+                    Reason.UNUSED_OVERRIDE,
                     f"spec.roles.{instance.role}.externalSlave: the role has no service {REDIS} to publish",
                 )
             )
         services = {names.slug(part.service.name) for part in parts if part.instance == instance}
         found += [
-            Problem(
-                "UnusedOverride",
+            Advisory(
+                Reason.UNUSED_OVERRIDE,
                 f"spec.roles.{instance.role}.components.{name}: the role has no such service",
             )
             for name in sorted(instance.components)

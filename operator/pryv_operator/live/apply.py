@@ -16,6 +16,7 @@ from pryv_operator.api import labels_annotations as keys
 from pryv_operator.api.findings import Problem
 from pryv_operator.api.kubernetes import WORKLOAD_KINDS, Object
 from pryv_operator.api.platform import Platform
+from pryv_operator.api.reasons import Reason
 from pryv_operator.kube.client import Cluster
 from pryv_operator.kube.errors import ConflictError, NotFoundError, RefusedError
 from pryv_operator.kube.resources import CERTIFICATES, resource_of
@@ -174,7 +175,7 @@ async def apply_certificate_request(
             await _apply(cluster, each, {_key(each): await cluster.adopt(live)} if live else {})
     except NotFoundError:
         return Problem(
-            "CertManagerNotInstalled",
+            Reason.CERT_MANAGER_NOT_INSTALLED,
             "tls.issuerRef asks cert-manager for a certificate, and this cluster has no cert-manager: install it, or use tls.secretName",
         )
     return None
@@ -244,7 +245,7 @@ def refusal(item: Object, error: RefusedError) -> Problem:
     """What to say about an object that the API server does not take."""
     why = quotable(error) if item["kind"] == "Secret" else error.message
     return Problem(
-        "Forbidden" if error.status == 403 else "Rejected",
+        Reason.FORBIDDEN if error.status == 403 else "Rejected",
         f"the API server refuses {item['kind']} {item['metadata']['name']}: {why}",
     )
 
@@ -293,7 +294,7 @@ async def _ours_there(
 def taken(kind: str, name: str) -> ApplyRefusedError:
     """What to say when a name is somebody else's."""
     message = f"{kind} {name} exists already and does not belong to this platform: rename or delete it, or give the platform another name"
-    return ApplyRefusedError(Problem("NameTaken", message))
+    return ApplyRefusedError(Problem(Reason.NAME_IN_USE, message))
 
 
 def is_ours(metadata: Object, owner: str, platform: str) -> bool:

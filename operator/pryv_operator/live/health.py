@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from pryv_operator.api import labels_annotations as keys
-from pryv_operator.api.findings import Problem
+from pryv_operator.api.findings import Explanation, Finding, Problem, Waiting
 from pryv_operator.api.kubernetes import Object
+from pryv_operator.api.reasons import Reason
 
 #: Why a container cannot run, so that somebody has to mend something.
 _FAILURES: Final[Mapping[str, str]] = {
@@ -58,7 +59,7 @@ class Health:
     ready: bool
     failed: bool = False
     held_up: bool = False
-    problem: Problem | None = None
+    problem: Finding | None = None
 
 
 READY: Final = Health(ready=True)
@@ -95,7 +96,7 @@ def health(kind: str, name: str, label: str, situation: Situation) -> Health:
     if is_ready(workload):
         return READY
     if workload is None:
-        return Health(ready=False, problem=Problem("Progressing", f"{label}: not made yet"))
+        return Health(ready=False, problem=Waiting(Reason.PROGRESSING, f"{label}: not made yet"))
     pods = [
         pod
         for pod in situation.pods
@@ -130,7 +131,7 @@ def _of_newest_revision(pods: Sequence[Object]) -> list[Object]:
     return [pod for pod in ordered if revision(pod) == revision(ordered[0])]
 
 
-def _container_failure(label: str, pods: Iterable[Object]) -> Problem | None:
+def _container_failure(label: str, pods: Iterable[Object]) -> Finding | None:
     for pod in _newest_first(pods):
         status = pod.get("status", {})
         images = {
@@ -164,7 +165,7 @@ def _container_failure(label: str, pods: Iterable[Object]) -> Problem | None:
     return None
 
 
-def _unschedulable(label: str, pods: Iterable[Object], situation: Situation) -> Problem | None:
+def _unschedulable(label: str, pods: Iterable[Object], situation: Situation) -> Finding | None:
     for pod in _newest_first(pods):
         condition = _condition(pod, "PodScheduled")
         if condition.get("status") != "False":
@@ -174,13 +175,13 @@ def _unschedulable(label: str, pods: Iterable[Object], situation: Situation) -> 
         # A claim may be pending only because its pod is not scheduled, for some other reason.
         if claim and (why or _BLAMES_VOLUMES.search(condition.get("message", "persistent volume"))):
             detail = f": {why['message']}" if why else " yet"
-            return Problem(
-                "ClaimPending",
+            return Explanation(
+                Reason.PVC_PENDING,
                 f"{label}: its claim {claim['metadata']['name']} is not bound{detail}",
             )
         if condition.get("reason") == "Unschedulable":
-            return Problem(
-                "Unschedulable",
+            return Explanation(
+                Reason.UNSCHEDULABLE,
                 f"{label}: no node takes its pod: {condition.get('message', 'no further word')}",
             )
     return None
@@ -197,7 +198,7 @@ def _pending_claim(pod: Object, situation: Situation) -> Object | None:
     return None
 
 
-def _without_volume(label: str, pods: Iterable[Object], situation: Situation) -> Problem | None:
+def _without_volume(label: str, pods: Iterable[Object], situation: Situation) -> Finding | None:
     """A pod on a node that does not get its volumes or its network."""
     for pod in _newest_first(pods):
         started = any(
@@ -214,7 +215,7 @@ def _without_volume(label: str, pods: Iterable[Object], situation: Situation) ->
 
 def _no_pod(
     label: str, workload: Object, pods: Sequence[Object], situation: Situation
-) -> Problem | None:
+) -> Finding | None:
     """No pod, or no new one, could be made: Pod Security, a quota, an admission webhook."""
     for condition in workload.get("status", {}).get("conditions", ()):
         if condition["type"] == "ReplicaFailure" and condition["status"] == "True":
@@ -229,22 +230,22 @@ def _no_pod(
         situation.events, workload["kind"], workload, "FailedCreate", since=applied
     )
     return (
-        Problem("FailedCreate", f"{label}: no pod can be made: {event['message']}")
+        Explanation(Reason.FAILED_CREATE, f"{label}: no pod can be made: {event['message']}")
         if event
         else None
     )
 
 
-def _on_its_way(label: str, pods: Sequence[Object]) -> Problem:
+def _on_its_way(label: str, pods: Sequence[Object]) -> Finding:
     if not pods:
-        return Problem("Progressing", f"{label}: waiting for its pod")
+        return Waiting(Reason.PROGRESSING, f"{label}: waiting for its pod")
     running = any(
         "running" in each.get("state", {})
         for pod in pods
         for each in pod.get("status", {}).get("containerStatuses", ())
     )
-    return Problem(
-        "Progressing",
+    return Waiting(
+        Reason.PROGRESSING,
         f"{label}: its pod runs and is not ready yet"
         if running
         else f"{label}: its pod is starting",

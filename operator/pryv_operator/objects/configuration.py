@@ -17,6 +17,7 @@ from pryv_operator.api import names
 from pryv_operator.api.findings import Problem
 from pryv_operator.api.kubernetes import Object
 from pryv_operator.api.platform import Platform
+from pryv_operator.api.reasons import Reason
 from pryv_operator.objects.model import File
 
 #: What fits into one object: 1 MiB less room for keys and metadata.
@@ -30,7 +31,7 @@ class ContentTooLargeError(ValueError):
     def __init__(self, file: File, size: int) -> None:
         """``size`` in bytes."""
         self.problem = Problem(
-            "FileTooLarge",
+            Reason.FILE_TOO_LARGE,
             f"the file {file.path} has {size:,} bytes when rendered; {MAX_OBJECT_BYTES:,} fit into an object of the API server: "
             "shorten the variables that go into it",
         )

@@ -10,8 +10,9 @@ from kubernetes.utils.quantity import parse_quantity
 
 from pryv_operator.api import labels_annotations as keys
 from pryv_operator.api import names
-from pryv_operator.api.findings import Problem
+from pryv_operator.api.findings import Advisory
 from pryv_operator.api.kubernetes import Object
+from pryv_operator.api.reasons import Reason
 from pryv_operator.compose.model import Mount
 from pryv_operator.objects.model import Part
 from pryv_operator.objects.profiles import profile
@@ -79,13 +80,13 @@ class ClaimThere:
 
 def claim_objects(
     parts: Iterable[Part], there: Mapping[str, ClaimThere]
-) -> tuple[tuple[Object, ...], tuple[Problem, ...]]:
+) -> tuple[tuple[Object, ...], tuple[Advisory, ...]]:
     """A PersistentVolumeClaim for each claim that is not the user's own, and what is said about those that cannot become what is wanted.
 
     ``there`` are the claims that exist. A claim cannot shrink, nor change its class: it stays as it is.
     """
     objects: dict[str, Object] = {}
-    warnings: list[Problem] = []
+    warnings: list[Advisory] = []
     for part in parts:
         for claim in claims_of(part):
             if claim.existing or claim.name in objects:
@@ -97,16 +98,16 @@ def claim_objects(
     return tuple(objects[name] for name in sorted(objects)), tuple(warnings)
 
 
-def _keep(item: Object, there: ClaimThere) -> list[Problem]:
+def _keep(item: Object, there: ClaimThere) -> list[Advisory]:
     """Leave what cannot be changed as it is."""
     name, spec = item["metadata"]["name"], item["spec"]
-    warnings: list[Problem] = []
+    warnings: list[Advisory] = []
     wanted = spec["resources"]["requests"]["storage"]
     if parse_quantity(wanted) < parse_quantity(there.size):
         spec["resources"]["requests"]["storage"] = there.size
         warnings.append(
-            Problem(
-                "ClaimKeepsSize",
+            Advisory(
+                Reason.PVC_SIZE_UNCHANGED,
                 f"claim {name} has {there.size} and keeps it: a claim cannot shrink to {wanted}",
             )
         )
@@ -120,7 +121,7 @@ def _keep(item: Object, there: ClaimThere) -> list[Problem]:
     ):
         spec["storageClassName"] = there.storage_class
         kept = f"claim {name} is of storage class {there.storage_class} and keeps it: the class of a claim is fixed once it exists"
-        warnings.append(Problem("ClaimKeepsClass", kept))
+        warnings.append(Advisory(Reason.PVC_STORAGE_CLASS_UNCHANGED, kept))
     return warnings
 
 

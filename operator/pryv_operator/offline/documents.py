@@ -13,9 +13,10 @@ import yaml
 from pydantic import ValidationError
 
 from pryv_operator.api import labels_annotations as keys
-from pryv_operator.api.findings import Problem
+from pryv_operator.api.findings import Advisory
 from pryv_operator.api.kubernetes import Object
 from pryv_operator.api.platform import Platform
+from pryv_operator.api.reasons import Reason
 from pryv_operator.api.spec import PryvPlatformSpec
 from pryv_operator.desired.state import built_in
 from pryv_operator.templates.archive import ArchiveError, leader_of
@@ -43,7 +44,7 @@ class Documents:
 
     platform: Platform
     contents: Contents = field(repr=False)
-    warnings: tuple[Problem, ...] = ()
+    warnings: tuple[Advisory, ...] = ()
 
     def content(self, kind: str, name: str, key: str) -> bytes | None:
         """The content of a key of a Secret or ConfigMap."""
@@ -118,7 +119,7 @@ def _needed(documents: Documents, kind: str, name: str, key: str) -> bytes:
 # --- objects ---
 
 
-def _platform(file: str, item: Object) -> tuple[Platform, tuple[Problem, ...]]:
+def _platform(file: str, item: Object) -> tuple[Platform, tuple[Advisory, ...]]:
     written = item.get("spec")
     if not isinstance(written, dict):
         raise DocumentError("the platform has no spec", file)
@@ -133,7 +134,7 @@ def _platform(file: str, item: Object) -> tuple[Platform, tuple[Problem, ...]]:
         raise DocumentError(listed, file) from None
     unknown = sorted(_unknown(written, spec.model_dump(by_alias=True, exclude_unset=True), "spec"))
     warnings = tuple(
-        Problem("UnknownField", f"{path} is no field of a platform: it is passed over")
+        Advisory(Reason.UNKNOWN_FIELD, f"{path} is no field of a platform: it is passed over")
         for path in unknown
     )
     namespace = item["metadata"].get("namespace") or DEFAULT_NAMESPACE

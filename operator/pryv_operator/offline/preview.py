@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from pryv_operator.api import names
-from pryv_operator.api.findings import Problem
+from pryv_operator.api.findings import Advisory, Finding, Problem
 from pryv_operator.api.instances import instances
+from pryv_operator.api.reasons import Reason
 from pryv_operator.desired import tls
 from pryv_operator.desired.inputs import Inputs
 from pryv_operator.desired.state import Desired, desired, generated_names
@@ -32,7 +33,7 @@ _NO_CERTIFICATE: Final = Certificate(
 class OfflineError(Exception):
     """A platform that cannot be rendered as it stands; ``problems`` say why, naming variables, files and lines."""
 
-    def __init__(self, problems: tuple[Problem, ...]) -> None:
+    def __init__(self, problems: tuple[Finding, ...]) -> None:
         super().__init__("\n".join(problem.message for problem in problems))
         self.problems = problems
 
@@ -42,7 +43,7 @@ class Prepared:
     """Complete inputs of a platform, and what stands in for what is not known."""
 
     inputs: Inputs
-    warnings: tuple[Problem, ...]
+    warnings: tuple[Advisory, ...]
 
 
 def prepare(
@@ -67,7 +68,7 @@ def prepare(
         if text is None:
             secrets[name] = f"missing-{_slug(name)}"
             missing = f"key {reference.key} of Secret {reference.name} is not among the files: a placeholder stands for {name}"
-            warnings.append(Problem("SecretNotFound", missing))
+            warnings.append(Advisory(Reason.SECRET_NOT_FOUND, missing))
         else:
             secrets[name] = text if show_secrets else masked(text, name)
     inputs = Inputs(
@@ -89,7 +90,7 @@ def prepare(
 
 def rendered_files(
     inputs: Inputs,
-) -> tuple[Mapping[str, tuple[RenderedFile, ...]], tuple[Problem, ...]]:
+) -> tuple[Mapping[str, tuple[RenderedFile, ...]], tuple[Advisory, ...]]:
     """The files of every role that the platform wants, and the warnings.
 
     Raises:
@@ -191,7 +192,11 @@ def _decoded(content: bytes, name: str) -> str:
         return content.decode()
     except UnicodeDecodeError:
         raise OfflineError(
-            (Problem("InvalidSecret", f"secrets.{name}: the Secret's value is no UTF-8 text"),)
+            (
+                Problem(
+                    Reason.INVALID_SECRET, f"secrets.{name}: the Secret's value is no UTF-8 text"
+                ),
+            )
         ) from None
 
 

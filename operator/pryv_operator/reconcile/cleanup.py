@@ -14,11 +14,11 @@ _PLAIN: Final = ("Service", *WORKLOAD_KINDS, "NetworkPolicy", "Certificate")
 
 
 def unwanted(
-    observed: Iterable[Object], wanted: Iterable[Object], held: Iterable[str], owner: str
+    observed: Iterable[Object], wanted: Iterable[Object], blocked: Iterable[str], owner: str
 ) -> list[Object]:
     """Our workloads, Services and policies that are no longer wanted; what is held back stays as it is. ``owner``: the platform's uid."""
     keep = {(item["kind"], item["metadata"]["name"]) for item in wanted}
-    kept_back = set(held)
+    kept_back = set(blocked)
     return [
         item
         for item in observed

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from pryv_operator.api import names
-from pryv_operator.api.findings import Problem, joined
+from pryv_operator.api.findings import Explanation, Finding, Problem, Waiting, joined
+from pryv_operator.api.reasons import Reason
 from pryv_operator.api.status import (
     Condition,
     Endpoint,
@@ -28,7 +29,7 @@ Truth = Literal["True", "False", "Unknown"]
 
 @dataclass(frozen=True)
 class Findings:
-    """Everything a pass found out. ``refused``: what the API server did not take; ``held`` workloads wait for something."""
+    """Everything a pass found out. ``refused``: what the API server did not take; ``blocked`` workloads wait for something."""
 
     generation: int
     desired: Desired
@@ -36,15 +37,15 @@ class Findings:
     addresses: Mapping[str, Address]
     services: frozenset[str]
     domain: str
-    refused: Problem | None = None
-    certificate_problem: Problem | None = None
+    refused: Finding | None = None
+    certificate_problem: Finding | None = None
     authorities: tuple[str, ...] = ()
     rolled: Rolled | None = None
     #: With ``rollout.paused``: what would be applied or removed.
     paused: tuple[str, ...] | None = None
     stopped: bool = False
     #: Why the pass could not be made to its end, and whether it is tried again by itself: nothing is known of the rest.
-    interrupted: Problem | None = None
+    interrupted: Finding | None = None
     tried_again: bool = False
 
 
@@ -98,7 +99,7 @@ class _Verdict:
     ready: Truth
     reconciling: Truth
     stalled: Truth
-    why: Problem
+    why: Finding
 
 
 def _verdict(findings: Findings, checked: Mapping[str, Sequence[Health]]) -> _Verdict:
@@ -136,7 +137,7 @@ def _verdict(findings: Findings, checked: Mapping[str, Sequence[Health]]) -> _Ve
             findings.rolled.decision.why,
         )
     if (
-        certificate and certificate.reason == "WaitingForCertificate"
+        certificate and certificate.reason == Reason.WAITING_FOR_CERTIFICATE
     ):  # first: what calls the register cannot start without it
         return _Verdict("False", "True", "False", joined((certificate, *failed[:3])))
     if failed:
@@ -153,11 +154,11 @@ def _verdict(findings: Findings, checked: Mapping[str, Sequence[Health]]) -> _Ve
         "True",
         "False",
         "False",
-        Problem("Ready", "every component runs the wanted configuration and is ready"),
+        Explanation(Reason.READY, "every component runs the wanted configuration and is ready"),
     )
 
 
-def _several(problems: Sequence[Problem]) -> Problem:
+def _several(problems: Sequence[Finding]) -> Finding:
     """The first ones in full, and how many there are besides."""
     whole = joined(tuple(problems[:3]))
     rest = len(problems) - 3
@@ -169,7 +170,7 @@ _STOPPED_ROLLOUTS: Final = ("Held", "RollingBack", "RolledBack")
 _SHOWN: Final = 10
 
 
-def _with_pending(problem: Problem, findings: Findings) -> Problem:
+def _with_pending(problem: Finding, findings: Findings) -> Finding:
     """And what has not been touched yet."""
     pending = findings.rolled.decision.pending if findings.rolled else ()
     if not pending:
@@ -177,7 +178,7 @@ def _with_pending(problem: Problem, findings: Findings) -> Problem:
     why = findings.rolled.decision.why if findings.rolled else problem
     held_up = (
         f"; {why.message}"
-        if why.reason == "WaitingForOtherCore" and why.message not in problem.message
+        if why.reason == Reason.WAITING_FOR_OTHER_CORE and why.message not in problem.message
         else ""
     )
     rest = f" and {len(pending) - _SHOWN} more" if len(pending) > _SHOWN else ""
@@ -187,37 +188,38 @@ def _with_pending(problem: Problem, findings: Findings) -> Problem:
     )
 
 
-def _would_apply(objects: Sequence[str]) -> Problem:
+def _would_apply(objects: Sequence[str]) -> Finding:
     rest = f" and {len(objects) - _SHOWN} more" if len(objects) > _SHOWN else ""
-    return Problem(
-        "Paused",
+    return Explanation(
+        Reason.PAUSED,
         f"the rollout is paused (spec.rollout.paused); would be applied: {', '.join(objects[:_SHOWN])}{rest}",
     )
 
 
-def _paused(findings: Findings) -> tuple[Truth, Problem]:
+def _paused(findings: Findings) -> tuple[Truth, Finding]:
     if findings.paused is None:
-        return "False", Problem("NotPaused", "changes are applied")
-    return "True", _would_apply(findings.paused) if findings.paused else Problem(
-        "Paused", "the rollout is paused; nothing waits"
+        return "False", Explanation(Reason.NOT_PAUSED, "changes are applied")
+    return "True", _would_apply(findings.paused) if findings.paused else Explanation(
+        Reason.PAUSED, "the rollout is paused; nothing waits"
     )
 
 
-def _stopping(states: Sequence[Health]) -> tuple[Truth, Truth, Problem]:
+def _stopping(states: Sequence[Health]) -> tuple[Truth, Truth, Finding]:
     """Reconciling, Stalled and why, of a platform that is to be stopped."""
     running = [each for each in states if not each.ready]
     if running:
         return (
             "True",
             "False",
-            Problem(
-                "Stopping", f"stopping (spec.stopped); {len(running)} components have not ended yet"
+            Waiting(
+                Reason.STOPPING,
+                f"stopping (spec.stopped); {len(running)} components have not ended yet",
             ),
         )
     return (
         "False",
         "False",
-        Problem("Stopped", "stopped (spec.stopped): nothing runs, all data are kept"),
+        Explanation(Reason.STOPPED, "stopped (spec.stopped): nothing runs, all data are kept"),
     )
 
 
@@ -227,7 +229,7 @@ def _complete(findings: Findings) -> bool:
     return findings.rolled is not None and findings.rolled.decision.kind == "Complete"
 
 
-def _rendered(findings: Findings, before: PryvPlatformStatus) -> tuple[Truth, Problem]:
+def _rendered(findings: Findings, before: PryvPlatformStatus) -> tuple[Truth, Finding]:
     wanted = findings.desired
     if findings.interrupted:
         last = next((each for each in before.conditions if each.type == "ConfigRendered"), None)
@@ -240,27 +242,27 @@ def _rendered(findings: Findings, before: PryvPlatformStatus) -> tuple[Truth, Pr
         return "False", joined(wanted.problems)
     if wanted.waiting:
         return "Unknown", joined(wanted.waiting)
-    return "True", Problem("Rendered", "all files of all roles are rendered")
+    return "True", Explanation(Reason.RENDERED, "all files of all roles are rendered")
 
 
 def _rollout(
     findings: Findings, checked: Mapping[str, Sequence[Health]], verdict: _Verdict
-) -> tuple[Truth, Problem]:
+) -> tuple[Truth, Finding]:
     done = (
         findings.desired.complete
         and not (findings.refused or findings.interrupted)
         and _complete(findings)
     )
-    held = bool(findings.desired.held)
-    if done and not held and all(each.ready for states in checked.values() for each in states):
-        return "True", Problem("Complete", "every workload runs its newest configuration")
+    blocked = bool(findings.desired.blocked)
+    if done and not blocked and all(each.ready for states in checked.values() for each in states):
+        return "True", Explanation(Reason.COMPLETE, "every workload runs its newest configuration")
     return "False", verdict.why
 
 
 def _checked(plan: InstancePlan, findings: Findings) -> list[Health]:
     found: list[Health] = []
     for workload in plan.workloads:
-        waits_for = findings.desired.held.get(workload.name)
+        waits_for = findings.desired.blocked.get(workload.name)
         if findings.rolled and workload.name in findings.rolled.behind:
             found.append(Health(ready=False))  # the decision says why
         elif waits_for and (workload.kind, workload.name) not in findings.situation.workloads:
@@ -270,7 +272,7 @@ def _checked(plan: InstancePlan, findings: Findings) -> list[Health]:
     return found
 
 
-def _notices(warnings: Iterable[Problem]) -> list[Notice]:
+def _notices(warnings: Iterable[Finding]) -> list[Notice]:
     """All warnings; when there are too many, one for each reason, which says how many it leaves out."""
     unique = sorted(set(warnings))
     if len(unique) > _NOTICES:
@@ -284,7 +286,7 @@ def _notices(warnings: Iterable[Problem]) -> list[Notice]:
     ]
 
 
-def _merged(reason: str, messages: Sequence[str]) -> Problem:
+def _merged(reason: str, messages: Sequence[str]) -> Finding:
     room, shown = _MESSAGE - 100, 0
     while shown < len(messages) and len("; ".join(messages[: shown + 1])) <= room:
         shown += 1
@@ -350,7 +352,7 @@ def _speaks_of(kind: str, findings: Findings, before: PryvPlatformStatus) -> int
 
 
 def _condition(
-    kind: str, truth: Truth, why: Problem, generation: int, before: PryvPlatformStatus, now: str
+    kind: str, truth: Truth, why: Finding, generation: int, before: PryvPlatformStatus, now: str
 ) -> Condition:
     old = next((each for each in before.conditions if each.type == kind), None)
     return Condition(

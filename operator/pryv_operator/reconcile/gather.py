@@ -12,14 +12,15 @@ import datetime as dt
 import secrets as randomness
 import string
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 from pryv_operator.api import labels_annotations as keys
 from pryv_operator.api import names
-from pryv_operator.api.findings import Problem
+from pryv_operator.api.findings import Advisory, Announcement, Finding, Problem, Waiting
 from pryv_operator.api.kubernetes import Object
 from pryv_operator.api.platform import Platform
+from pryv_operator.api.reasons import Reason
 from pryv_operator.api.status import PryvPlatformStatus
 from pryv_operator.desired import tls
 from pryv_operator.desired.inputs import Inputs
@@ -60,7 +61,7 @@ class Gathered:
     inputs: Inputs
     authorities: tuple[str, ...] = ()
     obsolete: tuple[Object, ...] = ()
-    made: tuple[Problem, ...] = field(default=())
+    made: tuple[Announcement, ...] = ()
     #: Generated Secrets of former rotations, to remove once nothing runs with them.
     rotated: tuple[Object, ...] = ()
 
@@ -94,7 +95,7 @@ async def gather(
             )
             values |= {name: text} if text is not None else {}
             problems += [problem] if problem else []
-    made: list[Problem] = []
+    made: list[Announcement] = []
     for variable in generated_names(platform, bundle):
         values[variable] = await _generated(cluster, platform, observed, variable, in_use, made)
     inputs = Inputs(
@@ -145,14 +146,14 @@ def _restarts(observed: Observed) -> dict[str, str]:
     return found
 
 
-def _made_anew(observed: Observed) -> tuple[Problem, ...]:
+def _made_anew(observed: Observed) -> tuple[Advisory, ...]:
     """Values that had to be made again."""
     lost = [
         item
         for item in observed.of_kind("Secret")
         if (item["metadata"].get("annotations") or {}).get(keys.MADE_ANEW)
     ]
-    return tuple(Problem("SecretMadeAnew", _told_anew(item)) for item in lost)
+    return tuple(Advisory(Reason.SECRET_RECREATED, _told_anew(item)) for item in lost)
 
 
 def _told_anew(item: Object) -> str:
@@ -258,20 +259,21 @@ def _value(
     secret = referenced.get(name)
     if secret is None:
         return None, Problem(
-            "SecretNotFound",
+            Reason.SECRET_NOT_FOUND,
             f"secrets.{variable}: there is no Secret {name} in this namespace: create it with a key {key}",
         )
     data = secret.get("data") or {}
     if key not in data:
         there = ", ".join(sorted(data)) or "no key at all"
         return None, Problem(
-            "SecretKeyNotFound",
+            Reason.SECRET_KEY_NOT_FOUND,
             f"secrets.{variable}: Secret {name} has no key {key}; it has {there}",
         )
     text = _decoded(data[key])
     if text is None:
         return None, Problem(
-            "InvalidSecret", f"secrets.{variable}: key {key} of Secret {name} is no UTF-8 text"
+            Reason.INVALID_SECRET,
+            f"secrets.{variable}: key {key} of Secret {name} is no UTF-8 text",
         )
     return text, None
 
@@ -289,7 +291,7 @@ async def _generated(
     observed: Observed,
     variable: str,
     in_use: Collection[str],
-    made: list[Problem],
+    made: list[Announcement],
 ) -> str:
     """A generated value; made once, and kept until its rotation is counted up."""
     name = names.generated_secret(platform.name, variable, _rotation(platform, variable))
@@ -304,9 +306,13 @@ async def _generated(
     item, is_new = await _kept(cluster, platform, observed, wanted)
     if is_new and lost:
         text = f"Secret {name} was deleted although it was in use: made a new value for {variable}, which is rolled to what uses it"
-        made.append(Problem("SecretMadeAnew", text))
+        made.append(Announcement(Reason.SECRET_RECREATED, text))
     elif is_new:
-        made.append(Problem("SecretGenerated", f"generated a value for {variable} (Secret {name})"))
+        made.append(
+            Announcement(
+                Reason.SECRET_GENERATED, f"generated a value for {variable} (Secret {name})"
+            )
+        )
     return _kept_value(item)
 
 
@@ -315,7 +321,7 @@ async def _hash_key(
     platform: Platform,
     observed: Observed,
     in_use: Collection[str],
-    made: list[Problem],
+    made: list[Announcement],
 ) -> bytes:
     """The key that content hashes of secrets are made with."""
     name = names.hash_key_secret(platform.name)
@@ -326,8 +332,8 @@ async def _hash_key(
     item, is_new = await _kept(cluster, platform, observed, wanted)
     if is_new and in_use:
         made.append(
-            Problem(
-                "SecretMadeAnew",
+            Announcement(
+                Reason.SECRET_RECREATED,
                 f"Secret {name} was deleted although it was in use: made a new key, and nothing is rolled",
             )
         )
@@ -340,7 +346,7 @@ def _kept_value(item: Object) -> str:
     if not value:
         name = item["metadata"]["name"]
         problem = f"Secret {name} holds no text under {_VALUE}: put the value back, or delete the Secret to have a new one made"
-        raise UnusableError(Problem("InvalidSecret", problem))
+        raise UnusableError(Problem(Reason.INVALID_SECRET, problem))
     return value
 
 
@@ -398,11 +404,11 @@ async def _with_labels(
         for entry in there["metadata"].get("managedFields", ())
     ):
         problem = f"Secret {name} exists already and does not belong to this platform: rename it, or give the platform another name"
-        raise UnusableError(Problem("NameTaken", problem))
+        raise UnusableError(Problem(Reason.NAME_IN_USE, problem))
     if any(found.get(key, value) != value for key, value in labels.items()):
         wanted = ", ".join(f"{key}={value}" for key, value in sorted(labels.items()))
         problem = f"Secret {name} is labelled as something else's: give it back its labels {wanted}; deleting it would lose its value"
-        raise UnusableError(Problem("NameTaken", problem))
+        raise UnusableError(Problem(Reason.NAME_IN_USE, problem))
     if platform.paused:
         return there
     try:
@@ -420,7 +426,7 @@ def _with_certificate(inputs: Inputs, name: str, secret: Object | None, now: dt.
         authorities=(spec.tls.ca_bundle or "") if spec.tls else "",
         warnings=(*inputs.warnings, *warnings),
     )
-    if isinstance(found, Problem):
+    if isinstance(found, Finding):
         return replace(inputs, certificate_problem=found)
     return replace(inputs, certificate=found)
 
@@ -443,17 +449,17 @@ def _with_role_certificates(
 
 def _certificate_in(
     name: str, secret: Object | None, dns_names: list[str], now: dt.datetime
-) -> tuple[Certificate | Problem, tuple[Problem, ...]]:
+) -> tuple[Certificate | Finding, tuple[Advisory, ...]]:
     """The certificate a Secret holds, or why it holds none, and what should be known about it."""
     if secret is None:
         waiting = f"the reverse proxies wait for the certificate: there is no Secret {name} of type {_TLS_TYPE} in this namespace yet"
-        return Problem("WaitingForCertificate", waiting), ()
+        return Waiting(Reason.WAITING_FOR_CERTIFICATE, waiting), ()
     data = secret.get("data") or {}
     chain, key = (_decoded(data.get(part, "")) for part in ("tls.crt", "tls.key"))
     where = f"Secret {name}"
     if not chain or not key:
-        return Problem(
-            "WaitingForCertificate",
+        return Waiting(
+            Reason.WAITING_FOR_CERTIFICATE,
             f"the reverse proxies wait for the certificate: {where} has no tls.crt and tls.key",
         ), ()
     certificate = Certificate(chain, key)
@@ -468,7 +474,7 @@ async def _with_private_authority(
     status: PryvPlatformStatus,
     inputs: Inputs,
     now: dt.datetime,
-    made: list[Problem],
+    made: list[Announcement],
 ) -> Gathered:
     """The platform's own authority and certificate, made where they are missing."""
     spec = platform.spec
@@ -505,12 +511,14 @@ async def _with_private_authority(
         made_secret, is_new = await _kept(cluster, platform, observed, wanted)
         if is_new:
             made.append(
-                Problem("CertificateMade", f"made {name} for the platform's private {purpose}")
+                Announcement(
+                    Reason.CERTIFICATE_ISSUED, f"made {name} for the platform's private {purpose}"
+                )
             )
         observed = observed.having([made_secret])
     where = f" (its certificate is in Secret {plan.trusted[-1].name})" if plan.trusted else ""
-    caution = Problem(
-        "PrivateCertificate",
+    caution = Advisory(
+        Reason.PRIVATE_CERTIFICATE,
         f"no certificate is given: the platform uses one of its own authority, which clients do not trust{where}; "
         "set tls.secretName or tls.issuerRef",
     )
@@ -525,7 +533,9 @@ async def _with_private_authority(
         certificate=certificate,
         certificate_problem=None
         if certificate
-        else Problem("WaitingForCertificate", "the private certificate could not be read back"),
+        else Waiting(
+            Reason.WAITING_FOR_CERTIFICATE, "the private certificate could not be read back"
+        ),
         authorities=_bundle(plan.bundle, spec.tls.ca_bundle if spec.tls else None),
         warnings=(*inputs.warnings, caution),
     )

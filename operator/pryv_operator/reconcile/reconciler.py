@@ -12,9 +12,10 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from pryv_operator.api import labels_annotations as keys
-from pryv_operator.api.findings import Problem
+from pryv_operator.api.findings import Advisory, Finding, Problem, Waiting
 from pryv_operator.api.kubernetes import WORKLOAD_KINDS, Object
 from pryv_operator.api.platform import Platform
+from pryv_operator.api.reasons import Reason
 from pryv_operator.api.spec import PryvPlatformSpec
 from pryv_operator.api.status import PryvPlatformStatus
 from pryv_operator.desired.state import Desired, desired
@@ -193,7 +194,7 @@ class Reconciler:
             domain=spec.domain,
             refused=outcome.refused,
             certificate_problem=outcome.certificate_problem
-            or next(iter(outcome.wanted.held.values()), None),
+            or next(iter(outcome.wanted.blocked.values()), None),
             authorities=gathered.authorities,
             rolled=outcome.rolled,
             paused=outcome.paused,
@@ -294,7 +295,9 @@ class Reconciler:
             )
             raise
 
-    async def _keep_or_release(self, platform: Platform, observed: Observed) -> tuple[Problem, ...]:
+    async def _keep_or_release(
+        self, platform: Platform, observed: Observed
+    ) -> tuple[Advisory, ...]:
         """Owner references of claims and kept Secrets follow the deletionPolicy, whatever else is wrong with the platform.
 
         All of them: those of instances that are no longer wanted too. Nothing is made, and no data is touched. The answer says what could
@@ -320,7 +323,7 @@ class Reconciler:
             return ()
         policy = platform.spec.deletion_policy or "Retain"
         text = f"deletionPolicy: {policy} could not be brought to {', '.join(refused)}: the API server refuses to change its owner references"
-        return (Problem("DeletionPolicyRefused", text),)
+        return (Advisory(Reason.DELETION_POLICY_REFUSED, text),)
 
     async def _clean_up(
         self, platform: Platform, outcome: _Outcome, gathered: Gathered, past: Sequence[Revision]
@@ -339,7 +342,7 @@ class Reconciler:
             *wanted.objects,
             *([wanted.certificate_request] if wanted.certificate_request else []),
         ]
-        for item in cleanup.unwanted(there, every, wanted.held, platform.uid):
+        for item in cleanup.unwanted(there, every, wanted.blocked, platform.uid):
             if complete or rolled.good is None or cleanup.in_the_way(item, wanted.objects):
                 await self._cluster.delete(item)
         kept = {reference for revision in past for reference in revision.references}
@@ -388,7 +391,7 @@ class Reconciler:
             await event_recorder.post(
                 self._cluster,
                 resource,
-                kind="Warning" if made.reason == "SecretMadeAnew" else "Normal",
+                kind="Warning" if made.reason == Reason.SECRET_RECREATED else "Normal",
                 reason=made.reason,
                 action="Generate",
                 note=made.message,
@@ -398,7 +401,12 @@ class Reconciler:
                 f"revision {outcome.rolled.revision}: applied {', '.join(outcome.rolled.changed)}"
             )
             await event_recorder.post(
-                self._cluster, resource, kind="Normal", reason="Applied", action="Apply", note=note
+                self._cluster,
+                resource,
+                kind="Normal",
+                reason=Reason.APPLIED,
+                action="Apply",
+                note=note,
             )
             log.info(
                 "%s/%s: %s", resource["metadata"]["namespace"], resource["metadata"]["name"], note
@@ -465,7 +473,7 @@ class _Outcome:
     wanted: Desired
     observed: Observed
     refused: Problem | None = None
-    certificate_problem: Problem | None = None
+    certificate_problem: Finding | None = None
     rolled: Rolled | None = None
     situation: Situation | None = None
     paused: tuple[str, ...] | None = None
@@ -489,7 +497,7 @@ def _would_change(platform: Platform, wanted: Desired, observed: Observed) -> tu
         return tuple(changed)
     certificates = [wanted.certificate_request] if wanted.certificate_request else []
     gone = cleanup.unwanted(
-        observed.objects.values(), [*every, *certificates], wanted.held, platform.uid
+        observed.objects.values(), [*every, *certificates], wanted.blocked, platform.uid
     )
     return (*changed, *(f"{item['kind']} {item['metadata']['name']} (removed)" for item in gone))
 
@@ -516,7 +524,7 @@ def _invalid(
         for each in error.errors(include_input=False, include_url=False, include_context=False)[:5]
     )
     problem = Problem(
-        "InvalidSpec", f"the resource holds what this operator does not take: {where}"
+        Reason.INVALID_SPEC, f"the resource holds what this operator does not take: {where}"
     )
     return _only(problem, resource, before, now)
 
@@ -527,7 +535,7 @@ def _bug(
     """A mistake of the operator's own: its kind, without the message, which could quote anything."""
     kind = type(error).__name__
     problem = Problem(
-        "InternalError", f"the operator met a mistake of its own ({kind}); its log says where"
+        Reason.INTERNAL_ERROR, f"the operator met a mistake of its own ({kind}); its log says where"
     )
     return _interrupted(problem, resource, before, now)
 
@@ -536,7 +544,7 @@ def _refused(
     resource: Object, error: RefusedError, before: PryvPlatformStatus, now: dt.datetime
 ) -> PryvPlatformStatus:
     """The API server refuses something that every pass needs: a missing permission, a quota, an admission webhook."""
-    reason = "Forbidden" if error.status == 403 else "Rejected"
+    reason = Reason.FORBIDDEN if error.status == 403 else Reason.REJECTED
     problem = Problem(
         reason, f"the API server refuses a request of the operator: {apply.quotable(error)}"
     )
@@ -547,15 +555,15 @@ def _failing(
     resource: Object, error: UnavailableError, before: PryvPlatformStatus, now: dt.datetime
 ) -> PryvPlatformStatus:
     """The API server has failed several times in a row; the operator goes on trying."""
-    problem = Problem(
-        "ApiServerFailing",
+    problem = Waiting(
+        Reason.API_SERVER_FAILING,
         f"the API server fails again and again, and is asked again: {error.reason}: {error.message}",
     )
     return _interrupted(problem, resource, before, now, tried_again=True)
 
 
 def _interrupted(
-    problem: Problem,
+    problem: Finding,
     resource: Object,
     before: PryvPlatformStatus,
     now: dt.datetime,
@@ -587,7 +595,7 @@ def _nothing_new(resource: Object, before: PryvPlatformStatus) -> Findings:
         generation=resource["metadata"]["generation"],
         desired=Desired(
             before.release or "",
-            warnings=tuple(Problem(each.reason, each.message) for each in before.warnings),
+            warnings=tuple(Advisory(each.reason, each.message) for each in before.warnings),
         ),
         situation=Situation({}),
         addresses={

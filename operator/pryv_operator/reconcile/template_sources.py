@@ -13,6 +13,7 @@ from typing import Final
 from pryv_operator.api.findings import Problem
 from pryv_operator.api.kubernetes import Object
 from pryv_operator.api.platform import Platform
+from pryv_operator.api.reasons import Reason
 from pryv_operator.api.spec import Archive, TemplateFiles
 from pryv_operator.desired.state import built_in
 from pryv_operator.kube.client import Cluster
@@ -53,13 +54,14 @@ class Templates:
         resource = CONFIG_MAPS if wanted.config_map_key_ref else SECRETS
         if reference is None:
             return Problem(
-                "InvalidTemplates", "spec.templates.archive names neither a ConfigMap nor a Secret"
+                Reason.INVALID_TEMPLATES,
+                "spec.templates.archive names neither a ConfigMap nor a Secret",
             )
         item = await self._cluster.get(resource, platform.namespace, reference.name)
         what = f"{resource.kind} {reference.name}"
         if item is None:
             return Problem(
-                "TemplatesNotFound",
+                Reason.TEMPLATES_NOT_FOUND,
                 f"spec.templates.archive: there is no {what} in this namespace: create it",
             )
         content = _bytes(item, reference.key)
@@ -69,7 +71,7 @@ class Templates:
                 or "no key at all"
             )
             return Problem(
-                "TemplatesNotFound",
+                Reason.TEMPLATES_NOT_FOUND,
                 f"spec.templates.archive: {what} has no key {reference.key}; it has {there}",
             )
         identity = (item["metadata"]["uid"], item["metadata"]["resourceVersion"], reference.key)
@@ -100,19 +102,19 @@ class Templates:
             item = await self._cluster.get(CONFIG_MAPS, platform.namespace, name)
             if item is None:
                 return Problem(
-                    "TemplatesNotFound",
+                    Reason.TEMPLATES_NOT_FOUND,
                     f"spec.templates.files: there is no ConfigMap {name} in this namespace: create it",
                 )
             for entry in source.items:
                 content = _bytes(item, entry.key)
                 if content is None:
                     return Problem(
-                        "TemplatesNotFound",
+                        Reason.TEMPLATES_NOT_FOUND,
                         f"spec.templates.files: ConfigMap {name} has no key {entry.key} ({entry.path})",
                     )
                 if entry.path in roles.setdefault(source.role, {}):
                     return Problem(
-                        "InvalidTemplates",
+                        Reason.INVALID_TEMPLATES,
                         f"spec.templates.files: {source.role}/{entry.path} is given twice",
                     )
                 roles[source.role][entry.path] = content
@@ -152,9 +154,6 @@ def _read(content: bytes, where: str, *, secret: bool) -> Bundle | Problem:
         }
         return replace(bundle, roles=roles, secret=secret)
     except ArchiveError as error:
-        return Problem(
-            f"Archive{error.reason}" if not error.reason.startswith("Archive") else error.reason,
-            f"{where}: {error}",
-        )
+        return Problem(error.reason, f"{where}: {error}")
     except LeaderError as error:
-        return Problem("InvalidTemplates", f"{where}: {error}")
+        return Problem(Reason.INVALID_TEMPLATES, f"{where}: {error}")

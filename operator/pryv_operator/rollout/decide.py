@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from pryv_operator.api import names
-from pryv_operator.api.findings import Problem
+from pryv_operator.api.findings import Explanation, Finding, Waiting
+from pryv_operator.api.reasons import Reason
 
 #: Variable and keyed hash of its value (``KEY:HASH``), for secrets that several roles share.
 SharedSecret = tuple[str, str]
@@ -51,7 +52,7 @@ class Workload:
     good: Template | None
     ready: bool
     since: dt.datetime | None = None
-    problem: Problem | None = None
+    problem: Finding | None = None
     migrates: bool = False
     migrated: bool = False
     settles: dt.timedelta = dt.timedelta()
@@ -114,7 +115,7 @@ class Decision:
     """
 
     kind: Kind
-    why: Problem
+    why: Finding
     to_wanted: frozenset[str] = frozenset()
     to_good: frozenset[str] = frozenset()
     pending: tuple[str, ...] = ()
@@ -185,7 +186,7 @@ def _hold(ordered: Sequence[Workload], progress: Progress, failed: str) -> Decis
     return replace(
         restored,
         kind="Held",
-        why=Problem("RolloutHeld", message),
+        why=Explanation(Reason.ROLLOUT_HELD, message),
         to_wanted=restored.to_wanted | _names(split),
         pending=pending,
     )
@@ -198,32 +199,34 @@ def _back(ordered: Sequence[Workload], progress: Progress, failed: str) -> Decis
     backwards = [replace(each, wanted=each.good) for each in known if each.good]
     remaining = [each for each in backwards if each.outdated]
     why = f"revision {progress.revision} has failed ({failed})"
-    put_back = Decision("RollingBack", Problem("RollingBack", ""), to_good=_names(missing))
+    put_back = Decision("RollingBack", Waiting(Reason.ROLLING_BACK, ""), to_good=_names(missing))
     if remaining:
         first = _split(backwards) or _next_step(remaining, remaining, backwards, progress)
         obstacle = _another_core(first, backwards)
         if obstacle:
             return replace(
                 put_back,
-                why=Problem(
-                    "RollingBack",
+                why=Waiting(
+                    Reason.ROLLING_BACK,
                     f"{why}: going back to revision {progress.good}; {obstacle.message}",
                 ),
             )
         message = f"{why}: putting {_listed([each.label for each in first])} back to revision {progress.good}"
         return replace(
-            put_back, why=Problem("RollingBack", message), to_good=put_back.to_good | _names(first)
+            put_back,
+            why=Waiting(Reason.ROLLING_BACK, message),
+            to_good=put_back.to_good | _names(first),
         )
     unready = [each for each in known if not each.ready]
     if unready or missing:
         message = f"{why}: all is put back to revision {progress.good}, waiting for {_listed([each.label for each in unready or missing])}"
         cause = next((each.problem for each in unready if each.problem), None)
         message += f" ({cause.message})" if cause else ""
-        return replace(put_back, why=Problem("RollingBack", message))
+        return replace(put_back, why=Waiting(Reason.ROLLING_BACK, message))
     message = (
         f"{why}: revision {progress.good} runs again; it is tried again when something is changed"
     )
-    return replace(put_back, kind="RolledBack", why=Problem("RolledBack", message))
+    return replace(put_back, kind="RolledBack", why=Explanation(Reason.ROLLED_BACK, message))
 
 
 def _no_way_back(ordered: Iterable[Workload], progress: Progress) -> str | None:
@@ -277,7 +280,7 @@ def _restored(ordered: Sequence[Workload], progress: Progress, *, forward: bool)
             to_wanted.add(each.name)
         else:
             to_good.add(each.name)
-    nothing = Problem("Progressing", "")
+    nothing = Waiting(Reason.PROGRESSING, "")
     return Decision("Wait", nothing, frozenset(to_wanted), frozenset(to_good))
 
 
@@ -358,8 +361,8 @@ def _waiting(
         cause = late[0].problem
         detail = cause.message if cause else f"{late[0].label} is not ready"
         message = f"{detail} ({policy.deadline.total_seconds():.0f} s were given)"
-        return replace(decision, kind="Failed", why=Problem("RolloutFailed", message))
-    cause = busy[0].problem or Problem("Progressing", f"{busy[0].label} is not ready yet")
+        return replace(decision, kind="Failed", why=Explanation(Reason.ROLLOUT_FAILED, message))
+    cause = busy[0].problem or Waiting(Reason.PROGRESSING, f"{busy[0].label} is not ready yet")
     return replace(decision, kind="Wait", why=cause, deadline=min(map(deadline, busy)))
 
 
@@ -396,12 +399,12 @@ def _at_the_end(decision: Decision, ordered: Sequence[Workload], progress: Progr
         return replace(
             decision,
             kind="Wait",
-            why=problem or Problem("Progressing", "waiting for what was applied"),
+            why=problem or Waiting(Reason.PROGRESSING, "waiting for what was applied"),
         )
     return replace(
         decision,
         kind="Complete",
-        why=Problem("Complete", "every workload runs its newest configuration"),
+        why=Explanation(Reason.COMPLETE, "every workload runs its newest configuration"),
     )
 
 
@@ -435,7 +438,7 @@ def _with_shared(step: list[Workload], remaining: Sequence[Workload]) -> list[Wo
         step = [*step, *more]
 
 
-def _another_core(step: Sequence[Workload], ordered: Sequence[Workload]) -> Problem | None:
+def _another_core(step: Sequence[Workload], ordered: Sequence[Workload]) -> Finding | None:
     """Why a step has to wait: it would disturb a core instance while another one is down."""
     instances = {each.instance for each in step}
     if not any(
@@ -449,8 +452,8 @@ def _another_core(step: Sequence[Workload], ordered: Sequence[Workload]) -> Prob
     if not down:
         return None
     detail = f": {down[0].problem.message}" if down[0].problem else ""
-    return Problem(
-        "WaitingForOtherCore",
+    return Waiting(
+        Reason.WAITING_FOR_OTHER_CORE,
         f"{_listed([each.label for each in step])} waits until {down[0].label} is ready{detail}",
     )
 
@@ -477,9 +480,9 @@ def _turn(each: Workload, ordered: Sequence[Workload]) -> tuple[int, bool, str, 
     return role, _serves(each.instance, ordered), instance, tier, name
 
 
-def _applying(step: Sequence[Workload], progress: Progress) -> Problem:
-    return Problem(
-        "Progressing",
+def _applying(step: Sequence[Workload], progress: Progress) -> Finding:
+    return Waiting(
+        Reason.PROGRESSING,
         f"revision {progress.revision}: applying {_listed([each.label for each in step])}",
     )
 

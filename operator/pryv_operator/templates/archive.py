@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import BinaryIO, Final, Protocol
 
+from pryv_operator.api.reasons import Reason
 from pryv_operator.templates.leader_folder import (
     CONF_FILES,
     DATA,
@@ -54,12 +55,12 @@ _OTHER_FORMATS: Final = {
     b"7z\xbc\xaf": "7-Zip",
 }
 _REFUSED_TYPES: Final = {
-    tarfile.SYMTYPE: ("SymbolicLink", "is a symbolic link"),
-    tarfile.LNKTYPE: ("HardLink", "is a hard link"),
-    tarfile.CHRTYPE: ("Device", "is a device"),
-    tarfile.BLKTYPE: ("Device", "is a device"),
-    tarfile.FIFOTYPE: ("Fifo", "is a named pipe"),
-    tarfile.GNUTYPE_SPARSE: ("SparseFile", "is a sparse file"),
+    tarfile.SYMTYPE: (Reason.ARCHIVE_SYMBOLIC_LINK, "is a symbolic link"),
+    tarfile.LNKTYPE: (Reason.ARCHIVE_HARD_LINK, "is a hard link"),
+    tarfile.CHRTYPE: (Reason.ARCHIVE_DEVICE, "is a device"),
+    tarfile.BLKTYPE: (Reason.ARCHIVE_DEVICE, "is a device"),
+    tarfile.FIFOTYPE: (Reason.ARCHIVE_FIFO, "is a named pipe"),
+    tarfile.GNUTYPE_SPARSE: (Reason.ARCHIVE_SPARSE_FILE, "is a sparse file"),
 }
 _INNER_ARCHIVE: Final = (".tgz", ".tar.gz")
 _LEADERS_ROLES: Final = ("reg-master", "single")
@@ -68,7 +69,7 @@ _LEADERS_ROLES: Final = ("reg-master", "single")
 class ArchiveError(Exception):
     """An archive that is refused. ``reason`` is CamelCase; ``message`` names the member, never its content."""
 
-    def __init__(self, reason: str, message: str) -> None:
+    def __init__(self, reason: Reason, message: str) -> None:
         super().__init__(message)
         self.reason = reason
         self.message = message
@@ -134,7 +135,7 @@ def _leader_in(contents: _Contents) -> dict[str, bytes] | None:
             ", …" if len(folders) > 3 else ""
         )
         raise ArchiveError(
-            "SeveralLeaders",
+            Reason.ARCHIVE_SEVERAL_LEADERS,
             f"there is more than one leader's folder ({named}): make an archive of the one that counts",
         )
     return in_folder(contents.files, folders[0]) if folders else None
@@ -159,9 +160,12 @@ def _no_leader(contents: _Contents) -> ArchiveError:
     if contents.has_follower:
         what = f"this archive ({', '.join(map(_shown, contents.tops))}) is of a role that fetches its files from the leader"
         return ArchiveError(
-            "NoTemplates", f"{what}, and has no templates: take the archive of reg-master; {where}"
+            Reason.ARCHIVE_NO_TEMPLATES,
+            f"{what}, and has no templates: take the archive of reg-master; {where}",
         )
-    return ArchiveError("NoTemplates", f"there is no leader's folder in this archive: {where}")
+    return ArchiveError(
+        Reason.ARCHIVE_NO_TEMPLATES, f"there is no leader's folder in this archive: {where}"
+    )
 
 
 # --- one archive ---
@@ -182,7 +186,9 @@ class _Contents:
     def note(self, member: _Member) -> None:
         before = self.seen.get(member.path)
         if before is not None and (before or member.is_file):
-            raise ArchiveError("DuplicateMember", f"{_shown(member.path)} stands in it twice")
+            raise ArchiveError(
+                Reason.ARCHIVE_DUPLICATE_MEMBER, f"{_shown(member.path)} stands in it twice"
+            )
         self.seen[member.path] = member.is_file
         top, *rest = member.path.split("/")
         if top not in self.tops and len(self.tops) < 3:
@@ -193,7 +199,7 @@ class _Contents:
         self.held += member.size
         if self.held > HELD_LIMIT:
             raise ArchiveError(
-                "TooLarge",
+                Reason.ARCHIVE_TOO_LARGE,
                 f"the templates in it are larger than {_mib(HELD_LIMIT)}, at {_shown(member.path)}",
             )
 
@@ -204,7 +210,7 @@ class _Contents:
             while parent:
                 if parent in self.files:
                     raise ArchiveError(
-                        "DuplicateMember",
+                        Reason.ARCHIVE_DUPLICATE_MEMBER,
                         f"{_shown(parent)} stands in it twice, as a file and as a folder",
                     )
                 parent = parent.rpartition("/")[0]
@@ -245,16 +251,18 @@ def _members(stream: _Stream, budget: _Budget) -> Iterator[_Member]:
             info = tarfile.TarInfo.frombuf(header, "utf-8", "surrogateescape")
         except tarfile.HeaderError:
             raise ArchiveError(
-                "BrokenArchive",
+                Reason.ARCHIVE_BROKEN,
                 f"a header is damaged, after {stream.position - _BLOCK} bytes of the tar",
             ) from None
         budget.count_member()
         if info.size < 0:
-            raise ArchiveError("BrokenArchive", f"{_shown(info.name)} declares a negative size")
+            raise ArchiveError(
+                Reason.ARCHIVE_BROKEN, f"{_shown(info.name)} declares a negative size"
+            )
         if info.type in _EXTENSIONS:
             if info.size > EXTENDED_LIMIT:
                 raise ArchiveError(
-                    "ExtendedHeaderTooLarge",
+                    Reason.ARCHIVE_EXTENDED_HEADER_TOO_LARGE,
                     f"an extended header is larger than {EXTENDED_LIMIT // 1024} KiB",
                 )
             budget.count_extended(info.size)
@@ -266,7 +274,7 @@ def _members(stream: _Stream, budget: _Budget) -> Iterator[_Member]:
         if member:
             yield member
     if extended.is_used:
-        raise ArchiveError("BrokenArchive", "it ends after an extended header")
+        raise ArchiveError(Reason.ARCHIVE_BROKEN, "it ends after an extended header")
     stream.end()
 
 
@@ -278,7 +286,8 @@ def _member(info: tarfile.TarInfo, header: bytes, extended: _Extended) -> _Membe
     shown = _shown(name)
     if extended.is_sparse:
         raise ArchiveError(
-            "SparseFile", f"{shown} is a sparse file: only plain files and folders are taken"
+            Reason.ARCHIVE_SPARSE_FILE,
+            f"{shown} is a sparse file: only plain files and folders are taken",
         )
     if info.type in _REFUSED_TYPES:
         reason, what = _REFUSED_TYPES[info.type]
@@ -286,40 +295,49 @@ def _member(info: tarfile.TarInfo, header: bytes, extended: _Extended) -> _Membe
     is_folder = info.type == tarfile.DIRTYPE
     if not is_folder and info.type not in (tarfile.REGTYPE, tarfile.AREGTYPE):
         raise ArchiveError(
-            "UnknownMemberType",
+            Reason.ARCHIVE_UNKNOWN_MEMBER_TYPE,
             f"{shown} is of an unknown kind: only plain files and folders are taken",
         )
     if size > FILE_LIMIT:
-        raise ArchiveError("FileTooLarge", f"{shown} declares more than {_mib(FILE_LIMIT)}")
+        raise ArchiveError(
+            Reason.ARCHIVE_FILE_TOO_LARGE, f"{shown} declares more than {_mib(FILE_LIMIT)}"
+        )
     if is_folder and size:
-        raise ArchiveError("BrokenArchive", f"{shown} is a folder and has content")
+        raise ArchiveError(Reason.ARCHIVE_BROKEN, f"{shown} is a folder and has content")
     if path:
         return _Member(path, size, not is_folder)
     if is_folder:
         return None
-    raise ArchiveError("EmptyName", "a file has no name")
+    raise ArchiveError(Reason.ARCHIVE_EMPTY_NAME, "a file has no name")
 
 
 def _path(name: str, header: bytes) -> str:
     """A member's path, without ``./`` in front; empty for the top folder itself."""
     if not name:
-        raise ArchiveError("EmptyName", "a member has no name")
+        raise ArchiveError(Reason.ARCHIVE_EMPTY_NAME, "a member has no name")
     shown = _shown(name)
     if len(name.encode("utf-8", "surrogateescape")) > PATH_LIMIT:
-        raise ArchiveError("PathTooLong", f"{shown} is a path of more than {PATH_LIMIT} bytes")
+        raise ArchiveError(
+            Reason.ARCHIVE_PATH_TOO_LONG, f"{shown} is a path of more than {PATH_LIMIT} bytes"
+        )
     if any("\ud800" <= character <= "\udfff" for character in name):
-        raise ArchiveError("NameNotUtf8", f"the name {shown} is no UTF-8")
+        raise ArchiveError(Reason.ARCHIVE_NAME_NOT_UTF8, f"the name {shown} is no UTF-8")
     # What stands behind a NUL in a header's field, other readers may take for a part of the name.
     if not name.isprintable() or b"\0" in header[:100].rstrip(b"\0"):
-        raise ArchiveError("ControlCharacter", f"the name {shown} holds a control character")
+        raise ArchiveError(
+            Reason.ARCHIVE_CONTROL_CHARACTER, f"the name {shown} holds a control character"
+        )
     if name.startswith("/") or "\\" in name or re.match(r"[A-Za-z]:", name):
-        raise ArchiveError("AbsolutePath", f"{shown} is no relative path with / between the names")
+        raise ArchiveError(
+            Reason.ARCHIVE_ABSOLUTE_PATH, f"{shown} is no relative path with / between the names"
+        )
     parts = [part for part in name.split("/") if part not in ("", ".")]
     if ".." in parts:
-        raise ArchiveError("PathTraversal", f"{shown} leads out of its folder")
+        raise ArchiveError(Reason.ARCHIVE_PATH_TRAVERSAL, f"{shown} leads out of its folder")
     if len(parts) > DEPTH_LIMIT:
         raise ArchiveError(
-            "PathTooDeep", f"{shown} goes through more than {DEPTH_LIMIT - 1} folders"
+            Reason.ARCHIVE_PATH_TOO_DEEP,
+            f"{shown} goes through more than {DEPTH_LIMIT - 1} folders",
         )
     return "/".join(parts)
 
@@ -341,7 +359,8 @@ class _Extended:
             elif key == b"size":
                 if not re.fullmatch(rb"[0-9]{1,20}", value):
                     raise ArchiveError(
-                        "BrokenArchive", "an extended header declares a size that is no number"
+                        Reason.ARCHIVE_BROKEN,
+                        "an extended header declares a size that is no number",
                     )
                 self.size = int(value)
             elif key.startswith(b"GNU.sparse."):
@@ -353,7 +372,7 @@ class _Extended:
             for key, _ in _pax_records(body)
         ):
             raise ArchiveError(
-                "BrokenArchive", "a global extended header gives all members one name or size"
+                Reason.ARCHIVE_BROKEN, "a global extended header gives all members one name or size"
             )
 
     def take_long_name(self, body: bytes) -> None:
@@ -380,7 +399,7 @@ def _pax_records(body: bytes) -> Iterator[tuple[bytes, bytes]]:
         found = re.compile(rb"([0-9]{1,6}) ([^=\n]+)=").match(body, start)
         end = start + int(found[1]) if found else 0
         if not found or end > len(body) or end <= found.end() or body[end - 1 : end] != b"\n":
-            raise ArchiveError("BrokenArchive", "an extended header is damaged")
+            raise ArchiveError(Reason.ARCHIVE_BROKEN, "an extended header is damaged")
         yield found[2], body[found.end() : end - 1]
         start = end
 
@@ -399,20 +418,24 @@ class _Budget:
     def count_member(self) -> None:
         self._members -= 1
         if self._members < 0:
-            raise ArchiveError("TooManyMembers", f"it has more than {MEMBER_LIMIT} members")
+            raise ArchiveError(
+                Reason.ARCHIVE_TOO_MANY_MEMBERS, f"it has more than {MEMBER_LIMIT} members"
+            )
 
     def count_extended(self, size: int) -> None:
         self._extended -= size
         if self._extended < 0:
             raise ArchiveError(
-                "ExtendedHeadersTooLarge",
+                Reason.ARCHIVE_EXTENDED_HEADERS_TOO_LARGE,
                 f"its extended headers together are larger than {_mib(ALL_EXTENDED_LIMIT)}",
             )
 
     def count_bytes(self, size: int) -> None:
         self._bytes -= size
         if self._bytes < 0:
-            raise ArchiveError("TooLarge", f"it unpacks to more than {_mib(UNPACKED_LIMIT)}")
+            raise ArchiveError(
+                Reason.ARCHIVE_TOO_LARGE, f"it unpacks to more than {_mib(UNPACKED_LIMIT)}"
+            )
 
 
 class _Source(Protocol):
@@ -431,7 +454,7 @@ def _opened(source: bytes | BinaryIO) -> BinaryIO:
 def _bytes_of(source: BinaryIO, budget: _Budget) -> _Source:
     start = source.read(_CHUNK)
     if not start:
-        raise ArchiveError("Empty", "the archive is empty")
+        raise ArchiveError(Reason.ARCHIVE_EMPTY, "the archive is empty")
     if start.startswith(_GZIP):
         return _Gzip(start, source, budget)
     if _is_tar(start):
@@ -444,7 +467,9 @@ def _bytes_of(source: BinaryIO, budget: _Budget) -> _Source:
         ),
         "",
     )
-    raise ArchiveError("NotAnArchive", f"it is no .tgz archive{other}: only gzip and tar are read")
+    raise ArchiveError(
+        Reason.ARCHIVE_NOT_AN_ARCHIVE, f"it is no .tgz archive{other}: only gzip and tar are read"
+    )
 
 
 def _is_tar(start: bytes) -> bool:
@@ -482,14 +507,18 @@ class _Gzip:
             try:
                 piece = self._zlib.decompress(given, _CHUNK)
             except zlib.error:
-                raise ArchiveError("BrokenGzip", "the compression is damaged") from None
+                raise ArchiveError(
+                    Reason.ARCHIVE_BROKEN_GZIP, "the compression is damaged"
+                ) from None
             self._pending = self._zlib.unconsumed_tail
             self._consumed += len(given) - len(self._pending) - len(self._zlib.unused_data)
             self._check(len(piece))
             if piece:
                 return piece
             if not given and not self._zlib.eof:
-                raise ArchiveError("Truncated", "it ends in the middle of the compressed data")
+                raise ArchiveError(
+                    Reason.ARCHIVE_TRUNCATED, "it ends in the middle of the compressed data"
+                )
         self._check_end()
         return b""
 
@@ -498,20 +527,25 @@ class _Gzip:
         self._unpacked += size
         if self._unpacked > max(RATIO_FLOOR, RATIO_LIMIT * self._consumed):
             raise ArchiveError(
-                "CompressedTooWell", f"it unpacks to more than {RATIO_LIMIT} times its size"
+                Reason.ARCHIVE_COMPRESSED_TOO_WELL,
+                f"it unpacks to more than {RATIO_LIMIT} times its size",
             )
         if self._consumed > UNPACKED_LIMIT:
-            raise ArchiveError("TooLarge", f"it is larger than {_mib(UNPACKED_LIMIT)}")
+            raise ArchiveError(
+                Reason.ARCHIVE_TOO_LARGE, f"it is larger than {_mib(UNPACKED_LIMIT)}"
+            )
 
     def _check_end(self) -> None:
         rest = self._zlib.unused_data or self._source.read(_CHUNK)
         if rest.startswith(_GZIP):
             raise ArchiveError(
-                "SeveralGzipStreams",
+                Reason.ARCHIVE_SEVERAL_GZIP_STREAMS,
                 "a second gzip stream follows the first: compress the tar in one go",
             )
         if rest:
-            raise ArchiveError("TrailingData", "something follows the end of the compressed data")
+            raise ArchiveError(
+                Reason.ARCHIVE_TRAILING_DATA, "something follows the end of the compressed data"
+            )
 
 
 class _Stream:
@@ -536,7 +570,9 @@ class _Stream:
         piece = self._buffer[self._at :]
         while piece or (piece := self._source.more()):
             if piece.count(0) != len(piece):
-                raise ArchiveError("TrailingData", "something follows the end of the tar")
+                raise ArchiveError(
+                    Reason.ARCHIVE_TRAILING_DATA, "something follows the end of the tar"
+                )
             piece = b""
 
     def _pieces(self, size: int) -> Iterator[bytes]:
@@ -545,7 +581,7 @@ class _Stream:
             if self._at == len(self._buffer):
                 self._buffer, self._at = self._source.more(), 0
                 if not self._buffer:
-                    raise ArchiveError("Truncated", "it ends in the middle of the tar")
+                    raise ArchiveError(Reason.ARCHIVE_TRUNCATED, "it ends in the middle of the tar")
             piece = self._buffer[self._at : self._at + size]
             self._at += len(piece)
             size -= len(piece)

@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pryv_operator.api import names, secret_variables
-from pryv_operator.api.findings import Problem
+from pryv_operator.api.findings import Advisory, Problem, Waiting
 from pryv_operator.api.instances import DEFAULT_HOSTING, Instance
+from pryv_operator.api.reasons import Reason
 from pryv_operator.api.spec import CoreInstance
 from pryv_operator.values.addresses import PLACEHOLDER_NETWORK, Address
 
@@ -38,8 +39,8 @@ class Computed:
     variables: Mapping[str, Any]
     addresses: Mapping[str, str]
     problems: tuple[Problem, ...]
-    waiting: tuple[Problem, ...]
-    warnings: tuple[Problem, ...]
+    waiting: tuple[Waiting, ...]
+    warnings: tuple[Advisory, ...]
 
 
 def compute(
@@ -99,7 +100,7 @@ def placed(
             if problem is None and getattr(instance, field) not in (unsaid, value):
                 where = f"spec.roles.core.instances[{instance.name}].{field}"
                 problem = Problem(
-                    "DuplicateVariable",
+                    Reason.DUPLICATE_VARIABLE,
                     f"variables.{name} and {where} mean the same, and differ: keep one of them",
                 )
             problems += [problem] if problem else []
@@ -108,7 +109,7 @@ def placed(
     if unfilled:
         problems.append(
             Problem(
-                "MissingVariables",
+                Reason.MISSING_VARIABLES,
                 f"these variables need a value in spec.variables: {', '.join(sorted(unfilled))}",
             )
         )
@@ -127,7 +128,7 @@ def _no_field(instance: Instance, field: str, name: str, value: Any) -> Problem 
             if field == "address"
             else "the name of a hosting: letters, digits, '-', '_' and '.'"
         )
-        return Problem("InvalidVariable", f"variables.{name} must be {kind}")
+        return Problem(Reason.INVALID_VARIABLE, f"variables.{name} must be {kind}")
     return None
 
 
@@ -211,7 +212,7 @@ class Given:
     """The variables that the user gives, as the templates get them, and what there is to say of them."""
 
     variables: Mapping[str, Any]
-    warnings: tuple[Problem, ...] = ()
+    warnings: tuple[Advisory, ...] = ()
 
 
 def with_providers(
@@ -233,8 +234,8 @@ def with_providers(
     return Given(
         given,
         (
-            Problem(
-                "UnknownHosting",
+            Advisory(
+                Reason.UNKNOWN_HOSTING,
                 f"variables.{_PROVIDERS} says nothing of {', '.join(unknown)}: register makes up a provider for such a hosting",
             ),
         ),
@@ -253,7 +254,7 @@ class _Finder:
         self._known = known
         self.found: dict[str, str] = {}
         self.problems: list[Problem] = []
-        self.waiting: list[Problem] = []
+        self.waiting: list[Waiting] = []
         self._inside: set[str] = set()
 
     def redis_ip(self, register: Instance) -> str | None:
@@ -283,11 +284,15 @@ class _Finder:
         ip, reason = self._of_service(instance, service)
         if ip and not udp:
             self.found[instance.name] = ip
-        if reason and needed:
-            (self.problems if reason.reason == "AddressRequired" else self.waiting).append(reason)
+        if needed and isinstance(reason, Problem):
+            self.problems.append(reason)
+        elif needed and isinstance(reason, Waiting):
+            self.waiting.append(reason)
         return ip or _UNKNOWN
 
-    def _of_service(self, instance: Instance, service: str) -> tuple[str | None, Problem | None]:
+    def _of_service(
+        self, instance: Instance, service: str
+    ) -> tuple[str | None, Problem | Waiting | None]:
         known = self._known.get(service, Address())
         field = address_field(instance)
         match instance.service.type or "ClusterIP":
@@ -295,30 +300,30 @@ class _Finder:
                 return known.load_balancer_ip, None
             case "LoadBalancer" if known.load_balancer_host:
                 return None, Problem(
-                    "AddressRequired",
+                    Reason.ADDRESS_REQUIRED,
                     f"the load balancer of Service {service} has a host name ({known.load_balancer_host}) and no IP address, which "
                     f"the platform's DNS needs: set {field} to the address clients reach it at",
                 )
             case "LoadBalancer":
-                return None, Problem(
-                    "WaitingForLoadBalancer",
+                return None, Waiting(
+                    Reason.WAITING_FOR_LOAD_BALANCER,
                     f"Service {service} has no load-balancer address yet (set {field} to go without)",
                 )
             case "NodePort":
                 return None, Problem(
-                    "AddressRequired",
+                    Reason.ADDRESS_REQUIRED,
                     f"{instance.role} is published by node ports, and the platform's DNS needs an address: "
                     f"set {field} to the address clients reach {instance.name} at",
                 )
         self._inside.add(instance.name)
         return known.cluster_ip, None  # every Service without a cluster IP is waited for anyway
 
-    def warnings(self) -> tuple[Problem, ...]:
+    def warnings(self) -> tuple[Advisory, ...]:
         if not self._inside:
             return ()
         return (
-            Problem(
-                "NotReachableFromOutside",
+            Advisory(
+                Reason.NOT_REACHABLE_FROM_OUTSIDE,
                 f"{', '.join(sorted(self._inside))}: reachable from inside the cluster only, as the Services are of type ClusterIP; "
                 "set service.type: LoadBalancer of the roles to publish the platform",
             ),

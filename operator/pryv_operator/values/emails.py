@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from pryv_operator.api import secret_variables
 from pryv_operator.api.findings import Problem
+from pryv_operator.api.reasons import Reason
 
 _ACTIVATION: Final = "EMAIL_ACTIVATION"
 _SENDMAIL: Final = "EMAIL_SENDMAIL_SETTINGS"
@@ -50,7 +51,7 @@ def missing(
         return None
     password = called(_PASSWORD)
     return Problem(
-        "MissingVariables",
+        Reason.MISSING_VARIABLES,
         f"e-mails are activated, and need a value for: {', '.join(absent)} "
         f"(the password from a Secret, under spec.secrets: {{{password}: {{secretKeyRef: {{name: …, key: …}}}}}})",
     )

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from pryv_operator.api import secret_variables
-from pryv_operator.api.findings import Problem
+from pryv_operator.api.findings import Advisory, Problem
+from pryv_operator.api.reasons import Reason
 from pryv_operator.leader.javascript import stringify
 from pryv_operator.leader.json_value import Json
 from pryv_operator.leader.taint import Value
@@ -127,7 +128,7 @@ class Resolved:
 
     values: Mapping[str, Value]
     problems: tuple[Problem, ...]
-    warnings: tuple[Problem, ...]
+    warnings: tuple[Advisory, ...]
 
 
 def resolve(
@@ -174,7 +175,7 @@ class _Resolution:
         self._unfilled: set[str] = set()
         self._told: set[str] = set()
         self._problems: list[Problem] = []
-        self._warnings: list[Problem] = []
+        self._warnings: list[Advisory] = []
 
     def give(self, name: str, value: Json) -> None:
         """A value that the user writes out."""
@@ -193,8 +194,8 @@ class _Resolution:
             return
         if not self._names.knows(place) and not self._is_used(place.variable):
             self._warnings.append(
-                Problem(
-                    "UnknownVariable",
+                Advisory(
+                    Reason.UNKNOWN_VARIABLE,
                     f"variables.{name} is no variable of this release: nothing uses it; is it spelt right?",
                 )
             )
@@ -209,7 +210,7 @@ class _Resolution:
         if not self._names.knows(place):
             self._problems.append(
                 Problem(
-                    "UnknownSecret",
+                    Reason.UNKNOWN_SECRET,
                     f"secrets.{name} is no variable of this release: nothing uses it; is it spelt right?",
                 )
             )
@@ -219,7 +220,7 @@ class _Resolution:
         if place in self._given and place.path == () and not self._names.is_secret(place):
             self._problems.append(
                 Problem(
-                    "DuplicateVariable",
+                    Reason.DUPLICATE_VARIABLE,
                     f"{name} stands in variables and in secrets: keep one of them",
                 )
             )
@@ -229,7 +230,7 @@ class _Resolution:
         except (ValueError, RecursionError):
             self._problems.append(
                 Problem(
-                    "InvalidSecret",
+                    Reason.INVALID_SECRET,
                     f"the Secret's text for {name} must be JSON, as the variable is no string; it does not parse",
                 )
             )
@@ -288,7 +289,7 @@ class _Resolution:
             given[place] = name
             return False
         problem = f"{given[place]} and {name} are two names of one variable: keep one of them"
-        self._problems.append(Problem("DuplicateVariable", problem))
+        self._problems.append(Problem(Reason.DUPLICATE_VARIABLE, problem))
         return True
 
     def _put(self, place: Place, value: Json) -> None:
@@ -313,7 +314,7 @@ def _matches(pattern: str, path: tuple[str, ...]) -> bool:
 
 def _written_out(places: list[str]) -> Problem:
     return Problem(
-        "SecretInVariables",
+        Reason.SECRET_IN_VARIABLES,
         f"{', '.join(places)}: a secret must not be written out in spec.variables; put it into a Secret and name it under "
         f"spec.secrets ({places[0]}: {{secretKeyRef: {{name: …, key: …}}}})",
     )
@@ -369,7 +370,7 @@ def _checked(variable: Variable, value: Any, *, secret: bool) -> tuple[Any, Prob
     if value is None:
         is_default = variable.type == "any" or variable.default is None
         return value, None if is_default else Problem(
-            "InvalidVariable", f"{name} is null; it must be {kind}"
+            Reason.INVALID_VARIABLE, f"{name} is null; it must be {kind}"
         )
     if variable.type == "string" and isinstance(value, (bool, int, float)):
         return stringify(value), None
@@ -380,19 +381,21 @@ def _checked(variable: Variable, value: Any, *, secret: bool) -> tuple[Any, Prob
             if _is_quoted_number(variable, value) and not secret
             else ""
         )
-        return value, Problem("InvalidVariable", f"{name} must be {kind}{hint}")
+        return value, Problem(Reason.INVALID_VARIABLE, f"{name} must be {kind}{hint}")
     if variable.enum and value not in variable.enum:
         return value, Problem(
-            "InvalidVariable",
+            Reason.INVALID_VARIABLE,
             f"{name} must be one of {', '.join(stringify(each) for each in variable.enum)}",
         )
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         if variable.minimum is not None and value < variable.minimum:
             return value, Problem(
-                "InvalidVariable", f"{name} must be {variable.minimum:g} at least"
+                Reason.INVALID_VARIABLE, f"{name} must be {variable.minimum:g} at least"
             )
         if variable.maximum is not None and value > variable.maximum:
-            return value, Problem("InvalidVariable", f"{name} must be {variable.maximum:g} at most")
+            return value, Problem(
+                Reason.INVALID_VARIABLE, f"{name} must be {variable.maximum:g} at most"
+            )
     return value, None
 
 
@@ -419,7 +422,9 @@ def _missing(
         return []
     listed = ", ".join(wanted)
     return [
-        Problem("MissingVariables", f"these variables need a value in spec.variables: {listed}")
+        Problem(
+            Reason.MISSING_VARIABLES, f"these variables need a value in spec.variables: {listed}"
+        )
     ]
 
 

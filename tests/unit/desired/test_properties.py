@@ -168,7 +168,7 @@ def test_secrets_stay_in_secrets(spec: dict[str, Any]) -> None:
             found.problems,
             found.waiting,
             found.warnings,
-            found.held,
+            found.blocked,
             found.instances,
             found.certificate_request,
         )

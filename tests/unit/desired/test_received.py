@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from pryv_operator.api.findings import Problem
+from pryv_operator.api.findings import Advisory
 from pryv_operator.api.kubernetes import Object
 from pryv_operator.desired.state import Desired, desired
 from pryv_operator.objects.host_aliases import NOWHERE
@@ -145,7 +145,7 @@ def test_the_shapes_of_all_releases_become_workloads(
         role: len(SERVICES[role]) for role in roles
     }
     assert {each.reason for each in found.warnings} <= {
-        "MachinePathLeftOut",
+        "HostPathNotMounted",
         "NotReachableFromOutside",
     }
     for item in workloads(found).values():
@@ -386,7 +386,7 @@ def test_templates_without_redis_have_nothing_to_publish() -> None:
         )
     )
     assert (
-        Problem(
+        Advisory(
             "UnusedOverride",
             "spec.roles.reg-master.externalSlave: the role has no service redis to publish",
         )

@@ -105,7 +105,9 @@ def files(found: Desired, name: str) -> dict[str, str]:
 
 def said(found: Desired) -> str:
     """Everything there is to say, as one text."""
-    return repr((found.problems, found.waiting, found.warnings, dict(found.held), found.instances))
+    return repr(
+        (found.problems, found.waiting, found.warnings, dict(found.blocked), found.instances)
+    )
 
 
 def outside_secrets(found: Desired) -> list[Object]:
@@ -410,7 +412,7 @@ def test_one_address_that_is_missing() -> None:
 def test_a_missing_certificate_holds_the_reverse_proxies_and_nothing_else() -> None:
     why = Problem("WaitingForCertificate", "there is no Secret acme-wildcard yet")
     found = desired(inputs(certificate=None, certificate_problem=why))
-    assert dict(found.held) == dict.fromkeys(PROXIES, why)
+    assert dict(found.blocked) == dict.fromkeys(PROXIES, why)
     assert found.complete
     assert workloads(found) == {
         name: item for name, item in workloads(BASE).items() if name not in PROXIES
@@ -617,7 +619,7 @@ def test_what_a_compose_file_says_and_is_not_done_is_said() -> None:
     found = desired(inputs(bundle=bundle))
     assert {each.reason for each in found.warnings} >= {
         "UnknownComposeKey",
-        "MachinePathLeftOut",
+        "HostPathNotMounted",
         "UnknownService",
     }
     assert "acme-co1-other" in workloads(found)

@@ -187,7 +187,7 @@ def test_a_claim_without_a_volume() -> None:
         **unscheduled("0/1 nodes are available: pod has unbound immediate PersistentVolumeClaims.")
     )
     found = of(UNREADY, missing, claims=PENDING)
-    assert reason(found) == "ClaimPending"
+    assert reason(found) == "PVCPending"
     assert "acme-co1-core-data" in str(found.problem)
     why = event(
         "PersistentVolumeClaim",

@@ -136,5 +136,5 @@ def test_a_claim_never_shrinks_nor_changes_its_class() -> None:
     assert specs["acme-co1-mongodb-data"]["resources"]["requests"]["storage"] == "30Gi"
     assert specs["acme-co1-mongodb-data"]["storageClassName"] == "old"
     assert specs["acme-co1-mongodb-backup"]["resources"]["requests"]["storage"] == "10Gi"
-    assert [each.reason for each in warnings] == ["ClaimKeepsSize", "ClaimKeepsClass"]
+    assert [each.reason for each in warnings] == ["PVCSizeUnchanged", "PVCStorageClassUnchanged"]
     assert all("acme-co1-mongodb-data" in each.message for each in warnings)

@@ -29,17 +29,17 @@ def test_workloads_services_and_policies_go_when_nothing_wants_them() -> None:
         for kind in ("Service", "Deployment", "StatefulSet", "NetworkPolicy", "Certificate")
     ]
     kept = item("Service", "kept")
-    assert unwanted([*old, kept], [kept], held=(), owner=UID) == old
+    assert unwanted([*old, kept], [kept], blocked=(), owner=UID) == old
 
 
 def test_another_kind_of_the_same_name_is_not_meant() -> None:
-    assert unwanted([item("Deployment", "a")], [item("StatefulSet", "a")], held=(), owner=UID) == [
-        item("Deployment", "a")
-    ]
+    assert unwanted(
+        [item("Deployment", "a")], [item("StatefulSet", "a")], blocked=(), owner=UID
+    ) == [item("Deployment", "a")]
 
 
 def test_what_is_held_back_stays_as_it_is() -> None:
-    assert unwanted([item("Deployment", "proxy")], [], held=["proxy"], owner=UID) == []
+    assert unwanted([item("Deployment", "proxy")], [], blocked=["proxy"], owner=UID) == []
 
 
 def test_data_and_keys_never_go() -> None:
@@ -50,7 +50,7 @@ def test_data_and_keys_never_go() -> None:
         item("Secret", "acme-private-ca-1", purpose="authority"),
         item("Secret", "acme-private-tls-1", purpose="certificate"),
     ]
-    assert unwanted(kept, [], held=(), owner=UID) == unreferenced_candidates(kept, [], UID) == []
+    assert unwanted(kept, [], blocked=(), owner=UID) == unreferenced_candidates(kept, [], UID) == []
 
 
 def test_old_configuration_may_go() -> None:
@@ -66,13 +66,13 @@ def test_what_another_controller_has_given_our_labels_is_not_ours() -> None:
         {"ownerReferences": []},
         theirs | {"annotations": {"pryv.io/applied": "copied"}},
     ):
-        assert unwanted([item("Service", "a", **metadata)], [], held=(), owner=UID) == []
+        assert unwanted([item("Service", "a", **metadata)], [], blocked=(), owner=UID) == []
         assert (
             unreferenced_candidates([item("ConfigMap", "a", purpose="config", **metadata)], [], UID)
             == []
         )
     orphan = item("Service", "a", ownerReferences=[], annotations={"pryv.io/applied": "by us"})
-    assert unwanted([orphan], [], held=(), owner=UID) == [orphan]
+    assert unwanted([orphan], [], blocked=(), owner=UID) == [orphan]
 
 
 def mounting(kind: str, name: str, *claims: str) -> Object:
@@ -94,7 +94,7 @@ def test_what_has_a_claim_that_another_one_is_to_have_is_in_the_way() -> None:
 
 def test_what_is_going_already_is_left_alone() -> None:
     going = {"deletionTimestamp": "2026-01-01T00:00:00Z"}
-    assert unwanted([item("Service", "a", **going)], [], held=(), owner=UID) == []
+    assert unwanted([item("Service", "a", **going)], [], blocked=(), owner=UID) == []
     assert (
         unreferenced_candidates([item("ConfigMap", "a", purpose="config", **going)], [], UID) == []
     )

@@ -199,7 +199,7 @@ def test_a_certificate_is_missing(why: str, stalled: str) -> None:
     }
     wanted = replace(
         DESIRED,
-        held=held,
+        blocked=held,
         objects=tuple(item for item in DESIRED.objects if item["metadata"]["name"] not in held),
     )
     status = of(

@@ -125,19 +125,19 @@ class TestLayouts:
     def test_an_archive_without_templates_says_so(self, role: str) -> None:
         with pytest.raises(ArchiveError, match=rf"\({role}\).*no templates.*reg-master") as failure:
             leader_of(tgz(follower_files(role)))
-        assert failure.value.reason == "NoTemplates"
+        assert failure.value.reason == "ArchiveNoTemplates"
 
     def test_an_outer_archive_without_reg_master_says_so(self) -> None:
         with pytest.raises(ArchiveError, match="no leader's folder") as failure:
             leader_of(
                 tgz({f"p-{role}.tgz": tgz(follower_files(role)) for role in ("core1", "static")})
             )
-        assert failure.value.reason == "NoTemplates"
+        assert failure.value.reason == "ArchiveNoTemplates"
 
     def test_two_leaders_are_one_too_many(self) -> None:
         with pytest.raises(ArchiveError, match=r"\(a, b\)") as failure:
             leader_of(tgz(archives.below("a", SMALL_LEADER) | archives.below("b", SMALL_LEADER)))
-        assert failure.value.reason == "SeveralLeaders"
+        assert failure.value.reason == "ArchiveSeveralLeaders"
 
     def test_a_folder_with_conf_files_only_gives_way_to_one_with_templates(self) -> None:
         saved = {
@@ -151,7 +151,7 @@ class TestLayouts:
     def test_archives_are_not_opened_two_levels_down(self) -> None:
         with pytest.raises(ArchiveError) as failure:
             leader_of(tgz({"a.tgz": tgz({"reg-master.tgz": tgz(SMALL_LEADER)})}))
-        assert failure.value.reason == "NoTemplates"
+        assert failure.value.reason == "ArchiveNoTemplates"
 
 
 class TestReading:
@@ -228,227 +228,247 @@ def _flipped(data: bytes, at: int) -> bytes:
 
 
 HOSTILE: dict[str, tuple[Callable[[], bytes], str, str]] = {
-    "a bomb of zeros": (lambda: _zeros(8 * MIB), "CompressedTooWell", "200 times"),
+    "a bomb of zeros": (lambda: _zeros(8 * MIB), "ArchiveCompressedTooWell", "200 times"),
     "a bomb behind the end of the tar": (
         lambda: zipped(member(b"a"), bytes(100 * MIB)),
-        "CompressedTooWell",
+        "ArchiveCompressedTooWell",
         "200 times",
     ),
     "a bomb in an archive in it": (
         lambda: tgz({"p-reg-master.tgz": _zeros(8 * MIB)}),
-        "CompressedTooWell",
+        "ArchiveCompressedTooWell",
         "p-reg-master.tgz",
     ),
     "a bomb in many gzip streams": (
         lambda: _split(tar({"a": bytes(8 * MIB)})),
-        "CompressedTooWell|SeveralGzipStreams",
+        "ArchiveCompressedTooWell|ArchiveSeveralGzipStreams",
         ".",
     ),
     "a tar in two gzip streams": (
         lambda: _split(tar({"a": _random(100_000)})),
-        "SeveralGzipStreams",
+        "ArchiveSeveralGzipStreams",
         "second gzip stream",
     ),
     "a symbolic link": (
         lambda: zipped(header(b"data/core/out", kind=tarfile.SYMTYPE)),
-        "SymbolicLink",
+        "ArchiveSymbolicLink",
         "data/core/out",
     ),
     "a hard link": (
         lambda: zipped(header(b"data/core/hard", kind=tarfile.LNKTYPE)),
-        "HardLink",
+        "ArchiveHardLink",
         "data/core/hard",
     ),
     "a character device": (
         lambda: zipped(header(b"data/null", kind=tarfile.CHRTYPE)),
-        "Device",
+        "ArchiveDevice",
         "data/null",
     ),
     "a block device": (
         lambda: zipped(header(b"data/sda", kind=tarfile.BLKTYPE)),
-        "Device",
+        "ArchiveDevice",
         "data/sda",
     ),
     "a named pipe": (
         lambda: zipped(header(b"data/pipe", kind=tarfile.FIFOTYPE)),
-        "Fifo",
+        "ArchiveFifo",
         "data/pipe",
     ),
     "a sparse file": (
         lambda: zipped(header(b"data/holes", kind=tarfile.GNUTYPE_SPARSE)),
-        "SparseFile",
+        "ArchiveSparseFile",
         "data/holes",
     ),
     "a sparse file of PAX": (
         lambda: zipped(pax({"GNU.sparse.major": b"1"}) + member(b"holes")),
-        "SparseFile",
+        "ArchiveSparseFile",
         "holes",
     ),
     "an unknown kind": (
         lambda: zipped(header(b"data/odd", kind=b"Q")),
-        "UnknownMemberType",
+        "ArchiveUnknownMemberType",
         "data/odd",
     ),
-    "an absolute path": (lambda: zipped(member(b"/etc/passwd")), "AbsolutePath", "/etc/passwd"),
-    "a path with a drive": (lambda: zipped(member(b"C:/x")), "AbsolutePath", "C:/x"),
-    "a path with backslashes": (lambda: zipped(member(b"..\\x")), "AbsolutePath", "x"),
+    "an absolute path": (
+        lambda: zipped(member(b"/etc/passwd")),
+        "ArchiveAbsolutePath",
+        "/etc/passwd",
+    ),
+    "a path with a drive": (lambda: zipped(member(b"C:/x")), "ArchiveAbsolutePath", "C:/x"),
+    "a path with backslashes": (lambda: zipped(member(b"..\\x")), "ArchiveAbsolutePath", "x"),
     "a path out of the folder": (
         lambda: zipped(member(b"data/../../x")),
-        "PathTraversal",
+        "ArchivePathTraversal",
         r"data/\.\./\.\./x",
     ),
     "a path out of the folder, by PAX": (
         lambda: zipped(pax({"path": b"../x"}) + member(b"a")),
-        "PathTraversal",
+        "ArchivePathTraversal",
         r"\.\./x",
     ),
     "a folder out of the folder": (
         lambda: zipped(header(b"../", kind=tarfile.DIRTYPE)),
-        "PathTraversal",
+        "ArchivePathTraversal",
         r"\.\.",
     ),
-    "100,000 members": (lambda: _many(100_000), "TooManyMembers", "10000"),
+    "100,000 members": (lambda: _many(100_000), "ArchiveTooManyMembers", "10000"),
     "20,000 extended headers": (
         lambda: pax({"comment": b"x"}) * 20_000 + member(b"a") + END,
-        "TooManyMembers",
+        "ArchiveTooManyMembers",
         "10000",
     ),
     "100,000 equal headers": (
         lambda: zipped(pax({"comment": b"x"}) * 100_000),
-        "CompressedTooWell",
+        "ArchiveCompressedTooWell",
         "200 times",
     ),
-    "2 GB declared": (lambda: zipped(header(b"data/big", 2 * 1024**3)), "FileTooLarge", "data/big"),
+    "2 GB declared": (
+        lambda: zipped(header(b"data/big", 2 * 1024**3)),
+        "ArchiveFileTooLarge",
+        "data/big",
+    ),
     "2 GB declared in base 256": (
         lambda: zipped(header(b"data/big", raw_size=b"\x80" + (2**40).to_bytes(11, "big"))),
-        "FileTooLarge",
+        "ArchiveFileTooLarge",
         "data/big",
     ),
     "2 GB declared by PAX": (
         lambda: zipped(pax({"size": b"2147483648"}) + member(b"data/big")),
-        "FileTooLarge",
+        "ArchiveFileTooLarge",
         "data/big",
     ),
     "an extended header of 2 GB": (
         lambda: zipped(header(b"x", 2 * 1024**3, tarfile.XHDTYPE)),
-        "ExtendedHeaderTooLarge",
+        "ArchiveExtendedHeaderTooLarge",
         "16 KiB",
     ),
     "a long name of 2 GB": (
         lambda: zipped(header(b"x", 2 * 1024**3, tarfile.GNUTYPE_LONGNAME)),
-        "ExtendedHeaderTooLarge",
+        "ArchiveExtendedHeaderTooLarge",
         "16 KiB",
     ),
-    "160,000 records": (lambda: _many_records(80), "ExtendedHeadersTooLarge", "1 MiB"),
+    "160,000 records": (lambda: _many_records(80), "ArchiveExtendedHeadersTooLarge", "1 MiB"),
     "160,000 records in two archives": (
         lambda: tgz({"p-reg-master.tgz": _many_records(40), "p-single.tgz": _many_records(40)}),
-        "ExtendedHeadersTooLarge",
+        "ArchiveExtendedHeadersTooLarge",
         "1 MiB",
     ),
     "a negative size": (
         lambda: zipped(header(b"back", raw_size=b"\xff" * 12)),
-        "BrokenArchive",
+        "ArchiveBroken",
         "back",
     ),
     "too much in all": (
         lambda: tar({f"x/{number}": bytes(7 * MIB) for number in range(10)}),
-        "TooLarge",
+        "ArchiveTooLarge",
         "64 MiB",
     ),
     "too many templates": (
         lambda: tar({f"data/core/{number}": bytes(7 * MIB) for number in range(3)}),
-        "TooLarge",
+        "ArchiveTooLarge",
         "16 MiB",
     ),
     "too many templates, compressed": (
         lambda: tgz({f"data/core/{number}": _random(5 * MIB + number) for number in range(4)}),
-        "TooLarge",
+        "ArchiveTooLarge",
         "16 MiB",
     ),
-    "a duplicate": (lambda: zipped(member(b"data/a") * 2), "DuplicateMember", "data/a"),
+    "a duplicate": (lambda: zipped(member(b"data/a") * 2), "ArchiveDuplicateMember", "data/a"),
     "a duplicate in other words": (
         lambda: zipped(member(b"data/a") + member(b"./data//a")),
-        "DuplicateMember",
+        "ArchiveDuplicateMember",
         "data/a",
     ),
     "a file that is a folder too": (
         lambda: zipped(member(b"data/core/a") + member(b"data/core/a/b")),
-        "DuplicateMember",
+        "ArchiveDuplicateMember",
         "data/core/a",
     ),
-    "a name that is no UTF-8": (lambda: zipped(member(b"data/caf\xe9")), "NameNotUtf8", "data/caf"),
+    "a name that is no UTF-8": (
+        lambda: zipped(member(b"data/caf\xe9")),
+        "ArchiveNameNotUtf8",
+        "data/caf",
+    ),
     "a name that is no UTF-8, by PAX": (
         lambda: zipped(pax({"path": b"caf\xe9"}) + member(b"a")),
-        "NameNotUtf8",
+        "ArchiveNameNotUtf8",
         "caf",
     ),
-    "a NUL in a name": (lambda: zipped(member(b"a\0b")), "ControlCharacter", "a"),
+    "a NUL in a name": (lambda: zipped(member(b"a\0b")), "ArchiveControlCharacter", "a"),
     "a NUL in a name, by PAX": (
         lambda: zipped(pax({"path": b"a\0b"}) + member(b"a")),
-        "ControlCharacter",
+        "ArchiveControlCharacter",
         r"a\\x00b",
     ),
-    "a line break in a name": (lambda: zipped(member(b"a\nb")), "ControlCharacter", r"a\\nb"),
+    "a line break in a name": (
+        lambda: zipped(member(b"a\nb")),
+        "ArchiveControlCharacter",
+        r"a\\nb",
+    ),
     "an escape sequence in a name": (
         lambda: zipped(member(b"a\x1b[2J")),
-        "ControlCharacter",
+        "ArchiveControlCharacter",
         r"a\\x1b",
     ),
     "a reversed name": (
         lambda: zipped(member("a\u202etxt".encode())),
-        "ControlCharacter",
+        "ArchiveControlCharacter",
         r"a\\u202etxt",
     ),
-    "an empty name": (lambda: zipped(member(b"")), "EmptyName", "no name"),
-    "a file named .": (lambda: zipped(member(b".")), "EmptyName", "no name"),
-    "a long path": (lambda: tgz({"/".join(["a" * 60] * 10): b""}), "PathTooLong", "512"),
-    "a deep path": (lambda: tgz({"/".join("a" * 40): b""}), "PathTooDeep", "23"),
-    "broken gzip": (lambda: _flipped(tgz(SMALL_LEADER), 40), "BrokenGzip|BrokenArchive", "damaged"),
-    "a wrong checksum at the end": (
-        lambda: tgz(SMALL_LEADER)[:-8] + bytes(8),
-        "BrokenGzip",
+    "an empty name": (lambda: zipped(member(b"")), "ArchiveEmptyName", "no name"),
+    "a file named .": (lambda: zipped(member(b".")), "ArchiveEmptyName", "no name"),
+    "a long path": (lambda: tgz({"/".join(["a" * 60] * 10): b""}), "ArchivePathTooLong", "512"),
+    "a deep path": (lambda: tgz({"/".join("a" * 40): b""}), "ArchivePathTooDeep", "23"),
+    "broken gzip": (
+        lambda: _flipped(tgz(SMALL_LEADER), 40),
+        "ArchiveBrokenGzip|ArchiveBroken",
         "damaged",
     ),
-    "half of it": (lambda: tgz(SMALL_LEADER)[:200], "Truncated", "middle"),
-    "half of a plain tar": (lambda: tar(SMALL_LEADER)[:700], "Truncated", "middle"),
-    "no end": (lambda: zipped(member(b"a"), b""), "Truncated", "middle"),
+    "a wrong checksum at the end": (
+        lambda: tgz(SMALL_LEADER)[:-8] + bytes(8),
+        "ArchiveBrokenGzip",
+        "damaged",
+    ),
+    "half of it": (lambda: tgz(SMALL_LEADER)[:200], "ArchiveTruncated", "middle"),
+    "half of a plain tar": (lambda: tar(SMALL_LEADER)[:700], "ArchiveTruncated", "middle"),
+    "no end": (lambda: zipped(member(b"a"), b""), "ArchiveTruncated", "middle"),
     "garbage after the tar": (
         lambda: zipped(member(b"a"), END + b"garbage"),
-        "TrailingData",
+        "ArchiveTrailingData",
         "tar",
     ),
     "a second tar after the first": (
         lambda: zipped(member(b"a") + END + member(b"b")),
-        "TrailingData",
+        "ArchiveTrailingData",
         "tar",
     ),
     "garbage after the gzip": (
         lambda: tgz(SMALL_LEADER) + b"garbage",
-        "TrailingData",
+        "ArchiveTrailingData",
         "compressed",
     ),
-    "a damaged header": (lambda: zipped(member(b"a") + b"x" * 512), "BrokenArchive", "1024"),
+    "a damaged header": (lambda: zipped(member(b"a") + b"x" * 512), "ArchiveBroken", "1024"),
     "a damaged extended header": (
         lambda: zipped(member(b"x", b"99 path=a\n", tarfile.XHDTYPE) + member(b"a")),
-        "BrokenArchive",
+        "ArchiveBroken",
         "damaged",
     ),
     "an extended header without member": (
         lambda: zipped(pax({"path": b"a"})),
-        "BrokenArchive",
+        "ArchiveBroken",
         "extended",
     ),
     "one name for all members": (
         lambda: zipped(pax({"path": b"a"}, tarfile.XGLTYPE) + member(b"b")),
-        "BrokenArchive",
+        "ArchiveBroken",
         "global",
     ),
-    "nothing": (lambda: b"", "Empty", "empty"),
-    "a zip": (lambda: b"PK\x03\x04" + bytes(2000), "NotAnArchive", "zip"),
-    "a text": (lambda: b"hello " * 200, "NotAnArchive", "tgz"),
+    "nothing": (lambda: b"", "ArchiveEmpty", "empty"),
+    "a zip": (lambda: b"PK\x03\x04" + bytes(2000), "ArchiveNotAnArchive", "zip"),
+    "a text": (lambda: b"hello " * 200, "ArchiveNotAnArchive", "tgz"),
     "a long header of gzip": (
         lambda: b"\x1f\x8b\x08\x08" + bytes(6) + b"x" * MIB,
-        "Truncated",
+        "ArchiveTruncated",
         "middle",
     ),
 }
@@ -519,7 +539,7 @@ def test_a_file_of_any_size_is_refused_without_reading_all_of_it() -> None:
     source = Endless()
     with pytest.raises(ArchiveError) as failure:
         leader_of(source)  # type: ignore[arg-type]
-    assert failure.value.reason == "TooLarge"
+    assert failure.value.reason == "ArchiveTooLarge"
     assert source.given < 2 * archive.UNPACKED_LIMIT
 
 
