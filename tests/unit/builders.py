@@ -10,7 +10,7 @@ from pryv_operator.api import names
 from pryv_operator.api.instances import Instance
 from pryv_operator.api.kubernetes import Object
 from pryv_operator.api.platform import Platform
-from pryv_operator.api.spec import Component, PryvPlatformSpec
+from pryv_operator.api.spec import ComponentOverrides, PryvPlatformSpec
 from pryv_operator.compose.model import ComposeFile, Mount, Port, Service
 from pryv_operator.desired.inputs import Inputs
 from pryv_operator.desired.state import Desired, built_in, desired, generated_names
@@ -65,7 +65,7 @@ def part(
         compose=ComposeFile((mine, *beside)),
         service=mine,
         profile=profiles.profile(mine.name),
-        overrides=Component.model_validate(overrides),
+        overrides=ComponentOverrides.model_validate(overrides),
         files=tuple(files),
         **fields,
     )

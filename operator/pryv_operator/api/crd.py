@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any, Final
 
 from pryv_operator.api import labels_annotations as keys
-from pryv_operator.api import names, spec
+from pryv_operator.api import names
 from pryv_operator.api.schema import RULES, cel
 from pryv_operator.api.spec import Model, PryvPlatformSpec
+from pryv_operator.api.spec.variables import variables_schema
 from pryv_operator.api.status import PryvPlatformStatus
 
 Schema = dict[str, Any]
@@ -112,7 +113,7 @@ def definition() -> dict[str, Any]:
 
 def _root() -> Schema:
     wanted = structural(PryvPlatformSpec)
-    wanted["properties"]["variables"] |= spec.variables_schema()
+    wanted["properties"]["variables"] |= variables_schema()
     return {
         "description": "A Pryv.io platform: variables and secrets in, running roles out.",
         "type": "object",

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from pryv_operator.api import names
 from pryv_operator.api.spec import (
-    Component,
+    ComponentOverrides,
     CoreInstance,
     CoreRole,
     ExternalSlave,
@@ -15,7 +15,7 @@ from pryv_operator.api.spec import (
     RegMasterRole,
     Role,
     Roles,
-    Service,
+    ServiceOverrides,
 )
 
 
@@ -28,14 +28,14 @@ class Instance:
     host: str
     hosting: str | None = None
     address: str | None = None
-    service: Service = field(default_factory=Service)
+    service: ServiceOverrides = field(default_factory=ServiceOverrides)
     #: Secret of the role's own certificate, where it is not the platform's.
     tls_secret: str | None = None
-    components: Mapping[str, Component] = field(default_factory=dict)
+    components: Mapping[str, ComponentOverrides] = field(default_factory=dict)
     #: A reg-slave outside of the cluster, which reads this one's redis.
     external_slave: ExternalSlave | None = None
 
-    def component(self, service: str) -> Component:
+    def component(self, service: str) -> ComponentOverrides:
         """The overrides for a service of the role's compose file; ``reverse-proxy`` means ``reverse_proxy``."""
         wanted = names.slug(service)
         return next(
@@ -44,7 +44,7 @@ class Instance:
                 for name in sorted(self.components)
                 if names.slug(name) == wanted
             ),
-            Component(),
+            ComponentOverrides(),
         )
 
 
@@ -71,7 +71,7 @@ def instances(spec: PryvPlatformSpec) -> tuple[Instance, ...]:
             host=each.name,
             hosting=each.hosting or DEFAULT_HOSTING,
             address=each.address,
-            service=core.service or Service(),
+            service=core.service or ServiceOverrides(),
             tls_secret=core.tls.secret_name if core.tls else None,
             components=core.components or {},
         )
@@ -94,7 +94,7 @@ def _single(role: str, spec: Role) -> Instance:
         name=names.SINGLE_INSTANCE[role],
         host=_HOSTS[role],
         address=spec.address,
-        service=spec.service or Service(),
+        service=spec.service or ServiceOverrides(),
         tls_secret=spec.tls.secret_name if spec.tls else None,
         components=spec.components or {},
         external_slave=spec.external_slave if isinstance(spec, RegMasterRole) else None,

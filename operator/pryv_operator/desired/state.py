@@ -14,8 +14,7 @@ from pryv_operator.api.instances import Instance, instances
 from pryv_operator.api.kubernetes import Object
 from pryv_operator.api.platform import Platform
 from pryv_operator.api.reasons import Reason
-from pryv_operator.api.spec import PryvPlatformSpec
-from pryv_operator.api.spec import Service as PublishedBy
+from pryv_operator.api.spec import PryvPlatformSpec, ServiceOverrides
 from pryv_operator.compose.model import ComposeFile, Service
 from pryv_operator.compose.parse import ComposeError, parse
 from pryv_operator.desired import restarts, shared_secrets, tls
@@ -647,7 +646,7 @@ def _unused_fields(
         mine = [part for part in parts if part.instance == instance]
         if instance.tls_secret and not any(part.profile.proxy for part in mine):
             found.append(f"spec.roles.{instance.role}.tls: the role has no reverse proxy")
-        if instance.service != PublishedBy() and not any(part.service.ports for part in mine):
+        if instance.service != ServiceOverrides() and not any(part.service.ports for part in mine):
             found.append(f"spec.roles.{instance.role}.service: the role publishes no port")
     return tuple(
         Advisory(Reason.UNUSED_OVERRIDE, f"{each}, so it has no effect")

@@ -8,7 +8,7 @@ from pryv_operator.api import labels_annotations as keys
 from pryv_operator.api import names
 from pryv_operator.api.instances import Instance
 from pryv_operator.api.platform import Platform
-from pryv_operator.api.spec import Component
+from pryv_operator.api.spec import ComponentOverrides
 from pryv_operator.compose.model import ComposeFile, Service
 from pryv_operator.objects.profiles import Profile
 
@@ -40,7 +40,7 @@ class Part:
     compose: ComposeFile
     service: Service
     profile: Profile
-    overrides: Component
+    overrides: ComponentOverrides
     files: tuple[File, ...] = ()
     file_mounts: tuple[FileMount, ...] = ()
     host_aliases: tuple[tuple[str, tuple[str, ...]], ...] = ()

@@ -6,8 +6,7 @@ from typing import Any
 
 from pryv_operator.api import names
 from pryv_operator.api.kubernetes import Object
-from pryv_operator.api.spec import ExternalSlave
-from pryv_operator.api.spec import Service as Published
+from pryv_operator.api.spec import ExternalSlave, ServiceOverrides
 from pryv_operator.compose.model import Port
 from pryv_operator.objects.configuration import Content
 from pryv_operator.objects.model import Part
@@ -21,7 +20,7 @@ DNS = service("dns", ports=[Port(53, 5353, "udp")])
 
 def register(**published: Any) -> tuple[list[Part], tuple[Object, ...]]:
     """The published parts of reg-master and its outside Services."""
-    at = instance(names.REG_MASTER, "reg", service=Published.model_validate(published))
+    at = instance(names.REG_MASTER, "reg", service=ServiceOverrides.model_validate(published))
     parts = [part(each, at=at, beside=[PROXY, DNS]) for each in (PROXY, DNS)]
     return parts, outside_services(platform(), at, parts)
 

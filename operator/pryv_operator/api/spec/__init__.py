@@ -1,0 +1,60 @@
+"""What users write: the spec of a PryvPlatform, a module for each of its parts.
+
+The CRD is generated from these models (``make generate``). Validation is done twice on purpose: the API server
+refuses what the schema and the rules of the CRD can see; the models check stored objects again,
+because an object may be older than the CRD.
+"""
+
+from pryv_operator.api.spec.base import Model
+from pryv_operator.api.spec.components import (
+    ComponentOverrides,
+    Components,
+    EnvVar,
+    Resources,
+    Storage,
+)
+from pryv_operator.api.spec.platform import PryvPlatformSpec, PullSecret
+from pryv_operator.api.spec.roles import CoreInstance, CoreRole, RegMasterRole, Role, Roles
+from pryv_operator.api.spec.rollout import Rollout
+from pryv_operator.api.spec.secrets import Generate, SecretKeyRef, SecretSource
+from pryv_operator.api.spec.services import ExternalSlave, ServiceOverrides
+from pryv_operator.api.spec.templates import (
+    Archive,
+    ConfigMapKeyRef,
+    ConfigMapRef,
+    TemplateFiles,
+    TemplateItem,
+    Templates,
+)
+from pryv_operator.api.spec.tls import IssuerRef, RoleTls, Tls
+
+__all__ = [
+    "Archive",
+    "ComponentOverrides",
+    "Components",
+    "ConfigMapKeyRef",
+    "ConfigMapRef",
+    "CoreInstance",
+    "CoreRole",
+    "EnvVar",
+    "ExternalSlave",
+    "Generate",
+    "IssuerRef",
+    "Model",
+    "PryvPlatformSpec",
+    "PullSecret",
+    "RegMasterRole",
+    "Resources",
+    "Role",
+    "RoleTls",
+    "Roles",
+    "Rollout",
+    "SecretKeyRef",
+    "SecretSource",
+    "ServiceOverrides",
+    "Storage",
+    "TemplateFiles",
+    "TemplateItem",
+    "Templates",
+    "Tls",
+]
