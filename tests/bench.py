@@ -22,7 +22,8 @@ from pryv_operator.api.platform import Platform
 from pryv_operator.api.spec import PryvPlatformSpec
 from pryv_operator.desired.inputs import Inputs
 from pryv_operator.desired.state import Desired, built_in, desired, generated_names
-from pryv_operator.kube import client
+from pryv_operator.kube.client import KubeClient
+from pryv_operator.kube.credentials import read_kubeconfig
 from pryv_operator.objects import profiles
 from pryv_operator.pki.certificate import Certificate
 from pryv_operator.values.addresses import Address, placeholder_addresses
@@ -193,7 +194,7 @@ def _write_all(cluster: ControlPlane, objects: list[Object], namespace: str) -> 
 
 
 async def _apply_all(cluster: ControlPlane, objects: list[Object]) -> float:
-    async with client.Cluster(await client.kubeconfig(cluster.kubeconfig)) as connection:
+    async with KubeClient(await read_kubeconfig(cluster.kubeconfig)) as connection:
         slots = asyncio.Semaphore(8)
 
         async def apply(item: Object) -> None:

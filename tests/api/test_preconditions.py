@@ -11,8 +11,8 @@ import pytest
 
 from pryv_operator.api import labels_annotations as keys
 from pryv_operator.api.kubernetes import Object
-from pryv_operator.kube import client
-from pryv_operator.kube.client import Cluster
+from pryv_operator.kube.client import KubeClient
+from pryv_operator.kube.credentials import read_kubeconfig
 from pryv_operator.kube.errors import ConflictError
 from pryv_operator.kube.resources import CONFIG_MAPS, PLATFORMS, Resource, resource_of
 from pryv_operator.live.apply import same_but_status
@@ -24,8 +24,8 @@ pytestmark = pytest.mark.cluster
 
 
 @pytest.fixture
-async def cluster(control_plane: ControlPlane) -> AsyncIterator[Cluster]:
-    async with Cluster(await client.kubeconfig(control_plane.kubeconfig)) as connected:
+async def cluster(control_plane: ControlPlane) -> AsyncIterator[KubeClient]:
+    async with KubeClient(await read_kubeconfig(control_plane.kubeconfig)) as connected:
         yield connected
 
 
@@ -80,7 +80,7 @@ def objects(namespace: str) -> list[Object]:
     ]
 
 
-async def there(cluster: Cluster, item: Object) -> Object:
+async def there(cluster: KubeClient, item: Object) -> Object:
     found = await cluster.get(
         resource_of(item), item["metadata"]["namespace"], item["metadata"]["name"]
     )
@@ -88,12 +88,12 @@ async def there(cluster: Cluster, item: Object) -> Object:
     return {"apiVersion": item["apiVersion"], "kind": item["kind"], **found}
 
 
-async def adopt_and_apply(cluster: Cluster, item: Object) -> tuple[Object, Object]:
+async def adopt_and_apply(cluster: KubeClient, item: Object) -> tuple[Object, Object]:
     """The object before and after; again while a controller is faster."""
     async with asyncio.timeout(60):
         while True:
             try:
-                adopted = await cluster.adopt(await there(cluster, item))
+                adopted = await cluster.upgrade_managed_fields(await there(cluster, item))
                 await cluster.apply(item, adopted, dry_run=True)
                 return adopted, await cluster.apply(item, adopted)
             except ConflictError:
@@ -109,7 +109,7 @@ def managers(item: Object) -> set[tuple[str, str]]:
 
 
 async def test_a_creation_that_comes_late_overwrites_nothing(
-    cluster: Cluster, namespace: str
+    cluster: KubeClient, namespace: str
 ) -> None:
     await cluster.create(config_map(namespace, of="another"))
     with pytest.raises(ConflictError):
@@ -117,7 +117,7 @@ async def test_a_creation_that_comes_late_overwrites_nothing(
     assert (await there(cluster, config_map(namespace)))["data"] == {"of": "another"}
 
 
-async def test_an_apply_that_comes_late_has_no_effect(cluster: Cluster, namespace: str) -> None:
+async def test_an_apply_that_comes_late_has_no_effect(cluster: KubeClient, namespace: str) -> None:
     seen = await cluster.create(config_map(namespace, a="1"))
     moved = await cluster.apply(config_map(namespace, a="2"), seen)
     with pytest.raises(ConflictError):
@@ -133,31 +133,35 @@ async def test_an_apply_that_comes_late_has_no_effect(cluster: Cluster, namespac
     assert (await there(cluster, seen))["data"] == {"a": "4"}
 
 
-async def test_a_deletion_that_comes_late_has_no_effect(cluster: Cluster, namespace: str) -> None:
+async def test_a_deletion_that_comes_late_has_no_effect(
+    cluster: KubeClient, namespace: str
+) -> None:
     seen = await cluster.create(config_map(namespace, a="1"))
     await cluster.apply(config_map(namespace, a="2"), seen)
     assert not await cluster.delete(seen)
     assert await there(cluster, seen)
 
 
-async def test_owners_that_come_late_are_not_set(cluster: Cluster, namespace: str) -> None:
+async def test_owners_that_come_late_are_not_set(cluster: KubeClient, namespace: str) -> None:
     seen = await cluster.create(config_map(namespace, a="1"))
     await cluster.apply(config_map(namespace, a="2"), seen)
     with pytest.raises(ConflictError):
-        await cluster.set_owners(seen, [])
+        await cluster.patch_owner_references(seen, [])
 
 
-async def test_an_adoption_that_comes_late_has_no_effect(cluster: Cluster, namespace: str) -> None:
+async def test_an_adoption_that_comes_late_has_no_effect(
+    cluster: KubeClient, namespace: str
+) -> None:
     seen = await cluster.create(config_map(namespace, a="1"))
-    await cluster.set_owners(seen, [])
+    await cluster.patch_owner_references(seen, [])
     await cluster.apply(config_map(namespace, a="2"), await there(cluster, seen))
     with pytest.raises(ConflictError):
-        await cluster.adopt(seen)
+        await cluster.upgrade_managed_fields(seen)
 
 
 @pytest.mark.usefixtures("chart_kubeconfig")
 async def test_a_status_that_comes_late_has_no_effect(
-    cluster: Cluster, control_plane: ControlPlane, namespace: str
+    cluster: KubeClient, control_plane: ControlPlane, namespace: str
 ) -> None:
     user = PlatformUser(control_plane, namespace)
     user.apply_platform()
@@ -181,40 +185,40 @@ async def test_a_status_that_comes_late_has_no_effect(
 
 
 async def test_a_field_that_is_no_longer_set_is_removed_from_what_was_created(
-    cluster: Cluster, namespace: str
+    cluster: KubeClient, namespace: str
 ) -> None:
     created = await cluster.create(config_map(namespace, a="1", b="2"))
     assert managers(created) == {(keys.FIELD_MANAGER, "Update")}
     kept = await cluster.apply(config_map(namespace, a="1"), created)
     assert kept["data"] == {"a": "1", "b": "2"}, "the trap: what adopt is for"
-    adopted = await cluster.adopt(kept)
+    adopted = await cluster.upgrade_managed_fields(kept)
     assert managers(adopted) == {(keys.FIELD_MANAGER, "Apply")}
     applied = await cluster.apply(config_map(namespace, a="1"), adopted)
     assert applied["data"] == {"a": "1"}
-    assert await cluster.adopt(applied) == applied
+    assert await cluster.upgrade_managed_fields(applied) == applied
 
 
 async def test_others_keep_their_fields(
-    cluster: Cluster, control_plane: ControlPlane, namespace: str
+    cluster: KubeClient, control_plane: ControlPlane, namespace: str
 ) -> None:
     created = await cluster.create(config_map(namespace, a="1", b="2"))
     PlatformUser(control_plane, namespace).kubectl(
         "patch", "configmap", "a", "--type=merge", '--patch={"data":{"c":"3","b":"theirs"}}'
     )
-    adopted = await cluster.adopt(await there(cluster, created))
+    adopted = await cluster.upgrade_managed_fields(await there(cluster, created))
     applied = await cluster.apply(config_map(namespace, a="1"), adopted)
     assert applied["data"] == {"a": "1", "b": "theirs", "c": "3"}
 
 
 async def test_owner_references_do_not_look_like_a_creation(
-    cluster: Cluster, namespace: str
+    cluster: KubeClient, namespace: str
 ) -> None:
-    item = await cluster.adopt(await cluster.create(config_map(namespace, a="1")))
+    item = await cluster.upgrade_managed_fields(await cluster.create(config_map(namespace, a="1")))
     other = config_map(namespace, a="1")
     other["metadata"]["name"] = "owner"
     uid = (await cluster.create(other))["metadata"]["uid"]
     owner = {"apiVersion": "v1", "kind": "ConfigMap", "name": "owner", "uid": uid}
-    await cluster.set_owners(item, [owner])
+    await cluster.patch_owner_references(item, [owner])
     assert managers(await there(cluster, item)) == {
         (keys.FIELD_MANAGER, "Apply"),
         (keys.OWNERS_MANAGER, "Update"),
@@ -225,7 +229,7 @@ async def test_owner_references_do_not_look_like_a_creation(
     "kind", ["Service", "PersistentVolumeClaim", "NetworkPolicy", "Deployment", "StatefulSet"]
 )
 async def test_what_the_api_server_fills_in_survives_the_first_apply(
-    cluster: Cluster, simulated_nodes: SimulatedNodes, namespace: str, kind: str
+    cluster: KubeClient, simulated_nodes: SimulatedNodes, namespace: str, kind: str
 ) -> None:
     """A creation owns the defaults too; an apply after the adoption does not set them, and must change nothing by that."""
     (item,) = (each for each in objects(namespace) if each["kind"] == kind)
@@ -238,7 +242,7 @@ async def test_what_the_api_server_fills_in_survives_the_first_apply(
     assert managers(applied) >= {(keys.FIELD_MANAGER, "Apply")}
 
 
-async def test_one_kind_of_source_may_follow_another(cluster: Cluster, namespace: str) -> None:
+async def test_one_kind_of_source_may_follow_another(cluster: KubeClient, namespace: str) -> None:
     """A value becomes a reference: with the created value left over, the API server would refuse it, in a dry run too."""
     (item,) = (each for each in objects(namespace) if each["kind"] == "Deployment")
     await cluster.create(item)
@@ -251,7 +255,7 @@ async def test_one_kind_of_source_may_follow_another(cluster: Cluster, namespace
     assert applied["spec"]["template"]["spec"]["containers"][0]["env"] == [reference]
 
 
-async def test_dry_runs_do_nothing(cluster: Cluster, namespace: str) -> None:
+async def test_dry_runs_do_nothing(cluster: KubeClient, namespace: str) -> None:
     await cluster.create(config_map(namespace, a="1"), dry_run=True)
     assert await cluster.get(CONFIG_MAPS, namespace, "a") is None
     created = await cluster.create(config_map(namespace, a="1"))
@@ -260,7 +264,7 @@ async def test_dry_runs_do_nothing(cluster: Cluster, namespace: str) -> None:
 
 
 async def test_a_change_of_status_is_no_change(
-    cluster: Cluster, simulated_nodes: SimulatedNodes, namespace: str
+    cluster: KubeClient, simulated_nodes: SimulatedNodes, namespace: str
 ) -> None:
     (item,) = (each for each in objects(namespace) if each["kind"] == "Deployment")
     created = await cluster.create(item)

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from pryv_operator.api.kubernetes import Object
-from pryv_operator.kube import client
-from pryv_operator.kube.client import Cluster
-from pryv_operator.kube.errors import RefusedError
+from pryv_operator.kube.client import KubeClient
+from pryv_operator.kube.credentials import read_kubeconfig
+from pryv_operator.kube.errors import RejectedError
 from pryv_operator.kube.reflector import Moved, Reflector
 from pryv_operator.kube.resources import CONFIG_MAPS
 from tests.cluster.control_plane import ControlPlane
@@ -47,7 +47,9 @@ class _Following:
 
 
 @asynccontextmanager
-async def following(cluster: Cluster, namespace: str, **options: Any) -> AsyncIterator[_Following]:
+async def following(
+    cluster: KubeClient, namespace: str, **options: Any
+) -> AsyncIterator[_Following]:
     told: list[Moved] = []
     reflector = Reflector(cluster, CONFIG_MAPS, namespace, told.append, keep_labels=KEPT, **options)
     task = asyncio.create_task(reflector.run())
@@ -65,12 +67,12 @@ async def following(cluster: Cluster, namespace: str, **options: Any) -> AsyncIt
 async def test_it_hears_of_what_is_there_comes_changes_and_goes(
     control_plane: ControlPlane, namespace: str, streaming: bool
 ) -> None:
-    async with Cluster(await client.kubeconfig(control_plane.kubeconfig)) as cluster:
+    async with KubeClient(await read_kubeconfig(control_plane.kubeconfig)) as cluster:
         watch = cluster.watch
 
         def older_server(resource: Any, where: Any, query: Any, *, accept: str) -> Any:
             if not streaming and "sendInitialEvents" in query:
-                raise RefusedError(
+                raise RejectedError(
                     422,
                     "Invalid",
                     "sendInitialEvents is forbidden for watch unless the WatchList feature gate is enabled",
@@ -91,7 +93,7 @@ async def test_whoever_an_object_belonged_to_hears_of_a_label_that_is_taken_away
     control_plane: ControlPlane, namespace: str
 ) -> None:
     """Its labels of before are told too: by those of now nobody would be asked to put them back."""
-    async with Cluster(await client.kubeconfig(control_plane.kubeconfig)) as cluster:
+    async with KubeClient(await read_kubeconfig(control_plane.kubeconfig)) as cluster:
         await cluster.create(config_map(namespace, "mine", kept="acme"))
         async with following(cluster, namespace) as follower:
             await follower.hears("mine")
@@ -105,7 +107,7 @@ async def test_it_finds_out_what_went_while_it_did_not_look(
     control_plane: ControlPlane, namespace: str
 ) -> None:
     """After 410 Gone everything is listed anew, and compared."""
-    async with Cluster(await client.kubeconfig(control_plane.kubeconfig)) as cluster:
+    async with KubeClient(await read_kubeconfig(control_plane.kubeconfig)) as cluster:
         made = await cluster.create(config_map(namespace, "lost", kept="yes"))
         async with following(cluster, namespace) as follower:
             await follower.hears("lost")
@@ -123,7 +125,7 @@ async def test_it_finds_out_what_went_while_it_did_not_look(
 async def test_a_selector_narrows_what_it_hears_of(
     control_plane: ControlPlane, namespace: str
 ) -> None:
-    async with Cluster(await client.kubeconfig(control_plane.kubeconfig)) as cluster:
+    async with KubeClient(await read_kubeconfig(control_plane.kubeconfig)) as cluster:
         await cluster.create(config_map(namespace, "other"))
         async with following(cluster, namespace, selector="kept=1") as follower:
             await cluster.create(config_map(namespace, "mine", kept="1"))

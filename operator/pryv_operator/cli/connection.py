@@ -14,7 +14,7 @@ from kubernetes.aio import config
 from kubernetes.aio.client import Configuration
 from kubernetes.aio.config import ConfigException
 
-from pryv_operator.kube.client import Cluster
+from pryv_operator.kube.client import KubeClient
 
 _DEFAULT_FILE: Final = Path(".kube/config")
 _DEFAULT_NAMESPACE: Final = "default"
@@ -36,7 +36,7 @@ class Target:
 @asynccontextmanager
 async def connected(
     target: Target, environment: Mapping[str, str] = os.environ
-) -> AsyncIterator[tuple[Cluster, str]]:
+) -> AsyncIterator[tuple[KubeClient, str]]:
     """A client with the person's own credentials, and the namespace that is meant.
 
     Raises:
@@ -63,13 +63,13 @@ async def connected(
             client_configuration=configuration,
             persist_config=False,
         )
-        cluster = Cluster(configuration)
+        client = KubeClient(configuration)
     except (ConfigException, OSError, AttributeError, KeyError, TypeError, ValueError):
         # What the library says of a malformed file may quote a token, and it looks into files without checking them.
         wrong = "its cluster or user is missing or malformed, or names a file that is not there"
         raise KubeconfigError(f"{where}: context {context} cannot be used: {wrong}") from None
-    async with cluster:
-        yield cluster, target.namespace or there[context] or _DEFAULT_NAMESPACE
+    async with client:
+        yield client, target.namespace or there[context] or _DEFAULT_NAMESPACE
 
 
 def kubeconfig_files(wanted: Path | None, environment: Mapping[str, str]) -> list[Path]:

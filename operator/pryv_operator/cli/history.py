@@ -20,8 +20,8 @@ from pryv_operator.api.spec import PryvPlatformSpec
 from pryv_operator.cli.connection import KubeconfigError, Target, connected
 from pryv_operator.cli.output import fail, say
 from pryv_operator.desired.inputs import Inputs
-from pryv_operator.kube.client import METADATA, Cluster
-from pryv_operator.kube.errors import ClusterError, ConflictError, NotFoundError, RefusedError
+from pryv_operator.kube.client import METADATA, KubeClient
+from pryv_operator.kube.errors import ApiError, ConflictError, NotFoundError, RejectedError
 from pryv_operator.kube.resources import CONFIG_MAPS, CONTROLLER_REVISIONS, PLATFORMS, SECRETS
 from pryv_operator.reconcile.template_sources import Templates
 from pryv_operator.rollout import past, revisions
@@ -65,7 +65,7 @@ def history(
     """
     _run(
         Target(namespace, kubeconfig, context),
-        lambda cluster, where: _history(cluster, where, platform),
+        lambda client, where: _history(client, where, platform),
     )
 
 
@@ -87,7 +87,7 @@ def diff(
     """
     _run(
         Target(namespace, kubeconfig, context),
-        lambda cluster, where: _diff(cluster, where, platform, revision, to),
+        lambda client, where: _diff(client, where, platform, revision, to),
     )
 
 
@@ -123,30 +123,30 @@ def rollback(
     """
     _run(
         Target(namespace, kubeconfig, context),
-        lambda cluster, where: _rollback(
-            cluster, where, platform, to, dry_run=dry_run, force=force
-        ),
+        lambda client, where: _rollback(client, where, platform, to, dry_run=dry_run, force=force),
     )
 
 
 # --- what they do; each answers with what goes to standard output ---
 
 
-async def _history(cluster: Cluster, namespace: str, name: str) -> str:
-    resource = await _platform(cluster, namespace, name)
-    found = await _past(cluster, namespace, name)
+async def _history(client: KubeClient, namespace: str, name: str) -> str:
+    resource = await _platform(client, namespace, name)
+    found = await _past(client, namespace, name)
     if not found:
         raise PastError("there is no history yet: nothing was rolled out so far")
     return past.table(found, paused=bool((resource["spec"].get("rollout") or {}).get("paused")))
 
 
-async def _diff(cluster: Cluster, namespace: str, name: str, number: int, other: int | None) -> str:
-    await _platform(cluster, namespace, name)
-    found = await _past(cluster, namespace, name)
+async def _diff(
+    client: KubeClient, namespace: str, name: str, number: int, other: int | None
+) -> str:
+    await _platform(client, namespace, name)
+    found = await _past(client, namespace, name)
     before = past.find(found, number)
     after = found[-1] if other is None else past.find(found, other)
     text = past.difference(
-        before, after, await _contents(cluster, namespace, sorted(past.config_maps(before, after)))
+        before, after, await _contents(client, namespace, sorted(past.config_maps(before, after)))
     )
     if not text:
         say(f"{before.title} and {after.title} do not differ")
@@ -154,12 +154,12 @@ async def _diff(cluster: Cluster, namespace: str, name: str, number: int, other:
 
 
 async def _rollback(
-    cluster: Cluster, namespace: str, name: str, number: int, *, dry_run: bool, force: bool
+    client: KubeClient, namespace: str, name: str, number: int, *, dry_run: bool, force: bool
 ) -> str:
-    resource = await _platform(cluster, namespace, name)
+    resource = await _platform(client, namespace, name)
     if resource["metadata"].get("deletionTimestamp"):
         raise PastError(f"the platform {name} is being deleted")
-    found = await _past(cluster, namespace, name)
+    found = await _past(client, namespace, name)
     of = past.find(found, number)
     spec = past.restored_spec(of.spec, resource["spec"])
     if force:
@@ -168,12 +168,12 @@ async def _rollback(
             "warning: not checked whether Secrets and templates are what they were: what comes of it may be something that never ran"
         )
     else:
-        problems, hash_key = await _altered(cluster, namespace, resource, of)
+        problems, hash_key = await _altered(client, namespace, resource, of)
         past.not_identical(of, spec, resource["spec"], problems)
         why = past.refusal(of, problems, hash_key, name)
         if why:
             raise PastError(why)
-    await _write(cluster, resource, spec, dry_run=dry_run)
+    await _write(client, resource, spec, dry_run=dry_run)
     for caution in past.cautions(of, found[-1], spec):
         say(f"warning: {caution}")
     appliers = past.appliers(resource)
@@ -192,39 +192,39 @@ async def _rollback(
 # --- the cluster ---
 
 
-async def _platform(cluster: Cluster, namespace: str, name: str) -> Object:
-    resource = await cluster.get(PLATFORMS, namespace, name)
+async def _platform(client: KubeClient, namespace: str, name: str) -> Object:
+    resource = await client.get(PLATFORMS, namespace, name)
     if resource is not None:
         return resource
     try:
-        others = [item["metadata"]["name"] for item in await cluster.list(PLATFORMS, namespace)]
+        others = [item["metadata"]["name"] for item in await client.list(PLATFORMS, namespace)]
     except NotFoundError:
         raise PastError(
             "this cluster does not know PryvPlatform: the operator's CRD is not installed"
         ) from None
-    except RefusedError:
+    except RejectedError:
         others = []
     also = f"; there is: {', '.join(sorted(others))}" if others else ""
     raise PastError(f"there is no platform {name} in namespace {namespace}{also}")
 
 
-async def _past(cluster: Cluster, namespace: str, name: str) -> tuple[Kept, ...]:
+async def _past(client: KubeClient, namespace: str, name: str) -> tuple[Kept, ...]:
     labels = ",".join(
         f"{key}={value}"
         for key, value in {**names.platform_labels(name), keys.PURPOSE: revisions.PURPOSE}.items()
     )
-    return past.kept(await cluster.list(CONTROLLER_REVISIONS, namespace, labels=labels))
+    return past.kept(await client.list(CONTROLLER_REVISIONS, namespace, labels=labels))
 
 
 async def _contents(
-    cluster: Cluster, namespace: str, wanted: Sequence[str]
+    client: KubeClient, namespace: str, wanted: Sequence[str]
 ) -> dict[str, Mapping[str, str]]:
     """ConfigMap → its data, of those that are there; files of the others are only named."""
     found: dict[str, Mapping[str, str]] = {}
     for name in wanted:
         try:
-            item = await cluster.get(CONFIG_MAPS, namespace, name)
-        except RefusedError as error:
+            item = await client.get(CONFIG_MAPS, namespace, name)
+        except RejectedError as error:
             say(f"warning: files in ConfigMaps are not shown: {error.message}")
             return found
         if item:
@@ -233,7 +233,7 @@ async def _contents(
 
 
 async def _altered(
-    cluster: Cluster, namespace: str, resource: Object, of: Kept
+    client: KubeClient, namespace: str, resource: Object, of: Kept
 ) -> tuple[list[str], Object | None]:
     """What went into a revision and is not what it was; and the Secret with the key that tells.
 
@@ -256,15 +256,15 @@ async def _altered(
         gone = [
             f"Secret {name} (a certificate) is gone"
             for name in past.certificates(spec)
-            if await cluster.get(SECRETS, namespace, name, accept=METADATA) is None
+            if await client.get(SECRETS, namespace, name, accept=METADATA) is None
         ]
         hash_key = (
-            await cluster.get(SECRETS, namespace, names.hash_key_secret(platform.name))
+            await client.get(SECRETS, namespace, names.hash_key_secret(platform.name))
             if of.revision.inputs
             else None
         )
-        now = await _fingerprints(cluster, platform, of, past.bytes_of(hash_key, "value"))
-    except RefusedError as error:
+        now = await _fingerprints(client, platform, of, past.bytes_of(hash_key, "value"))
+    except RejectedError as error:
         raise PastError(
             f"it cannot be told whether what {of.title} was made with has changed since: {error.message}. Ask somebody who may read it, "
             "or use --force to have that spec with the values of today"
@@ -273,7 +273,7 @@ async def _altered(
 
 
 async def _fingerprints(
-    cluster: Cluster, platform: Platform, of: Kept, hash_key: bytes | None
+    client: KubeClient, platform: Platform, of: Kept, hash_key: bytes | None
 ) -> dict[str, str | None]:
     """What went into a revision, as it is now: input → keyed hash; None where it is gone."""
     if not of.revision.inputs:
@@ -287,17 +287,17 @@ async def _fingerprints(
     read: dict[str, Object | None] = {}
     for name, (secret, key) in past.secret_keys(of.revision.inputs).items():
         if secret not in read:
-            read[secret] = await cluster.get(SECRETS, platform.namespace, secret)
+            read[secret] = await client.get(SECRETS, platform.namespace, secret)
         content = past.bytes_of(read[secret], key)
         now[name] = None if content is None else revisions.keyed(hash_key, content)
     if past.TEMPLATES in of.revision.inputs:
-        now[past.TEMPLATES] = await _templates(cluster, platform, hash_key)
+        now[past.TEMPLATES] = await _templates(client, platform, hash_key)
     return now
 
 
-async def _templates(cluster: Cluster, platform: Platform, hash_key: bytes) -> str | None:
+async def _templates(client: KubeClient, platform: Platform, hash_key: bytes) -> str | None:
     """The keyed hash of a platform's own templates as they are now; None when they are not there, or cannot be used."""
-    bundle = await Templates(cluster).load(platform)
+    bundle = await Templates(client).load(platform)
     if isinstance(bundle, Problem):
         return None
     inputs = Inputs(platform, bundle, secrets={}, hash_key=hash_key, addresses={}, certificate=None)
@@ -305,14 +305,14 @@ async def _templates(cluster: Cluster, platform: Platform, hash_key: bytes) -> s
 
 
 async def _write(
-    cluster: Cluster, resource: Object, spec: Mapping[str, Any], *, dry_run: bool
+    client: KubeClient, resource: Object, spec: Mapping[str, Any], *, dry_run: bool
 ) -> None:
     """Write the spec over the one that was read. Whoever else writes the status or a label meanwhile is not in the way."""
     for _ in range(_TRIES):
         try:
-            await cluster.replace_spec(resource, spec, MANAGER, dry_run=dry_run)
+            await client.replace_spec(resource, spec, MANAGER, dry_run=dry_run)
         except ConflictError:
-            again = await cluster.get(
+            again = await client.get(
                 PLATFORMS, resource["metadata"]["namespace"], resource["metadata"]["name"]
             )
             if again is None or any(
@@ -332,11 +332,11 @@ async def _write(
 # --- the person ---
 
 
-def _run(target: Target, task: Callable[[Cluster, str], Awaitable[str]]) -> None:
+def _run(target: Target, task: Callable[[KubeClient, str], Awaitable[str]]) -> None:
     async def work() -> str:
-        async with connected(target) as (cluster, namespace):
-            with _explained(cluster.configuration.host):
-                return await task(cluster, namespace)
+        async with connected(target) as (client, namespace):
+            with _explained(client.configuration.host):
+                return await task(client, namespace)
 
     try:
         text = asyncio.run(work())
@@ -352,7 +352,7 @@ def _explained(host: str) -> Iterator[None]:
     """What the API server did not do, in words for the person."""
     try:
         yield
-    except ClusterError as error:
+    except ApiError as error:
         if not error.status:
             raise PastError(
                 f"the API server at {host} cannot be reached: {error.message}"

@@ -17,7 +17,8 @@ from kubernetes.aio.config import ConfigException
 from pryv_operator import __version__
 from pryv_operator.api import labels_annotations as keys
 from pryv_operator.cli import log, process
-from pryv_operator.kube import client
+from pryv_operator.kube.client import KubeClient
+from pryv_operator.kube.credentials import read_in_cluster, read_kubeconfig
 from pryv_operator.kube.lease import Election, Timing
 from pryv_operator.reconcile.reconciler import Settings
 
@@ -153,13 +154,13 @@ def run(
 async def _run(path: Path | None, context: str | None, options: process.Options) -> bool:
     try:
         configuration: Configuration = (
-            client.in_cluster() if path is None else await client.kubeconfig(path, context)
+            read_in_cluster() if path is None else await read_kubeconfig(path, context)
         )
     except (ConfigException, OSError) as error:
         raise typer.BadParameter(f"the cluster's credentials cannot be read: {error}") from None
     leadership = options.leadership()
-    async with client.Cluster(configuration, leadership) as cluster:
-        return await process.run(cluster, leadership, options)
+    async with KubeClient(configuration, leadership) as client:
+        return await process.run(client, leadership, options)
 
 
 def _identity() -> str:

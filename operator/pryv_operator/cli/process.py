@@ -12,19 +12,19 @@ from typing import Final
 
 from pryv_operator.api import labels_annotations as keys
 from pryv_operator.kube import health_endpoints
-from pryv_operator.kube.client import Cluster
-from pryv_operator.kube.errors import ClusterError, NotFoundError
+from pryv_operator.kube.client import KubeClient
+from pryv_operator.kube.errors import ApiError, NotFoundError
 from pryv_operator.kube.kopf_handlers import watch_platforms
 from pryv_operator.kube.leadership import Leadership
 from pryv_operator.kube.lease import Election, Lease
 from pryv_operator.kube.reflector import Moved, Reflector
 from pryv_operator.kube.resources import (
-    CLAIMS,
     CONFIG_MAPS,
     DEPLOYMENTS,
     NETWORK_POLICIES,
     PLATFORMS,
     PODS,
+    PVCS,
     SECRETS,
     SERVICES,
     STATEFUL_SETS,
@@ -36,7 +36,7 @@ from pryv_operator.reconcile.references import References
 log = logging.getLogger(__name__)
 
 #: Kinds whose objects of ours are followed.
-_OURS: Final = (CLAIMS, DEPLOYMENTS, NETWORK_POLICIES, PODS, SERVICES, STATEFUL_SETS)
+_OURS: Final = (PVCS, DEPLOYMENTS, NETWORK_POLICIES, PODS, SERVICES, STATEFUL_SETS)
 #: Kinds that are followed all, as anyone's may be referred to.
 _REFERRED: Final = (CONFIG_MAPS, SECRETS)
 _KEPT_LABELS: Final = frozenset({keys.MANAGED_BY, keys.PLATFORM})
@@ -66,25 +66,25 @@ class Options:
         return Leadership(self.election.timing.deadline if self.election else None)
 
 
-async def run(cluster: Cluster, leadership: Leadership, options: Options) -> bool:
+async def run(client: KubeClient, leadership: Leadership, options: Options) -> bool:
     """Run until SIGTERM or SIGINT. False when it ended because something in it failed. ``leadership`` is the one ``cluster`` asks.
 
     When the lease is lost, the process ends at once and nothing returns.
     """
-    return await Process(cluster, leadership, options).run()
+    return await Process(client, leadership, options).run()
 
 
 class Process:
     """One running operator."""
 
-    def __init__(self, cluster: Cluster, leadership: Leadership, options: Options) -> None:
+    def __init__(self, client: KubeClient, leadership: Leadership, options: Options) -> None:
         """Nothing is started yet."""
-        self._cluster = cluster
-        self._lease = Lease(cluster, options.election, leadership) if options.election else None
+        self._client = client
+        self._lease = Lease(client, options.election, leadership) if options.election else None
         self._leads = self._lease is None
         self._options = options
         self._references = References()
-        reconciler = Reconciler(cluster, options.settings, self._references)
+        reconciler = Reconciler(client, options.settings, self._references)
         self._queue = WorkQueue(reconciler, retryable=RETRYABLE)
         self._watching = asyncio.Event()
         self._stop = asyncio.Event()
@@ -92,7 +92,7 @@ class Process:
         self._failed = False
         self._reflectors = [
             Reflector(
-                cluster,
+                client,
                 resource,
                 namespace,
                 self._moved,
@@ -118,7 +118,7 @@ class Process:
                 return True
             watch = asyncio.create_task(
                 watch_platforms(
-                    self._cluster,
+                    self._client,
                     options.namespaces,
                     self._changed,
                     ready=self._watching,
@@ -224,9 +224,9 @@ class Process:
         """Ask for a pass for every platform; False when they could not be listed."""
         try:
             for namespace in self._options.namespaces or (None,) if self._leads else ():
-                for item in await self._cluster.list(PLATFORMS, namespace):
+                for item in await self._client.list(PLATFORMS, namespace):
                     self._ask(Key(item["metadata"]["namespace"], item["metadata"]["name"]), 0.0)
-        except ClusterError as error:
+        except ApiError as error:
             log.warning("the platforms could not be listed: %s", error)
             return False
         return True
@@ -237,14 +237,14 @@ class Process:
         while not self._stop.is_set():
             try:
                 for namespace in self._options.namespaces or (None,):
-                    await self._cluster.list_page(PLATFORMS, namespace)
+                    await self._client.list_page(PLATFORMS, namespace)
                 return
             except NotFoundError:
                 if not waiting:
                     log.warning(
                         "the API server does not know PryvPlatform: install its CRD; waiting for it"
                     )
-            except ClusterError as error:
+            except ApiError as error:
                 log.warning("the API server cannot be asked: %s", error)
             waiting = True
             await asyncio.sleep(1)

@@ -6,14 +6,11 @@ import json
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextvars import ContextVar
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 from urllib.parse import urlencode
 
 import aiohttp
-import yaml
-from kubernetes.aio import config
 from kubernetes.aio.client import ApiClient, Configuration
 from prometheus_client import Counter
 
@@ -21,14 +18,14 @@ from pryv_operator.api import labels_annotations as keys
 from pryv_operator.api.kubernetes import Object
 from pryv_operator.kube import metrics
 from pryv_operator.kube.errors import (
-    ClusterError,
+    ApiError,
     ConflictError,
     NotFoundError,
     UnavailableError,
     error_of,
 )
 from pryv_operator.kube.leadership import Leadership
-from pryv_operator.kube.managed_fields import adopted
+from pryv_operator.kube.managed_fields import upgraded
 from pryv_operator.kube.resources import LEASES, Resource, resource_of
 
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=30, connect=5)
@@ -49,50 +46,7 @@ METADATA_LIST: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s
 _CHECK: Final[ContextVar[Callable[[], None] | None]] = ContextVar("check", default=None)
 
 
-async def kubeconfig(path: Path, context: str | None = None) -> Configuration:
-    """Credentials from a kubeconfig file that was named; of several contexts one has to be named too.
-
-    Raises:
-        ConfigException: it is no kubeconfig, or which context is meant is not clear.
-    """
-    with path.open("rb") as file:
-        content = file.read()
-    configuration = Configuration()
-    try:
-        document = yaml.safe_load(content.decode())
-        contexts = sorted(str(each["name"]) for each in document.get("contexts") or ())
-        if context is None and len(contexts) > 1:
-            raise config.ConfigException(
-                f"{path} has several contexts: name one of {', '.join(contexts)} with --context"
-            )
-        # Files that it names are looked for beside it.
-        await config.load_kube_config(
-            config_file=str(path),
-            context=context,
-            client_configuration=configuration,
-            persist_config=False,
-        )
-    except (
-        AttributeError,
-        KeyError,
-        TypeError,
-        ValueError,
-        yaml.YAMLError,
-    ):  # whose words may quote what is in it
-        raise config.ConfigException(
-            f"{path} is no kubeconfig: its context, cluster or user is missing or malformed"
-        ) from None
-    return configuration
-
-
-def in_cluster() -> Configuration:
-    """Credentials of the pod's ServiceAccount."""
-    configuration = Configuration()
-    config.load_incluster_config(client_configuration=configuration)
-    return configuration
-
-
-class Cluster:
+class KubeClient:
     """A connection to an API server."""
 
     def __init__(self, configuration: Configuration, leadership: Leadership | None = None) -> None:
@@ -198,7 +152,8 @@ class Cluster:
         return await self._write("PATCH", path, query, item, content_type=_APPLY)
 
     async def create(self, item: Object, *, dry_run: bool = False) -> Object:
-        """Make an object that is not there yet. Before it is applied for the first time, ``adopt`` it.
+        """Make an object that is not there yet. Before it is applied for the first time, call
+        ``upgrade_managed_fields``.
 
         Raises:
             ConflictError: it is there already.
@@ -211,7 +166,7 @@ class Cluster:
             item,
         )
 
-    async def record(self, item: Object) -> Object:
+    async def create_controller_revision(self, item: Object) -> Object:
         """Make a ControllerRevision that is not there yet.
 
         Its data are compared byte by byte when it is annotated later: sent as YAML, the API server writes them the way it will then.
@@ -225,18 +180,18 @@ class Cluster:
             "POST", path, {"fieldManager": keys.FIELD_MANAGER}, text, content_type=_YAML
         )
 
-    async def adopt(self, item: Object) -> Object:
+    async def upgrade_managed_fields(self, item: Object) -> Object:
         """The object, as it is after what we own by having created it counts as applied by us, so that an apply can remove it.
 
         Raises:
             ConflictError: it has changed since it was read.
         """
-        entries = adopted(item["metadata"].get("managedFields", ()), keys.FIELD_MANAGER)
+        entries = upgraded(item["metadata"].get("managedFields", ()), keys.FIELD_MANAGER)
         if entries is None:
             return item
         return await self._patch_metadata(item, {"managedFields": entries})
 
-    async def set_owners(self, item: Object, owners: Sequence[Object]) -> None:
+    async def patch_owner_references(self, item: Object, owners: Sequence[Object]) -> None:
         """Set an object's owner references, if it is still the one that was read; nothing else of it is sent."""
         metadata = item["metadata"]
         path = resource_of(item).path(metadata["namespace"], metadata["name"])
@@ -250,7 +205,7 @@ class Cluster:
             "PATCH", path, {"fieldManager": keys.OWNERS_MANAGER}, body, content_type=_MERGE
         )
 
-    async def label(self, item: Object, labels: Mapping[str, str]) -> Object:
+    async def patch_labels(self, item: Object, labels: Mapping[str, str]) -> Object:
         """Set labels of an object, if it is still the one that was read.
 
         Raises:
@@ -258,7 +213,9 @@ class Cluster:
         """
         return await self._patch_metadata(item, {"labels": dict(labels)})
 
-    async def annotate(self, item: Object, annotations: Mapping[str, str | None]) -> Object:
+    async def patch_annotations(
+        self, item: Object, annotations: Mapping[str, str | None]
+    ) -> Object:
         """Set annotations of an object, or remove those that are None, if it is still the one that was read.
 
         Raises:
@@ -478,7 +435,7 @@ def _only_over(item: Object, over: Object) -> Object:
     return {**item, "metadata": {**item["metadata"], **there}}
 
 
-async def _failure(response: aiohttp.ClientResponse) -> ClusterError:
+async def _failure(response: aiohttp.ClientResponse) -> ApiError:
     """The error an answer stands for."""
     try:
         status: Any = json.loads(await response.read())

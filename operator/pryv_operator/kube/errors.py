@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 
-class ClusterError(Exception):
+class ApiError(Exception):
     """The API server could not be asked, or refused. ``status`` is the HTTP code; 0 when there was no answer."""
 
     def __init__(
@@ -19,29 +19,29 @@ class ClusterError(Exception):
         super().__init__(f"{status} {reason}: {message}" if status else f"{reason}: {message}")
 
 
-class NotFoundError(ClusterError):
+class NotFoundError(ApiError):
     """404: no such object, or no such kind."""
 
 
-class ConflictError(ClusterError):
+class ConflictError(ApiError):
     """409: it is there already, or has changed since it was read. Reading again helps, so that is done soon."""
 
     first_backoff: Final = 0.1
 
 
-class GoneError(ClusterError):
+class GoneError(ApiError):
     """410: the resource version is too old to continue a watch from."""
 
 
-class RefusedError(ClusterError):
+class RejectedError(ApiError):
     """400, 403, 422 and the like: asking again changes nothing until somebody mends something."""
 
 
-class UnavailableError(ClusterError):
+class UnavailableError(ApiError):
     """429, 5xx, or no answer at all: asking again later may help."""
 
 
-class NotLeaderError(ClusterError):
+class NotLeaderError(ApiError):
     """Nothing was sent: this process is not, or may no longer be, the leader."""
 
     def __init__(self, message: str) -> None:
@@ -49,11 +49,9 @@ class NotLeaderError(ClusterError):
         super().__init__(0, "NotLeader", message)
 
 
-def error_of(
-    status: int, reason: str, message: str, retry_after: float | None = None
-) -> ClusterError:
+def error_of(status: int, reason: str, message: str, retry_after: float | None = None) -> ApiError:
     """The error for an answer."""
-    kind: type[ClusterError]
+    kind: type[ApiError]
     match status:
         case 404:
             kind = NotFoundError
@@ -64,9 +62,9 @@ def error_of(
         case 0 | 408 | 429:
             kind = UnavailableError
         case 500 if "failed to create typed patch object" in message:
-            kind = RefusedError  # the object does not fit its schema; the server calls that an error of its own
+            kind = RejectedError  # the object does not fit its schema; the server calls that an error of its own
         case _ if status >= 500:
             kind = UnavailableError
         case _:
-            kind = RefusedError
+            kind = RejectedError
     return kind(status, reason, message, retry_after=retry_after)

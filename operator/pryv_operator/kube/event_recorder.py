@@ -10,8 +10,8 @@ from typing import Final, Literal
 
 from pryv_operator.api import labels_annotations as keys
 from pryv_operator.api.kubernetes import Object
-from pryv_operator.kube.client import Cluster
-from pryv_operator.kube.errors import ClusterError
+from pryv_operator.kube.client import KubeClient
+from pryv_operator.kube.errors import ApiError
 
 log = logging.getLogger(__name__)
 
@@ -19,7 +19,7 @@ _NOTE: Final = 1000
 
 
 async def post(
-    cluster: Cluster,
+    client: KubeClient,
     about: Object,
     *,
     kind: Literal["Normal", "Warning"],
@@ -53,6 +53,6 @@ async def post(
         },
     }
     try:
-        await cluster.create(event)
-    except ClusterError as error:
+        await client.create(event)
+    except ApiError as error:
         log.warning("an event (%s) could not be posted: %s", reason, error)

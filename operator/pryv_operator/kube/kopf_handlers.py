@@ -10,7 +10,7 @@ from typing import Any, Final
 import kopf
 
 from pryv_operator.api import labels_annotations as keys
-from pryv_operator.kube.client import WATCH_SECONDS, Cluster
+from pryv_operator.kube.client import WATCH_SECONDS, KubeClient
 from pryv_operator.kube.work_queue import Key
 
 Notify = Callable[[Key], None]
@@ -31,7 +31,7 @@ def _settings() -> kopf.OperatorSettings:
 
 
 async def watch_platforms(
-    cluster: Cluster,
+    client: KubeClient,
     namespaces: Collection[str],
     notify: Notify,
     *,
@@ -75,7 +75,7 @@ async def watch_platforms(
         notify(key)
 
     async def login(**_: Any) -> kopf.ConnectionInfo:
-        configuration = cluster.configuration
+        configuration = client.configuration
         token = await configuration.get_api_key_with_prefix("BearerToken", alias="authorization")
         return kopf.ConnectionInfo(
             server=configuration.host,

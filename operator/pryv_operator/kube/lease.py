@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from pryv_operator.api.kubernetes import Object
-from pryv_operator.kube.client import Cluster
-from pryv_operator.kube.errors import ClusterError, ConflictError
+from pryv_operator.kube.client import KubeClient
+from pryv_operator.kube.errors import ApiError, ConflictError
 from pryv_operator.kube.leadership import Clock, Leadership, boot_seconds
 from pryv_operator.kube.resources import LEASES
 
@@ -126,13 +126,13 @@ class Lease:
 
     def __init__(
         self,
-        cluster: Cluster,
+        client: KubeClient,
         election: Election,
         leadership: Leadership,
         clock: Clock = boot_seconds,
     ) -> None:
         """``leadership`` is told of renewals, and is the one that ``cluster`` asks."""
-        self._cluster = cluster
+        self._client = client
         self._namespace, self._name, self._identity = (
             election.namespace,
             election.name,
@@ -166,10 +166,10 @@ class Lease:
                 async with asyncio.timeout(_RELEASE_SECONDS):
                     await self._look()
                     if self._seen.holder == self._identity:
-                        await self._cluster.replace_lease(self._body(holder=""))
+                        await self._client.replace_lease(self._body(holder=""))
                 log.info("the lease is released")
                 return
-            except (ClusterError, TimeoutError) as error:
+            except (ApiError, TimeoutError) as error:
                 log.warning("the lease could not be released: %s", str(error) or "no answer")
 
     def _decide(self) -> Step:
@@ -184,7 +184,7 @@ class Lease:
                 await call
         except ConflictError:
             self._seen = replace(self._seen, looked=None)
-        except (ClusterError, TimeoutError) as error:
+        except (ApiError, TimeoutError) as error:
             self._seen = replace(self._seen, looked=None)
             log.warning(
                 "the lease %s/%s: %s", self._namespace, self._name, str(error) or "no answer"
@@ -215,7 +215,7 @@ class Lease:
         )
 
     async def _look(self) -> None:
-        lease = await self._cluster.read_lease(self._namespace, self._name)
+        lease = await self._client.read_lease(self._namespace, self._name)
         self._seen = observed(self._seen, lease, self._clock())
 
     async def _hold(self) -> None:
@@ -226,9 +226,9 @@ class Lease:
             self._acquired = _wall_clock()
         body = self._body(holder=self._identity)
         lease = await (
-            self._cluster.replace_lease(body)
+            self._client.replace_lease(body)
             if self._seen.version
-            else self._cluster.create_lease(body)
+            else self._client.create_lease(body)
         )
         self._seen = replace(observed(self._seen, lease, sent), since=sent)
         self._leadership.renewed(sent)

@@ -8,7 +8,7 @@ from typing import Any
 from pryv_operator.api.kubernetes import Object
 
 
-def adopted(entries: Iterable[Object], manager: str) -> list[Object] | None:
+def upgraded(entries: Iterable[Object], manager: str) -> list[Object] | None:
     """The managed fields with what ``manager`` owns by having created the object counted as applied; None when nothing is to be done.
 
     A creation leaves an entry of operation Update. Applies by the same manager have an entry of their own, and would never remove a

@@ -14,8 +14,8 @@ from typing import Any, Final
 
 from pryv_operator.api.kubernetes import Object
 from pryv_operator.kube import metrics
-from pryv_operator.kube.client import METADATA, METADATA_LIST, Cluster
-from pryv_operator.kube.errors import ClusterError, GoneError, RefusedError
+from pryv_operator.kube.client import METADATA, METADATA_LIST, KubeClient
+from pryv_operator.kube.errors import ApiError, GoneError, RejectedError
 from pryv_operator.kube.resources import Resource
 
 log = logging.getLogger(__name__)
@@ -45,7 +45,7 @@ class Reflector:
 
     def __init__(
         self,
-        cluster: Cluster,
+        client: KubeClient,
         resource: Resource,
         namespace: str | None,
         notify: Callable[[Moved], None],
@@ -54,7 +54,7 @@ class Reflector:
         keep_labels: frozenset[str] = frozenset(),
     ) -> None:
         """``keep_labels`` are the labels remembered per object; nothing else of it is kept."""
-        self._cluster = cluster
+        self._client = client
         self._resource = resource
         self._namespace = namespace
         self._notify = notify
@@ -75,13 +75,13 @@ class Reflector:
                 retry = _RETRY
             except GoneError:
                 self._version = None
-            except RefusedError as error:
+            except RejectedError as error:
                 if self._streaming and self._version is None and error.status in (400, 422):
                     self._streaming = False  # an older API server: list page by page instead
                     continue
                 log.error("watching %s is refused: %s", self._resource.plural, error)
                 retry = await self._pause(retry)
-            except ClusterError as error:
+            except ApiError as error:
                 log.warning("watching %s: %s", self._resource.plural, error)
                 retry = await self._pause(retry)
 
@@ -102,13 +102,13 @@ class Reflector:
             self._version = version
         if self._version is not None:
             query["resourceVersion"] = self._version
-        async for event in self._cluster.watch(
+        async for event in self._client.watch(
             self._resource, self._namespace, query, accept=METADATA
         ):
             metrics.REFLECTOR_HEARD.labels(self._resource.plural).set_to_current_time()
             if event["type"] == "ERROR":
                 status = event["object"]
-                raise (GoneError if status.get("code") == 410 else ClusterError)(
+                raise (GoneError if status.get("code") == 410 else ApiError)(
                     int(status.get("code", 500)),
                     str(status.get("reason", "Unknown")),
                     str(status.get("message", "")),
@@ -131,7 +131,7 @@ class Reflector:
         found: list[Object] = []
         token: str | None = None
         while True:
-            page = await self._cluster.list_page(
+            page = await self._client.list_page(
                 self._resource,
                 self._namespace,
                 labels=self._selector,

@@ -37,7 +37,7 @@ PLATFORMS: Final = Resource(keys.GROUP, keys.VERSION, keys.PLURAL, keys.KIND)
 CONFIG_MAPS: Final = Resource("", "v1", "configmaps", "ConfigMap")
 SECRETS: Final = Resource("", "v1", "secrets", "Secret")
 SERVICES: Final = Resource("", "v1", "services", "Service")
-CLAIMS: Final = Resource("", "v1", "persistentvolumeclaims", "PersistentVolumeClaim")
+PVCS: Final = Resource("", "v1", "persistentvolumeclaims", "PersistentVolumeClaim")
 PODS: Final = Resource("", "v1", "pods", "Pod")
 CORE_EVENTS: Final = Resource("", "v1", "events", "Event")
 DEPLOYMENTS: Final = Resource("apps", "v1", "deployments", "Deployment")
@@ -52,7 +52,7 @@ CERTIFICATES: Final = Resource("cert-manager.io", "v1", "certificates", "Certifi
 _BY_KIND: Final = {
     (resource.api_version, resource.kind): resource
     for resource in (
-        PLATFORMS, CONFIG_MAPS, SECRETS, SERVICES, CLAIMS, PODS, DEPLOYMENTS, STATEFUL_SETS, NETWORK_POLICIES, EVENTS,
+        PLATFORMS, CONFIG_MAPS, SECRETS, SERVICES, PVCS, PODS, DEPLOYMENTS, STATEFUL_SETS, NETWORK_POLICIES, EVENTS,
         CERTIFICATES, CONTROLLER_REVISIONS, LEASES,
     )
 }  # fmt: skip

@@ -17,8 +17,8 @@ from pryv_operator.api.findings import Problem
 from pryv_operator.api.kubernetes import WORKLOAD_KINDS, Object
 from pryv_operator.api.platform import Platform
 from pryv_operator.api.reasons import Reason
-from pryv_operator.kube.client import Cluster
-from pryv_operator.kube.errors import ConflictError, NotFoundError, RefusedError
+from pryv_operator.kube.client import KubeClient
+from pryv_operator.kube.errors import ConflictError, NotFoundError, RejectedError
 from pryv_operator.kube.resources import CERTIFICATES, resource_of
 from pryv_operator.live import observe
 from pryv_operator.live.diff import differs, marked
@@ -75,7 +75,7 @@ def changes(wanted: Iterable[Object], observed: Observed) -> Changes:
 
 
 async def apply_services(
-    cluster: Cluster,
+    client: KubeClient,
     platform: Platform,
     wanted: Changes,
     observed: Observed,
@@ -87,23 +87,26 @@ async def apply_services(
         ApplyRefusedError: the API server does not take one, or a name is somebody else's.
         ConflictError: something has changed since it was observed; the pass is to be tried again.
     """
-    there = await _there(cluster, platform, wanted, observed)
-    await _judge(cluster, [item for item in wanted.wanted if _key(item) in there], there)
+    there = await _there(client, platform, wanted, observed)
+    await _judge(client, [item for item in wanted.wanted if _key(item) in there], there)
     return await _concurrently(
-        _apply_service(cluster, item, there, remembered) for item in wanted.wanted
+        _apply_service(client, item, there, remembered) for item in wanted.wanted
     )
 
 
 async def _apply_service(
-    cluster: Cluster, item: Object, there: Mapping[_Key, Object], remembered: Mapping[str, Address]
+    client: KubeClient,
+    item: Object,
+    there: Mapping[_Key, Object],
+    remembered: Mapping[str, Address],
 ) -> Object:
     ip = remembered.get(item["metadata"]["name"], Address()).cluster_ip
     if ip and ip != "None" and _key(item) not in there:
         try:
-            return await cluster.create({**item, "spec": {**item["spec"], "clusterIP": ip}})
-        except RefusedError:
+            return await client.create({**item, "spec": {**item["spec"], "clusterIP": ip}})
+        except RejectedError:
             pass  # somebody else has it by now, or the range has changed
-    return await _apply(cluster, item, there)
+    return await _apply(client, item, there)
 
 
 @dataclass(frozen=True)
@@ -115,7 +118,7 @@ class Prepared:
 
 
 async def prepare(
-    cluster: Cluster, platform: Platform, wanted: Changes, observed: Observed
+    client: KubeClient, platform: Platform, wanted: Changes, observed: Observed
 ) -> Prepared:
     """Let the API server judge changes as a whole, so that nothing is half-applied.
 
@@ -123,12 +126,12 @@ async def prepare(
         ApplyRefusedError: the API server does not take an object, or a name is somebody else's.
         ConflictError: something has changed since it was observed; the pass is to be tried again.
     """
-    there = await _there(cluster, platform, wanted, observed)
-    await _judge(cluster, wanted.wanted, there)
+    there = await _there(client, platform, wanted, observed)
+    await _judge(client, wanted.wanted, there)
     return Prepared(wanted, there)
 
 
-async def apply_prepared(cluster: Cluster, prepared: Prepared) -> list[Object]:
+async def apply_prepared(client: KubeClient, prepared: Prepared) -> list[Object]:
     """Apply everything that was prepared; workloads last.
 
     Raises:
@@ -137,33 +140,33 @@ async def apply_prepared(cluster: Cluster, prepared: Prepared) -> list[Object]:
     """
     wanted, there = prepared.wanted.wanted, prepared.there
     before = [item for item in wanted if item["kind"] not in WORKLOAD_KINDS]
-    applied = await _concurrently(_apply(cluster, item, there) for item in before)
+    applied = await _concurrently(_apply(client, item, there) for item in before)
     return applied + await _concurrently(
-        _apply(cluster, item, there) for item in wanted if item["kind"] in WORKLOAD_KINDS
+        _apply(client, item, there) for item in wanted if item["kind"] in WORKLOAD_KINDS
     )
 
 
 async def judge(
-    cluster: Cluster, platform: Platform, wanted: Changes, observed: Observed
+    client: KubeClient, platform: Platform, wanted: Changes, observed: Observed
 ) -> Observed:
     """Let the API server judge what is to be applied later; gives what is there.
 
     Raises:
         ApplyRefusedError: the API server does not take an object, or a name is somebody else's.
     """
-    prepared = await prepare(cluster, platform, wanted, observed)
+    prepared = await prepare(client, platform, wanted, observed)
     return observed.having(item for key, item in prepared.there.items() if observed.get(*key))
 
 
 async def apply_certificate_request(
-    cluster: Cluster, item: Object, observed: Observed
+    client: KubeClient, item: Object, observed: Observed
 ) -> Problem | None:
     """Ask cert-manager for a certificate; a problem when it is not installed."""
     wanted = changes([item], observed)
     try:
         for each in wanted.wanted:
             metadata = each["metadata"]
-            live = observed.get(*_key(each)) or await cluster.get(
+            live = observed.get(*_key(each)) or await client.get(
                 CERTIFICATES, metadata["namespace"], metadata["name"]
             )
             if live and not is_ours(
@@ -172,7 +175,11 @@ async def apply_certificate_request(
                 metadata["labels"][keys.PLATFORM],
             ):
                 raise taken(each["kind"], metadata["name"])
-            await _apply(cluster, each, {_key(each): await cluster.adopt(live)} if live else {})
+            await _apply(
+                client,
+                each,
+                {_key(each): await client.upgrade_managed_fields(live)} if live else {},
+            )
     except NotFoundError:
         return Problem(
             Reason.CERT_MANAGER_NOT_INSTALLED,
@@ -181,39 +188,41 @@ async def apply_certificate_request(
     return None
 
 
-async def _judge(cluster: Cluster, wanted: Iterable[Object], there: Mapping[_Key, Object]) -> None:
+async def _judge(
+    client: KubeClient, wanted: Iterable[Object], there: Mapping[_Key, Object]
+) -> None:
     """A dry run of what the API server may refuse."""
     await _concurrently(
-        _write(cluster, item, there.get(_key(item)), dry_run=True)
+        _write(client, item, there.get(_key(item)), dry_run=True)
         for item in wanted
         if item["kind"] in _JUDGED
     )
 
 
-async def _apply(cluster: Cluster, item: Object, there: Mapping[_Key, Object]) -> Object:
+async def _apply(client: KubeClient, item: Object, there: Mapping[_Key, Object]) -> Object:
     """Create an object, or apply it over what was observed; a change of nothing but its status meanwhile is none."""
     live = there.get(_key(item))
     for _ in range(_ATTEMPTS - 1):
         try:
-            return await _write(cluster, item, live)
+            return await _write(client, item, live)
         except ConflictError:
-            now = await cluster.get(
+            now = await client.get(
                 resource_of(item), item["metadata"]["namespace"], item["metadata"]["name"]
             )
             if live is None or now is None or not same_but_status(live, now):
                 raise
             live = now
-    return await _write(cluster, item, live)
+    return await _write(client, item, live)
 
 
 async def _write(
-    cluster: Cluster, item: Object, live: Object | None, *, dry_run: bool = False
+    client: KubeClient, item: Object, live: Object | None, *, dry_run: bool = False
 ) -> Object:
     try:
         if live is None:
-            return await cluster.create(item, dry_run=dry_run)
-        return await cluster.apply(item, live, dry_run=dry_run)
-    except RefusedError as error:
+            return await client.create(item, dry_run=dry_run)
+        return await client.apply(item, live, dry_run=dry_run)
+    except RejectedError as error:
         raise ApplyRefusedError(refusal(item, error)) from None
 
 
@@ -241,7 +250,7 @@ def _key(item: Object) -> _Key:
     return item["kind"], item["metadata"]["name"]
 
 
-def refusal(item: Object, error: RefusedError) -> Problem:
+def refusal(item: Object, error: RejectedError) -> Problem:
     """What to say about an object that the API server does not take."""
     why = quotable(error) if item["kind"] == "Secret" else error.message
     return Problem(
@@ -250,7 +259,7 @@ def refusal(item: Object, error: RefusedError) -> Problem:
     )
 
 
-def quotable(error: RefusedError) -> str:
+def quotable(error: RejectedError) -> str:
     """What the API server says, without what may quote a Secret: an admission webhook's or policy's words, values that are invalid."""
     if _ABOUT_NO_CONTENT.match(error.message):
         return error.message
@@ -259,24 +268,24 @@ def quotable(error: RefusedError) -> str:
 
 
 async def _there(
-    cluster: Cluster, platform: Platform, wanted: Changes, observed: Observed
+    client: KubeClient, platform: Platform, wanted: Changes, observed: Observed
 ) -> dict[_Key, Object]:
     """What is there of the wanted objects, ready to be applied over."""
-    there = await _ours_there(cluster, platform, wanted, observed)
+    there = await _ours_there(client, platform, wanted, observed)
     # Before anything is judged: what we no longer set would still count otherwise.
-    adopted = await _concurrently(cluster.adopt(item) for item in there.values())
+    adopted = await _concurrently(client.upgrade_managed_fields(item) for item in there.values())
     return dict(zip(there, adopted, strict=True))
 
 
 async def _ours_there(
-    cluster: Cluster, platform: Platform, wanted: Changes, observed: Observed
+    client: KubeClient, platform: Platform, wanted: Changes, observed: Observed
 ) -> dict[_Key, Object]:
     """As observed; of those that have lost their labels, the metadata. An object of the same name that is not ours is not taken over."""
     there = {_key(item): live for item in wanted.wanted if (live := observed.get(*_key(item)))}
     new = [item for item in wanted.wanted if _key(item) not in there]
     for kind in sorted({item["kind"] for item in new}):
         same_kind = [item for item in new if item["kind"] == kind]
-        names_taken = await observe.taken_names(cluster, platform, resource_of(same_kind[0]))
+        names_taken = await observe.taken_names(client, platform, resource_of(same_kind[0]))
         for item in same_kind:
             metadata = names_taken.get(item["metadata"]["name"])
             if metadata is None:

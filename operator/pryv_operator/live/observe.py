@@ -10,17 +10,17 @@ from typing import Final
 from pryv_operator.api import labels_annotations as keys
 from pryv_operator.api.kubernetes import Object
 from pryv_operator.api.platform import Platform
-from pryv_operator.kube.client import METADATA_LIST, Cluster
+from pryv_operator.kube.client import METADATA_LIST, KubeClient
 from pryv_operator.kube.errors import NotFoundError
 from pryv_operator.kube.resources import (
     CERTIFICATES,
-    CLAIMS,
     CONFIG_MAPS,
     CONTROLLER_REVISIONS,
     CORE_EVENTS,
     DEPLOYMENTS,
     NETWORK_POLICIES,
     PODS,
+    PVCS,
     REPLICA_SETS,
     SECRETS,
     SERVICES,
@@ -32,7 +32,7 @@ _HISTORY: Final = "history"
 #: Kinds the operator writes.
 WRITTEN: Final = (
     SERVICES,
-    CLAIMS,
+    PVCS,
     CONFIG_MAPS,
     SECRETS,
     NETWORK_POLICIES,
@@ -67,13 +67,13 @@ def selector(platform: Platform) -> str:
     return f"{keys.MANAGED_BY}={keys.FIELD_MANAGER},{keys.PLATFORM}={platform.name}"
 
 
-async def observe(cluster: Cluster, platform: Platform) -> Observed:
+async def observe(client: KubeClient, platform: Platform) -> Observed:
     """Everything the operator has written for a platform."""
     lists = await asyncio.gather(
-        *(cluster.list(each, platform.namespace, labels=selector(platform)) for each in WRITTEN)
+        *(client.list(each, platform.namespace, labels=selector(platform)) for each in WRITTEN)
     )
     try:
-        certificates = await cluster.list(
+        certificates = await client.list(
             CERTIFICATES, platform.namespace, labels=selector(platform)
         )
     except NotFoundError:
@@ -82,35 +82,35 @@ async def observe(cluster: Cluster, platform: Platform) -> Observed:
     return Observed({(item["kind"], item["metadata"]["name"]): item for item in found})
 
 
-async def pods(cluster: Cluster, platform: Platform) -> list[Object]:
+async def pods(client: KubeClient, platform: Platform) -> list[Object]:
     """The platform's pods."""
-    return await cluster.list(PODS, platform.namespace, labels=selector(platform))
+    return await client.list(PODS, platform.namespace, labels=selector(platform))
 
 
-async def warning_events(cluster: Cluster, platform: Platform) -> list[Object]:
+async def warning_events(client: KubeClient, platform: Platform) -> list[Object]:
     """Warnings of the namespace: why pods cannot be made, scheduled or started."""
-    return await cluster.list(CORE_EVENTS, platform.namespace, fields="type=Warning")
+    return await client.list(CORE_EVENTS, platform.namespace, fields="type=Warning")
 
 
-async def template_holders(cluster: Cluster, platform: Platform) -> list[Object]:
+async def template_holders(client: KubeClient, platform: Platform) -> list[Object]:
     """Everything that holds one of the platform's pod templates: what it names must not be removed."""
     kinds = (DEPLOYMENTS, STATEFUL_SETS, REPLICA_SETS, PODS)
     labelled = selector(platform)
     # A StatefulSet's revisions carry the labels of its selector, not those of its metadata; our own history is read elsewhere.
     labels = f"{keys.PLATFORM}={platform.name},{keys.PURPOSE}!={_HISTORY}"
-    stateful = cluster.list(CONTROLLER_REVISIONS, platform.namespace, labels=labels)
+    stateful = client.list(CONTROLLER_REVISIONS, platform.namespace, labels=labels)
     lists = await asyncio.gather(
-        stateful, *(cluster.list(each, platform.namespace, labels=labelled) for each in kinds)
+        stateful, *(client.list(each, platform.namespace, labels=labelled) for each in kinds)
     )
     return [item for listed in lists for item in listed]
 
 
-async def revisions(cluster: Cluster, platform: Platform) -> list[Object]:
+async def revisions(client: KubeClient, platform: Platform) -> list[Object]:
     """Metadata of the platform's history."""
     found: list[Object] = []
     token: str | None = None
     while True:
-        page = await cluster.list_page(
+        page = await client.list_page(
             CONTROLLER_REVISIONS,
             platform.namespace,
             labels=f"{selector(platform)},{keys.PURPOSE}={_HISTORY}",
@@ -131,13 +131,13 @@ async def revisions(cluster: Cluster, platform: Platform) -> list[Object]:
 
 
 async def taken_names(
-    cluster: Cluster, platform: Platform, resource: Resource
+    client: KubeClient, platform: Platform, resource: Resource
 ) -> dict[str, Object]:
     """Metadata of all objects of a kind in the namespace, ours and others', by name."""
     found: dict[str, Object] = {}
     token: str | None = None
     while True:
-        page = await cluster.list_page(
+        page = await client.list_page(
             resource, platform.namespace, token=token, accept=METADATA_LIST
         )
         found |= {item["metadata"]["name"]: item["metadata"] for item in page["items"]}

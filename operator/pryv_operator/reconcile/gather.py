@@ -25,8 +25,8 @@ from pryv_operator.api.status import PryvPlatformStatus
 from pryv_operator.desired import tls
 from pryv_operator.desired.inputs import Inputs
 from pryv_operator.desired.state import generated_names
-from pryv_operator.kube.client import Cluster
-from pryv_operator.kube.errors import ConflictError, RefusedError
+from pryv_operator.kube.client import KubeClient
+from pryv_operator.kube.errors import ConflictError, RejectedError
 from pryv_operator.kube.resources import SECRETS
 from pryv_operator.live.apply import refusal
 from pryv_operator.live.observe import Observed
@@ -67,7 +67,7 @@ class Gathered:
 
 
 async def gather(
-    cluster: Cluster,
+    client: KubeClient,
     platform: Platform,
     bundle: Bundle,
     observed: Observed,
@@ -85,7 +85,7 @@ async def gather(
     Raises:
         UnusableError: a Secret of the platform's own is somebody else's, or holds nothing.
     """
-    referenced = await _referenced(cluster, platform)
+    referenced = await _referenced(client, platform)
     problems: list[Problem] = []
     values: dict[str, str] = {}
     for name, source in sorted(platform.spec.secrets.items()):
@@ -97,12 +97,12 @@ async def gather(
             problems += [problem] if problem else []
     made: list[Announcement] = []
     for variable in generated_names(platform, bundle):
-        values[variable] = await _generated(cluster, platform, observed, variable, in_use, made)
+        values[variable] = await _generated(client, platform, observed, variable, in_use, made)
     inputs = Inputs(
         platform=platform,
         bundle=bundle,
         secrets=values,
-        hash_key=await _hash_key(cluster, platform, observed, in_use, made),
+        hash_key=await _hash_key(client, platform, observed, in_use, made),
         addresses=addresses(observed, status),
         certificate=None,
         owned_secrets={
@@ -126,7 +126,7 @@ async def gather(
     named = tls.secret_name(platform)
     if named is None:
         gathered = await _with_private_authority(
-            cluster, platform, observed, status, inputs, now, made
+            client, platform, observed, status, inputs, now, made
         )
         return replace(gathered, rotated=rotated)
     return Gathered(
@@ -235,7 +235,7 @@ def addresses(observed: Observed, status: PryvPlatformStatus) -> dict[str, Addre
     return known
 
 
-async def _referenced(cluster: Cluster, platform: Platform) -> dict[str, Object]:
+async def _referenced(client: KubeClient, platform: Platform) -> dict[str, Object]:
     wanted = {
         source.secret_key_ref.name
         for source in platform.spec.secrets.values()
@@ -248,7 +248,7 @@ async def _referenced(cluster: Cluster, platform: Platform) -> dict[str, Object]
         | set(tls.role_secrets(platform).values())
     )
     found = await asyncio.gather(
-        *(cluster.get(SECRETS, platform.namespace, name) for name in ordered)
+        *(client.get(SECRETS, platform.namespace, name) for name in ordered)
     )
     return {name: item for name, item in zip(ordered, found, strict=True) if item is not None}
 
@@ -286,7 +286,7 @@ def _decoded(encoded: str) -> str | None:
 
 
 async def _generated(
-    cluster: Cluster,
+    client: KubeClient,
     platform: Platform,
     observed: Observed,
     variable: str,
@@ -303,7 +303,7 @@ async def _generated(
     wanted["metadata"]["annotations"] = {keys.VARIABLE: variable} | (
         {keys.MADE_ANEW: "true"} if lost else {}
     )
-    item, is_new = await _kept(cluster, platform, observed, wanted)
+    item, is_new = await _kept(client, platform, observed, wanted)
     if is_new and lost:
         text = f"Secret {name} was deleted although it was in use: made a new value for {variable}, which is rolled to what uses it"
         made.append(Announcement(Reason.SECRET_RECREATED, text))
@@ -317,7 +317,7 @@ async def _generated(
 
 
 async def _hash_key(
-    cluster: Cluster,
+    client: KubeClient,
     platform: Platform,
     observed: Observed,
     in_use: Collection[str],
@@ -329,7 +329,7 @@ async def _hash_key(
     wanted = _kept_secret(platform, name, "hash-key", {_VALUE: value})
     if in_use:
         wanted["metadata"]["annotations"] = {keys.MADE_ANEW: "true"}
-    item, is_new = await _kept(cluster, platform, observed, wanted)
+    item, is_new = await _kept(client, platform, observed, wanted)
     if is_new and in_use:
         made.append(
             Announcement(
@@ -365,7 +365,7 @@ def _kept_secret(
 
 
 async def _kept(
-    cluster: Cluster, platform: Platform, observed: Observed, wanted: Object
+    client: KubeClient, platform: Platform, observed: Observed, wanted: Object
 ) -> tuple[Object, bool]:
     """A Secret that is made once: as it is there, or newly made; and whether it is new. Only ever created, so nothing is overwritten.
 
@@ -373,23 +373,23 @@ async def _kept(
         UnusableError: a Secret of that name belongs to somebody else, or the API server does not take ours.
     """
     name = wanted["metadata"]["name"]
-    there = observed.get("Secret", name) or await cluster.get(SECRETS, platform.namespace, name)
+    there = observed.get("Secret", name) or await client.get(SECRETS, platform.namespace, name)
     if there is None and platform.paused:
         return wanted, False  # only to say what would be applied
     if there is None:
         try:
-            return await cluster.create(wanted), True
+            return await client.create(wanted), True
         except ConflictError:
-            there = await cluster.get(SECRETS, platform.namespace, name)
+            there = await client.get(SECRETS, platform.namespace, name)
             if there is None:
                 raise
-        except RefusedError as error:
+        except RejectedError as error:
             raise UnusableError(refusal(wanted, error)) from None
-    return await _with_labels(cluster, platform, there, wanted["metadata"]["labels"]), False
+    return await _with_labels(client, platform, there, wanted["metadata"]["labels"]), False
 
 
 async def _with_labels(
-    cluster: Cluster, platform: Platform, there: Object, labels: Mapping[str, str]
+    client: KubeClient, platform: Platform, there: Object, labels: Mapping[str, str]
 ) -> Object:
     """A kept Secret with its labels, which somebody may have taken away.
 
@@ -412,8 +412,8 @@ async def _with_labels(
     if platform.paused:
         return there
     try:
-        return await cluster.label(there, labels)
-    except RefusedError as error:
+        return await client.patch_labels(there, labels)
+    except RejectedError as error:
         raise UnusableError(refusal({"kind": "Secret", **there}, error)) from None
 
 
@@ -468,7 +468,7 @@ def _certificate_in(
 
 
 async def _with_private_authority(
-    cluster: Cluster,
+    client: KubeClient,
     platform: Platform,
     observed: Observed,
     status: PryvPlatformStatus,
@@ -508,7 +508,7 @@ async def _with_private_authority(
         wanted = _kept_secret(
             platform, name, purpose, {"tls.crt": pair.chain, "tls.key": pair.key}, kind=_TLS_TYPE
         )
-        made_secret, is_new = await _kept(cluster, platform, observed, wanted)
+        made_secret, is_new = await _kept(client, platform, observed, wanted)
         if is_new:
             made.append(
                 Announcement(

@@ -20,8 +20,8 @@ from pryv_operator.api.spec import PryvPlatformSpec
 from pryv_operator.api.status import PryvPlatformStatus
 from pryv_operator.desired.state import Desired, desired
 from pryv_operator.kube import event_recorder, metrics
-from pryv_operator.kube.client import Cluster
-from pryv_operator.kube.errors import ClusterError, RefusedError, UnavailableError
+from pryv_operator.kube.client import KubeClient
+from pryv_operator.kube.errors import ApiError, RejectedError, UnavailableError
 from pryv_operator.kube.resources import PLATFORMS
 from pryv_operator.kube.work_queue import Key
 from pryv_operator.live import apply, observe
@@ -64,17 +64,17 @@ class Reconciler:
 
     def __init__(
         self,
-        cluster: Cluster,
+        client: KubeClient,
         settings: Settings,
         references: References,
         now: Callable[[], dt.datetime] = _utc_now,
     ) -> None:
         """``now`` is the clock, for certificates and conditions."""
-        self._cluster = cluster
+        self._client = client
         self._settings = settings
         self._references = references
         self._now = now
-        self._templates = Templates(cluster)
+        self._templates = Templates(client)
         self._failing: dict[Key, int] = {}
         self._again: set[Key] = set()
         #: How long the step that is waited for still has, in seconds.
@@ -84,16 +84,16 @@ class Reconciler:
         """One pass. The answer is when to look again, in seconds; None when the platform is gone.
 
         Raises:
-            ClusterError: the API server could not be asked; the pass is to be tried again.
+            ApiError: the API server could not be asked; the pass is to be tried again.
         """
-        resource = await self._cluster.get(PLATFORMS, key.namespace, key.name)
+        resource = await self._client.get(PLATFORMS, key.namespace, key.name)
         if resource is None or resource["metadata"].get("deletionTimestamp"):
             self._forget(key)
             return None
         with metrics.PASS_SECONDS.time():
             try:
                 ready = await self._pass(key, resource)
-            except RefusedError as error:
+            except RejectedError as error:
                 ready = await self._write_status(
                     resource,
                     _refused(resource, error, _status(resource), self._now()),
@@ -108,7 +108,7 @@ class Reconciler:
                     )
                 self._failing[key] = self._failing.get(key, 0) + 1
                 raise
-            except ClusterError:
+            except ApiError:
                 raise
             except Exception as error:
                 await self._write_status(
@@ -154,14 +154,14 @@ class Reconciler:
                 resource, _only(bundle, resource, before, self._now()), before
             )
         observed, past = await asyncio.gather(
-            observe.observe(self._cluster, platform),
-            execute.past_revisions(self._cluster, platform),
+            observe.observe(self._client, platform),
+            execute.past_revisions(self._client, platform),
         )
         warnings = () if platform.paused else await self._keep_or_release(platform, observed)
         annotations = metadata.get("annotations") or {}
         try:
             gathered = await gather(
-                self._cluster,
+                self._client,
                 platform,
                 bundle,
                 observed,
@@ -233,7 +233,7 @@ class Reconciler:
                     outcome = replace(outcome, observed=observed)
                 known = gathered.inputs.addresses
                 applied = await apply.apply_services(
-                    self._cluster, platform, changed, observed, known
+                    self._client, platform, changed, observed, known
                 )
                 outcome = outcome.having(applied)
                 found = addresses(outcome.observed, PryvPlatformStatus())
@@ -243,14 +243,14 @@ class Reconciler:
                 outcome = replace(outcome, wanted=wanted)
             if wanted.certificate_request:
                 problem = await apply.apply_certificate_request(
-                    self._cluster, wanted.certificate_request, observed
+                    self._client, wanted.certificate_request, observed
                 )
                 outcome = replace(outcome, certificate_problem=problem)
             if not wanted.complete:
                 return outcome
             situation = await self._situation(platform, wanted, outcome.observed)
             rolled = await execute.roll(
-                self._cluster,
+                self._client,
                 platform,
                 resource["spec"],
                 wanted,
@@ -282,7 +282,7 @@ class Reconciler:
         """
         try:
             every = apply.changes([*wanted.services, *wanted.objects], observed)
-            return await apply.judge(self._cluster, platform, every, observed)
+            return await apply.judge(self._client, platform, every, observed)
         except ApplyRefusedError:
             known = gathered.inputs.addresses
             lost = [
@@ -291,7 +291,7 @@ class Reconciler:
                 if not observed.get("Service", item["metadata"]["name"])
             ]
             await apply.apply_services(
-                self._cluster, platform, apply.changes(lost, observed), observed, known
+                self._client, platform, apply.changes(lost, observed), observed, known
             )
             raise
 
@@ -316,8 +316,8 @@ class Reconciler:
             ):
                 continue
             try:
-                await self._cluster.set_owners(item, wanted)
-            except RefusedError as error:
+                await self._client.patch_owner_references(item, wanted)
+            except RejectedError as error:
                 refused.append(f"{item['kind']} {item['metadata']['name']} ({error.reason})")
         if not refused:
             return ()
@@ -344,7 +344,7 @@ class Reconciler:
         ]
         for item in cleanup.unwanted(there, every, wanted.blocked, platform.uid):
             if complete or rolled.good is None or cleanup.in_the_way(item, wanted.objects):
-                await self._cluster.delete(item)
+                await self._client.delete(item)
         kept = {reference for revision in past for reference in revision.references}
         candidates = [
             item
@@ -353,17 +353,17 @@ class Reconciler:
         ]
         if candidates:
             used = references(
-                [*wanted.objects, *await observe.template_holders(self._cluster, platform)]
+                [*wanted.objects, *await observe.template_holders(self._client, platform)]
             )
             for item in candidates:
                 if (item["kind"], item["metadata"]["name"]) not in used:
-                    await self._cluster.delete(item)
+                    await self._client.delete(item)
         for item in gathered.obsolete:
-            await self._cluster.delete(item)
+            await self._client.delete(item)
         if complete and not platform.spec.stopped:
             for item in gathered.rotated:
-                await self._cluster.delete(item)
-        await execute.prune(self._cluster, platform, past)
+                await self._client.delete(item)
+        await execute.prune(self._client, platform, past)
 
     async def _situation(
         self, platform: Platform, wanted: Desired, observed: Observed
@@ -377,11 +377,11 @@ class Reconciler:
             return Situation(workloads)
         return Situation(
             workloads,
-            pods=await observe.pods(self._cluster, platform),
+            pods=await observe.pods(self._client, platform),
             claims={
                 item["metadata"]["name"]: item for item in observed.of_kind("PersistentVolumeClaim")
             },
-            events=await observe.warning_events(self._cluster, platform),
+            events=await observe.warning_events(self._client, platform),
         )
 
     async def _say_what_was_done(
@@ -389,7 +389,7 @@ class Reconciler:
     ) -> None:
         for made in gathered.made:
             await event_recorder.post(
-                self._cluster,
+                self._client,
                 resource,
                 kind="Warning" if made.reason == Reason.SECRET_RECREATED else "Normal",
                 reason=made.reason,
@@ -401,7 +401,7 @@ class Reconciler:
                 f"revision {outcome.rolled.revision}: applied {', '.join(outcome.rolled.changed)}"
             )
             await event_recorder.post(
-                self._cluster,
+                self._client,
                 resource,
                 kind="Normal",
                 reason=Reason.APPLIED,
@@ -419,7 +419,7 @@ class Reconciler:
         ready = next(each for each in after.conditions if each.type == "Ready")
         if after != before:
             metadata = resource["metadata"]
-            await self._cluster.apply_status({
+            await self._client.apply_status({
                 "apiVersion": keys.API_VERSION,
                 "kind": keys.KIND,
                 "metadata": {key: metadata[key] for key in ("name", "namespace", "uid", "resourceVersion")},
@@ -447,7 +447,7 @@ class Reconciler:
                 new.message,
             )
             await event_recorder.post(
-                self._cluster,
+                self._client,
                 resource,
                 kind="Warning" if stalled else "Normal",
                 reason=new.reason,
@@ -457,7 +457,7 @@ class Reconciler:
         for warning in after.warnings:
             if warning not in before.warnings:
                 await event_recorder.post(
-                    self._cluster,
+                    self._client,
                     resource,
                     kind="Warning",
                     reason=warning.reason,
@@ -541,7 +541,7 @@ def _bug(
 
 
 def _refused(
-    resource: Object, error: RefusedError, before: PryvPlatformStatus, now: dt.datetime
+    resource: Object, error: RejectedError, before: PryvPlatformStatus, now: dt.datetime
 ) -> PryvPlatformStatus:
     """The API server refuses something that every pass needs: a missing permission, a quota, an admission webhook."""
     reason = Reason.FORBIDDEN if error.status == 403 else Reason.REJECTED
@@ -611,4 +611,4 @@ def _written(now: dt.datetime) -> str:
     return f"{now:%Y-%m-%dT%H:%M:%SZ}"
 
 
-RETRYABLE: Final = ClusterError
+RETRYABLE: Final = ApiError

@@ -16,7 +16,7 @@ from pryv_operator.api.platform import Platform
 from pryv_operator.api.reasons import Reason
 from pryv_operator.api.spec import Archive, TemplateFiles
 from pryv_operator.desired.state import built_in
-from pryv_operator.kube.client import Cluster
+from pryv_operator.kube.client import KubeClient
 from pryv_operator.kube.resources import CONFIG_MAPS, SECRETS
 from pryv_operator.leader.listing import kept
 from pryv_operator.templates.archive import ArchiveError, leader_of
@@ -33,9 +33,9 @@ _KEPT_BYTES: Final = 4 * 1024 * 1024
 class Templates:
     """Loads templates; remembers the last few archives by what the API server says of their object."""
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, client: KubeClient) -> None:
         """Nothing is read yet."""
-        self._cluster = cluster
+        self._client = client
         self._archives: OrderedDict[tuple[str, str, str], Bundle | Problem] = OrderedDict()
         #: One is read at a time: each may take some tens of MiB.
         self._reading = asyncio.Lock()
@@ -57,7 +57,7 @@ class Templates:
                 Reason.INVALID_TEMPLATES,
                 "spec.templates.archive names neither a ConfigMap nor a Secret",
             )
-        item = await self._cluster.get(resource, platform.namespace, reference.name)
+        item = await self._client.get(resource, platform.namespace, reference.name)
         what = f"{resource.kind} {reference.name}"
         if item is None:
             return Problem(
@@ -99,7 +99,7 @@ class Templates:
         roles: dict[str, dict[str, bytes]] = {}
         for source in wanted:
             name = source.config_map_ref.name
-            item = await self._cluster.get(CONFIG_MAPS, platform.namespace, name)
+            item = await self._client.get(CONFIG_MAPS, platform.namespace, name)
             if item is None:
                 return Problem(
                     Reason.TEMPLATES_NOT_FOUND,

@@ -14,7 +14,7 @@ from pryv_operator.api.platform import Platform
 from pryv_operator.api.spec import Rollout
 from pryv_operator.desired.inputs import Inputs
 from pryv_operator.desired.state import Desired
-from pryv_operator.kube.client import METADATA, Cluster
+from pryv_operator.kube.client import METADATA, KubeClient
 from pryv_operator.kube.errors import ConflictError
 from pryv_operator.kube.resources import CONTROLLER_REVISIONS, PLATFORMS
 from pryv_operator.live import apply, diff, observe
@@ -45,7 +45,7 @@ class Rolled:
 
 
 async def roll(
-    cluster: Cluster,
+    client: KubeClient,
     platform: Platform,
     spec: Mapping[str, Any],
     wanted: Desired,
@@ -66,7 +66,7 @@ async def roll(
     newest = past[-1] if past else None
     current = newest if newest and newest.desired == digest else None
     if current and current.failed is not None and current.attempt != attempt:
-        current = await _annotated(cluster, current, revisions.tried_again(now))
+        current = await _annotated(client, current, revisions.tried_again(now))
     good = revisions.last_good(past)
     number = current.number if current else (newest.number + 1 if newest else 1)
     policy = policy_of(platform.spec.rollout)
@@ -80,14 +80,12 @@ async def roll(
     )
     decision = decide.decide(workloads, progress, policy, now)
     if decision.kind == "Failed" and current:
-        current = await _annotated(
-            cluster, current, revisions.failed(decision.why.message, attempt)
-        )
+        current = await _annotated(client, current, revisions.failed(decision.why.message, attempt))
         decision = decide.decide(
             workloads, replace(progress, failed=decision.why.message), policy, now
         )
 
-    kept = await _recorded(cluster, platform, workloads, decision, past, good)
+    kept = await _recorded(client, platform, workloads, decision, past, good)
     changed = apply.changes(targets(wanted.objects, workloads, decision, kept), observed)
     migrated = frozenset(
         each.name
@@ -95,14 +93,14 @@ async def roll(
         if each.migrates and each.changes_image and each.name in decision.to_wanted
     )
     if current is None or changed.wanted:
-        await _check_still_there(cluster, platform)
-    prepared = await apply.prepare(cluster, platform, changed, observed)
+        await _check_still_there(client, platform)
+    prepared = await apply.prepare(client, platform, changed, observed)
     if current is None:
         # All of it is judged before anything is written down, and that before anything is applied.
         later = _not_in(
             [item for item in wanted.objects if item["kind"] in WORKLOAD_KINDS], changed
         )
-        await apply.judge(cluster, platform, apply.changes(later, observed), observed)
+        await apply.judge(client, platform, apply.changes(later, observed), observed)
         # Earlier revisions may be pruned: this one says what they knew of migrated data.
         so_far = migrated | (revisions.migrated(past) & {each.name for each in workloads})
         record = revisions.record(
@@ -115,17 +113,17 @@ async def roll(
             unready=unready,
             migrated=so_far,
         )
-        current = await _made(cluster, platform, record)
+        current = await _made(client, platform, record)
     elif migrated - current.migrated:
         current = await _annotated(
-            cluster, current, revisions.migrated_too(migrated | current.migrated)
+            client, current, revisions.migrated_too(migrated | current.migrated)
         )
-    applied = await apply.apply_prepared(cluster, prepared)
+    applied = await apply.apply_prepared(client, prepared)
     proven = (
         decision.kind == "Complete" and not changed.workloads and not platform.spec.stopped
     )  # what does not run proves nothing
     if proven and not current.complete:
-        current = await _annotated(cluster, current, revisions.completed())
+        current = await _annotated(client, current, revisions.completed())
     behind = (
         frozenset(
             each.name for each in workloads if each.outdated and each.name not in decision.to_wanted
@@ -137,19 +135,19 @@ async def roll(
     )
 
 
-async def _check_still_there(cluster: Cluster, platform: Platform) -> None:
+async def _check_still_there(client: KubeClient, platform: Platform) -> None:
     """A pass takes a while: what is made for a platform that was deleted meanwhile would only have to be collected again.
 
     Raises:
         ConflictError: it is gone, or another one; the pass is to be tried again.
     """
-    resource = await cluster.get(PLATFORMS, platform.namespace, platform.name, accept=METADATA)
+    resource = await client.get(PLATFORMS, platform.namespace, platform.name, accept=METADATA)
     metadata = resource["metadata"] if resource else {}
     if metadata.get("uid") != platform.uid or metadata.get("deletionTimestamp"):
         raise ConflictError(409, "Conflict", f"{platform.name} was deleted in the meantime")
 
 
-async def _made(cluster: Cluster, platform: Platform, record: Object) -> Revision:
+async def _made(client: KubeClient, platform: Platform, record: Object) -> Revision:
     """The revision that is recorded. A number whose name is taken by what nobody can read is passed over.
 
     Raises:
@@ -160,10 +158,14 @@ async def _made(cluster: Cluster, platform: Platform, record: Object) -> Revisio
         metadata = {**record["metadata"], "name": names.revision(platform.name, number)}
         try:
             (made,) = revisions.revisions(
-                [await cluster.record({**record, "metadata": metadata, "revision": number})]
+                [
+                    await client.create_controller_revision(
+                        {**record, "metadata": metadata, "revision": number}
+                    )
+                ]
             )
         except ConflictError:
-            there = await cluster.get(CONTROLLER_REVISIONS, platform.namespace, metadata["name"])
+            there = await client.get(CONTROLLER_REVISIONS, platform.namespace, metadata["name"])
             if there is None or (
                 _has_labels(there, metadata["labels"]) and revisions.revisions([there])
             ):
@@ -179,11 +181,11 @@ def _has_labels(item: Object, labels: Mapping[str, str]) -> bool:
     return labels.items() <= (item["metadata"].get("labels") or {}).items()
 
 
-async def prune(cluster: Cluster, platform: Platform, past: Sequence[Revision]) -> None:
+async def prune(client: KubeClient, platform: Platform, past: Sequence[Revision]) -> None:
     """Remove revisions beyond the platform's limit."""
     limit = platform.spec.rollout.history_limit if platform.spec.rollout else None
     for revision in revisions.superfluous(past, limit or revisions.DEFAULT_LIMIT):
-        await cluster.delete(revision.item)
+        await client.delete(revision.item)
 
 
 def policy_of(wanted: Rollout | None) -> Policy:
@@ -281,7 +283,7 @@ def _not_in(items: Iterable[Object], changed: apply.Changes) -> list[Object]:
 
 
 async def _recorded(
-    cluster: Cluster,
+    client: KubeClient,
     platform: Platform,
     workloads: Iterable[Workload],
     decision: Decision,
@@ -308,7 +310,7 @@ async def _recorded(
             from_revision[each.name] = source
     found: dict[str, Object] = {}
     for revision in {each.number: each for each in from_revision.values()}.values():
-        item = await cluster.get(CONTROLLER_REVISIONS, platform.namespace, revision.name)
+        item = await client.get(CONTROLLER_REVISIONS, platform.namespace, revision.name)
         recorded = revisions.recorded_workloads(item) if item else {}
         found |= {
             name: recorded[name]
@@ -324,13 +326,13 @@ def _digest(revision: Revision, name: str) -> str | None:
 
 
 async def _annotated(
-    cluster: Cluster, revision: Revision, annotations: Mapping[str, str | None]
+    client: KubeClient, revision: Revision, annotations: Mapping[str, str | None]
 ) -> Revision:
     """A revision after its annotations were changed."""
-    item = await cluster.annotate(revision.item, annotations)
+    item = await client.patch_annotations(revision.item, annotations)
     return next(iter(revisions.revisions([item])), revision)
 
 
-async def past_revisions(cluster: Cluster, platform: Platform) -> tuple[Revision, ...]:
+async def past_revisions(client: KubeClient, platform: Platform) -> tuple[Revision, ...]:
     """The platform's history, oldest first."""
-    return revisions.revisions(await observe.revisions(cluster, platform))
+    return revisions.revisions(await observe.revisions(client, platform))

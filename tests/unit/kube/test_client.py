@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 from kubernetes.aio.client import Configuration
 
-from pryv_operator.kube.client import METADATA, Cluster
+from pryv_operator.kube.client import METADATA, KubeClient
 from pryv_operator.kube.errors import UnavailableError
 from pryv_operator.kube.resources import CONFIG_MAPS
 
@@ -17,7 +17,7 @@ EVENT = b'{"type": "ADDED", "object": {"metadata": {"name": "a"}}}\n'
 
 
 @asynccontextmanager
-async def something_that_answers(body: bytes) -> AsyncIterator[Cluster]:
+async def something_that_answers(body: bytes) -> AsyncIterator[KubeClient]:
     async def handle(request: web.Request) -> web.Response:
         return web.Response(body=body)
 
@@ -29,22 +29,22 @@ async def something_that_answers(body: bytes) -> AsyncIterator[Cluster]:
     await site.start()
     port = runner.addresses[0][1]
     try:
-        async with Cluster(Configuration(host=f"http://127.0.0.1:{port}")) as cluster:
-            yield cluster
+        async with KubeClient(Configuration(host=f"http://127.0.0.1:{port}")) as client:
+            yield client
     finally:
         await runner.cleanup()
 
 
 @pytest.mark.parametrize("body", [b"<html>log in first</html>", b"", b"\xff\xfe", b'{"metadata": '])
 async def test_an_answer_that_is_no_json_is_asked_for_again_later(body: bytes) -> None:
-    async with something_that_answers(body) as cluster:
+    async with something_that_answers(body) as client:
         with pytest.raises(UnavailableError, match="the answer is no JSON"):
-            await cluster.get(CONFIG_MAPS, "n", "a")
+            await client.get(CONFIG_MAPS, "n", "a")
 
 
 async def test_a_watch_that_is_cut_in_the_middle_of_a_line_is_broken() -> None:
-    async with something_that_answers(EVENT + EVENT[:20]) as cluster:
-        events = cluster.watch(CONFIG_MAPS, "n", {}, accept=METADATA)
+    async with something_that_answers(EVENT + EVENT[:20]) as client:
+        events = client.watch(CONFIG_MAPS, "n", {}, accept=METADATA)
         assert (await anext(events))["type"] == "ADDED"
         with pytest.raises(UnavailableError, match="the watch of configmaps broke"):
             await anext(events)

@@ -14,7 +14,7 @@ from aiohttp import web
 from kubernetes.aio.client import Configuration
 
 from pryv_operator.api.kubernetes import Object
-from pryv_operator.kube.client import Cluster
+from pryv_operator.kube.client import KubeClient
 from pryv_operator.kube.errors import NotLeaderError
 from pryv_operator.kube.leadership import Leadership
 from pryv_operator.kube.resources import CONFIG_MAPS
@@ -25,16 +25,16 @@ ITEM: Object = {
     "kind": "ConfigMap",
     "metadata": {"name": "a", "namespace": "n", "uid": "u", "resourceVersion": "1"},
 }
-WRITES: dict[str, Callable[[Cluster], Awaitable[Any]]] = {
-    "create": lambda cluster: cluster.create(ITEM),
-    "apply": lambda cluster: cluster.apply(ITEM, ITEM),
-    "status": lambda cluster: cluster.apply_status(ITEM),
-    "owners": lambda cluster: cluster.set_owners(ITEM, []),
-    "delete": lambda cluster: cluster.delete(ITEM),
+WRITES: dict[str, Callable[[KubeClient], Awaitable[Any]]] = {
+    "create": lambda client: client.create(ITEM),
+    "apply": lambda client: client.apply(ITEM, ITEM),
+    "status": lambda client: client.apply_status(ITEM),
+    "owners": lambda client: client.patch_owner_references(ITEM, []),
+    "delete": lambda client: client.delete(ITEM),
 }
-READS: dict[str, Callable[[Cluster], Awaitable[Any]]] = {
-    "get": lambda cluster: cluster.get(CONFIG_MAPS, "n", "a"),
-    "lease": lambda cluster: cluster.replace_lease({**ITEM, "kind": "Lease"}),
+READS: dict[str, Callable[[KubeClient], Awaitable[Any]]] = {
+    "get": lambda client: client.get(CONFIG_MAPS, "n", "a"),
+    "lease": lambda client: client.replace_lease({**ITEM, "kind": "Lease"}),
 }
 
 
@@ -97,14 +97,14 @@ async def test_who_has_led_and_may_lead_no_longer_sends_nothing(name: str) -> No
     elected = Elected()
     async with (
         api_server() as (site, asked, answer),
-        Cluster(configuration(site), elected.leadership) as cluster,
+        KubeClient(configuration(site), elected.leadership) as client,
     ):
         answer.set()
-        await (WRITES | READS)[name](cluster)
+        await (WRITES | READS)[name](client)
         assert len(asked) == 1
         elected.let_time_pass()
         with pytest.raises(NotLeaderError):
-            await (WRITES | READS)[name](cluster)
+            await (WRITES | READS)[name](client)
         assert len(asked) == 1
 
 
@@ -112,14 +112,14 @@ async def test_who_has_led_and_may_lead_no_longer_sends_nothing(name: str) -> No
 async def test_who_has_not_led_yet_only_reads(name: str) -> None:
     async with (
         api_server() as (site, asked, answer),
-        Cluster(configuration(site), Leadership(10)) as cluster,
+        KubeClient(configuration(site), Leadership(10)) as client,
     ):
         answer.set()
         if name in WRITES:
             with pytest.raises(NotLeaderError):
-                await WRITES[name](cluster)
+                await WRITES[name](client)
         else:
-            await READS[name](cluster)
+            await READS[name](client)
         assert len(asked) == (name in READS)
 
 
@@ -140,11 +140,11 @@ async def test_the_last_question_is_asked_directly_before_the_bytes_are_sent(
     leadership.renewed(0)
     async with (
         api_server() as (site, asked, answer),
-        Cluster(configuration(site), leadership) as cluster,
+        KubeClient(configuration(site), leadership) as client,
     ):
         answer.set()
         with pytest.raises(NotLeaderError):
-            await WRITES[name](cluster)
+            await WRITES[name](client)
         assert not asked
         assert asked_for >= step
 
@@ -154,12 +154,12 @@ async def test_a_request_that_waited_for_a_connection_of_the_pool_is_not_sent(na
     elected = Elected()
     async with (
         api_server() as (site, asked, answer),
-        Cluster(configuration(site), elected.leadership) as cluster,
+        KubeClient(configuration(site), elected.leadership) as client,
     ):
-        others = [asyncio.create_task(cluster.get(CONFIG_MAPS, "n", "a")) for _ in range(32)]
+        others = [asyncio.create_task(client.get(CONFIG_MAPS, "n", "a")) for _ in range(32)]
         await until(lambda: len(asked) == 32)
-        waiting = asyncio.ensure_future((WRITES | READS)[name](cluster))
-        connector = cluster._api.rest_client.pool_manager.connector
+        waiting = asyncio.ensure_future((WRITES | READS)[name](client))
+        connector = client._api.rest_client.pool_manager.connector
         await until(lambda: any(connector._waiters.values()))
         elected.let_time_pass()
         answer.set()
@@ -181,12 +181,12 @@ async def test_a_request_that_waited_for_its_connection_to_be_made_is_not_sent(
         asyncio.get_running_loop().remove_reader(
             listening.sockets[0].fileno()
         )  # the kernel still takes connections
-        async with Cluster(configuration(site, "https"), elected.leadership) as cluster:
-            waiting = asyncio.ensure_future((WRITES | READS)[name](cluster))
+        async with KubeClient(configuration(site, "https"), elected.leadership) as client:
+            waiting = asyncio.ensure_future((WRITES | READS)[name](client))
             await until(
                 lambda: bool(
-                    cluster._api.rest_client.pool_manager
-                    and cluster._api.rest_client.pool_manager.connector._acquired
+                    client._api.rest_client.pool_manager
+                    and client._api.rest_client.pool_manager.connector._acquired
                 )
             )
             elected.let_time_pass()

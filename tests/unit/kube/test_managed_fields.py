@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pryv_operator.kube.managed_fields import adopted
+from pryv_operator.kube.managed_fields import upgraded
 
 ME = "pryv-operator"
 
@@ -21,19 +21,19 @@ def entry(
 
 
 def test_nothing_is_done_without_a_creation_of_ours() -> None:
-    assert adopted([], ME) is None
+    assert upgraded([], ME) is None
     assert (
-        adopted(
+        upgraded(
             [entry(ME, "Apply", {"f:data": {}}), entry("kubectl", "Update", {"f:data": {}})], ME
         )
         is None
     )
-    assert adopted([entry(ME, "Update", {"f:status": {}}, subresource="status")], ME) is None
+    assert upgraded([entry(ME, "Update", {"f:status": {}}, subresource="status")], ME) is None
 
 
 def test_a_creation_becomes_an_apply_and_others_stay() -> None:
     other = entry("kubectl", "Update", {"f:data": {"f:theirs": {}}})
-    assert adopted([entry(ME, "Update", {"f:data": {"f:a": {}}}), other], ME) == [
+    assert upgraded([entry(ME, "Update", {"f:data": {"f:a": {}}}), other], ME) == [
         entry(ME, "Apply", {"f:data": {"f:a": {}}}),
         other,
     ]
@@ -42,6 +42,6 @@ def test_a_creation_becomes_an_apply_and_others_stay() -> None:
 def test_it_joins_what_was_applied_already() -> None:
     created = entry(ME, "Update", {"f:data": {".": {}, "f:a": {}}})
     applied = entry(ME, "Apply", {"f:data": {"f:b": {}}, "f:metadata": {}})
-    assert adopted([created, applied], ME) == [
+    assert upgraded([created, applied], ME) == [
         entry(ME, "Apply", {"f:data": {".": {}, "f:a": {}, "f:b": {}}, "f:metadata": {}})
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pryv_operator.kube.errors import RefusedError
+from pryv_operator.kube.errors import RejectedError
 from pryv_operator.live.apply import refusal
 
 CANARY = "canary-93b1"
@@ -12,7 +12,7 @@ CANARY = "canary-93b1"
 
 def said(kind: str, message: str) -> str:
     return refusal(
-        {"kind": kind, "metadata": {"name": "x"}}, RefusedError(403, "Forbidden", message)
+        {"kind": kind, "metadata": {"name": "x"}}, RejectedError(403, "Forbidden", message)
     ).message
 
 
