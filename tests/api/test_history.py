@@ -214,14 +214,14 @@ def test_a_secret_that_has_changed_since_is_named(person: Person) -> None:
     user = person.user
     user.secret("admin", key=ANOTHER)
     wait_complete(user, 5)
-    assert "by Secret admin, key key" in person.gets("history", "acme")
+    assert 'by Secret "admin", key "key"' in person.gets("history", "acme")
     difference = person.gets("diff", "acme", "--revision", "4")
-    assert "Secret admin, key key" in difference
+    assert 'Secret "admin", key "key"' in difference
     assert "in Secrets, so not shown" in difference
     refused = person.is_refused("rollback", "acme", "--to", "2")
-    assert "Secret admin, key key has changed since" in refused
+    assert 'Secret "admin", key "key" has changed since' in refused
     refused = person.is_refused("rollback", "acme", "--to", "4")
-    assert "what differs is not in the spec: Secret admin, key key has changed since" in refused
+    assert 'what differs is not in the spec: Secret "admin", key "key" has changed since' in refused
     assert (
         "not checked" in person.runs("rollback", "acme", "--to", "2", "--force", "--dry-run").stderr
     )
@@ -292,5 +292,5 @@ def test_templates_and_generated_values_that_are_not_what_they_were(user: Platfo
         seconds=60,
     )
     refused = someone.is_refused("rollback", "acme", "--to", "1")
-    assert "Secret acme-generated-register-admin-key, key value is gone" in refused
+    assert 'Secret "acme-generated-register-admin-key", key "value" is gone' in refused
     assert not [value for value in generated(user) if value in "".join(someone.said)]

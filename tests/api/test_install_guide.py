@@ -53,7 +53,7 @@ def lab(control_plane: ControlPlane, operator: OperatorProcess) -> Iterator[Plat
         user = PlatformUser(control_plane, name)
         user.secret("keys", admin="the-admin-key", smtp="the-smtp-password")
         names = ["pryv.acme.test", "*.pryv.acme.test"]
-        tls_secret(user, "wildcard", authority.make_certificate(make_issuer(), names, now()))
+        tls_secret(user, "wildcard", authority.issue_certificate(make_issuer(), names, now()))
         user.apply_platform(**SPEC)
         user.wait_ready(seconds=180)
         yield user

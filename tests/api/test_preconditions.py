@@ -15,7 +15,7 @@ from pryv_operator.kube.client import KubeClient
 from pryv_operator.kube.credentials import read_kubeconfig
 from pryv_operator.kube.errors import ConflictError
 from pryv_operator.kube.resources import CONFIG_MAPS, PLATFORMS, Resource, resource_of
-from pryv_operator.live.apply import same_but_status
+from pryv_operator.live.apply import same_except_status
 from tests.api.platforms import PlatformUser
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.simulated_nodes import SimulatedNodes
@@ -274,9 +274,11 @@ async def test_a_change_of_status_is_no_change(
         while not later.get("status", {}).get("observedGeneration"):
             later = await cluster.get(deployments, namespace, "a") or {}
     assert later["metadata"]["resourceVersion"] != created["metadata"]["resourceVersion"]
-    assert same_but_status(created, later)
-    assert not same_but_status(created, {**later, "metadata": {**later["metadata"], "labels": {}}})
-    assert not same_but_status(
+    assert same_except_status(created, later)
+    assert not same_except_status(
+        created, {**later, "metadata": {**later["metadata"], "labels": {}}}
+    )
+    assert not same_except_status(
         created, {**later, "metadata": {**later["metadata"], "uid": "another"}}
     )
-    assert not same_but_status(created, {**later, "spec": {**later["spec"], "replicas": 2}})
+    assert not same_except_status(created, {**later, "spec": {**later["spec"], "replicas": 2}})

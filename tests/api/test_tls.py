@@ -67,7 +67,7 @@ def test_paused_no_authority_is_made_or_told_of(
     user: PlatformUser, operator: OperatorProcess
 ) -> None:
     issuer = make_issuer()
-    tls_secret(user, "mine", authority.make_certificate(issuer, NAMES, now()))
+    tls_secret(user, "mine", authority.issue_certificate(issuer, NAMES, now()))
     user.apply_platform(tls={"secretName": "mine", "caBundle": issuer.pem})
     user.wait_ready()
     user.wait_still()
@@ -135,13 +135,13 @@ def test_an_absent_certificate_holds_back_the_reverse_proxies_only(user: Platfor
     condition = user.wait_reason("WaitingForCertificate")
     assert "Secret mine" in condition["message"]
     user.wait_pods(COMPONENTS - PROXIES)
-    tls_secret(user, "mine", authority.make_certificate(issuer, NAMES, now()))
+    tls_secret(user, "mine", authority.issue_certificate(issuer, NAMES, now()))
     user.wait_ready()
     before = user.pods()
     assert before.keys() == COMPONENTS
     assert mounted(user, template(user, "co1/core"), "/etc/pryv/authority")["ca.crt"] == issuer.pem
     # A renewed one rolls the reverse proxies, and nothing else.
-    tls_secret(user, "mine", authority.make_certificate(issuer, NAMES, now()))
+    tls_secret(user, "mine", authority.issue_certificate(issuer, NAMES, now()))
     user.until_rolled(before, PROXIES)
     user.wait_still()
     assert rolled(before, user.pods()) == PROXIES
@@ -155,12 +155,12 @@ def test_an_absent_certificate_holds_back_the_reverse_proxies_only(user: Platfor
 @pytest.mark.long
 def test_a_role_may_have_a_certificate_of_its_own(user: PlatformUser) -> None:
     issuer = make_issuer()
-    tls_secret(user, "mine", authority.make_certificate(issuer, NAMES, now()))
+    tls_secret(user, "mine", authority.issue_certificate(issuer, NAMES, now()))
     web = {"static": {"tls": {"secretName": "web"}}}
     user.apply_platform(tls={"secretName": "mine"}, roles=web)
     user.wait_reason("WaitingForCertificate")
     user.wait_pods(COMPONENTS - {"sw/reverse-proxy"})
-    pair = authority.make_certificate(issuer, ["sw.pryv.acme.test", "mfa.pryv.acme.test"], now())
+    pair = authority.issue_certificate(issuer, ["sw.pryv.acme.test", "mfa.pryv.acme.test"], now())
     tls_secret(user, "web", pair)
     user.wait_ready()
     assert not [
@@ -175,7 +175,7 @@ def test_a_role_may_have_a_certificate_of_its_own(user: PlatformUser) -> None:
         ]
         == pair.chain
     )
-    tls_secret(user, "web", authority.make_certificate(issuer, ["sw.pryv.acme.test"], now()))
+    tls_secret(user, "web", authority.issue_certificate(issuer, ["sw.pryv.acme.test"], now()))
     user.until_rolled(before, {"sw/reverse-proxy"})
     user.wait_still()
     assert rolled(before, user.pods()) == {"sw/reverse-proxy"}
@@ -185,7 +185,7 @@ def test_a_role_may_have_a_certificate_of_its_own(user: PlatformUser) -> None:
 @pytest.mark.long
 def test_a_certificate_that_cannot_serve_says_why(user: PlatformUser) -> None:
     issuer = make_issuer()
-    good, other = (authority.make_certificate(issuer, NAMES, now()) for _ in range(2))
+    good, other = (authority.issue_certificate(issuer, NAMES, now()) for _ in range(2))
     user.apply({
         "apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/tls", "metadata": {"name": "mine"},
         "stringData": {"tls.crt": good.chain, "tls.key": other.key},
@@ -194,7 +194,7 @@ def test_a_certificate_that_cannot_serve_says_why(user: PlatformUser) -> None:
     condition = user.wait_reason("CertificateInvalid")
     assert "Secret mine" in condition["message"]
     user.wait_pods(COMPONENTS - PROXIES)
-    tls_secret(user, "mine", authority.make_certificate(issuer, ["pryv.acme.test"], now()))
+    tls_secret(user, "mine", authority.issue_certificate(issuer, ["pryv.acme.test"], now()))
     user.wait_ready()
     assert "*.pryv.acme.test" in user.wait_warning("CertificateNames")
 
@@ -265,12 +265,12 @@ def test_an_issuer_is_asked_and_its_certificate_followed(
         "dnsNames": NAMES,
         "issuerRef": {"name": "letsencrypt", "kind": "ClusterIssuer", "group": "cert-manager.io"},
     }
-    tls_secret(user, "acme-tls", authority.make_certificate(issuer, NAMES, now()))
+    tls_secret(user, "acme-tls", authority.issue_certificate(issuer, NAMES, now()))
     user.wait_ready()
     user.wait_still()
     before = user.pods()
     assert before.keys() == COMPONENTS
-    renewed = authority.make_certificate(issuer, NAMES, now())
+    renewed = authority.issue_certificate(issuer, NAMES, now())
     tls_secret(user, "acme-tls", renewed)
     user.until_rolled(before, PROXIES)
     user.wait_still()
@@ -290,7 +290,7 @@ def test_cert_manager_that_goes_is_told_and_takes_nothing_along(
 ) -> None:
     issuer = make_issuer()
     cert_manager()
-    tls_secret(user, "acme-tls", authority.make_certificate(issuer, NAMES, now()))
+    tls_secret(user, "acme-tls", authority.issue_certificate(issuer, NAMES, now()))
     user.apply_platform(tls={"issuerRef": {"name": "letsencrypt"}, "caBundle": issuer.pem})
     user.wait_ready()
     user.wait_still()
@@ -310,9 +310,9 @@ def now() -> dt.datetime:
     return dt.datetime.now(dt.UTC)
 
 
-def make_issuer() -> authority.Issued:
-    pair = authority.make_authority("tests", now())
-    issued = authority.read("tests-1", pair.chain, pair.key)
+def make_issuer() -> authority.IssuedCertificate:
+    pair = authority.issue_authority("tests", now())
+    issued = authority.parse_issued("tests-1", pair.chain, pair.key)
     assert issued
     return issued
 

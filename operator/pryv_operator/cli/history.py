@@ -26,6 +26,13 @@ from pryv_operator.kube.resources import CONFIG_MAPS, CONTROLLER_REVISIONS, PLAT
 from pryv_operator.reconcile.template_sources import Templates
 from pryv_operator.rollout import past, revisions
 from pryv_operator.rollout.past import Kept, PastError
+from pryv_operator.rollout.revision_inputs import (
+    RevisionInput,
+    SecretInput,
+    TemplatesInput,
+    fingerprints,
+    keyed_hash,
+)
 
 #: Field manager of what a person writes with this tool.
 MANAGER: Final = "kubectl-pryv"
@@ -274,7 +281,7 @@ async def _altered(
 
 async def _fingerprints(
     client: KubeClient, platform: Platform, of: Kept, hash_key: bytes | None
-) -> dict[str, str | None]:
+) -> dict[RevisionInput, str | None]:
     """What went into a revision, as it is now: input → keyed hash; None where it is gone."""
     if not of.revision.inputs:
         return {}
@@ -283,15 +290,16 @@ async def _fingerprints(
         raise PastError(
             f"it cannot be told whether what {of.title} was made with has changed since: Secret {secret} is gone; see --force"
         )
-    now: dict[str, str | None] = {}
+    now: dict[RevisionInput, str | None] = {}
     read: dict[str, Object | None] = {}
-    for name, (secret, key) in past.secret_keys(of.revision.inputs).items():
-        if secret not in read:
-            read[secret] = await client.get(SECRETS, platform.namespace, secret)
-        content = past.bytes_of(read[secret], key)
-        now[name] = None if content is None else revisions.keyed(hash_key, content)
-    if past.TEMPLATES in of.revision.inputs:
-        now[past.TEMPLATES] = await _templates(client, platform, hash_key)
+    for each in of.revision.inputs:
+        if isinstance(each, SecretInput):
+            if each.secret not in read:
+                read[each.secret] = await client.get(SECRETS, platform.namespace, each.secret)
+            content = past.bytes_of(read[each.secret], each.key)
+            now[each] = None if content is None else keyed_hash(hash_key, content)
+        elif isinstance(each, TemplatesInput):
+            now[each] = await _templates(client, platform, hash_key)
     return now
 
 
@@ -301,7 +309,7 @@ async def _templates(client: KubeClient, platform: Platform, hash_key: bytes) ->
     if isinstance(bundle, Problem):
         return None
     inputs = Inputs(platform, bundle, secrets={}, hash_key=hash_key, addresses={}, certificate=None)
-    return revisions.fingerprints(inputs).get(past.TEMPLATES)
+    return fingerprints(inputs).get(TemplatesInput())
 
 
 async def _write(

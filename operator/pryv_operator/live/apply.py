@@ -20,14 +20,14 @@ from pryv_operator.api.reasons import Reason
 from pryv_operator.kube.client import KubeClient
 from pryv_operator.kube.errors import ConflictError, NotFoundError, RejectedError
 from pryv_operator.kube.resources import CERTIFICATES, resource_of
-from pryv_operator.live import observe
-from pryv_operator.live.diff import differs, marked
-from pryv_operator.live.observe import Observed
+from pryv_operator.live import live_objects
+from pryv_operator.live.diff import needs_apply, with_applied_hash
+from pryv_operator.live.live_objects import LiveObjects
 from pryv_operator.values.addresses import Address
 
 _AT_ONCE: Final = 8
 #: What a user's words go into, so that the API server may refuse it.
-_JUDGED: Final = ("Service", "PersistentVolumeClaim", *WORKLOAD_KINDS)
+_VALIDATED: Final = ("Service", "PersistentVolumeClaim", *WORKLOAD_KINDS)
 
 #: What controllers write into our objects all the time, and no decision of a pass goes by.
 _MOVES: Final = ("resourceVersion", "generation", "managedFields")
@@ -64,12 +64,12 @@ class Changes:
         )
 
 
-def changes(wanted: Iterable[Object], observed: Observed) -> Changes:
+def compute_changes(wanted: Iterable[Object], observed: LiveObjects) -> Changes:
     """What differs from what is there."""
     found: list[Object] = []
-    for item in map(marked, wanted):
+    for item in map(with_applied_hash, wanted):
         live = observed.get(item["kind"], item["metadata"]["name"])
-        if live is None or differs(item, live):
+        if live is None or needs_apply(item, live):
             found.append(item)
     return Changes(tuple(found))
 
@@ -78,7 +78,7 @@ async def apply_services(
     client: KubeClient,
     platform: Platform,
     wanted: Changes,
-    observed: Observed,
+    observed: LiveObjects,
     remembered: Mapping[str, Address],
 ) -> list[Object]:
     """Apply Services; one that has to be made anew asks for the cluster IP it had.
@@ -88,7 +88,7 @@ async def apply_services(
         ConflictError: something has changed since it was observed; the pass is to be tried again.
     """
     there = await _there(client, platform, wanted, observed)
-    await _judge(client, [item for item in wanted.wanted if _key(item) in there], there)
+    await _validate(client, [item for item in wanted.wanted if _key(item) in there], there)
     return await _concurrently(
         _apply_service(client, item, there, remembered) for item in wanted.wanted
     )
@@ -118,7 +118,7 @@ class Prepared:
 
 
 async def prepare(
-    client: KubeClient, platform: Platform, wanted: Changes, observed: Observed
+    client: KubeClient, platform: Platform, wanted: Changes, observed: LiveObjects
 ) -> Prepared:
     """Let the API server judge changes as a whole, so that nothing is half-applied.
 
@@ -127,7 +127,7 @@ async def prepare(
         ConflictError: something has changed since it was observed; the pass is to be tried again.
     """
     there = await _there(client, platform, wanted, observed)
-    await _judge(client, wanted.wanted, there)
+    await _validate(client, wanted.wanted, there)
     return Prepared(wanted, there)
 
 
@@ -146,23 +146,23 @@ async def apply_prepared(client: KubeClient, prepared: Prepared) -> list[Object]
     )
 
 
-async def judge(
-    client: KubeClient, platform: Platform, wanted: Changes, observed: Observed
-) -> Observed:
+async def validate(
+    client: KubeClient, platform: Platform, wanted: Changes, observed: LiveObjects
+) -> LiveObjects:
     """Let the API server judge what is to be applied later; gives what is there.
 
     Raises:
         ApplyRefusedError: the API server does not take an object, or a name is somebody else's.
     """
     prepared = await prepare(client, platform, wanted, observed)
-    return observed.having(item for key, item in prepared.there.items() if observed.get(*key))
+    return observed.with_objects(item for key, item in prepared.there.items() if observed.get(*key))
 
 
 async def apply_certificate_request(
-    client: KubeClient, item: Object, observed: Observed
+    client: KubeClient, item: Object, observed: LiveObjects
 ) -> Problem | None:
     """Ask cert-manager for a certificate; a problem when it is not installed."""
-    wanted = changes([item], observed)
+    wanted = compute_changes([item], observed)
     try:
         for each in wanted.wanted:
             metadata = each["metadata"]
@@ -174,7 +174,7 @@ async def apply_certificate_request(
                 metadata["ownerReferences"][0]["uid"],
                 metadata["labels"][keys.PLATFORM],
             ):
-                raise taken(each["kind"], metadata["name"])
+                raise name_in_use(each["kind"], metadata["name"])
             await _apply(
                 client,
                 each,
@@ -188,14 +188,14 @@ async def apply_certificate_request(
     return None
 
 
-async def _judge(
+async def _validate(
     client: KubeClient, wanted: Iterable[Object], there: Mapping[_Key, Object]
 ) -> None:
     """A dry run of what the API server may refuse."""
     await _concurrently(
         _write(client, item, there.get(_key(item)), dry_run=True)
         for item in wanted
-        if item["kind"] in _JUDGED
+        if item["kind"] in _VALIDATED
     )
 
 
@@ -209,7 +209,7 @@ async def _apply(client: KubeClient, item: Object, there: Mapping[_Key, Object])
             now = await client.get(
                 resource_of(item), item["metadata"]["namespace"], item["metadata"]["name"]
             )
-            if live is None or now is None or not same_but_status(live, now):
+            if live is None or now is None or not same_except_status(live, now):
                 raise
             live = now
     return await _write(client, item, live)
@@ -223,10 +223,10 @@ async def _write(
             return await client.create(item, dry_run=dry_run)
         return await client.apply(item, live, dry_run=dry_run)
     except RejectedError as error:
-        raise ApplyRefusedError(refusal(item, error)) from None
+        raise ApplyRefusedError(refusal_problem(item, error)) from None
 
 
-def same_but_status(before: Object, now: Object) -> bool:
+def same_except_status(before: Object, now: Object) -> bool:
     """Whether an object is still what a pass has decided about."""
     return before["metadata"]["uid"] == now["metadata"]["uid"] and _decided_by(
         before
@@ -250,16 +250,16 @@ def _key(item: Object) -> _Key:
     return item["kind"], item["metadata"]["name"]
 
 
-def refusal(item: Object, error: RejectedError) -> Problem:
+def refusal_problem(item: Object, error: RejectedError) -> Problem:
     """What to say about an object that the API server does not take."""
-    why = quotable(error) if item["kind"] == "Secret" else error.message
+    why = message_without_content(error) if item["kind"] == "Secret" else error.message
     return Problem(
         Reason.FORBIDDEN if error.status == 403 else "Rejected",
         f"the API server refuses {item['kind']} {item['metadata']['name']}: {why}",
     )
 
 
-def quotable(error: RejectedError) -> str:
+def message_without_content(error: RejectedError) -> str:
     """What the API server says, without what may quote a Secret: an admission webhook's or policy's words, values that are invalid."""
     if _ABOUT_NO_CONTENT.match(error.message):
         return error.message
@@ -268,7 +268,7 @@ def quotable(error: RejectedError) -> str:
 
 
 async def _there(
-    client: KubeClient, platform: Platform, wanted: Changes, observed: Observed
+    client: KubeClient, platform: Platform, wanted: Changes, observed: LiveObjects
 ) -> dict[_Key, Object]:
     """What is there of the wanted objects, ready to be applied over."""
     there = await _ours_there(client, platform, wanted, observed)
@@ -278,20 +278,22 @@ async def _there(
 
 
 async def _ours_there(
-    client: KubeClient, platform: Platform, wanted: Changes, observed: Observed
+    client: KubeClient, platform: Platform, wanted: Changes, observed: LiveObjects
 ) -> dict[_Key, Object]:
     """As observed; of those that have lost their labels, the metadata. An object of the same name that is not ours is not taken over."""
     there = {_key(item): live for item in wanted.wanted if (live := observed.get(*_key(item)))}
     new = [item for item in wanted.wanted if _key(item) not in there]
     for kind in sorted({item["kind"] for item in new}):
         same_kind = [item for item in new if item["kind"] == kind]
-        names_taken = await observe.taken_names(client, platform, resource_of(same_kind[0]))
+        names_taken = await live_objects.list_metadata_by_name(
+            client, platform, resource_of(same_kind[0])
+        )
         for item in same_kind:
             metadata = names_taken.get(item["metadata"]["name"])
             if metadata is None:
                 continue
             if not is_ours(metadata, platform.uid, platform.name):
-                raise taken(kind, item["metadata"]["name"])
+                raise name_in_use(kind, item["metadata"]["name"])
             there[_key(item)] = {
                 "apiVersion": item["apiVersion"],
                 "kind": kind,
@@ -300,7 +302,7 @@ async def _ours_there(
     return there
 
 
-def taken(kind: str, name: str) -> ApplyRefusedError:
+def name_in_use(kind: str, name: str) -> ApplyRefusedError:
     """What to say when a name is somebody else's."""
     message = f"{kind} {name} exists already and does not belong to this platform: rename or delete it, or give the platform another name"
     return ApplyRefusedError(Problem(Reason.NAME_IN_USE, message))

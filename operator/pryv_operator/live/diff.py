@@ -41,7 +41,7 @@ _ATOMIC: Final = (
 _QUANTITIES: Final = ("requests", "limits")
 
 
-def marked(item: Object) -> Object:
+def with_applied_hash(item: Object) -> Object:
     """The object as it is applied: with the hash of itself, so that a field we no longer set is noticed."""
     result = copy.copy(item)
     metadata = dict(item["metadata"])
@@ -52,8 +52,8 @@ def marked(item: Object) -> Object:
     return result
 
 
-def differs(wanted: Object, live: Object) -> bool:
-    """Whether ``wanted`` (marked) has to be applied over ``live``."""
+def needs_apply(wanted: Object, live: Object) -> bool:
+    """Whether ``wanted`` (with_applied_hash) has to be applied over ``live``."""
     applied = live["metadata"].get("annotations", {}).get(keys.APPLIED)
     if applied != wanted["metadata"]["annotations"][keys.APPLIED]:
         return True
@@ -65,7 +65,7 @@ def template_digest(template: Object) -> str:
     return hashlib.sha256(json.dumps(template, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def template_holds(template: Object, live: Object) -> bool:
+def template_contains(template: Object, live: Object) -> bool:
     """Whether a live pod template says what ``template`` says; it may say more."""
     return _contained(template, live, "template")
 

@@ -42,23 +42,23 @@ _POD_EVENTS: Final = (
 
 
 @dataclass(frozen=True)
-class Situation:
+class HealthInputs:
     """What was observed of a platform's workloads."""
 
     workloads: Mapping[tuple[str, str], Object]
     pods: Sequence[Object] = ()
-    claims: Mapping[str, Object] | None = None
+    pvcs: Mapping[str, Object] | None = None
     #: Warning events (core/v1) of the namespace.
     events: Sequence[Object] = ()
 
 
 @dataclass(frozen=True)
 class Health:
-    """``failed``: somebody has to mend something. ``held_up``: on its way, and something particular is awaited."""
+    """``failed``: somebody has to mend something. ``waiting``: on its way, and something particular is awaited."""
 
     ready: bool
     failed: bool = False
-    held_up: bool = False
+    waiting: bool = False
     problem: Finding | None = None
 
 
@@ -90,26 +90,28 @@ def is_available(workload: Object | None) -> bool:
     return bool(status.get("availableReplicas", 0) >= status.get("readyReplicas", 0))
 
 
-def health(kind: str, name: str, label: str, situation: Situation) -> Health:
+def workload_health(kind: str, name: str, label: str, health_inputs: HealthInputs) -> Health:
     """How one workload is. ``label`` is what people know it by: ``co1/core``."""
-    workload = situation.workloads.get((kind, name))
+    workload = health_inputs.workloads.get((kind, name))
     if is_ready(workload):
         return READY
     if workload is None:
         return Health(ready=False, problem=Waiting(Reason.PROGRESSING, f"{label}: not made yet"))
     pods = [
         pod
-        for pod in situation.pods
+        for pod in health_inputs.pods
         if _selected(pod, workload) and not pod["metadata"].get("deletionTimestamp")
     ]
     failure = _container_failure(label, _of_newest_revision(pods)) or _no_pod(
-        label, workload, pods, situation
+        label, workload, pods, health_inputs
     )
     if failure:
         return Health(ready=False, failed=True, problem=failure)
-    awaited = _unschedulable(label, pods, situation) or _without_volume(label, pods, situation)
+    awaited = _unschedulable(label, pods, health_inputs) or _without_volume(
+        label, pods, health_inputs
+    )
     if awaited:
-        return Health(ready=False, held_up=True, problem=awaited)
+        return Health(ready=False, waiting=True, problem=awaited)
     return Health(ready=False, problem=_on_its_way(label, pods))
 
 
@@ -165,13 +167,15 @@ def _container_failure(label: str, pods: Iterable[Object]) -> Finding | None:
     return None
 
 
-def _unschedulable(label: str, pods: Iterable[Object], situation: Situation) -> Finding | None:
+def _unschedulable(
+    label: str, pods: Iterable[Object], health_inputs: HealthInputs
+) -> Finding | None:
     for pod in _newest_first(pods):
         condition = _condition(pod, "PodScheduled")
         if condition.get("status") != "False":
             continue
-        claim = _pending_claim(pod, situation)
-        why = _newest_event(situation.events, "PersistentVolumeClaim", claim) if claim else None
+        claim = _pending_claim(pod, health_inputs)
+        why = _newest_event(health_inputs.events, "PersistentVolumeClaim", claim) if claim else None
         # A claim may be pending only because its pod is not scheduled, for some other reason.
         if claim and (why or _BLAMES_VOLUMES.search(condition.get("message", "persistent volume"))):
             detail = f": {why['message']}" if why else " yet"
@@ -187,18 +191,20 @@ def _unschedulable(label: str, pods: Iterable[Object], situation: Situation) -> 
     return None
 
 
-def _pending_claim(pod: Object, situation: Situation) -> Object | None:
+def _pending_claim(pod: Object, health_inputs: HealthInputs) -> Object | None:
     for volume in pod["spec"].get("volumes", ()):
         name = volume.get("persistentVolumeClaim", {}).get("claimName")
-        if name is None or situation.claims is None:
+        if name is None or health_inputs.pvcs is None:
             continue
-        claim = situation.claims.get(name)
+        claim = health_inputs.pvcs.get(name)
         if claim is not None and claim.get("status", {}).get("phase") == "Pending":
             return claim
     return None
 
 
-def _without_volume(label: str, pods: Iterable[Object], situation: Situation) -> Finding | None:
+def _without_volume(
+    label: str, pods: Iterable[Object], health_inputs: HealthInputs
+) -> Finding | None:
     """A pod on a node that does not get its volumes or its network."""
     for pod in _newest_first(pods):
         started = any(
@@ -207,14 +213,14 @@ def _without_volume(label: str, pods: Iterable[Object], situation: Situation) ->
         )
         if started or _condition(pod, "PodScheduled").get("status") != "True":
             continue
-        event = _newest_event(situation.events, "Pod", pod, *_POD_EVENTS)
+        event = _newest_event(health_inputs.events, "Pod", pod, *_POD_EVENTS)
         if event:
             return Problem(event["reason"], f"{label}: its pod cannot start: {event['message']}")
     return None
 
 
 def _no_pod(
-    label: str, workload: Object, pods: Sequence[Object], situation: Situation
+    label: str, workload: Object, pods: Sequence[Object], health_inputs: HealthInputs
 ) -> Finding | None:
     """No pod, or no new one, could be made: Pod Security, a quota, an admission webhook."""
     for condition in workload.get("status", {}).get("conditions", ()):
@@ -227,7 +233,7 @@ def _no_pod(
         return None
     applied = last_applied(workload)
     event = _newest_event(
-        situation.events, workload["kind"], workload, "FailedCreate", since=applied
+        health_inputs.events, workload["kind"], workload, "FailedCreate", since=applied
     )
     return (
         Explanation(Reason.FAILED_CREATE, f"{label}: no pod can be made: {event['message']}")

@@ -11,7 +11,7 @@ from pryv_operator.api.kubernetes import Object
 Reference: TypeAlias = tuple[str, str]
 
 
-def references(owners: Iterable[Object]) -> set[Reference]:
+def referenced_configuration(owners: Iterable[Object]) -> set[Reference]:
     """Names of ConfigMaps and Secrets in the pod templates of anything: workloads, ReplicaSets, revisions, pods."""
     return {
         reference

@@ -30,7 +30,7 @@ _BACKDATED: Final = dt.timedelta(hours=1)
 
 
 @dataclass(frozen=True)
-class Issued:
+class IssuedCertificate:
     """A certificate with its key, from a Secret of the platform. ``number`` counts up, ``issuer`` is its authority's number."""
 
     name: str
@@ -46,20 +46,20 @@ class Issued:
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What to use, and what to make first. ``issue_with`` is the authority that signs the next certificate."""
+class IssuancePlan:
+    """What to use, and what to make first. ``issuer`` is the authority that signs the next certificate."""
 
-    make_authority: int | None = None
-    make_certificate: int | None = None
-    issue_with: Issued | None = None
-    use: Issued | None = None
-    trusted: tuple[Issued, ...] = ()
+    next_authority: int | None = None
+    next_certificate: int | None = None
+    issuer: IssuedCertificate | None = None
+    current: IssuedCertificate | None = None
+    trusted: tuple[IssuedCertificate, ...] = ()
     obsolete: tuple[str, ...] = ()
 
     @property
-    def settled(self) -> bool:
+    def complete(self) -> bool:
         """Whether nothing has to be made."""
-        return self.make_authority is None and self.make_certificate is None
+        return self.next_authority is None and self.next_certificate is None
 
     @property
     def bundle(self) -> str:
@@ -67,15 +67,15 @@ class Plan:
         return "".join(authority.pem for authority in self.trusted)
 
 
-def plan(
-    authorities: Sequence[Issued],
-    certificates: Sequence[Issued],
+def plan_issuance(
+    authorities: Sequence[IssuedCertificate],
+    certificates: Sequence[IssuedCertificate],
     dns_names: Sequence[str],
     trusted: Collection[str],
     now: dt.datetime,
     *,
     taken: tuple[int, int] = (0, 0),
-) -> Plan:
+) -> IssuancePlan:
     """What a platform without a certificate of its own should use at a moment.
 
     ``trusted`` are names of authorities that every running component trusts already. ``taken`` are the highest numbers in use, of
@@ -86,7 +86,7 @@ def plan(
     )
     highest = max((taken[0], *(each.number for each in authorities)))
     if not valid or valid[-1].expires - now < AUTHORITY_RENEWED:
-        return Plan(make_authority=highest + 1)
+        return IssuancePlan(next_authority=highest + 1)
     issuer = _issuer(valid, certificates, trusted)
     fitting = sorted(
         (each for each in certificates if _signed_by(each, issuer) and _covers(each, dns_names)),
@@ -100,15 +100,17 @@ def plan(
     ]
     if not fresh:
         number = max((taken[1], *(each.number for each in certificates))) + 1
-        return Plan(make_certificate=number, issue_with=issuer, trusted=tuple(valid))
-    use = fresh[-1]
-    obsolete = tuple(sorted(each.name for each in certificates if each.name != use.name))
-    return Plan(use=use, trusted=tuple(valid), obsolete=obsolete)
+        return IssuancePlan(next_certificate=number, issuer=issuer, trusted=tuple(valid))
+    current = fresh[-1]
+    obsolete = tuple(sorted(each.name for each in certificates if each.name != current.name))
+    return IssuancePlan(current=current, trusted=tuple(valid), obsolete=obsolete)
 
 
 def _issuer(
-    valid: Sequence[Issued], certificates: Sequence[Issued], trusted: Collection[str]
-) -> Issued:
+    valid: Sequence[IssuedCertificate],
+    certificates: Sequence[IssuedCertificate],
+    trusted: Collection[str],
+) -> IssuedCertificate:
     """The newest authority that everyone trusts; when nobody knows who trusts what, the one of the newest certificate."""
     known = [each for each in valid if each.name in trusted]
     if known:
@@ -119,7 +121,7 @@ def _issuer(
     )
 
 
-def make_authority(platform: str, now: dt.datetime) -> Certificate:
+def issue_authority(platform: str, now: dt.datetime) -> Certificate:
     """A self-signed authority (P-256)."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"Pryv.io platform {platform}"[:64])])
@@ -133,7 +135,9 @@ def make_authority(platform: str, now: dt.datetime) -> Certificate:
     return _pem([certificate], key)
 
 
-def make_certificate(issuer: Issued, dns_names: Sequence[str], now: dt.datetime) -> Certificate:
+def issue_certificate(
+    issuer: IssuedCertificate, dns_names: Sequence[str], now: dt.datetime
+) -> Certificate:
     """A server certificate (P-256) signed by the authority, with it as its chain."""
     key = ec.generate_private_key(ec.SECP256R1())
     issuer_key = serialization.load_pem_private_key(issuer.key_pem.encode(), None)
@@ -160,7 +164,7 @@ def make_certificate(issuer: Issued, dns_names: Sequence[str], now: dt.datetime)
     return _pem([certificate, issuer.certificate], key)
 
 
-def read(name: str, pem: str, key_pem: str) -> Issued | None:
+def parse_issued(name: str, pem: str, key_pem: str) -> IssuedCertificate | None:
     """What a Secret of the platform holds; None when that is nothing the operator makes (then another one is made)."""
     number = name.rsplit("-", 1)[-1]
     try:
@@ -173,11 +177,13 @@ def read(name: str, pem: str, key_pem: str) -> Issued | None:
     except (ValueError, IndexError, TypeError, UnsupportedAlgorithm):
         return None
     return (
-        Issued(name, int(number), certificate, pem, key_pem) if fits and number.isdigit() else None
+        IssuedCertificate(name, int(number), certificate, pem, key_pem)
+        if fits and number.isdigit()
+        else None
     )
 
 
-def _signed_by(issued: Issued, issuer: Issued) -> bool:
+def _signed_by(issued: IssuedCertificate, issuer: IssuedCertificate) -> bool:
     try:
         issued.certificate.verify_directly_issued_by(issuer.certificate)
     except (InvalidSignature, ValueError, TypeError):
@@ -185,7 +191,7 @@ def _signed_by(issued: Issued, issuer: Issued) -> bool:
     return True
 
 
-def _covers(issued: Issued, dns_names: Iterable[str]) -> bool:
+def _covers(issued: IssuedCertificate, dns_names: Iterable[str]) -> bool:
     try:
         extension = issued.certificate.extensions.get_extension_for_class(
             x509.SubjectAlternativeName

@@ -18,7 +18,7 @@ _ENCODING: Final = serialization.Encoding.DER
 _FORM: Final = serialization.PublicFormat.SubjectPublicKeyInfo
 
 
-def check(
+def check_certificate(
     certificate: Certificate, dns_names: list[str], where: str, now: dt.datetime
 ) -> tuple[Problem | None, tuple[Advisory, ...]]:
     """What forbids the use of a certificate, and what should be known about it. ``where`` names the Secret."""

@@ -18,8 +18,8 @@ from pryv_operator.api.status import (
     ServiceAddress,
 )
 from pryv_operator.desired.state import Desired, InstancePlan
-from pryv_operator.live.health import Health, Situation, health
-from pryv_operator.rollout.execute import Rolled
+from pryv_operator.live.health import Health, HealthInputs, workload_health
+from pryv_operator.rollout.execute import RolloutResult
 from pryv_operator.values.addresses import Address
 
 _MESSAGE: Final = 4000
@@ -33,14 +33,14 @@ class Findings:
 
     generation: int
     desired: Desired
-    situation: Situation
+    health_inputs: HealthInputs
     addresses: Mapping[str, Address]
     services: frozenset[str]
     domain: str
     refused: Finding | None = None
     certificate_problem: Finding | None = None
     authorities: tuple[str, ...] = ()
-    rolled: Rolled | None = None
+    rolled: RolloutResult | None = None
     #: With ``rollout.paused``: what would be applied or removed.
     paused: tuple[str, ...] | None = None
     stopped: bool = False
@@ -123,7 +123,7 @@ def _verdict(findings: Findings, checked: Mapping[str, Sequence[Health]]) -> _Ve
     failed = [each.problem for each in states if each.problem and each.failed]
     unready = [
         each.problem
-        for each in sorted(states, key=lambda each: not each.held_up)
+        for each in sorted(states, key=lambda each: not each.waiting)
         if each.problem and not each.failed
     ]
     certificate = findings.certificate_problem
@@ -176,7 +176,7 @@ def _with_pending(problem: Finding, findings: Findings) -> Finding:
     if not pending:
         return problem
     why = findings.rolled.decision.why if findings.rolled else problem
-    held_up = (
+    waiting = (
         f"; {why.message}"
         if why.reason == Reason.WAITING_FOR_OTHER_CORE and why.message not in problem.message
         else ""
@@ -184,7 +184,7 @@ def _with_pending(problem: Finding, findings: Findings) -> Finding:
     rest = f" and {len(pending) - _SHOWN} more" if len(pending) > _SHOWN else ""
     return Problem(
         problem.reason,
-        f"{problem.message}{held_up}; not touched yet: {', '.join(pending[:_SHOWN])}{rest}",
+        f"{problem.message}{waiting}; not touched yet: {', '.join(pending[:_SHOWN])}{rest}",
     )
 
 
@@ -265,10 +265,14 @@ def _checked(plan: InstancePlan, findings: Findings) -> list[Health]:
         waits_for = findings.desired.blocked.get(workload.name)
         if findings.rolled and workload.name in findings.rolled.behind:
             found.append(Health(ready=False))  # the decision says why
-        elif waits_for and (workload.kind, workload.name) not in findings.situation.workloads:
+        elif waits_for and (workload.kind, workload.name) not in findings.health_inputs.workloads:
             found.append(Health(ready=False, problem=waits_for))
         else:
-            found.append(health(workload.kind, workload.name, workload.label, findings.situation))
+            found.append(
+                workload_health(
+                    workload.kind, workload.name, workload.label, findings.health_inputs
+                )
+            )
     return found
 
 

@@ -28,16 +28,16 @@ from pryv_operator.desired.state import generated_names
 from pryv_operator.kube.client import KubeClient
 from pryv_operator.kube.errors import ConflictError, RejectedError
 from pryv_operator.kube.resources import SECRETS
-from pryv_operator.live.apply import refusal
-from pryv_operator.live.observe import Observed
+from pryv_operator.live.apply import refusal_problem
+from pryv_operator.live.live_objects import LiveObjects
 from pryv_operator.objects.pvcs import ClaimThere
 from pryv_operator.pki import authority, certificate_checks
 from pryv_operator.pki.certificate import Certificate
 from pryv_operator.reconcile import upstreams
+from pryv_operator.rollout.revision_inputs import GENERATED_KEY, RevisionInput, SecretInput
 from pryv_operator.templates.bundle import Bundle
 from pryv_operator.values.addresses import Address
 
-_VALUE: Final = "value"
 _ALPHABET: Final = string.ascii_lowercase + string.digits
 _LENGTH: Final = 32
 _TLS_TYPE: Final = "kubernetes.io/tls"
@@ -70,10 +70,10 @@ async def gather(
     client: KubeClient,
     platform: Platform,
     bundle: Bundle,
-    observed: Observed,
+    observed: LiveObjects,
     status: PryvPlatformStatus,
     *,
-    in_use: Collection[str],
+    in_use: Collection[RevisionInput],
     restarts: Mapping[str, str] | None,
     restart: str,
     cluster_dns: str,
@@ -136,7 +136,7 @@ async def gather(
     )
 
 
-def _restarts(observed: Observed) -> dict[str, str]:
+def _restarts(observed: LiveObjects) -> dict[str, str]:
     """Workload → the restart it was last made for."""
     found: dict[str, str] = {}
     for item in (*observed.of_kind("Deployment"), *observed.of_kind("StatefulSet")):
@@ -146,7 +146,7 @@ def _restarts(observed: Observed) -> dict[str, str]:
     return found
 
 
-def _made_anew(observed: Observed) -> tuple[Advisory, ...]:
+def _made_anew(observed: LiveObjects) -> tuple[Advisory, ...]:
     """Values that had to be made again."""
     lost = [
         item
@@ -178,7 +178,7 @@ def _rotation(platform: Platform, variable: str) -> int:
 
 
 def _former_rotations(
-    platform: Platform, observed: Observed, generated: Iterable[str]
+    platform: Platform, observed: LiveObjects, generated: Iterable[str]
 ) -> tuple[Object, ...]:
     """Generated Secrets of a variable's other rotations."""
     current = {
@@ -209,7 +209,7 @@ def _claim(item: Object) -> ClaimThere:
     )
 
 
-def addresses(observed: Observed, status: PryvPlatformStatus) -> dict[str, Address]:
+def addresses(observed: LiveObjects, status: PryvPlatformStatus) -> dict[str, Address]:
     """What is known of each Service: as it is, else as it was when it was last seen."""
     known = {each.name: Address(each.cluster_ip, each.load_balancer_ip) for each in status.services}
     for service in observed.of_kind("Service"):
@@ -288,17 +288,17 @@ def _decoded(encoded: str) -> str | None:
 async def _generated(
     client: KubeClient,
     platform: Platform,
-    observed: Observed,
+    observed: LiveObjects,
     variable: str,
-    in_use: Collection[str],
+    in_use: Collection[RevisionInput],
     made: list[Announcement],
 ) -> str:
     """A generated value; made once, and kept until its rotation is counted up."""
     name = names.generated_secret(platform.name, variable, _rotation(platform, variable))
-    lost = f"Secret {name}, key {_VALUE}" in in_use
+    lost = SecretInput(name, GENERATED_KEY) in in_use
     value = "".join(randomness.choice(_ALPHABET) for _ in range(_LENGTH))
     wanted = _kept_secret(
-        platform, name, "generated", {_VALUE: _STAND_IN if platform.paused else value}
+        platform, name, "generated", {GENERATED_KEY: _STAND_IN if platform.paused else value}
     )
     wanted["metadata"]["annotations"] = {keys.VARIABLE: variable} | (
         {keys.MADE_ANEW: "true"} if lost else {}
@@ -319,14 +319,14 @@ async def _generated(
 async def _hash_key(
     client: KubeClient,
     platform: Platform,
-    observed: Observed,
-    in_use: Collection[str],
+    observed: LiveObjects,
+    in_use: Collection[RevisionInput],
     made: list[Announcement],
 ) -> bytes:
     """The key that content hashes of secrets are made with."""
     name = names.hash_key_secret(platform.name)
     value = _STAND_IN if platform.paused else randomness.token_hex(32)
-    wanted = _kept_secret(platform, name, "hash-key", {_VALUE: value})
+    wanted = _kept_secret(platform, name, "hash-key", {GENERATED_KEY: value})
     if in_use:
         wanted["metadata"]["annotations"] = {keys.MADE_ANEW: "true"}
     item, is_new = await _kept(client, platform, observed, wanted)
@@ -342,10 +342,10 @@ async def _hash_key(
 
 def _kept_value(item: Object) -> str:
     """What a kept Secret holds; an empty value must never be used as a key."""
-    value = _decoded((item.get("data") or {}).get(_VALUE, ""))
+    value = _decoded((item.get("data") or {}).get(GENERATED_KEY, ""))
     if not value:
         name = item["metadata"]["name"]
-        problem = f"Secret {name} holds no text under {_VALUE}: put the value back, or delete the Secret to have a new one made"
+        problem = f"Secret {name} holds no text under {GENERATED_KEY}: put the value back, or delete the Secret to have a new one made"
         raise UnusableError(Problem(Reason.INVALID_SECRET, problem))
     return value
 
@@ -365,7 +365,7 @@ def _kept_secret(
 
 
 async def _kept(
-    client: KubeClient, platform: Platform, observed: Observed, wanted: Object
+    client: KubeClient, platform: Platform, observed: LiveObjects, wanted: Object
 ) -> tuple[Object, bool]:
     """A Secret that is made once: as it is there, or newly made; and whether it is new. Only ever created, so nothing is overwritten.
 
@@ -384,7 +384,7 @@ async def _kept(
             if there is None:
                 raise
         except RejectedError as error:
-            raise UnusableError(refusal(wanted, error)) from None
+            raise UnusableError(refusal_problem(wanted, error)) from None
     return await _with_labels(client, platform, there, wanted["metadata"]["labels"]), False
 
 
@@ -414,7 +414,7 @@ async def _with_labels(
     try:
         return await client.patch_labels(there, labels)
     except RejectedError as error:
-        raise UnusableError(refusal({"kind": "Secret", **there}, error)) from None
+        raise UnusableError(refusal_problem({"kind": "Secret", **there}, error)) from None
 
 
 def _with_certificate(inputs: Inputs, name: str, secret: Object | None, now: dt.datetime) -> Inputs:
@@ -463,14 +463,14 @@ def _certificate_in(
             f"the reverse proxies wait for the certificate: {where} has no tls.crt and tls.key",
         ), ()
     certificate = Certificate(chain, key)
-    problem, warnings = certificate_checks.check(certificate, dns_names, where, now)
+    problem, warnings = certificate_checks.check_certificate(certificate, dns_names, where, now)
     return problem or certificate, warnings
 
 
 async def _with_private_authority(
     client: KubeClient,
     platform: Platform,
-    observed: Observed,
+    observed: LiveObjects,
     status: PryvPlatformStatus,
     inputs: Inputs,
     now: dt.datetime,
@@ -482,7 +482,7 @@ async def _with_private_authority(
     for _ in range(3):  # an authority, a certificate, and then nothing is missing
         taken = _highest(observed, "authority"), _highest(observed, "certificate")
         certificates_there = _issued(observed, "certificate")
-        plan = authority.plan(
+        plan = authority.plan_issuance(
             _issued(observed, "authority"),
             certificates_there,
             dns_names,
@@ -490,19 +490,19 @@ async def _with_private_authority(
             now,
             taken=taken,
         )
-        if plan.settled or platform.paused:
+        if plan.complete or platform.paused:
             break
-        if plan.make_authority is not None:
-            name = names.private_authority(platform.name, plan.make_authority)
+        if plan.next_authority is not None:
+            name = names.private_authority(platform.name, plan.next_authority)
             pair, purpose = (
-                authority.make_authority(f"{platform.namespace}/{platform.name}", now),
+                authority.issue_authority(f"{platform.namespace}/{platform.name}", now),
                 "authority",
             )
         else:
-            assert plan.issue_with is not None  # noqa: S101 - a plan that makes a certificate says with what
-            name = names.private_certificate(platform.name, plan.make_certificate or 1)
+            assert plan.issuer is not None  # noqa: S101 - a plan that makes a certificate says with what
+            name = names.private_certificate(platform.name, plan.next_certificate or 1)
             pair, purpose = (
-                authority.make_certificate(plan.issue_with, dns_names, now),
+                authority.issue_certificate(plan.issuer, dns_names, now),
                 "certificate",
             )
         wanted = _kept_secret(
@@ -515,14 +515,14 @@ async def _with_private_authority(
                     Reason.CERTIFICATE_ISSUED, f"made {name} for the platform's private {purpose}"
                 )
             )
-        observed = observed.having([made_secret])
+        observed = observed.with_objects([made_secret])
     where = f" (its certificate is in Secret {plan.trusted[-1].name})" if plan.trusted else ""
     caution = Advisory(
         Reason.PRIVATE_CERTIFICATE,
         f"no certificate is given: the platform uses one of its own authority, which clients do not trust{where}; "
         "set tls.secretName or tls.issuerRef",
     )
-    certificate = Certificate(plan.use.pem, plan.use.key_pem) if plan.use else None
+    certificate = Certificate(plan.current.pem, plan.current.key_pem) if plan.current else None
     if certificate is None and platform.paused:
         newest = max(certificates_there, key=lambda each: each.number, default=None)
         certificate = (
@@ -548,7 +548,7 @@ def _bundle(*authorities: str | None) -> str:
     return "".join(f"{each.rstrip()}\n" for each in authorities if each)
 
 
-def _highest(observed: Observed, purpose: str) -> int:
+def _highest(observed: LiveObjects, purpose: str) -> int:
     """The highest number in use, by Secrets that cannot be read too: a number is never used twice."""
     suffixes = (
         item["metadata"]["name"].rsplit("-", 1)[-1]
@@ -558,9 +558,9 @@ def _highest(observed: Observed, purpose: str) -> int:
     return max((int(suffix) for suffix in suffixes if suffix.isdigit()), default=0)
 
 
-def _issued(observed: Observed, purpose: str) -> list[authority.Issued]:
-    found: Iterable[authority.Issued | None] = (
-        authority.read(
+def _issued(observed: LiveObjects, purpose: str) -> list[authority.IssuedCertificate]:
+    found: Iterable[authority.IssuedCertificate | None] = (
+        authority.parse_issued(
             item["metadata"]["name"],
             _decoded(item.get("data", {}).get("tls.crt", "")) or "",
             _decoded(item.get("data", {}).get("tls.key", "")) or "",

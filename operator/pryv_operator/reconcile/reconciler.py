@@ -24,18 +24,18 @@ from pryv_operator.kube.client import KubeClient
 from pryv_operator.kube.errors import ApiError, RejectedError, UnavailableError
 from pryv_operator.kube.resources import PLATFORMS
 from pryv_operator.kube.work_queue import Key
-from pryv_operator.live import apply, observe
+from pryv_operator.live import apply, live_objects
 from pryv_operator.live.apply import ApplyRefusedError
-from pryv_operator.live.health import Situation, is_ready
-from pryv_operator.live.observe import Observed
-from pryv_operator.live.pod_references import references
+from pryv_operator.live.health import HealthInputs, is_ready
+from pryv_operator.live.live_objects import LiveObjects
+from pryv_operator.live.pod_references import referenced_configuration
 from pryv_operator.reconcile import cleanup
 from pryv_operator.reconcile.conditions import Findings, report
 from pryv_operator.reconcile.gather import Gathered, UnusableError, addresses, gather
 from pryv_operator.reconcile.references import References, references_of
 from pryv_operator.reconcile.template_sources import Templates
 from pryv_operator.rollout import execute, revisions
-from pryv_operator.rollout.execute import Rolled
+from pryv_operator.rollout.execute import RolloutResult
 from pryv_operator.rollout.revisions import Revision
 from pryv_operator.values.addresses import Address
 
@@ -154,8 +154,8 @@ class Reconciler:
                 resource, _only(bundle, resource, before, self._now()), before
             )
         observed, past = await asyncio.gather(
-            observe.observe(self._client, platform),
-            execute.past_revisions(self._client, platform),
+            live_objects.list_live_objects(self._client, platform),
+            execute.list_revisions(self._client, platform),
         )
         warnings = () if platform.paused else await self._keep_or_release(platform, observed)
         annotations = metadata.get("annotations") or {}
@@ -166,7 +166,7 @@ class Reconciler:
                 bundle,
                 observed,
                 before,
-                in_use=revisions.in_use(past),
+                in_use=revisions.inputs_in_use(past),
                 restarts=revisions.restarts(past),
                 restart=annotations.get(keys.RESTART, ""),
                 cluster_dns=self._settings.cluster_dns,
@@ -182,13 +182,13 @@ class Reconciler:
         )
         outcome = await self._act(platform, resource, gathered, observed, past)
         await self._say_what_was_done(resource, gathered, outcome)
-        situation = outcome.situation or await self._situation(
+        health_inputs = outcome.health_inputs or await self._health_inputs(
             platform, outcome.wanted, outcome.observed
         )
         findings = Findings(
             generation=metadata["generation"],
             desired=outcome.wanted,
-            situation=situation,
+            health_inputs=health_inputs,
             addresses=_memory(addresses(outcome.observed, before), gathered.inputs.addresses),
             services=frozenset(item["metadata"]["name"] for item in outcome.wanted.services),
             domain=spec.domain,
@@ -213,7 +213,7 @@ class Reconciler:
         platform: Platform,
         resource: Object,
         gathered: Gathered,
-        observed: Observed,
+        observed: LiveObjects,
         past: Sequence[Revision],
     ) -> _Outcome:
         """Bring what is there to what should be, or a step nearer."""
@@ -226,10 +226,10 @@ class Reconciler:
         if platform.paused:
             return replace(outcome, paused=_would_change(platform, wanted, observed))
         try:
-            changed = apply.changes(wanted.services, observed)
+            changed = apply.compute_changes(wanted.services, observed)
             if changed.wanted:
                 if wanted.complete:  # else the addresses of new Services have to be known first
-                    observed = await self._judge(platform, wanted, gathered, observed)
+                    observed = await self._validate(platform, wanted, gathered, observed)
                     outcome = replace(outcome, observed=observed)
                 known = gathered.inputs.addresses
                 applied = await apply.apply_services(
@@ -248,14 +248,14 @@ class Reconciler:
                 outcome = replace(outcome, certificate_problem=problem)
             if not wanted.complete:
                 return outcome
-            situation = await self._situation(platform, wanted, outcome.observed)
+            health_inputs = await self._health_inputs(platform, wanted, outcome.observed)
             rolled = await execute.roll(
                 self._client,
                 platform,
                 resource["spec"],
                 wanted,
                 outcome.observed,
-                situation,
+                health_inputs,
                 past,
                 gathered.inputs,
                 attempt=(resource["metadata"].get("annotations") or {}).get(keys.RECONCILE, ""),
@@ -267,22 +267,22 @@ class Reconciler:
         outcome = replace(
             outcome,
             rolled=rolled,
-            situation=replace(situation, workloads=_workloads(outcome.observed)),
+            health_inputs=replace(health_inputs, workloads=_workloads(outcome.observed)),
         )
         await self._clean_up(platform, outcome, gathered, past)
         return outcome
 
-    async def _judge(
-        self, platform: Platform, wanted: Desired, gathered: Gathered, observed: Observed
-    ) -> Observed:
+    async def _validate(
+        self, platform: Platform, wanted: Desired, gathered: Gathered, observed: LiveObjects
+    ) -> LiveObjects:
         """Let the API server judge all of a change before its Services are applied; gives what is there.
 
         Raises:
             ApplyRefusedError: it does not take an object. Services that somebody has deleted are back nevertheless: pods need them.
         """
         try:
-            every = apply.changes([*wanted.services, *wanted.objects], observed)
-            return await apply.judge(self._client, platform, every, observed)
+            every = apply.compute_changes([*wanted.services, *wanted.objects], observed)
+            return await apply.validate(self._client, platform, every, observed)
         except ApplyRefusedError:
             known = gathered.inputs.addresses
             lost = [
@@ -291,12 +291,12 @@ class Reconciler:
                 if not observed.get("Service", item["metadata"]["name"])
             ]
             await apply.apply_services(
-                self._client, platform, apply.changes(lost, observed), observed, known
+                self._client, platform, apply.compute_changes(lost, observed), observed, known
             )
             raise
 
     async def _keep_or_release(
-        self, platform: Platform, observed: Observed
+        self, platform: Platform, observed: LiveObjects
     ) -> tuple[Advisory, ...]:
         """Owner references of claims and kept Secrets follow the deletionPolicy, whatever else is wrong with the platform.
 
@@ -352,8 +352,11 @@ class Reconciler:
             if (item["kind"], item["metadata"]["name"]) not in kept
         ]
         if candidates:
-            used = references(
-                [*wanted.objects, *await observe.template_holders(self._client, platform)]
+            used = referenced_configuration(
+                [
+                    *wanted.objects,
+                    *await live_objects.list_pod_template_holders(self._client, platform),
+                ]
             )
             for item in candidates:
                 if (item["kind"], item["metadata"]["name"]) not in used:
@@ -363,25 +366,25 @@ class Reconciler:
         if complete and not platform.spec.stopped:
             for item in gathered.rotated:
                 await self._client.delete(item)
-        await execute.prune(self._client, platform, past)
+        await execute.prune_revisions(self._client, platform, past)
 
-    async def _situation(
-        self, platform: Platform, wanted: Desired, observed: Observed
-    ) -> Situation:
+    async def _health_inputs(
+        self, platform: Platform, wanted: Desired, observed: LiveObjects
+    ) -> HealthInputs:
         """The workloads, and what explains those that are not ready."""
         workloads = _workloads(observed)
         expected = [each for plan in wanted.instances for each in plan.workloads]
         if not workloads or all(
             is_ready(workloads.get((each.kind, each.name))) for each in expected
         ):
-            return Situation(workloads)
-        return Situation(
+            return HealthInputs(workloads)
+        return HealthInputs(
             workloads,
-            pods=await observe.pods(self._client, platform),
-            claims={
+            pods=await live_objects.list_pods(self._client, platform),
+            pvcs={
                 item["metadata"]["name"]: item for item in observed.of_kind("PersistentVolumeClaim")
             },
-            events=await observe.warning_events(self._client, platform),
+            events=await live_objects.list_warning_events(self._client, platform),
         )
 
     async def _say_what_was_done(
@@ -471,27 +474,27 @@ class _Outcome:
     """How far a pass came."""
 
     wanted: Desired
-    observed: Observed
+    observed: LiveObjects
     refused: Problem | None = None
     certificate_problem: Finding | None = None
-    rolled: Rolled | None = None
-    situation: Situation | None = None
+    rolled: RolloutResult | None = None
+    health_inputs: HealthInputs | None = None
     paused: tuple[str, ...] | None = None
 
     def having(self, applied: list[Object]) -> _Outcome:
-        return replace(self, observed=self.observed.having(applied))
+        return replace(self, observed=self.observed.with_objects(applied))
 
 
-def _workloads(observed: Observed) -> dict[tuple[str, str], Object]:
+def _workloads(observed: LiveObjects) -> dict[tuple[str, str], Object]:
     return {key: item for key, item in observed.objects.items() if key[0] in WORKLOAD_KINDS}
 
 
-def _would_change(platform: Platform, wanted: Desired, observed: Observed) -> tuple[str, ...]:
+def _would_change(platform: Platform, wanted: Desired, observed: LiveObjects) -> tuple[str, ...]:
     """What would be applied or removed if the rollout were not paused."""
     every = [*wanted.services, *wanted.objects]
     changed = [
         f"{item['kind']} {item['metadata']['name']}"
-        for item in apply.changes(every, observed).wanted
+        for item in apply.compute_changes(every, observed).wanted
     ]
     if not wanted.complete:
         return tuple(changed)
@@ -546,7 +549,8 @@ def _refused(
     """The API server refuses something that every pass needs: a missing permission, a quota, an admission webhook."""
     reason = Reason.FORBIDDEN if error.status == 403 else Reason.REJECTED
     problem = Problem(
-        reason, f"the API server refuses a request of the operator: {apply.quotable(error)}"
+        reason,
+        f"the API server refuses a request of the operator: {apply.message_without_content(error)}",
     )
     return _interrupted(problem, resource, before, now)
 
@@ -597,7 +601,7 @@ def _nothing_new(resource: Object, before: PryvPlatformStatus) -> Findings:
             before.release or "",
             warnings=tuple(Advisory(each.reason, each.message) for each in before.warnings),
         ),
-        situation=Situation({}),
+        health_inputs=HealthInputs({}),
         addresses={
             each.name: Address(each.cluster_ip, each.load_balancer_ip) for each in before.services
         },

@@ -11,7 +11,7 @@ from pryv_operator.api import labels_annotations as keys
 from pryv_operator.api import names
 from pryv_operator.api.kubernetes import Object
 from pryv_operator.live.health import is_ready
-from pryv_operator.live.observe import Observed
+from pryv_operator.live.live_objects import LiveObjects
 from pryv_operator.objects import host_aliases
 from pryv_operator.templates.bundle import Bundle
 
@@ -19,7 +19,7 @@ _TIMEOUT: Final = 5.0
 _PROXY: Final = names.slug("reverse_proxy")
 
 
-async def unresolved(bundle: Bundle, observed: Observed) -> frozenset[str]:
+async def unresolved(bundle: Bundle, observed: LiveObjects) -> frozenset[str]:
     """The hosts that get an alias.
 
     Proxies that run without one keep doing so, whatever the cluster's DNS says for a moment: an alias would restart them.
@@ -36,7 +36,7 @@ async def unresolved(bundle: Bundle, observed: Observed) -> frozenset[str]:
     return frozenset(host for host, known in zip(sorted(wanted), answers, strict=True) if not known)
 
 
-def _run_without_alias(observed: Observed) -> bool:
+def _run_without_alias(observed: LiveObjects) -> bool:
     proxies = [
         item
         for item in observed.of_kind("Deployment")
@@ -49,7 +49,7 @@ def _run_without_alias(observed: Observed) -> bool:
     )
 
 
-def _leads_nowhere(proxy: Object, observed: Observed) -> bool:
+def _leads_nowhere(proxy: Object, observed: LiveObjects) -> bool:
     """By an alias, or by the hosts file that it mounts instead."""
     spec = proxy["spec"]["template"]["spec"]
     if any(alias["ip"] == host_aliases.NOWHERE for alias in spec.get("hostAliases") or ()):

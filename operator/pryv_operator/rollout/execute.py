@@ -17,11 +17,18 @@ from pryv_operator.desired.state import Desired
 from pryv_operator.kube.client import METADATA, KubeClient
 from pryv_operator.kube.errors import ConflictError
 from pryv_operator.kube.resources import CONTROLLER_REVISIONS, PLATFORMS
-from pryv_operator.live import apply, diff, observe
-from pryv_operator.live.health import Situation, health, is_available, last_applied, unready_since
-from pryv_operator.live.observe import Observed
+from pryv_operator.live import apply, diff, live_objects
+from pryv_operator.live.health import (
+    HealthInputs,
+    is_available,
+    last_applied,
+    unready_since,
+    workload_health,
+)
+from pryv_operator.live.live_objects import LiveObjects
 from pryv_operator.rollout import decide, revisions
 from pryv_operator.rollout.decide import Decision, Policy, Progress, Template, Workload
+from pryv_operator.rollout.revision_inputs import fingerprints
 from pryv_operator.rollout.revisions import Revision
 
 #: A template that nothing is known of: it was applied by an operator that kept no record.
@@ -31,7 +38,7 @@ _NUMBERS_TRIED: Final = 20
 
 
 @dataclass(frozen=True)
-class Rolled:
+class RolloutResult:
     """How far a rollout came in this pass. ``applied``: objects as they are now; ``changed``: names of workloads among them."""
 
     revision: int
@@ -49,14 +56,14 @@ async def roll(
     platform: Platform,
     spec: Mapping[str, Any],
     wanted: Desired,
-    observed: Observed,
-    situation: Situation,
+    observed: LiveObjects,
+    health_inputs: HealthInputs,
     past: Sequence[Revision],
     inputs: Inputs,
     *,
     attempt: str,
     now: dt.datetime,
-) -> Rolled:
+) -> RolloutResult:
     """The next step of a platform's rollout. ``spec`` is the resource's, ``attempt`` its ``pryv.io/reconcile``.
 
     Raises:
@@ -70,7 +77,7 @@ async def roll(
     good = revisions.last_good(past)
     number = current.number if current else (newest.number + 1 if newest else 1)
     policy = policy_of(platform.spec.rollout)
-    workloads = workloads_of(wanted, observed, situation, good, revisions.migrated(past))
+    workloads = workloads_of(wanted, observed, health_inputs, good, revisions.migrated(past))
     unready = (
         current.unready if current else frozenset(each.name for each in workloads if not each.ready)
     )
@@ -86,7 +93,7 @@ async def roll(
         )
 
     kept = await _recorded(client, platform, workloads, decision, past, good)
-    changed = apply.changes(targets(wanted.objects, workloads, decision, kept), observed)
+    changed = apply.compute_changes(targets(wanted.objects, workloads, decision, kept), observed)
     migrated = frozenset(
         each.name
         for each in workloads
@@ -100,7 +107,7 @@ async def roll(
         later = _not_in(
             [item for item in wanted.objects if item["kind"] in WORKLOAD_KINDS], changed
         )
-        await apply.judge(client, platform, apply.changes(later, observed), observed)
+        await apply.validate(client, platform, apply.compute_changes(later, observed), observed)
         # Earlier revisions may be pruned: this one says what they knew of migrated data.
         so_far = migrated | (revisions.migrated(past) & {each.name for each in workloads})
         record = revisions.record(
@@ -109,7 +116,7 @@ async def roll(
             spec,
             wanted.objects,
             digest,
-            revisions.fingerprints(inputs),
+            fingerprints(inputs),
             unready=unready,
             migrated=so_far,
         )
@@ -130,7 +137,7 @@ async def roll(
         )
         | decision.to_good
     )
-    return Rolled(
+    return RolloutResult(
         current.number, decision, tuple(applied), changed.workloads, behind, progress.good
     )
 
@@ -171,17 +178,17 @@ async def _made(client: KubeClient, platform: Platform, record: Object) -> Revis
             ):
                 raise
             if not apply.is_ours(there["metadata"], platform.uid, platform.name):
-                raise apply.taken(record["kind"], metadata["name"]) from None
+                raise apply.name_in_use(record["kind"], metadata["name"]) from None
         else:
             return made
-    raise apply.taken(record["kind"], record["metadata"]["name"])
+    raise apply.name_in_use(record["kind"], record["metadata"]["name"])
 
 
 def _has_labels(item: Object, labels: Mapping[str, str]) -> bool:
     return labels.items() <= (item["metadata"].get("labels") or {}).items()
 
 
-async def prune(client: KubeClient, platform: Platform, past: Sequence[Revision]) -> None:
+async def prune_revisions(client: KubeClient, platform: Platform, past: Sequence[Revision]) -> None:
     """Remove revisions beyond the platform's limit."""
     limit = platform.spec.rollout.history_limit if platform.spec.rollout else None
     for revision in revisions.superfluous(past, limit or revisions.DEFAULT_LIMIT):
@@ -201,8 +208,8 @@ def policy_of(wanted: Rollout | None) -> Policy:
 
 def workloads_of(
     wanted: Desired,
-    observed: Observed,
-    situation: Situation,
+    observed: LiveObjects,
+    health_inputs: HealthInputs,
     good: Revision | None,
     migrated: Collection[str] = (),
 ) -> list[Workload]:
@@ -227,11 +234,13 @@ def workloads_of(
                     good=good.templates.get(plan.name) if good else None,
                     ready=is_available(live),
                     since=last_applied(live) if live else None,
-                    problem=health(plan.kind, plan.name, plan.label, situation).problem,
+                    problem=workload_health(
+                        plan.kind, plan.name, plan.label, health_inputs
+                    ).problem,
                     migrates=plan.migrates,
                     migrated=plan.name in migrated,
                     settles=dt.timedelta(seconds=item["spec"].get("minReadySeconds", 0)),
-                    unready_since=unready_since(live, situation.pods) if live else None,
+                    unready_since=unready_since(live, health_inputs.pods) if live else None,
                 )
             )
     return found
@@ -241,7 +250,7 @@ def live_template(wanted: Object, live: Object) -> Template:
     """What was last applied to a workload; one without a record of it is compared field by field."""
     if keys.TEMPLATE in (live["metadata"].get("annotations") or {}):
         return revisions.template_of(live)
-    same = diff.template_holds(wanted["spec"]["template"], live["spec"]["template"])
+    same = diff.template_contains(wanted["spec"]["template"], live["spec"]["template"])
     return (
         revisions.template_of(wanted)
         if same
@@ -333,6 +342,6 @@ async def _annotated(
     return next(iter(revisions.revisions([item])), revision)
 
 
-async def past_revisions(client: KubeClient, platform: Platform) -> tuple[Revision, ...]:
+async def list_revisions(client: KubeClient, platform: Platform) -> tuple[Revision, ...]:
     """The platform's history, oldest first."""
-    return revisions.revisions(await observe.revisions(client, platform))
+    return revisions.revisions(await live_objects.list_revision_metadata(client, platform))

@@ -20,14 +20,17 @@ from pryv_operator.api.kubernetes import Object
 from pryv_operator.api.spec import PryvPlatformSpec
 from pryv_operator.objects import manifest
 from pryv_operator.rollout import revisions
+from pryv_operator.rollout.revision_inputs import (
+    RevisionInput,
+    SecretInput,
+    TemplatesInput,
+    encode,
+)
 from pryv_operator.rollout.revisions import Revision
 
-TEMPLATES: Final = "templates"
 #: Of today whatever was then: how changes are brought to what runs, and what becomes of the data.
 OF_TODAY: Final = ("deletionPolicy", "rollout", "stopped")
 
-#: As ``history.secret_input`` writes it; names and keys of objects hold neither blank nor comma.
-_SECRET_INPUT: Final = re.compile(r"Secret (?P<secret>[^\s,]+), key (?P<key>[^\s,]+)")
 _BY_CONTENT: Final = re.compile("-[0-9a-f]{10}$")
 _SHOWN: Final = 4
 _WHY_CHARACTERS: Final = 160
@@ -142,7 +145,7 @@ def _changed(before: Kept | None, after: Kept) -> str:
 def changed_inputs(before: Kept, after: Kept) -> list[str]:
     """What outside of the spec went into one of them only, or with another value."""
     old, new = before.revision.inputs, after.revision.inputs
-    return sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))
+    return sorted(str(name) for name in old.keys() | new.keys() if old.get(name) != new.get(name))
 
 
 def config_maps(before: Kept, after: Kept) -> frozenset[str]:
@@ -271,12 +274,6 @@ def restored_spec(recorded: Mapping[str, Any], current: Mapping[str, Any]) -> di
     return then | {key: current[key] for key in OF_TODAY if key in current}
 
 
-def secret_keys(inputs: Iterable[str]) -> dict[str, tuple[str, str]]:
-    """Inputs that are keys of Secrets: name of the input → the Secret, and its key."""
-    matches = {name: _SECRET_INPUT.fullmatch(name) for name in inputs}
-    return {name: (match["secret"], match["key"]) for name, match in matches.items() if match}
-
-
 def bytes_of(secret: Object | None, key: str) -> bytes | None:
     """What a Secret holds under a key."""
     encoded = ((secret or {}).get("data") or {}).get(key)
@@ -286,19 +283,19 @@ def bytes_of(secret: Object | None, key: str) -> bytes | None:
         return None
 
 
-def input_names(name: str, spec: PryvPlatformSpec) -> str:
+def input_names(name: RevisionInput, spec: PryvPlatformSpec) -> str:
     """An input by the objects that hold it."""
     wanted = spec.templates
-    if name != TEMPLATES or wanted is None:
-        return name
+    if not isinstance(name, TemplatesInput) or wanted is None:
+        return str(name)
     if wanted.archive and wanted.archive.config_map_key_ref:
-        return f"ConfigMap {wanted.archive.config_map_key_ref.name}, key {wanted.archive.config_map_key_ref.key}"
+        config_map = wanted.archive.config_map_key_ref
+        return f'ConfigMap "{config_map.name}", key "{config_map.key}"'
     if wanted.archive and wanted.archive.secret_key_ref:
-        return (
-            f"Secret {wanted.archive.secret_key_ref.name}, key {wanted.archive.secret_key_ref.key}"
-        )
+        secret = wanted.archive.secret_key_ref
+        return str(SecretInput(secret.name, secret.key))
     return " and ".join(
-        f"ConfigMap {each}"
+        f'ConfigMap "{each}"'
         for each in sorted({source.config_map_ref.name for source in wanted.files or ()})
     )
 
@@ -315,11 +312,11 @@ def certificates(spec: PryvPlatformSpec) -> list[str]:
     return sorted({*named, *(role.tls.secret_name for role in every if role and role.tls)})
 
 
-def altered(of: Kept, now: Mapping[str, str | None], spec: PryvPlatformSpec) -> list[str]:
+def altered(of: Kept, now: Mapping[RevisionInput, str | None], spec: PryvPlatformSpec) -> list[str]:
     """Inputs of a revision that are not what they were. ``now``: input → keyed hash as of now; None, or left out: it is gone."""
     return [
         f"{input_names(name, spec)} {'is gone' if now.get(name) is None else 'has changed since'}"
-        for name, recorded in sorted(of.revision.inputs.items())
+        for name, recorded in sorted(of.revision.inputs.items(), key=lambda entry: encode(entry[0]))
         if now.get(name) != recorded
     ]
 

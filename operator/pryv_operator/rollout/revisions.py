@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import datetime as dt
 import hashlib
-import hmac
 import json
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,10 +19,10 @@ from pryv_operator.api import labels_annotations as keys
 from pryv_operator.api import names
 from pryv_operator.api.kubernetes import WORKLOAD_KINDS, Object
 from pryv_operator.api.platform import Platform
-from pryv_operator.desired.inputs import Inputs
 from pryv_operator.live import diff
-from pryv_operator.live.pod_references import Reference, references
+from pryv_operator.live.pod_references import Reference, referenced_configuration
 from pryv_operator.rollout.decide import Template
+from pryv_operator.rollout.revision_inputs import RevisionInput, decode_all, encode_all
 
 PURPOSE: Final = "history"
 DEFAULT_LIMIT: Final = 10
@@ -43,7 +42,7 @@ class Revision:
     created: dt.datetime
     templates: Mapping[str, Template]
     references: frozenset[Reference]
-    inputs: Mapping[str, str]
+    inputs: Mapping[RevisionInput, str]
     complete: bool
     failed: str | None
     attempt: str
@@ -74,7 +73,7 @@ def last_good(history: Sequence[Revision]) -> Revision | None:
     return next((each for each in reversed(history) if each.complete), None)
 
 
-def in_use(history: Sequence[Revision]) -> frozenset[str]:
+def inputs_in_use(history: Sequence[Revision]) -> frozenset[RevisionInput]:
     """Inputs that the newest revision was made with."""
     return frozenset(history[-1].inputs) if history else frozenset()
 
@@ -132,45 +131,13 @@ def template_of(workload: Object) -> Template:
     )
 
 
-def fingerprints(inputs: Inputs) -> dict[str, str]:
-    """What outside of the spec goes into a desired state: its name in words → a keyed hash of it."""
-    platform = inputs.platform
-    found: dict[str, str] = {}
-    for variable, text in inputs.secrets.items():
-        source = platform.spec.secrets.get(variable)
-        reference = source.secret_key_ref if source else None
-        found[secret_input(platform, variable, reference)] = keyed(inputs.hash_key, text.encode())
-    if platform.spec.templates:
-        content = [
-            [role, path, text.hex()]
-            for role, files in sorted(inputs.bundle.roles.items())
-            for path, text in sorted(files.items())
-        ]
-        found["templates"] = keyed(inputs.hash_key, json.dumps(content).encode())
-    return dict(sorted(found.items()))
-
-
-def secret_input(platform: Platform, variable: str, reference: Any) -> str:
-    """How a secret input is called: by the Secret and its key."""
-    if reference is not None:
-        return f"Secret {reference.name}, key {reference.key}"
-    source = platform.spec.secrets.get(variable)
-    rotation = (source.generate.rotation or 0) if source and source.generate else 0
-    return f"Secret {names.generated_secret(platform.name, variable, rotation)}, key value"
-
-
-def keyed(key: bytes, content: bytes) -> str:
-    """A hash that only who has the key can test guesses with."""
-    return hmac.new(key, content, hashlib.sha256).hexdigest()[:16]
-
-
 def record(
     platform: Platform,
     number: int,
     spec: Mapping[str, Any],
     objects: Iterable[Object],
     desired: str,
-    inputs: Mapping[str, str],
+    inputs: Mapping[RevisionInput, str],
     *,
     unready: Iterable[str] = (),
     migrated: Iterable[str] = (),
@@ -180,13 +147,13 @@ def record(
         item["metadata"]["name"]: item for item in objects if item["kind"] in WORKLOAD_KINDS
     }
     templates = {name: _template_entry(item) for name, item in workloads.items()}
-    referenced = sorted(references(workloads.values()))
+    referenced = sorted(referenced_configuration(workloads.values()))
     metadata = platform.metadata(names.revision(platform.name, number), {keys.PURPOSE: PURPOSE})
     metadata["annotations"] = {
         keys.DESIRED: desired,
         keys.TEMPLATES: _compact(templates),
         keys.REFERENCES: _compact([f"{kind}/{name}" for kind, name in referenced]),
-        keys.INPUTS: _compact(inputs),
+        keys.INPUTS: _compact(encode_all(inputs)),
         keys.UNREADY: _compact(sorted(unready)),
         **migrated_too(migrated),
     }
@@ -291,7 +258,7 @@ def _revision(item: Object) -> Revision | None:
     try:
         templates = json.loads(annotations[keys.TEMPLATES])
         references = json.loads(annotations[keys.REFERENCES])
-        inputs = json.loads(annotations[keys.INPUTS])
+        inputs = decode_all(json.loads(annotations[keys.INPUTS]))
         retried = annotations.get(keys.RETRIED)
         return Revision(
             number=int(number),

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pryv_operator.api.kubernetes import Object
-from pryv_operator.live.diff import differs, marked
+from pryv_operator.live.diff import needs_apply, with_applied_hash
 
 WANTED: Object = {
     "apiVersion": "apps/v1",
@@ -49,7 +49,7 @@ WANTED: Object = {
 
 def live(item: Object = WANTED) -> Object:
     """What the API server returns of it: defaults, its own fields, and spellings of its own."""
-    found = copy.deepcopy(marked(item))
+    found = copy.deepcopy(with_applied_hash(item))
     found["metadata"] |= {"uid": "x", "resourceVersion": "7", "generation": 1}
     found["metadata"]["annotations"]["deployment.kubernetes.io/revision"] = "1"
     found["status"] = {"readyReplicas": 1}
@@ -71,7 +71,7 @@ def pod_of(item: Object) -> Any:
 
 
 def test_what_the_server_fills_in_and_spells_otherwise_is_no_difference() -> None:
-    assert not differs(marked(WANTED), live())
+    assert not needs_apply(with_applied_hash(WANTED), live())
 
 
 def test_entries_of_others_are_left_alone() -> None:
@@ -84,7 +84,7 @@ def test_entries_of_others_are_left_alone() -> None:
     container["env"].insert(0, {"name": "THEIRS", "value": "x"})
     container["volumeMounts"].append({"name": "theirs", "mountPath": "/theirs"})
     pod_of(found)["hostAliases"].append({"ip": "10.0.0.2", "hostnames": ["theirs"]})
-    assert not differs(marked(WANTED), found)
+    assert not needs_apply(with_applied_hash(WANTED), found)
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_entries_of_others_are_left_alone() -> None:
 def test_an_edit_of_ours_is_noticed(edit: Any) -> None:
     found = live()
     edit(found)
-    assert differs(marked(WANTED), found)
+    assert needs_apply(with_applied_hash(WANTED), found)
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_an_edit_of_ours_is_noticed(edit: Any) -> None:
     ],
 )
 def test_quantities_are_compared_by_value(mine: Any, theirs: str, same: bool) -> None:
-    wanted = marked(
+    wanted = with_applied_hash(
         {
             "kind": "PersistentVolumeClaim",
             "metadata": {"name": "a"},
@@ -139,33 +139,33 @@ def test_quantities_are_compared_by_value(mine: Any, theirs: str, same: bool) ->
     )
     found = copy.deepcopy(wanted)
     found["spec"]["resources"]["requests"]["storage"] = theirs
-    assert differs(wanted, found) is not same
+    assert needs_apply(wanted, found) is not same
 
 
 def test_a_field_that_we_no_longer_set_is_noticed() -> None:
     """Nothing of what is still wanted differs: only the hash of what was applied last tells."""
     before = copy.deepcopy(WANTED)
     before["spec"]["template"]["spec"]["priorityClassName"] = "high"
-    assert differs(marked(WANTED), live(before))
+    assert needs_apply(with_applied_hash(WANTED), live(before))
 
 
 def test_the_mark_is_no_part_of_what_was_asked_for() -> None:
     assert "annotations" not in WANTED["metadata"]
-    assert marked(WANTED) == marked(WANTED)
+    assert with_applied_hash(WANTED) == with_applied_hash(WANTED)
     assert {**WANTED, "metadata": WANTED["metadata"]} == WANTED
 
 
 @given(st.integers(-(2**63), 2**63 - 1) | st.text(st.characters(exclude_categories=[]), max_size=3))
 def test_whatever_a_user_writes_can_be_marked(value: Any) -> None:
     """Scheduling fields take any value of the user's, such as very long numbers."""
-    wanted = marked(
+    wanted = with_applied_hash(
         {
             "kind": "Deployment",
             "metadata": {"name": "a"},
             "spec": {"template": {"tolerations": [{"tolerationSeconds": value}]}},
         }
     )
-    assert not differs(wanted, copy.deepcopy(wanted))
+    assert not needs_apply(wanted, copy.deepcopy(wanted))
 
 
 @given(
@@ -176,15 +176,15 @@ def test_the_data_of_a_secret_is_not_in_its_hash(
     one: dict[str, str], other: dict[str, str]
 ) -> None:
     def mark(data: dict[str, str]) -> Any:
-        return marked({"kind": "Secret", "metadata": {"name": "a"}, "data": data})["metadata"][
-            "annotations"
-        ]
+        return with_applied_hash({"kind": "Secret", "metadata": {"name": "a"}, "data": data})[
+            "metadata"
+        ]["annotations"]
 
     assert mark(one) == mark(other)
 
 
 def test_changed_data_of_a_secret_is_a_difference_all_the_same() -> None:
-    wanted = marked({"kind": "Secret", "metadata": {"name": "a"}, "data": {"a": "b"}})
+    wanted = with_applied_hash({"kind": "Secret", "metadata": {"name": "a"}, "data": {"a": "b"}})
     found = copy.deepcopy(wanted)
     found["data"] = {"a": "c"}
-    assert differs(wanted, found)
+    assert needs_apply(wanted, found)

@@ -1,4 +1,4 @@
-"""Why something is not ready: each situation by its true reason, and nothing that a container said."""
+"""Why something is not ready: each health_inputs by its true reason, and nothing that a container said."""
 
 from __future__ import annotations
 
@@ -8,7 +8,14 @@ from typing import Any
 import pytest
 
 from pryv_operator.api.kubernetes import Object
-from pryv_operator.live.health import READY, Health, Situation, health, is_ready, unready_since
+from pryv_operator.live.health import (
+    READY,
+    Health,
+    HealthInputs,
+    is_ready,
+    unready_since,
+    workload_health,
+)
 from tests.unit.builders import texts
 
 OUTPUT = "what the container wrote last"
@@ -101,10 +108,12 @@ PENDING = {
 }
 
 
-def of(workload: Object | None = UNREADY, *pods: Object, **situation: Any) -> Health:
+def of(workload: Object | None = UNREADY, *pods: Object, **health_inputs: Any) -> Health:
     kind = workload["kind"] if workload else "Deployment"
     there = {(kind, "acme-co1-core"): workload} if workload else {}
-    return health(kind, "acme-co1-core", "co1/core", Situation(there, pods=pods, **situation))
+    return workload_health(
+        kind, "acme-co1-core", "co1/core", HealthInputs(there, pods=pods, **health_inputs)
+    )
 
 
 def reason(found: Health) -> str:
@@ -177,7 +186,7 @@ def test_a_container_that_cannot_be_made(why: str) -> None:
 def test_a_pod_without_a_node() -> None:
     found = of(UNREADY, pod(**unscheduled("0/3 nodes are available: 3 Insufficient cpu.")))
     assert reason(found) == "Unschedulable"
-    assert found.held_up
+    assert found.waiting
     assert not found.failed
     assert "Insufficient cpu" in str(found.problem)
 
@@ -186,7 +195,7 @@ def test_a_claim_without_a_volume() -> None:
     missing = pod(
         **unscheduled("0/1 nodes are available: pod has unbound immediate PersistentVolumeClaims.")
     )
-    found = of(UNREADY, missing, claims=PENDING)
+    found = of(UNREADY, missing, pvcs=PENDING)
     assert reason(found) == "PVCPending"
     assert "acme-co1-core-data" in str(found.problem)
     why = event(
@@ -196,7 +205,7 @@ def test_a_claim_without_a_volume() -> None:
         "storageclass fast not found",
     )
     assert "storageclass fast not found" in str(
-        of(UNREADY, missing, claims=PENDING, events=[why]).problem
+        of(UNREADY, missing, pvcs=PENDING, events=[why]).problem
     )
 
 
@@ -205,7 +214,7 @@ def test_a_claim_that_waits_for_its_pod_is_not_to_blame() -> None:
     found = of(
         UNREADY,
         pod(**unscheduled("0/3 nodes are available: 3 Insufficient memory.")),
-        claims=PENDING,
+        pvcs=PENDING,
     )
     assert reason(found) == "Unschedulable"
 
@@ -219,7 +228,7 @@ def test_a_volume_that_cannot_be_mounted() -> None:
     ]
     found = of(UNREADY, pod(**waiting("ContainerCreating")), events=events)
     assert reason(found) == "FailedMount"
-    assert found.held_up
+    assert found.waiting
     assert "MountVolume.SetUp failed" in str(found.problem)
 
 
@@ -227,7 +236,7 @@ def test_a_running_pod_has_its_volumes() -> None:
     running: dict[str, Any] = {"containerStatuses": [{"name": "core", "state": {"running": {}}}]}
     found = of(UNREADY, pod(**running), events=[event("Pod", "p1", "FailedMount", "once")])
     assert reason(found) == "Progressing"
-    assert not found.held_up
+    assert not found.waiting
 
 
 @pytest.mark.parametrize(

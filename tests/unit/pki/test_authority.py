@@ -12,7 +12,7 @@ from cryptography.x509.verification import PolicyBuilder, Store, VerificationErr
 
 from pryv_operator.desired.tls import dns_names
 from pryv_operator.pki import authority
-from pryv_operator.pki.authority import Issued, Plan
+from pryv_operator.pki.authority import IssuancePlan, IssuedCertificate
 from tests.unit.builders import DOMAIN
 
 NOW = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
@@ -24,32 +24,34 @@ NAMES = dns_names(DOMAIN)
 class World:
     """What the operator's Secrets hold, and what it does about it."""
 
-    authorities: list[Issued] = field(default_factory=list)
-    certificates: list[Issued] = field(default_factory=list)
+    authorities: list[IssuedCertificate] = field(default_factory=list)
+    certificates: list[IssuedCertificate] = field(default_factory=list)
     trusted: Collection[str] = ()
     names: list[str] = field(default_factory=lambda: list(NAMES))
     made: list[str] = field(default_factory=list)
 
-    def plan(self, now: dt.datetime) -> Plan:
-        return authority.plan(self.authorities, self.certificates, self.names, self.trusted, now)
+    def plan(self, now: dt.datetime) -> IssuancePlan:
+        return authority.plan_issuance(
+            self.authorities, self.certificates, self.names, self.trusted, now
+        )
 
-    def settle(self, now: dt.datetime) -> Plan:
+    def settle(self, now: dt.datetime) -> IssuancePlan:
         """Make what is missing, as a pass does."""
         for _ in range(3):
             plan = self.plan(now)
-            if plan.settled:
+            if plan.complete:
                 return plan
-            if plan.make_authority is not None:
+            if plan.next_authority is not None:
                 pair, name, there = (
-                    authority.make_authority("pryv/acme", now),
-                    f"ca-{plan.make_authority}",
+                    authority.issue_authority("pryv/acme", now),
+                    f"ca-{plan.next_authority}",
                     self.authorities,
                 )
             else:
-                assert plan.issue_with is not None
-                pair = authority.make_certificate(plan.issue_with, self.names, now)
-                name, there = f"tls-{plan.make_certificate}", self.certificates
-            issued = authority.read(name, pair.chain, pair.key)
+                assert plan.issuer is not None
+                pair = authority.issue_certificate(plan.issuer, self.names, now)
+                name, there = f"tls-{plan.next_certificate}", self.certificates
+            issued = authority.parse_issued(name, pair.chain, pair.key)
             assert issued is not None
             there.append(issued)
             self.made.append(name)
@@ -57,11 +59,11 @@ class World:
 
 
 def accepted(
-    plan: Plan, now: dt.datetime, name: str = f"co1.{DOMAIN}", bundle: str | None = None
+    plan: IssuancePlan, now: dt.datetime, name: str = f"co1.{DOMAIN}", bundle: str | None = None
 ) -> bool:
     """Whether a client that trusts the bundle accepts what is served."""
-    assert plan.use is not None
-    leaf, *chain = x509.load_pem_x509_certificates(plan.use.pem.encode())
+    assert plan.current is not None
+    leaf, *chain = x509.load_pem_x509_certificates(plan.current.pem.encode())
     store = Store(x509.load_pem_x509_certificates((bundle or plan.bundle).encode()))
     try:
         PolicyBuilder().store(store).time(now).build_server_verifier(x509.DNSName(name)).verify(
@@ -74,10 +76,10 @@ def accepted(
 
 def test_an_authority_then_a_certificate_then_nothing() -> None:
     world = World()
-    assert world.plan(NOW) == Plan(make_authority=1)
+    assert world.plan(NOW) == IssuancePlan(next_authority=1)
     plan = world.settle(NOW)
     assert world.made == ["ca-1", "tls-1"]
-    assert plan.use is world.certificates[0]
+    assert plan.current is world.certificates[0]
     assert [each.name for each in plan.trusted] == ["ca-1"]
     assert plan.obsolete == ()
     assert world.plan(NOW) == plan
@@ -111,8 +113,8 @@ def test_a_certificate_is_renewed_in_time_and_the_old_one_goes() -> None:
     late = early + 2 * DAY
     plan = world.settle(late)
     assert world.made == ["ca-1", "tls-1", "tls-2"]
-    assert plan.use is not None
-    assert (plan.use.name, plan.obsolete) == ("tls-2", ("tls-1",))
+    assert plan.current is not None
+    assert (plan.current.name, plan.obsolete) == ("tls-2", ("tls-1",))
     assert accepted(plan, late)
 
 
@@ -130,8 +132,8 @@ def test_an_authority_changes_in_two_steps() -> None:
 
     world.trusted = ["ca-1", "ca-2"]  # everything that runs trusts both by now
     second = world.settle(late + DAY)
-    assert second.use is not None
-    second.use.certificate.verify_directly_issued_by(world.authorities[1].certificate)
+    assert second.current is not None
+    second.current.certificate.verify_directly_issued_by(world.authorities[1].certificate)
     assert accepted(second, late + DAY, bundle=first.bundle)
     assert accepted(second, late + DAY, bundle=world.authorities[1].pem)
 
@@ -173,7 +175,7 @@ def test_a_certificate_of_another_authority_is_not_used() -> None:
     world.settle(NOW)
     other.settle(NOW)
     world.certificates = other.certificates
-    assert world.plan(NOW).make_certificate == 2
+    assert world.plan(NOW).next_certificate == 2
 
 
 def test_the_order_of_what_is_there_is_nothing() -> None:
@@ -187,19 +189,19 @@ def test_the_order_of_what_is_there_is_nothing() -> None:
 
 
 def test_what_cannot_be_read_counts_as_not_there() -> None:
-    pair = authority.make_authority("pryv/acme", NOW)
-    assert authority.read("ca-1", pair.chain, pair.key) is not None
-    assert authority.read("ca-1", "", pair.key) is None
-    assert authority.read("ca-1", "nonsense", pair.key) is None
-    assert authority.read("ca-1", pair.chain, "") is None
-    assert authority.read("ca-x", pair.chain, pair.key) is None
+    pair = authority.issue_authority("pryv/acme", NOW)
+    assert authority.parse_issued("ca-1", pair.chain, pair.key) is not None
+    assert authority.parse_issued("ca-1", "", pair.key) is None
+    assert authority.parse_issued("ca-1", "nonsense", pair.key) is None
+    assert authority.parse_issued("ca-1", pair.chain, "") is None
+    assert authority.parse_issued("ca-x", pair.chain, pair.key) is None
 
 
 def test_keys_are_not_shown() -> None:
     world = World()
     plan = world.settle(NOW)
-    assert plan.use is not None
-    secret = plan.use.key_pem.splitlines()[1]
+    assert plan.current is not None
+    secret = plan.current.key_pem.splitlines()[1]
     assert secret not in repr(plan)
-    assert secret not in repr(replace(plan.use, number=2))
-    assert secret not in repr(authority.make_authority("a", NOW))
+    assert secret not in repr(replace(plan.current, number=2))
+    assert secret not in repr(authority.issue_authority("a", NOW))

@@ -9,7 +9,7 @@ import pytest
 from pryv_operator.desired.tls import dns_names
 from pryv_operator.pki import authority
 from pryv_operator.pki.certificate import Certificate
-from pryv_operator.pki.certificate_checks import check
+from pryv_operator.pki.certificate_checks import check_certificate
 from tests.unit.builders import DOMAIN
 
 NOW = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
@@ -18,17 +18,17 @@ WHERE = "Secret acme-wildcard"
 
 
 def issued(names: list[str], at: dt.datetime = NOW) -> Certificate:
-    pair = authority.make_authority("theirs", at)
-    issuer = authority.read("ca-1", pair.chain, pair.key)
+    pair = authority.issue_authority("theirs", at)
+    issuer = authority.parse_issued("ca-1", pair.chain, pair.key)
     assert issuer is not None
-    return authority.make_certificate(issuer, names, at)
+    return authority.issue_certificate(issuer, names, at)
 
 
 GOOD = issued(dns_names(DOMAIN))
 
 
 def reasons(certificate: Certificate, now: dt.datetime = NOW) -> tuple[str | None, list[str]]:
-    problem, warnings = check(certificate, dns_names(DOMAIN), WHERE, now)
+    problem, warnings = check_certificate(certificate, dns_names(DOMAIN), WHERE, now)
     for each in (*warnings, *([problem] if problem else [])):
         assert WHERE in each.message
         assert GOOD.key.splitlines()[1] not in each.message
@@ -69,5 +69,5 @@ def test_what_serves_but_should_be_known() -> None:
 
 
 def test_the_missing_name_is_named() -> None:
-    _, (warning,) = check(issued([DOMAIN]), dns_names(DOMAIN), WHERE, NOW)
+    _, (warning,) = check_certificate(issued([DOMAIN]), dns_names(DOMAIN), WHERE, NOW)
     assert f"*.{DOMAIN}" in warning.message

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pryv_operator.api.status import PryvPlatformStatus, ServiceAddress
-from pryv_operator.live.observe import Observed
+from pryv_operator.live.live_objects import LiveObjects
 from pryv_operator.reconcile.gather import addresses
 from pryv_operator.values.addresses import Address
 
@@ -28,7 +28,7 @@ def of(
         "spec": spec,
         "status": {"loadBalancer": {"ingress": ingress}},
     }
-    return addresses(Observed({("Service", "acme-reg"): service}), BEFORE)["acme-reg"]
+    return addresses(LiveObjects({("Service", "acme-reg"): service}), BEFORE)["acme-reg"]
 
 
 def test_as_it_is() -> None:
@@ -53,5 +53,5 @@ def test_it_was_a_load_balancer_once() -> None:
 
 
 def test_a_service_that_is_gone_is_remembered() -> None:
-    assert addresses(Observed({}), BEFORE) == {"acme-reg": Address("10.0.0.9", "203.0.113.9")}
+    assert addresses(LiveObjects({}), BEFORE) == {"acme-reg": Address("10.0.0.9", "203.0.113.9")}
     assert of(ip=None).cluster_ip == "10.0.0.9"

@@ -6,7 +6,7 @@ from typing import Any
 
 from pryv_operator.api import names
 from pryv_operator.api.kubernetes import Object
-from pryv_operator.live.pod_references import references
+from pryv_operator.live.pod_references import referenced_configuration
 from pryv_operator.objects.configuration import Addressing, content
 from pryv_operator.objects.controllers import controller
 from pryv_operator.objects.model import File, FileMount
@@ -117,10 +117,12 @@ def test_everything_a_pod_template_names_is_found() -> None:
     workload = controller(of, built, frozenset())
     wanted = {(each["kind"], each["metadata"]["name"]) for each in built.objects}
     template = workload["spec"]["template"]
-    assert references([workload]) == wanted
-    assert references([{"kind": "ReplicaSet", "spec": {"template": template}}]) == wanted
+    assert referenced_configuration([workload]) == wanted
     assert (
-        references(
+        referenced_configuration([{"kind": "ReplicaSet", "spec": {"template": template}}]) == wanted
+    )
+    assert (
+        referenced_configuration(
             [
                 {
                     "kind": "ControllerRevision",
@@ -130,7 +132,7 @@ def test_everything_a_pod_template_names_is_found() -> None:
         )
         == wanted
     )
-    assert references([{"kind": "Pod", "spec": template["spec"]}]) == wanted
+    assert referenced_configuration([{"kind": "Pod", "spec": template["spec"]}]) == wanted
 
 
 def test_older_forms_of_volumes_count_too() -> None:
@@ -145,7 +147,7 @@ def test_older_forms_of_volumes_count_too() -> None:
         ],
         "containers": [],
     }
-    assert references([{"kind": "Pod", "spec": spec}]) == {
+    assert referenced_configuration([{"kind": "Pod", "spec": spec}]) == {
         ("ConfigMap", "c"),
         ("Secret", "s"),
         ("Secret", "t"),
@@ -154,7 +156,7 @@ def test_older_forms_of_volumes_count_too() -> None:
 
 def test_what_has_no_template_names_nothing() -> None:
     assert (
-        references(
+        referenced_configuration(
             [{"kind": "ControllerRevision", "data": None}, {"kind": "ReplicaSet", "spec": {}}]
         )
         == set()

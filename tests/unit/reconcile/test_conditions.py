@@ -11,10 +11,10 @@ from pryv_operator.api.findings import Problem
 from pryv_operator.api.kubernetes import Object
 from pryv_operator.api.status import PryvPlatformStatus
 from pryv_operator.desired.state import Desired, desired
-from pryv_operator.live.health import Situation
+from pryv_operator.live.health import HealthInputs
 from pryv_operator.reconcile.conditions import Findings, report
 from pryv_operator.rollout.decide import Decision
-from pryv_operator.rollout.execute import Rolled
+from pryv_operator.rollout.execute import RolloutResult
 from pryv_operator.values.addresses import Address
 from tests.unit.builders import DOMAIN, inputs, platform, state, workloads
 
@@ -23,9 +23,9 @@ NOTHING = PryvPlatformStatus()
 DESIRED = state()
 
 
-def running(wanted: Desired = DESIRED, *unready: str) -> Situation:
+def running(wanted: Desired = DESIRED, *unready: str) -> HealthInputs:
     """All workloads as wanted and ready, but some."""
-    return Situation(
+    return HealthInputs(
         {
             (item["kind"], name): _live(item, ready=name not in unready)
             for name, item in workloads(wanted).items()
@@ -52,11 +52,11 @@ def findings(**different: Any) -> Findings:
     fields: dict[str, Any] = {
         "generation": 7,
         "desired": DESIRED,
-        "situation": running(),
+        "health_inputs": running(),
         "addresses": {"acme-reg": Address("10.0.0.1"), "old": Address("10.0.0.2", "203.0.113.1")},
         "services": frozenset(),
         "domain": DOMAIN,
-        "rolled": Rolled(3, Decision("Complete", Problem("Complete", "all is as wanted"))),
+        "rolled": RolloutResult(3, Decision("Complete", Problem("Complete", "all is as wanted"))),
     }
     return Findings(**fields | different)
 
@@ -109,7 +109,7 @@ def test_all_is_well() -> None:
 
 
 def test_one_component_is_on_its_way() -> None:
-    status = of(situation=running(DESIRED, "acme-co1-hfs"))
+    status = of(health_inputs=running(DESIRED, "acme-co1-hfs"))
     assert conditions(status) == {
         "Ready": "False",
         "Reconciling": "True",
@@ -131,14 +131,14 @@ def test_one_component_has_failed() -> None:
     }
     there = running(DESIRED, "acme-co1-hfs", "acme-reg-mail")
     there.workloads["Deployment", "acme-reg-mail"]["status"]["conditions"] = [failure]
-    status = of(situation=there)
+    status = of(health_inputs=there)
     assert (conditions(status)["Stalled"], reason(status)) == ("True", "FailedCreate")
     assert "reg/mail" in status.conditions[0].message
     assert "exceeded quota" in status.conditions[0].message
 
 
 def test_many_troubles_are_counted() -> None:
-    message = of(situation=Situation({})).conditions[0].message
+    message = of(health_inputs=HealthInputs({})).conditions[0].message
     assert message.endswith("and 12 more")
 
 
@@ -158,7 +158,7 @@ def test_a_problem_of_the_input() -> None:
 
 def test_what_runs_is_not_forgotten_over_a_problem() -> None:
     before = of(now=EARLIER)
-    status = of(before, desired=broken(), situation=Situation({}), domain="")
+    status = of(before, desired=broken(), health_inputs=HealthInputs({}), domain="")
     assert status.instances == before.instances
     assert status.endpoints == before.endpoints
     assert status.roles_ready == "3/3"
@@ -171,7 +171,7 @@ def test_waiting_for_addresses() -> None:
         waiting=(Problem("WaitingForLoadBalancer", "Service acme-reg has no address"),),
         objects=(),
     )
-    status = of(desired=wanted, situation=Situation({}))
+    status = of(desired=wanted, health_inputs=HealthInputs({}))
     assert (conditions(status)["Reconciling"], conditions(status)["Stalled"]) == ("True", "False")
     assert (conditions(status)["ConfigRendered"], reason(status)) == (
         "Unknown",
@@ -204,7 +204,7 @@ def test_a_certificate_is_missing(why: str, stalled: str) -> None:
     )
     status = of(
         desired=wanted,
-        situation=running(wanted),
+        health_inputs=running(wanted),
         certificate_problem=Problem(why, "no certificate"),
     )
     assert (conditions(status)["Ready"], conditions(status)["Stalled"], reason(status)) == (
@@ -243,7 +243,7 @@ def test_authorities_are_trusted_when_everything_runs_with_them() -> None:
     before = NOTHING.model_copy(update={"trusted_authorities": ["ca-1"]})
     assert of(before, authorities=("ca-2", "ca-1")).trusted_authorities == ["ca-1", "ca-2"]
     for unfinished in (
-        {"situation": running(DESIRED, "acme-co1-hfs")},
+        {"health_inputs": running(DESIRED, "acme-co1-hfs")},
         {"desired": broken()},
         {"refused": Problem("Rejected", "")},
     ):
@@ -285,7 +285,7 @@ def test_components_are_named_as_people_know_them() -> None:
     """Also where the platform is named like an instance of its own."""
     wanted = desired(inputs(platform("acme-reg-x")))
     assert (
-        of(desired=wanted, situation=Situation({}))
+        of(desired=wanted, health_inputs=HealthInputs({}))
         .conditions[0]
         .message.startswith("reg/reverse-proxy: ")
     )

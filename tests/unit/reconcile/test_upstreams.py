@@ -8,7 +8,7 @@ import pytest
 
 from pryv_operator.api import labels_annotations as keys
 from pryv_operator.api.kubernetes import Object
-from pryv_operator.live.observe import Observed
+from pryv_operator.live.live_objects import LiveObjects
 from pryv_operator.objects.host_aliases import NOWHERE
 from pryv_operator.reconcile import upstreams
 from pryv_operator.templates.builtin import RELEASES, load_release
@@ -40,7 +40,7 @@ def dns(monkeypatch: pytest.MonkeyPatch) -> Dns:
     return Dns(monkeypatch)
 
 
-def proxy(*, ready: bool = True, aliases: Any = None, hosts_file: str | None = None) -> Observed:
+def proxy(*, ready: bool = True, aliases: Any = None, hosts_file: str | None = None) -> LiveObjects:
     """A reverse proxy that is there."""
     spec: Object = {"hostAliases": aliases or []}
     found: list[Object] = []
@@ -65,10 +65,10 @@ def proxy(*, ready: bool = True, aliases: Any = None, hosts_file: str | None = N
             "conditions": [{"type": "Available", "status": "True" if ready else "False"}],
         },
     })  # fmt: skip
-    return Observed({(item["kind"], item["metadata"]["name"]): item for item in found})
+    return LiveObjects({(item["kind"], item["metadata"]["name"]): item for item in found})
 
 
-NOTHING = Observed({})
+NOTHING = LiveObjects({})
 
 
 async def test_a_host_that_cannot_be_resolved(dns: Dns) -> None:

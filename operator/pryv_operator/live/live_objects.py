@@ -42,7 +42,7 @@ WRITTEN: Final = (
 
 
 @dataclass(frozen=True)
-class Observed:
+class LiveObjects:
     """Our objects of one platform, by (kind, name)."""
 
     objects: Mapping[tuple[str, str], Object]
@@ -55,9 +55,9 @@ class Observed:
         """One object."""
         return self.objects.get((kind, name))
 
-    def having(self, changed: Iterable[Object]) -> Observed:
+    def with_objects(self, changed: Iterable[Object]) -> LiveObjects:
         """The same with newer objects in place of what they were."""
-        return Observed(
+        return LiveObjects(
             {**self.objects, **{(item["kind"], item["metadata"]["name"]): item for item in changed}}
         )
 
@@ -67,7 +67,7 @@ def selector(platform: Platform) -> str:
     return f"{keys.MANAGED_BY}={keys.FIELD_MANAGER},{keys.PLATFORM}={platform.name}"
 
 
-async def observe(client: KubeClient, platform: Platform) -> Observed:
+async def list_live_objects(client: KubeClient, platform: Platform) -> LiveObjects:
     """Everything the operator has written for a platform."""
     lists = await asyncio.gather(
         *(client.list(each, platform.namespace, labels=selector(platform)) for each in WRITTEN)
@@ -79,20 +79,20 @@ async def observe(client: KubeClient, platform: Platform) -> Observed:
     except NotFoundError:
         certificates = []  # cert-manager is not installed
     found = [item for listed in (*lists, certificates) for item in listed]
-    return Observed({(item["kind"], item["metadata"]["name"]): item for item in found})
+    return LiveObjects({(item["kind"], item["metadata"]["name"]): item for item in found})
 
 
-async def pods(client: KubeClient, platform: Platform) -> list[Object]:
+async def list_pods(client: KubeClient, platform: Platform) -> list[Object]:
     """The platform's pods."""
     return await client.list(PODS, platform.namespace, labels=selector(platform))
 
 
-async def warning_events(client: KubeClient, platform: Platform) -> list[Object]:
+async def list_warning_events(client: KubeClient, platform: Platform) -> list[Object]:
     """Warnings of the namespace: why pods cannot be made, scheduled or started."""
     return await client.list(CORE_EVENTS, platform.namespace, fields="type=Warning")
 
 
-async def template_holders(client: KubeClient, platform: Platform) -> list[Object]:
+async def list_pod_template_holders(client: KubeClient, platform: Platform) -> list[Object]:
     """Everything that holds one of the platform's pod templates: what it names must not be removed."""
     kinds = (DEPLOYMENTS, STATEFUL_SETS, REPLICA_SETS, PODS)
     labelled = selector(platform)
@@ -105,7 +105,7 @@ async def template_holders(client: KubeClient, platform: Platform) -> list[Objec
     return [item for listed in lists for item in listed]
 
 
-async def revisions(client: KubeClient, platform: Platform) -> list[Object]:
+async def list_revision_metadata(client: KubeClient, platform: Platform) -> list[Object]:
     """Metadata of the platform's history."""
     found: list[Object] = []
     token: str | None = None
@@ -130,7 +130,7 @@ async def revisions(client: KubeClient, platform: Platform) -> list[Object]:
             return found
 
 
-async def taken_names(
+async def list_metadata_by_name(
     client: KubeClient, platform: Platform, resource: Resource
 ) -> dict[str, Object]:
     """Metadata of all objects of a kind in the namespace, ours and others', by name."""
