@@ -1,4 +1,4 @@
-"""Fixtures of the tests that run the operator against the real API server."""
+"""Fixtures of the tests that run the operator against a real API server."""
 
 from __future__ import annotations
 
@@ -23,14 +23,17 @@ OPERATOR_NAMESPACE = "pryv-system"
 
 @pytest.fixture(scope="session")
 def chart_kubeconfig(control_plane: ControlPlane) -> Path:
-    """A kubeconfig of the ServiceAccount that `helm install` made: a missing permission fails a test."""
+    """A kubeconfig of the chart's ServiceAccount: a missing permission fails a test."""
     return install_chart(control_plane)
 
 
 def install_chart(
     control_plane: ControlPlane, release: str = "pryv-operator", *values: str
 ) -> Path:
-    """Install the chart, without a pod of its own, and take its ServiceAccount's token."""
+    """Install the chart; return a kubeconfig with its ServiceAccount's token.
+
+    The chart's Deployment does not run: the tests run the operator as a local process.
+    """
     helm(
         control_plane,
         "install",
@@ -52,7 +55,7 @@ def install_chart(
 
 
 def helm(control_plane: ControlPlane, *arguments: str) -> str:
-    """Run helm against the control plane; gives what it printed."""
+    """Run helm against the control plane; return its stdout."""
     done = subprocess.run(
         [control_plane.binaries.helm, f"--kubeconfig={control_plane.kubeconfig}", *arguments],
         capture_output=True,
@@ -87,15 +90,21 @@ def operator(
 def user(
     control_plane: ControlPlane, operator: OperatorProcess, namespace: str
 ) -> Iterator[PlatformUser]:
-    """Somebody with kubectl and a namespace."""
+    """A user with a new namespace; its platforms are deleted after the test."""
     someone = PlatformUser(control_plane, namespace)
     yield someone
     someone.delete_all()
 
 
 @pytest.fixture(scope="session")
-def standing(control_plane: ControlPlane, operator: OperatorProcess) -> Iterator[PlatformUser]:
-    """A platform that many tests share. Each begins with `settle`, which costs one pass when all is as it should be."""
+def shared_platform(
+    control_plane: ControlPlane, operator: OperatorProcess
+) -> Iterator[PlatformUser]:
+    """A user with a namespace and a platform that all tests share.
+
+    A test begins with `apply_and_wait`, which costs one reconciliation if nothing differs. It may
+    leave any state that the next `apply_and_wait` can repair.
+    """
     with new_namespace(control_plane) as name:
         someone = PlatformUser(control_plane, name)
         yield someone
@@ -104,7 +113,7 @@ def standing(control_plane: ControlPlane, operator: OperatorProcess) -> Iterator
 
 @pytest.fixture(autouse=True)
 def _operator_survives(request: pytest.FixtureRequest) -> Iterator[None]:
-    """No test may end the operator, or make it write a traceback."""
+    """Fail the test if the operator has exited or logged a traceback."""
     yield
     if "operator" in request.fixturenames:
         process: OperatorProcess = request.getfixturevalue("operator")
@@ -115,5 +124,5 @@ def _operator_survives(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 def pretty(value: object) -> str:
-    """For messages of assertions."""
+    """A value as indented JSON, for messages of assertions."""
     return json.dumps(value, indent=1, default=str)

@@ -1,4 +1,7 @@
-"""Stands between one operator and the API server: records its requests, and can hold one of them while the operator is frozen."""
+"""A proxy between an operator and the API server that records requests and can hold one of them.
+
+While the request is held, the operator is frozen with SIGSTOP.
+"""
 
 from __future__ import annotations
 
@@ -22,12 +25,12 @@ from tests.cluster.waiting import wait_until
 
 _Answer = TypeVar("_Answer")
 _START_SECONDS = 30
-_LEFT_OUT = ("host", "transfer-encoding", "content-length", "connection")
+_NOT_FORWARDED = ("host", "transfer-encoding", "content-length", "connection")
 
 
 @dataclass
 class Request:
-    """A request that has arrived. ``status`` 0: not answered yet."""
+    """A received request. ``status`` is the HTTP status of its response; 0: none yet."""
 
     method: str
     path: str
@@ -40,15 +43,16 @@ class Request:
 
     @property
     def of_operator(self) -> bool:
-        """Of its own client; kopf's only watches."""
+        """Whether the operator's own client sent it. kopf's client only watches."""
         return self.agent == keys.FIELD_MANAGER
 
 
 @dataclass
 class Hold:
-    """Freeze process ``pid`` when it sends its ``number``-th write (from 1) into ``namespace``, and hold that back.
+    """Freeze process ``pid`` at its ``number``-th write (from 1) to ``namespace``; hold the write.
 
-    ``before``: it has not reached the API server. ``after``: it was done, and only its answer is held back.
+    ``before``: the write has not reached the API server. ``after``: the API server has handled
+    it, and only the response is held.
     """
 
     namespace: str
@@ -60,14 +64,17 @@ class Hold:
 
 
 class HoldingProxy:
-    """``with HoldingProxy(control_plane) as proxy:`` listens on ``proxy.url`` (HTTP: it is for this machine only)."""
+    """``with HoldingProxy(control_plane) as proxy:`` listens on ``proxy.url``.
+
+    Plain HTTP: it listens on the loopback interface only.
+    """
 
     def __init__(self, control_plane: ControlPlane) -> None:
         self._target = control_plane.url
         self._tls = ssl.create_default_context(cafile=str(control_plane.ca_file))
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
-        self._go_on = asyncio.Event()
+        self._released = asyncio.Event()
         self._hold: Hold | None = None
         self.requests: list[Request] = []
         self.url = ""
@@ -84,16 +91,16 @@ class HoldingProxy:
         self._loop.close()
 
     def hold(self, hold: Hold) -> None:
-        """Wait for a write to hold."""
-        self._go_on.clear()
+        """Hold the write that `hold` describes when it arrives."""
+        self._released.clear()
         self._hold = hold
 
-    def let_go(self) -> Request:
-        """Let the request that is held go on, and wait until its answer has been given."""
+    def release(self) -> Request:
+        """Release the held request; return it once its response has been sent."""
         assert self._hold is not None
         held, self._hold = self._hold.held, None
         assert held is not None
-        self._loop.call_soon_threadsafe(self._go_on.set)
+        self._loop.call_soon_threadsafe(self._released.set)
         wait_until(
             lambda: held.status, f"{held.method} {held.path} to be answered", seconds=30, every=0.01
         )
@@ -114,7 +121,7 @@ class HoldingProxy:
         self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
 
     async def _stop(self) -> None:
-        self._go_on.set()
+        self._released.set()
         await self._runner.cleanup()
         await self._session.close()
         await asyncio.sleep(0)
@@ -125,7 +132,7 @@ class HoldingProxy:
         self.requests.append(request)
         when = self._freeze_at(request)
         if when == "before":
-            await self._go_on.wait()
+            await self._released.wait()
         headers = _without(incoming.headers)
         async with self._session.request(
             request.method,
@@ -136,9 +143,9 @@ class HoldingProxy:
         ) as answer:
             if when == "after":
                 await answer.read()
-                await self._go_on.wait()
+                await self._released.wait()
             outgoing = web.StreamResponse(status=answer.status, headers=_without(answer.headers))
-            with contextlib.suppress(ConnectionError):  # the operator has ended
+            with contextlib.suppress(ConnectionError):  # the operator has exited
                 await outgoing.prepare(incoming)
                 async for chunk in answer.content.iter_any():
                     await outgoing.write(chunk)
@@ -167,5 +174,5 @@ class HoldingProxy:
 
 def _without(headers: Any) -> CIMultiDict[str]:
     return CIMultiDict(
-        (key, value) for key, value in headers.items() if key.lower() not in _LEFT_OUT
+        (key, value) for key, value in headers.items() if key.lower() not in _NOT_FORWARDED
     )

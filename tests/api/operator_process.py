@@ -1,4 +1,4 @@
-"""The operator as a process of its own, with the credentials of the chart's ServiceAccount."""
+"""The operator as a local process with the credentials of the chart's ServiceAccount."""
 
 from __future__ import annotations
 
@@ -16,16 +16,22 @@ from tests.cluster.processes import ServerProcess
 from tests.cluster.waiting import wait_until
 
 START_SECONDS = 60
-#: For the passes under way: nobody kills a pod sooner.
+#: Seconds from SIGTERM to SIGKILL, as for a pod: time to finish running reconciliations.
 GRACE_SECONDS = 30
-#: The operator that the tests import, not another one that may be installed.
+#: The operator that the tests import, not one that may be installed elsewhere.
 _FOLDER = str(Path(pryv_operator.__file__).parents[1])
-_CODE = f"import sys; sys.path.insert(0, {_FOLDER!r}); from pryv_operator.cli.main import operator; operator()"
+_CODE = (
+    f"import sys; sys.path.insert(0, {_FOLDER!r}); "
+    "from pryv_operator.cli.main import operator; operator()"
+)
 _SERVING = re.compile(r"serving /healthz, /readyz and /metrics on 127\.0\.0\.1:(\d+)")
 
 
 class OperatorProcess:
-    """Start, ask, stop. ``log`` is everything it has written since its first start."""
+    """One operator process that can be started, queried and stopped repeatedly.
+
+    ``log`` is everything it has written since its first start.
+    """
 
     def __init__(
         self,
@@ -49,7 +55,7 @@ class OperatorProcess:
         self.url = ""
 
     def start(self) -> None:
-        """Start, and wait until it is ready."""
+        """Start the process and wait until /readyz returns 200."""
         written = len(self.log)
         self._server = self._control_plane.start_server(
             self._name, self._command, grace_seconds=GRACE_SECONDS
@@ -66,7 +72,10 @@ class OperatorProcess:
         wait_until(ready, "the operator to be ready", seconds=START_SECONDS, every=0.05)
 
     def stop(self, *, abruptly: bool = False) -> int | None:
-        """SIGTERM (or SIGKILL), and wait for its end. Gives its exit code; None when it was not running."""
+        """Send SIGTERM (``abruptly``: SIGKILL) and wait.
+
+        Returns the exit code; None if it was not running.
+        """
         if self._server is None:
             return None
         code = self._server.stop(abruptly=abruptly)
@@ -74,13 +83,16 @@ class OperatorProcess:
         return code
 
     def restart(self, *, abruptly: bool = False) -> None:
-        """Stop and start."""
+        """Stop the process and start it again."""
         self.stop(abruptly=abruptly)
         self.start()
 
     @contextmanager
     def started_with(self, *arguments: str) -> Iterator[None]:
-        """Started anew with other arguments for a while: of an option that is given twice, the last one counts."""
+        """Restart with additional arguments; restart with the original ones on exit.
+
+        If an option is given twice, the last one counts.
+        """
         before, self._command = self._command, [*self._command, *arguments]
         self.restart()
         try:
@@ -96,7 +108,7 @@ class OperatorProcess:
 
     @property
     def stopped(self) -> bool:
-        """Whether a test has stopped it."""
+        """Whether a test has stopped the process."""
         return self._server is None
 
     @property
@@ -105,7 +117,7 @@ class OperatorProcess:
         return path.read_text() if path.exists() else ""
 
     def status(self, path: str) -> int:
-        """HTTP status of one of its own pages; 0 when there is no answer."""
+        """HTTP status of one of the operator's endpoints; 0 without a response."""
         try:
             with urlopen(self.url + path, timeout=5) as answer:
                 return int(answer.status)
@@ -117,11 +129,11 @@ class OperatorProcess:
             return str(answer.read().decode())
 
     def writes(self) -> int:
-        """Requests to the API server so far that change something, for whichever platform."""
+        """Number of write requests to the API server so far, for all platforms."""
         return self._requests("POST|PATCH|PUT|DELETE")
 
     def reads(self) -> int:
-        """Requests to the API server so far that only ask."""
+        """Number of read requests to the API server so far, for all platforms."""
         return self._requests("GET")
 
     def _requests(self, methods: str) -> int:
@@ -145,7 +157,7 @@ class OperatorProcess:
         wait_until(lambda: self.passes() >= enough, f"{count} passes", seconds=seconds, every=0.05)
 
     def pid(self) -> int | None:
-        """Its process id, found by its command line."""
+        """The process id, found by the command line; None if it is not running."""
         for entry in Path("/proc").glob("[0-9]*"):
             try:
                 command = (entry / "cmdline").read_bytes().decode().split("\0")

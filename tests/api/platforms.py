@@ -1,6 +1,7 @@
-"""Somebody who uses platforms: applies resources, waits, and compares what is there before and after.
+"""A user of platforms in one namespace: applies resources, waits for conditions, compares objects.
 
-What is asked often is asked without kubectl, which costs a process each time; it is there where kubectl itself matters.
+Most calls go straight to the API server, because kubectl costs a process each time. Use
+`PlatformUser.kubectl` where the behaviour of kubectl itself is under test.
 """
 
 from __future__ import annotations
@@ -17,15 +18,15 @@ from tests.cluster.waiting import wait_until
 
 Object = dict[str, Any]
 
-#: Kinds the operator writes, as kubectl names them.
-WRITTEN = (
+#: Kinds the operator manages, as kubectl names them.
+MANAGED_KINDS = (
     "services,persistentvolumeclaims,configmaps,secrets,networkpolicies,deployments,statefulsets"
 )
-MINE = "app.kubernetes.io/managed-by=pryv-operator"
+MANAGED = "app.kubernetes.io/managed-by=pryv-operator"
 READY_SECONDS = 90
 POLL_SECONDS = 0.05
 
-#: plural → (API, kind, other words for it).
+#: Plural → (API path, kind, other names that the methods below accept).
 _KINDS: Final[dict[str, tuple[str, str, tuple[str, ...]]]] = {
     "services": ("api/v1", "Service", ("service",)),
     "persistentvolumeclaims": ("api/v1", "PersistentVolumeClaim", ("persistentvolumeclaim", "pvc")),
@@ -50,21 +51,21 @@ _PLURALS: Final = {
 
 
 class PlatformUser:
-    """Acts in one namespace."""
+    """Acts in one namespace, with the rights of an administrator."""
 
     def __init__(self, control_plane: ControlPlane, namespace: str) -> None:
         self.control_plane = control_plane
         self.namespace = namespace
 
     def kubectl(self, *arguments: str, stdin: str | None = None, check: bool = True) -> str:
-        """Run kubectl in the namespace; gives its output (and its errors when not checked)."""
+        """Run kubectl in the namespace; return stdout (with stderr appended if not `check`)."""
         done = self.control_plane.kubectl(
             "--namespace", self.namespace, *arguments, stdin=stdin, check=check
         )
         return done.stdout if check else done.stdout + done.stderr
 
     def apply(self, *objects: Object) -> None:
-        """Server-side apply as `kubectl apply --server-side --force-conflicts` and GitOps tools do it."""
+        """Apply objects as `kubectl apply --server-side --force-conflicts` does."""
         for item in objects:
             metadata = {"namespace": self.namespace, **item["metadata"]}
             path = self.path(item["kind"], metadata["name"])
@@ -72,19 +73,20 @@ class PlatformUser:
             self.control_plane.api.patch(path + query, {**item, "metadata": metadata}, APPLY_PATCH)
 
     def apply_platform(self, name: str = "acme", **spec: Any) -> None:
-        """Apply a platform; only its domain unless more is said."""
+        """Apply a platform whose spec holds a domain and the given fields."""
         self.apply(platform(name, **spec))
 
     def replace_platform(self, spec: Object, name: str = "acme") -> None:
         """Apply a platform with exactly this spec."""
         self.apply({**platform(name), "spec": spec})
 
-    def settle(self, **spec: Any) -> None:
-        """Apply a platform with exactly this (only its domain unless more is said), and wait until it is ready and all of it runs."""
+    def apply_and_wait(self, **spec: Any) -> None:
+        """Apply a platform with a domain and the given fields; wait until all of it is ready."""
         before = self._generation()
         self.apply_platform(**spec)
         if self._generation() == before:
-            self.look_again()  # what was done by hand since moves no generation: the Ready of before says nothing
+            # Manual changes to other objects leave the generation: the Ready status may be stale.
+            self.reconcile()
         self.wait_ready()
         self.wait_running()
 
@@ -99,24 +101,24 @@ class PlatformUser:
         )
 
     def path(self, kind: str, name: str = "") -> str:
-        """Where the API server has a kind of the namespace, or one object of it."""
+        """The API path of a kind in the namespace, or of one object."""
         plural = _PLURALS[kind]
         return f"/{_KINDS[plural][0]}/namespaces/{self.namespace}/{plural}" + (
             f"/{name}" if name else ""
         )
 
     def get(self, kind: str, name: str) -> Object:
-        """One object. Raises ApiError when there is none."""
+        """One object. Raises ApiError if it does not exist."""
         found: Object = self.control_plane.api.get(self.path(kind, name))
         return found
 
     def find(self, kind: str, name: str) -> Object | None:
-        """One object, or None."""
+        """One object, or None if it does not exist."""
         found: Object | None = self.control_plane.api.find(self.path(kind, name))
         return found
 
-    def list(self, kinds: str, labels: str | None = MINE) -> list[Object]:
-        """All objects of some kinds, as kubectl names and lists them."""
+    def list(self, kinds: str, labels: str | None = MANAGED) -> list[Object]:
+        """All objects of these kinds (plural names, comma-separated) with these labels."""
         query = f"?labelSelector={quote(labels)}" if labels else ""
         found: list[Object] = []
         for plural in map(_PLURALS.__getitem__, kinds.split(",")):
@@ -128,13 +130,13 @@ class PlatformUser:
         return found
 
     def patch(self, kind: str, name: str, change: Object, *, subresource: str = "") -> None:
-        """A merge patch by somebody who is not the operator."""
+        """Send a merge patch as a client other than the operator."""
         self.control_plane.api.patch(
             self.path(kind, name) + (f"/{subresource}" if subresource else ""), change, MERGE_PATCH
         )
 
     def json_patch(self, kind: str, name: str, *operations: Object) -> None:
-        """The same with single operations, such as `{"op": "replace", "path": …, "value": …}`."""
+        """Send a JSON patch: operations such as `{"op": "replace", "path": …, "value": …}`."""
         self.control_plane.api.patch(self.path(kind, name), [*operations], JSON_PATCH)
 
     def label(self, kind: str, name: str, **labels: str | None) -> None:
@@ -146,9 +148,9 @@ class PlatformUser:
         self.patch(kind, name, {"metadata": {"annotations": annotations}})
 
     def delete(self, kind: str, name: str) -> None:
-        """Delete an object, and wait until it is gone (another one of its name may be there by then)."""
+        """Delete an object and wait until it is gone or replaced by one with another uid."""
         uid = self.get(kind, name)["metadata"]["uid"]
-        # As kubectl does: what an object owns goes after it.
+        # As kubectl does: dependents are deleted after their owner.
         self.control_plane.api.text(
             "DELETE", self.path(kind, name), {"propagationPolicy": "Background"}
         )
@@ -160,7 +162,7 @@ class PlatformUser:
         wait_until(gone, f"{kind} {name} to be gone", seconds=READY_SECONDS, every=POLL_SECONDS)
 
     def condition(self, kind: str = "Ready", name: str = "acme") -> Object:
-        """A condition of the platform, once the status speaks of its current generation."""
+        """A condition of the platform, once it is observed for the current generation."""
 
         def current() -> Object | None:
             resource = self.get("pryvplatform", name)
@@ -180,7 +182,7 @@ class PlatformUser:
         )
 
     def wait_observed(self, name: str = "acme") -> None:
-        """Wait until the operator has made a pass for the current generation, whatever came of it."""
+        """Wait until the operator has reconciled the current generation, whatever the outcome."""
 
         def observed() -> bool:
             resource = self.get("pryvplatform", name)
@@ -192,11 +194,11 @@ class PlatformUser:
         wait_until(observed, f"{name} to be observed", seconds=READY_SECONDS, every=POLL_SECONDS)
 
     def wait_ready(self, name: str = "acme", seconds: float = READY_SECONDS) -> Object:
-        """Wait until the platform is ready in its current generation, and has stayed so for what was just applied."""
+        """Wait until the platform is Ready for its current generation; return the condition."""
         return self.wait_reason("Ready", name, seconds)
 
-    def wait_trouble(self) -> Object:
-        """The Ready condition, once it is False for the current generation, and not only on its way."""
+    def wait_not_ready(self) -> Object:
+        """The Ready condition, once it is False for a reason other than Progressing."""
 
         def found() -> Object | None:
             condition = self.condition()
@@ -211,7 +213,7 @@ class PlatformUser:
     def wait_reason(
         self, reason: str, name: str = "acme", seconds: float = READY_SECONDS
     ) -> Object:
-        """Wait until the Ready condition of the current generation gives a reason; gives the condition."""
+        """Wait until the Ready condition has this reason; return the condition."""
         last: Object = {}
 
         def found() -> Object | None:
@@ -232,7 +234,7 @@ class PlatformUser:
             ) from None
 
     def wait_warning(self, reason: str, name: str = "acme") -> str:
-        """Wait until the status has a warning of this reason; gives its message."""
+        """Wait until the status has a warning with this reason; return its message."""
 
         def found() -> str | None:
             status = self.get("pryvplatform", name).get("status", {})
@@ -247,11 +249,11 @@ class PlatformUser:
 
         return wait_until(found, f"the warning {reason}", seconds=READY_SECONDS, every=POLL_SECONDS)
 
-    def pods(self, labels: str = MINE) -> dict[str, str]:
-        """Living pods: component of an instance → uid."""
-        return {_component(item): item["metadata"]["uid"] for item in self._living(labels)}
+    def pods(self, labels: str = MANAGED) -> dict[str, str]:
+        """Pods that are not being deleted: `<instance>/<component>` → uid."""
+        return {_component(item): item["metadata"]["uid"] for item in self._live_pods(labels)}
 
-    def _living(self, labels: str = MINE) -> list[Object]:
+    def _live_pods(self, labels: str = MANAGED) -> list[Object]:
         return [
             item
             for item in self.list("pods", labels)
@@ -259,7 +261,7 @@ class PlatformUser:
         ]
 
     def wait_pods(self, components: set[str]) -> None:
-        """Wait until there are pods of exactly these components."""
+        """Wait until exactly these components have pods."""
         wait_until(
             lambda: self.pods().keys() == components,
             f"pods of {sorted(components)}",
@@ -267,32 +269,32 @@ class PlatformUser:
             every=POLL_SECONDS,
         )
 
-    def versions(self, kinds: str = WRITTEN) -> dict[str, str]:
-        """Kind and name → resourceVersion of everything the operator has written, and of the platforms."""
+    def resource_versions(self, kinds: str = MANAGED_KINDS) -> dict[str, str]:
+        """`<kind>/<name>` → resourceVersion, of all managed objects and the platforms."""
         items = [*self.list(kinds), *self.list("pryvplatforms", None)]
         return {
             f"{item['kind']}/{item['metadata']['name']}": item["metadata"]["resourceVersion"]
             for item in items
         }
 
-    def written(self, kinds: str = WRITTEN) -> dict[str, str]:
-        """Kind and name → everything the operator or another user has written, as a digest; what controllers say of it is left out."""
+    def digests(self, kinds: str = MANAGED_KINDS) -> dict[str, str]:
+        """`<kind>/<name>` → digest of a managed object without status and managed fields."""
         return {
             f"{item['kind']}/{item['metadata']['name']}": _digest(item) for item in self.list(kinds)
         }
 
     def wait_running(self) -> None:
-        """Wait until every workload runs its newest template: as many living pods as it should have, all ready, and no others."""
+        """Wait until every workload has rolled out and only its replicas are left, all ready."""
 
         def running() -> bool:
-            workloads, living = (
+            workloads, live = (
                 self.list("deployments,statefulsets"),
-                [(_whose(pod), _is_ready(pod)) for pod in self._living()],
+                [(_owner(pod), _is_ready(pod)) for pod in self._live_pods()],
             )
             wanted = [
-                (_whose(item), True) for item in workloads for _ in range(item["spec"]["replicas"])
+                (_owner(item), True) for item in workloads for _ in range(item["spec"]["replicas"])
             ]
-            return all(map(_is_rolled, workloads)) and sorted(living) == sorted(wanted)
+            return all(map(_is_rolled, workloads)) and sorted(live) == sorted(wanted)
 
         wait_until(
             running,
@@ -301,40 +303,42 @@ class PlatformUser:
             every=POLL_SECONDS,
         )
 
-    def wait_still(self, name: str = "acme") -> None:
-        """Ready, and nothing moves any more, not even when the operator looks again: for what is no edit of the spec, too."""
+    def wait_steady(self, name: str = "acme") -> None:
+        """Wait until the platform is Ready and another reconciliation changes no object."""
         self.wait_ready(name)
         before: dict[str, str] = {}
 
-        def still() -> bool:
+        def steady() -> bool:
             nonlocal before
-            self.look_again(name)
+            self.reconcile(name)
             if self.condition("RolloutComplete", name)["status"] != "True":
-                return False  # some count as available only after some seconds
+                return False  # minReadySeconds: some pods become available only later
             now = {
                 key: version
-                for key, version in self.versions(f"{WRITTEN},pods").items()
+                for key, version in self.resource_versions(f"{MANAGED_KINDS},pods").items()
                 if not key.startswith("PryvPlatform/")
             }
             same, before = now == before, now
             return same
 
-        wait_until(still, "everything to be still", seconds=READY_SECONDS, every=0.01)
+        wait_until(steady, "a steady state", seconds=READY_SECONDS, every=0.01)
         self.wait_running()
 
-    def look_again(self, name: str = "acme", *, asking: bool = True) -> None:
-        """Wait for a pass for this platform that begins from now on.
+    def reconcile(self, name: str = "acme", *, by_annotation: bool = True) -> None:
+        """Trigger a reconciliation of this platform and wait until it is done.
 
-        The status is made to say that nothing was observed yet: only a pass that has read it so says otherwise. The pass is asked for
-        by the annotation; else, as that tries again what has failed, by a touch of one of the platform's Services.
+        The test resets `status.observedGeneration` to 0; only a reconciliation that starts
+        afterwards sets it again. The trigger is the annotation `pryv.io/reconcile`, which also
+        retries a failed rollout; with `by_annotation=False` it is a change to one of the
+        platform's Services, which does not.
         """
         self.patch(
             "pryvplatform", name, {"status": {"observedGeneration": 0}}, subresource="status"
         )
-        if asking:
+        if by_annotation:
             self.annotate("pryvplatform", name, **{"pryv.io/reconcile": secrets.token_hex(4)})
         else:
-            service = self.list("services", f"{MINE},pryv.io/platform={name}")[0]
+            service = self.list("services", f"{MANAGED},pryv.io/platform={name}")[0]
             self.annotate(
                 "service",
                 service["metadata"]["name"],
@@ -342,10 +346,11 @@ class PlatformUser:
             )
         self.wait_observed(name)
 
-    def let_look(self, count: int, name: str = "acme") -> None:
-        """Wait for some passes for this platform without a touch of its resource. Each of them has one thing to do.
+    def trigger_reconciliations(self, count: int, name: str = "acme") -> None:
+        """Trigger this many reconciliations without touching the platform or its workloads.
 
-        That is to remove a ConfigMap that is labelled as configuration of the platform, and that nothing names.
+        Each is triggered by an unreferenced ConfigMap that is labelled as configuration of the
+        platform; the reconciliation is done when the operator has removed it.
         """
         labels = {
             "app.kubernetes.io/managed-by": "pryv-operator",
@@ -362,13 +367,16 @@ class PlatformUser:
             self.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata})
             wait_until(
                 lambda: not self.find("configmap", leftover),  # noqa: B023
-                "a pass",
+                "a reconciliation",
                 seconds=READY_SECONDS,
                 every=POLL_SECONDS,
             )
 
-    def wait_others(self) -> None:
-        """Wait until the platforms of other namespaces are gone or complete: what the operator counts is then of this one."""
+    def wait_other_platforms(self) -> None:
+        """Wait until platforms in other namespaces are gone or complete.
+
+        From then on the operator's metrics change for this platform only.
+        """
 
         def at_rest() -> bool:
             items = self.control_plane.api.get("/apis/pryv.io/v1alpha1/pryvplatforms")["items"]
@@ -380,19 +388,19 @@ class PlatformUser:
 
         wait_until(at_rest, "the other platforms to be at rest", seconds=READY_SECONDS)
 
-    def until_rolled(self, before: dict[str, str], names: set[str]) -> None:
-        """Wait until these components have new pods, all ready, and none of before lives any more."""
+    def wait_rolled(self, before: dict[str, str], names: set[str]) -> None:
+        """Wait until all pods of these components are ready and none is among `before`."""
 
         def have_rolled() -> bool:
-            pods = [pod for pod in self._living() if _component(pod) in names]
+            pods = [pod for pod in self._live_pods() if _component(pod) in names]
             return {_component(pod) for pod in pods} == names and all(
                 _is_ready(pod) and pod["metadata"]["uid"] != before[_component(pod)] for pod in pods
             )
 
         wait_until(have_rolled, f"{names} to roll", seconds=READY_SECONDS, every=POLL_SECONDS)
 
-    def until_gone(self, kinds: str) -> None:
-        """Wait until none of ours is left."""
+    def wait_gone(self, kinds: str) -> None:
+        """Wait until no managed object of these kinds is left."""
         wait_until(
             lambda: not self.list(kinds),
             f"all {kinds} to be gone",
@@ -400,8 +408,8 @@ class PlatformUser:
             every=POLL_SECONDS,
         )
 
-    def unnamed(self) -> set[str]:
-        """Configuration that nothing names: no workload, none of its former templates, no pod, and no revision of the history."""
+    def unreferenced_config(self) -> set[str]:
+        """Names of configuration that no workload, ReplicaSet, pod or revision refers to."""
         holders = [
             *self.list("deployments,statefulsets,replicasets,pods"),
             *self.list("controllerrevisions", "pryv.io/platform"),
@@ -409,21 +417,21 @@ class PlatformUser:
         text = json.dumps(holders)
         there = {
             item["metadata"]["name"]
-            for item in self.list("configmaps,secrets", f"{MINE},pryv.io/purpose=config")
+            for item in self.list("configmaps,secrets", f"{MANAGED},pryv.io/purpose=config")
         }
         return {name for name in there if name not in text}
 
-    def wait_cleaned(self) -> None:
-        """Wait until there is no such configuration any more."""
+    def wait_config_cleanup(self) -> None:
+        """Wait until the operator has removed all unreferenced configuration."""
 
         def cleaned() -> bool:
-            self.look_again()  # that a former template goes wakes nobody
-            return not self.unnamed()
+            self.reconcile()  # the removal of an old ReplicaSet triggers no reconciliation
+            return not self.unreferenced_config()
 
-        wait_until(cleaned, "configuration that nothing names to go", seconds=READY_SECONDS)
+        wait_until(cleaned, "unreferenced configuration to be removed", seconds=READY_SECONDS)
 
     def events(self) -> list[Object]:
-        """What the operator has told in events of the namespace."""
+        """Events that the operator has reported in the namespace."""
         return [
             each
             for each in self.list("events", None)
@@ -431,7 +439,7 @@ class PlatformUser:
         ]
 
     def delete_all(self) -> None:
-        """Delete the namespace's platforms, and do not wait for it."""
+        """Delete all platforms of the namespace without waiting."""
         self.control_plane.api.delete(self.path("pryvplatforms"))
 
 
@@ -440,7 +448,7 @@ def _component(item: Object) -> str:
     return f"{labels['pryv.io/instance']}/{labels['pryv.io/component']}"
 
 
-def _whose(item: Object) -> tuple[str, str]:
+def _owner(item: Object) -> tuple[str, str]:
     return item["metadata"]["labels"]["pryv.io/platform"], _component(item)
 
 
@@ -452,7 +460,7 @@ def _is_ready(pod: Object) -> bool:
 
 
 def _is_rolled(workload: Object) -> bool:
-    """Whether its controller has seen its newest template, and every pod is of it and ready."""
+    """Whether the controller has observed the newest template and all replicas run it, ready."""
     status, wanted = workload.get("status", {}), workload["spec"]["replicas"]
     if status.get("observedGeneration", 0) < workload["metadata"]["generation"]:
         return False
@@ -468,7 +476,7 @@ def _is_rolled(workload: Object) -> bool:
 
 
 def _is_complete(resource: Object) -> bool:
-    """Whether a platform's status says that everything runs its newest configuration."""
+    """Whether RolloutComplete is True for the platform's current generation."""
     found = [
         each
         for each in resource.get("status", {}).get("conditions", ())
@@ -489,7 +497,7 @@ def _digest(item: Object) -> str:
 
 
 def platform(name: str = "acme", **spec: Any) -> Object:
-    """A platform; only its domain unless more is said."""
+    """A PryvPlatform whose spec holds a domain and the given fields."""
     return {
         "apiVersion": "pryv.io/v1alpha1",
         "kind": "PryvPlatform",

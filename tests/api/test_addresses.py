@@ -39,15 +39,15 @@ def test_a_load_balancer_is_waited_for_and_followed(user: PlatformUser) -> None:
     ]
     before = user.pods()
     balance(user, "acme-co1", ip="203.0.113.33")
-    user.until_rolled(before, {"reg/register", "reg/dns"})
-    user.wait_still()
+    user.wait_rolled(before, {"reg/register", "reg/dns"})
+    user.wait_steady()
     assert rolled(before, user.pods()) == {"reg/register", "reg/dns"}
     # Its status is empty for a moment: the last address stands.
-    before, versions = user.pods(), user.written("deployments,statefulsets")
+    before, versions = user.pods(), user.digests("deployments,statefulsets")
     user.patch("service", "acme-co1", {"status": {"loadBalancer": None}}, subresource="status")
-    user.wait_still()
+    user.wait_steady()
     assert user.pods() == before
-    assert user.written("deployments,statefulsets") == versions
+    assert user.digests("deployments,statefulsets") == versions
 
 
 @pytest.mark.long
@@ -120,8 +120,8 @@ def test_redis_is_published_to_a_slave_outside_of_the_cluster_only(user: Platfor
         "annotations": {"lb.example.com/scheme": "private"},
     }
     user.apply_platform(roles={"reg-master": {"externalSlave": outside}})
-    user.until_rolled(before, {"reg/register", "reg/dns"})
-    user.wait_still()
+    user.wait_rolled(before, {"reg/register", "reg/dns"})
+    user.wait_steady()
     assert rolled(before, user.pods()) == {"reg/register", "reg/dns"}
     service = user.get("service", "acme-reg-redis-slave")
     assert service["metadata"]["annotations"]["lb.example.com/scheme"] == "private"
@@ -154,7 +154,7 @@ def test_redis_is_published_to_a_slave_outside_of_the_cluster_only(user: Platfor
         "the address in the status",
         seconds=30,
     )
-    user.wait_still()
+    user.wait_steady()
     assert user.pods() == before
     user.apply_platform()
     user.wait_ready()

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.api.operator_process import OperatorProcess
-from tests.api.platforms import MINE, POLL_SECONDS, PlatformUser
+from tests.api.platforms import MANAGED, POLL_SECONDS, PlatformUser
 from tests.api.test_main_job import COMPONENTS, rolled
 from tests.cluster.waiting import wait_until
 
@@ -26,10 +26,10 @@ def _watches_only(operator: OperatorProcess) -> Iterator[None]:
 
 
 @pytest.fixture
-def running(standing: PlatformUser) -> PlatformUser:
-    standing.settle()
-    standing.wait_pods(COMPONENTS)
-    return standing
+def running(shared_platform: PlatformUser) -> PlatformUser:
+    shared_platform.apply_and_wait()
+    shared_platform.wait_pods(COMPONENTS)
+    return shared_platform
 
 
 def test_a_deleted_service_comes_back_with_its_address(running: PlatformUser) -> None:
@@ -38,7 +38,7 @@ def test_a_deleted_service_comes_back_with_its_address(running: PlatformUser) ->
     after = back(running, "service", "acme-co1-core", before["metadata"]["uid"])
     assert after["spec"]["clusterIP"] == before["spec"]["clusterIP"]
     assert after["spec"]["ports"] == before["spec"]["ports"]
-    running.wait_still()
+    running.wait_steady()
     assert running.pods() == pods
 
 
@@ -64,8 +64,8 @@ def test_a_taken_address_is_given_up_and_rolls_what_names_it(running: PlatformUs
         every=POLL_SECONDS,
     )
     assert running.get("service", "acme-reg-mail")["spec"]["clusterIP"] != address
-    running.until_rolled(pods, {"reg/reverse-proxy"})
-    running.wait_still()
+    running.wait_rolled(pods, {"reg/reverse-proxy"})
+    running.wait_steady()
 
 
 @pytest.mark.parametrize("kind", ["deployment", "statefulset", "networkpolicy"])
@@ -79,25 +79,25 @@ def test_a_deleted_object_comes_back(running: PlatformUser, kind: str) -> None:
     running.delete(kind, name)
     after = back(running, kind, name, before["metadata"]["uid"])
     assert after["spec"] == before["spec"]
-    running.wait_still()
+    running.wait_steady()
 
 
 def test_deleted_configuration_comes_back_and_rolls_nothing(running: PlatformUser) -> None:
     pods = running.pods()
     used = json.dumps([item["spec"] for item in running.list("deployments,statefulsets")])
-    every = running.list("configmaps,secrets", f"{MINE},pryv.io/purpose=config")
+    every = running.list("configmaps,secrets", f"{MANAGED},pryv.io/purpose=config")
     # Not what only the history names.
     configs = {
         item["metadata"]["name"]: item["data"] for item in every if item["metadata"]["name"] in used
     }
-    running.kubectl("delete", "configmaps,secrets", "-l", f"{MINE},pryv.io/purpose=config")
+    running.kubectl("delete", "configmaps,secrets", "-l", f"{MANAGED},pryv.io/purpose=config")
 
     def same() -> bool:
-        now = running.list("configmaps,secrets", f"{MINE},pryv.io/purpose=config")
+        now = running.list("configmaps,secrets", f"{MANAGED},pryv.io/purpose=config")
         return configs.items() <= {item["metadata"]["name"]: item["data"] for item in now}.items()
 
     wait_until(same, "the configuration", seconds=BACK_SECONDS, every=POLL_SECONDS)
-    running.wait_still()
+    running.wait_steady()
     assert running.pods() == pods
 
 
@@ -142,7 +142,7 @@ def test_edits_of_our_fields_are_reverted(running: PlatformUser) -> None:
         seconds=BACK_SECONDS,
         every=POLL_SECONDS,
     )
-    running.wait_still()
+    running.wait_steady()
     assert rolled(pods, running.pods()) <= {"reg/register", "reg/redis"}
 
 
@@ -198,7 +198,7 @@ def test_our_labels_come_back(running: PlatformUser, edit: dict[str, str | None]
             f"the labels of {kind} {name}",
             seconds=BACK_SECONDS,
         )
-    running.wait_still()
+    running.wait_steady()
     assert running.pods() == pods
 
 
@@ -221,7 +221,7 @@ def test_labels_of_what_is_kept_come_back(running: PlatformUser) -> None:
             f"the labels of {kind} {name}",
             seconds=BACK_SECONDS,
         )
-    running.wait_still()
+    running.wait_steady()
     assert running.pods() == pods
     for (kind, name), item in before.items():
         assert running.get(kind, name).get("data") == item.get("data")
@@ -247,7 +247,7 @@ def test_retain_reaches_everything_that_is_kept(running: PlatformUser) -> None:
     assert all("ownerReferences" in item["metadata"] for item in running.list("pvc"))
     running.apply_platform(deletionPolicy="Retain", variables={"PLATFORM_NAME": "REPLACE_ME"})
     running.wait_reason("MissingVariables")
-    kept = [*running.list("pvc"), *running.list("secrets", f"{MINE},pryv.io/purpose!=config")]
+    kept = [*running.list("pvc"), *running.list("secrets", f"{MANAGED},pryv.io/purpose!=config")]
     assert any("co2" in item["metadata"]["name"] for item in kept)
     assert not [item["metadata"]["name"] for item in kept if "ownerReferences" in item["metadata"]]
 
@@ -257,7 +257,7 @@ def test_all_that_share_a_claim_can_move_to_another_node(running: PlatformUser) 
     def node_of(component: str) -> str:
         return next(
             str(item["spec"]["nodeName"])
-            for item in running.list("pods", f"{MINE},pryv.io/component={component}")
+            for item in running.list("pods", f"{MANAGED},pryv.io/component={component}")
         )
 
     sharers = ("core", "hfs", "preview", "webhooks")
@@ -272,11 +272,11 @@ def test_fields_of_others_survive(running: PlatformUser) -> None:
     running.annotate("deployment", "acme-reg-register", **{"example.com/by": "somebody"})
     running.label("service", "acme-reg", **{"example.com/team": "health"})
     running.patch("deployment", "acme-reg-mail", {"spec": {"minReadySeconds": 1}})
-    running.wait_still()
-    before = running.written()
-    running.look_again()
-    running.look_again()
-    assert running.written() == before
+    running.wait_steady()
+    before = running.digests()
+    running.reconcile()
+    running.reconcile()
+    assert running.digests() == before
     assert (
         running.get("deployment", "acme-reg-register")["metadata"]["annotations"]["example.com/by"]
         == "somebody"

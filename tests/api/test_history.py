@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from pryv_operator.cli.plugin import plugin
 from tests.api.operator_process import OperatorProcess
-from tests.api.platforms import MINE, PlatformUser
+from tests.api.platforms import MANAGED, PlatformUser
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.fixtures import new_namespace
 from tests.cluster.waiting import wait_until
@@ -93,7 +93,7 @@ def wait_complete(user: PlatformUser, number: int) -> None:
 
 def generated(user: PlatformUser) -> list[str]:
     """All the values that the operator has generated, as they stand in files."""
-    found = user.list("secrets", f"{MINE},pryv.io/purpose in (generated, hash-key)")
+    found = user.list("secrets", f"{MANAGED},pryv.io/purpose in (generated, hash-key)")
     assert found
     return [base64.b64decode(item["data"]["value"]).decode() for item in found]
 

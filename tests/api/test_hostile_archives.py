@@ -133,7 +133,7 @@ def test_hostile_archives_are_told_in_little_memory_and_others_run_on(
     # One archive is read before: what any archive takes (code, caches) is no matter of the hostile ones.
     user.apply(*hostile(0, tgz(LEADER)))
     user.wait_reason("Ready", "hostile-0")
-    user.wait_still("healthy")
+    user.wait_steady("healthy")
     versions = healthy(user)
     memory = Memory(operator)
     wanted = dict(enumerate(archives(), start=1))
@@ -190,7 +190,7 @@ def healthy(user: PlatformUser) -> dict[str, str]:
     """Kind and name → resourceVersion of all that belongs to the healthy platform."""
     return {
         name: version
-        for name, version in user.versions().items()
+        for name, version in user.resource_versions().items()
         if name.split("/")[1].startswith("healthy")
     }
 

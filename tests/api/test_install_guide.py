@@ -222,7 +222,7 @@ def test_stop(user: PlatformUser) -> None:
     user.apply_platform()
     user.wait_ready()
     user.delete("pryvplatform", "acme")
-    user.until_gone("pods")
+    user.wait_gone("pods")
     user.apply_platform()
     user.wait_ready()
     assert {item["metadata"]["uid"] for item in user.list("pvc")} == claims
@@ -248,8 +248,8 @@ def test_restart_on_change(lab: PlatformUser) -> None:
     lab.apply_platform(
         **SPEC | {"variables": SPEC["variables"] | {"PLATFORM_NAME": "Another name"}}
     )
-    lab.until_rolled(before, {"reg/register", "reg/dns", "reg-slave/dns"})
-    lab.wait_still()
+    lab.wait_rolled(before, {"reg/register", "reg/dns", "reg-slave/dns"})
+    lab.wait_steady()
     assert rolled(before, lab.pods()) == {"reg/register", "reg/dns", "reg-slave/dns"}
     lab.apply_platform(**SPEC)
     lab.wait_ready()
@@ -260,8 +260,8 @@ def test_notify(lab: PlatformUser) -> None:
     """Nobody has to be told: a changed Secret is enough."""
     before = lab.pods()
     lab.secret("keys", admin="another-admin-key", smtp="the-smtp-password")
-    lab.until_rolled(before, {"reg/register", "reg/dns"})
-    lab.wait_still()
+    lab.wait_rolled(before, {"reg/register", "reg/dns"})
+    lab.wait_steady()
     assert "another-admin-key" in register(lab)["auth"]["authorizedKeys"]
 
 

@@ -168,14 +168,18 @@ def test_one_that_stands_by_is_ready_and_writes_nothing(pair: Pair, user: Platfo
 @pytest.mark.long
 def test_a_leader_at_rest_only_renews(pair: Pair, user: PlatformUser) -> None:
     user.apply_platform()
-    user.wait_still()
+    user.wait_steady()
     lease = pair.lease()
 
     def only_renews() -> bool:
         """An event of before may still be on its way at first."""
-        versions, before, renewed = user.versions(), pair.first.writes(), pair.lease()["renewTime"]
+        versions, before, renewed = (
+            user.resource_versions(),
+            pair.first.writes(),
+            pair.lease()["renewTime"],
+        )
         wait_until(lambda: pair.lease()["renewTime"] != renewed, "a renewal", seconds=30)
-        assert user.versions() == versions
+        assert user.resource_versions() == versions
         return pair.first.writes() == before
 
     wait_until(only_renews, "a renewal, and no other write", seconds=60)
@@ -242,7 +246,7 @@ def test_a_leader_that_was_frozen_does_nothing_more(
     hold = Hold(user.namespace, boundary.number, boundary.when, pid(pair.first))
     if boundary.during == "change":
         user.apply_platform(variables={"PLATFORM_NAME": "Zero"})
-        user.wait_still()
+        user.wait_steady()
     pair.proxy.hold(hold)
     user.apply_platform(variables={"PLATFORM_NAME": "One"})
     if not is_reached(hold, user, pair):
@@ -250,10 +254,10 @@ def test_a_leader_that_was_frozen_does_nothing_more(
     seconds_until_it_leads(pair.second)
     user.wait_ready()
     user.apply_platform(variables={"PLATFORM_NAME": "Two"})
-    user.wait_still()
-    there, sent = user.versions(), len(pair.proxy.requests)
+    user.wait_steady()
+    there, sent = user.resource_versions(), len(pair.proxy.requests)
 
-    held = pair.proxy.let_go()
+    held = pair.proxy.release()
     os.kill(hold.pid, signal.SIGCONT)
     assert exit_code(pair.first) == 1
     cluster_echo(
@@ -264,7 +268,7 @@ def test_a_leader_that_was_frozen_does_nothing_more(
     assert not [request for request in since if request.writes or request.of_operator]
     if boundary.when == "before" and has_effect(held):
         assert held.status in (404, 409)
-    assert user.versions() == there
+    assert user.resource_versions() == there
     user.delete_all()
 
 

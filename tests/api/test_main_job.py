@@ -8,7 +8,7 @@ import copy
 import pytest
 
 from tests.api.operator_process import OperatorProcess
-from tests.api.platforms import MINE, WRITTEN, PlatformUser, platform
+from tests.api.platforms import MANAGED, MANAGED_KINDS, PlatformUser, platform
 from tests.cluster.waiting import wait_until
 
 #: Every service of the roles' compose files in 1.9.2; admin_panel is left out on purpose.
@@ -65,22 +65,22 @@ def test_a_domain_is_enough(user: PlatformUser) -> None:
 @pytest.mark.long
 def test_a_single_node(user: PlatformUser) -> None:
     """Everything in one role; its pods call each other by the names they had on one machine."""
-    user.settle(roles={"singlenode": {}})
+    user.apply_and_wait(roles={"singlenode": {}})
     assert {name.split("/")[1] for name in user.pods()} == {
         name.split("/")[1] for name in COMPONENTS
     }
     assert {name.split("/")[0] for name in user.pods()} == {"single"}
     assert "1/1" in user.kubectl("get", "pryvplatforms")
     before = user.pods()
-    user.settle(roles={"singlenode": {}}, variables={"PLATFORM_NAME": "Acme"})
+    user.apply_and_wait(roles={"singlenode": {}}, variables={"PLATFORM_NAME": "Acme"})
     assert rolled(before, user.pods()) == {"single/register", "single/dns"}
 
 
-def test_upload_size_rolls_proxies_core_and_hfs(standing: PlatformUser) -> None:
-    standing.settle()
-    before = standing.pods()
-    standing.settle(variables={"MAX_UPLOAD_SIZE_MB": 50})
-    assert rolled(before, standing.pods()) == {
+def test_upload_size_rolls_proxies_core_and_hfs(shared_platform: PlatformUser) -> None:
+    shared_platform.apply_and_wait()
+    before = shared_platform.pods()
+    shared_platform.apply_and_wait(variables={"MAX_UPLOAD_SIZE_MB": 50})
+    assert rolled(before, shared_platform.pods()) == {
         "reg/reverse-proxy",
         "co1/reverse-proxy",
         "sw/reverse-proxy",
@@ -90,73 +90,79 @@ def test_upload_size_rolls_proxies_core_and_hfs(standing: PlatformUser) -> None:
 
 
 @pytest.mark.long
-def test_another_core_leaves_the_first_one_alone(standing: PlatformUser) -> None:
-    standing.settle()
-    before = standing.pods()
-    standing.settle(roles={"core": {"instances": [{"name": "co2"}, {"name": "co1"}]}})
-    after = standing.pods()
+def test_another_core_leaves_the_first_one_alone(shared_platform: PlatformUser) -> None:
+    shared_platform.apply_and_wait()
+    before = shared_platform.pods()
+    shared_platform.apply_and_wait(
+        roles={"core": {"instances": [{"name": "co2"}, {"name": "co1"}]}}
+    )
+    after = shared_platform.pods()
     assert rolled(before, after) == {"reg/register", "reg/dns"}
     assert after.keys() - before.keys() == {
         name.replace("co1", "co2") for name in COMPONENTS if name.startswith("co1")
     }
 
 
-def test_platform_name_rolls_register_and_dns(standing: PlatformUser) -> None:
-    standing.settle(roles=TWO_CORES)
-    before = standing.pods()
-    standing.settle(roles=TWO_CORES, variables={"PLATFORM_NAME": "Acme Health"})
-    assert rolled(before, standing.pods()) == {"reg/register", "reg/dns"}
+def test_platform_name_rolls_register_and_dns(shared_platform: PlatformUser) -> None:
+    shared_platform.apply_and_wait(roles=TWO_CORES)
+    before = shared_platform.pods()
+    shared_platform.apply_and_wait(roles=TWO_CORES, variables={"PLATFORM_NAME": "Acme Health"})
+    assert rolled(before, shared_platform.pods()) == {"reg/register", "reg/dns"}
 
 
-def test_order_and_annotations_change_nothing(standing: PlatformUser) -> None:
+def test_order_and_annotations_change_nothing(shared_platform: PlatformUser) -> None:
     first = platform(
         variables={"PLATFORM_NAME": "Acme", "SUPPORT_LINK": "https://acme.test/help"},
         roles={"core": {"instances": [{"name": "co1"}, {"name": "co2", "hosting": "zurich"}]}},
     )
-    standing.apply(first)
-    standing.wait_still()
-    before = standing.written(f"{WRITTEN},pods")
+    shared_platform.apply(first)
+    shared_platform.wait_steady()
+    before = shared_platform.digests(f"{MANAGED_KINDS},pods")
     again = copy.deepcopy(first)
     again["spec"]["roles"]["core"]["instances"].reverse()
     again["spec"]["variables"] = dict(reversed(again["spec"]["variables"].items()))
     again["metadata"]["annotations"] = {"example.com/touched": "yes"}
-    standing.apply(again)
-    standing.wait_still()
-    assert standing.written(f"{WRITTEN},pods") == before
+    shared_platform.apply(again)
+    shared_platform.wait_steady()
+    assert shared_platform.digests(f"{MANAGED_KINDS},pods") == before
 
 
-def test_nothing_is_written_at_rest(standing: PlatformUser, operator: OperatorProcess) -> None:
+def test_nothing_is_written_at_rest(
+    shared_platform: PlatformUser, operator: OperatorProcess
+) -> None:
     """Neither a restart nor another pass moves a resourceVersion, or writes what is there already."""
     passes = 3
-    standing.settle()
-    standing.wait_still()
-    standing.wait_others()
-    before = standing.versions()
+    shared_platform.apply_and_wait()
+    shared_platform.wait_steady()
+    shared_platform.wait_other_platforms()
+    before = shared_platform.resource_versions()
     operator.restart()
-    standing.let_look(passes)
-    assert standing.versions() == before
+    shared_platform.trigger_reconciliations(passes)
+    assert shared_platform.resource_versions() == before
     assert operator.writes() == passes, "what it was given to do, and nothing else"
 
 
-def test_a_referenced_secret_rolls_its_consumers(standing: PlatformUser) -> None:
-    standing.secret("admin", key="planted-first-value")
-    standing.settle(
+def test_a_referenced_secret_rolls_its_consumers(shared_platform: PlatformUser) -> None:
+    shared_platform.secret("admin", key="planted-first-value")
+    shared_platform.apply_and_wait(
         secrets={"REGISTER_ADMIN_KEY": {"secretKeyRef": {"name": "admin", "key": "key"}}}
     )
-    before = standing.pods()
-    standing.secret("admin", key="planted-second-value")
-    standing.until_rolled(before, {"reg/register", "reg/dns"})
-    standing.wait_still()
-    assert rolled(before, standing.pods()) == {"reg/register", "reg/dns"}
+    before = shared_platform.pods()
+    shared_platform.secret("admin", key="planted-second-value")
+    shared_platform.wait_rolled(before, {"reg/register", "reg/dns"})
+    shared_platform.wait_steady()
+    assert rolled(before, shared_platform.pods()) == {"reg/register", "reg/dns"}
 
 
-def test_planted_secrets_stay_in_secrets(standing: PlatformUser, operator: OperatorProcess) -> None:
+def test_planted_secrets_stay_in_secrets(
+    shared_platform: PlatformUser, operator: OperatorProcess
+) -> None:
     canaries = {
         name: f"canary-{index}-7d1f6e"
         for index, name in enumerate(("admin", "smtp", "sms", "system"))
     }
-    standing.secret("planted", **canaries)
-    standing.apply_platform(
+    shared_platform.secret("planted", **canaries)
+    shared_platform.apply_platform(
         secrets={
             "REGISTER_ADMIN_KEY": {"secretKeyRef": {"name": "planted", "key": "admin"}},
             "MAIL_SMTP_PASS": {"secretKeyRef": {"name": "planted", "key": "smtp"}},
@@ -167,8 +173,8 @@ def test_planted_secrets_stay_in_secrets(standing: PlatformUser, operator: Opera
         },
         variables={"SUPPORT_URL": "CORE_SYSTEM_KEY PLATFORM_NAME", "PLATFORM_NAME": "SUPPORT_URL"},
     )
-    standing.wait_reason("RecursionLoop")
-    standing.apply_platform(
+    shared_platform.wait_reason("RecursionLoop")
+    shared_platform.apply_platform(
         secrets={
             "REGISTER_ADMIN_KEY": {"secretKeyRef": {"name": "planted", "key": "admin"}},
             "MAIL_SMTP_PASS": {"secretKeyRef": {"name": "planted", "key": "smtp"}},
@@ -179,16 +185,18 @@ def test_planted_secrets_stay_in_secrets(standing: PlatformUser, operator: Opera
         },
         variables={"SUPPORT_URL": "https://help.acme.test/?k=CORE_SYSTEM_KEY"},
     )
-    standing.wait_ready()
-    standing.apply_platform(
+    shared_platform.wait_ready()
+    shared_platform.apply_platform(
         secrets={"HOSTINGS_PROVIDERS": {"secretKeyRef": {"name": "planted", "key": "admin"}}}
     )
-    standing.wait_reason("InvalidSecret")
+    shared_platform.wait_reason("InvalidSecret")
     kinds = "pryvplatforms,services,configmaps,deployments,statefulsets,replicasets,controllerrevisions,pods,events,pvc,networkpolicies"
     visible = (
-        standing.kubectl("get", kinds, "-o", "json") + operator.log + operator.text("/metrics")
+        shared_platform.kubectl("get", kinds, "-o", "json")
+        + operator.log
+        + operator.text("/metrics")
     )
-    hidden = standing.list("secrets")
+    hidden = shared_platform.list("secrets")
     for canary in canaries.values():
         assert canary not in visible
         for spelling in (base64.b64encode(canary.encode()).decode(),):
@@ -201,42 +209,47 @@ def test_planted_secrets_stay_in_secrets(standing: PlatformUser, operator: Opera
         assert all(canary not in str(item["metadata"]) for item in hidden)
 
 
-def test_deletion_keeps_data_and_finds_it_again(standing: PlatformUser) -> None:
-    standing.settle()
-    claims = {item["metadata"]["name"]: item["metadata"]["uid"] for item in standing.list("pvc")}
+def test_deletion_keeps_data_and_finds_it_again(shared_platform: PlatformUser) -> None:
+    shared_platform.apply_and_wait()
+    claims = {
+        item["metadata"]["name"]: item["metadata"]["uid"] for item in shared_platform.list("pvc")
+    }
     generated = {
         item["metadata"]["name"]: item["data"]
-        for item in standing.list("secrets", f"{MINE},pryv.io/purpose!=config")
+        for item in shared_platform.list("secrets", f"{MANAGED},pryv.io/purpose!=config")
     }
     configs = {
         item["metadata"]["name"]
-        for item in standing.list("secrets", f"{MINE},pryv.io/purpose=config")
+        for item in shared_platform.list("secrets", f"{MANAGED},pryv.io/purpose=config")
     }
-    standing.delete("pryvplatform", "acme")
-    standing.until_gone("services,configmaps,networkpolicies,deployments,statefulsets,pods")
+    shared_platform.delete("pryvplatform", "acme")
+    shared_platform.wait_gone("services,configmaps,networkpolicies,deployments,statefulsets,pods")
     assert {
-        item["metadata"]["name"]: item["metadata"]["uid"] for item in standing.list("pvc")
+        item["metadata"]["name"]: item["metadata"]["uid"] for item in shared_platform.list("pvc")
     } == claims
     wait_until(
-        lambda: {item["metadata"]["name"] for item in standing.list("secrets")} == generated.keys(),
+        lambda: (
+            {item["metadata"]["name"] for item in shared_platform.list("secrets")}
+            == generated.keys()
+        ),
         "the configuration to go, and the values to stay",
         seconds=60,
     )
-    standing.settle()
+    shared_platform.apply_and_wait()
     assert {
-        item["metadata"]["name"]: item["metadata"]["uid"] for item in standing.list("pvc")
+        item["metadata"]["name"]: item["metadata"]["uid"] for item in shared_platform.list("pvc")
     } == claims
     assert {
         item["metadata"]["name"]: item["data"]
-        for item in standing.list("secrets", f"{MINE},pryv.io/purpose!=config")
+        for item in shared_platform.list("secrets", f"{MANAGED},pryv.io/purpose!=config")
     } == generated
     # The same values and the same key: the same name, for what holds no address.
     (core,) = (
         name
         for name in configs
-        if name.startswith("acme-core-core-") and standing.find("secret", name)
+        if name.startswith("acme-core-core-") and shared_platform.find("secret", name)
     )
-    assert core in standing.kubectl("get", "statefulset", "acme-co1-core", "-o", "yaml")
+    assert core in shared_platform.kubectl("get", "statefulset", "acme-co1-core", "-o", "yaml")
 
 
 @pytest.mark.long
@@ -244,7 +257,7 @@ def test_deletion_policy_delete_leaves_nothing(user: PlatformUser) -> None:
     user.apply_platform(deletionPolicy="Delete")
     user.wait_ready()
     user.delete("pryvplatform", "acme")
-    user.until_gone("services,configmaps,secrets,pvc,networkpolicies,deployments,statefulsets,pods")
+    user.wait_gone("services,configmaps,secrets,pvc,networkpolicies,deployments,statefulsets,pods")
 
 
 def rolled(before: dict[str, str], after: dict[str, str]) -> set[str]:

@@ -156,14 +156,14 @@ OFTEN = (
 
 
 @pytest.fixture
-def running(standing: PlatformUser) -> PlatformUser:
+def running(shared_platform: PlatformUser) -> PlatformUser:
     """A platform that is ready: each case leaves it so."""
-    standing.secret("there", right="value")
-    standing.apply(
+    shared_platform.secret("there", right="value")
+    shared_platform.apply(
         {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "mine"}, "data": TEMPLATES}
     )
-    standing.settle()
-    return standing
+    shared_platform.apply_and_wait()
+    return shared_platform
 
 
 @pytest.mark.parametrize(
@@ -171,26 +171,26 @@ def running(standing: PlatformUser) -> PlatformUser:
 )
 def test_what_is_wrong_is_said_and_nothing_is_touched(running: PlatformUser, case: str) -> None:
     spec, reason, words = WRONG[case]
-    before, pods = running.written(), running.pods()
+    before, pods = running.digests(), running.pods()
     running.apply_platform(**spec)
-    condition = running.wait_trouble()
+    condition = running.wait_not_ready()
     assert condition["reason"] == reason, condition
     assert all(word in condition["message"] for word in words), condition
     (row,) = running.kubectl("get", "pryvplatforms", "-o", "wide", "--no-headers").splitlines()
     assert condition["reason"] in row.split()
     assert condition["message"][:40] in row
-    assert running.written() == before
-    running.settle()
+    assert running.digests() == before
+    running.apply_and_wait()
     assert running.pods() == pods
 
 
 def test_a_secret_that_appears_is_enough(running: PlatformUser) -> None:
-    before = running.written()
+    before = running.digests()
     running.apply_platform(
         secrets={"REGISTER_ADMIN_KEY": {"secretKeyRef": {"name": "late", "key": "key"}}}
     )
     running.wait_reason("SecretNotFound")
-    assert running.written() == before
+    assert running.digests() == before
     running.secret("late", key="value")
     running.wait_ready()
 
@@ -205,7 +205,7 @@ def test_a_bad_image_says_so_and_the_good_one_heals(running: PlatformUser) -> No
     running.apply_platform(roles={"reg-master": {"components": components}})
     condition = wait_for_failure(running, {"ImagePullBackOff", "CrashLoopBackOff"})
     assert condition["status"] == "False"
-    running.settle()
+    running.apply_and_wait()
     after = running.pods()
     assert {name for name in pods if pods[name] != after[name]} <= {"reg/redis", "reg/register"}
 
@@ -246,7 +246,7 @@ def test_the_reason_is_the_pods_own(
     condition = wait_for_failure(running, {reason})
     assert all(word in condition["message"] for word in words), condition
     assert reason in running.kubectl("get", "pryvplatforms")
-    running.settle()
+    running.apply_and_wait()
 
 
 def another_core(name: str, **components: Any) -> dict[str, Any]:
@@ -329,7 +329,7 @@ def test_a_claim_grows_and_never_shrinks(user: PlatformUser) -> None:
         roles=mongodb({"size": "10Gi", "storageClassName": "another"}),
         variables={"PLATFORM_NAME": "x"},
     )
-    user.until_rolled(before, {"reg/register", "reg/dns"})
+    user.wait_rolled(before, {"reg/register", "reg/dns"})
     user.wait_ready()  # an edit of the spec: this is of no pass before it
     warnings = [
         each

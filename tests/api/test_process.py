@@ -80,7 +80,7 @@ def test_of_some_namespaces_it_sees_and_may_do_nothing_elsewhere(
         for user in (mine, too):
             user.apply_platform()
             user.wait_ready()
-            user.look_again()
+            user.reconcile()
             user.kubectl("delete", "networkpolicy", "acme-reg-redis")
             wait_until(
                 lambda: user.find("networkpolicy", "acme-reg-redis"),  # noqa: B023

@@ -125,10 +125,10 @@ def test_random_edits_end_in_a_fresh_install(
     last = {**last, "deletionPolicy": "Retain", "roles": {**last.get("roles", {}), "static": {}}}
     user.replace_platform(last)
     user.wait_ready()
-    user.wait_cleaned()
+    user.wait_config_cleanup()
     edited = what_is_there(user)
     user.delete("pryvplatform", "acme")
-    user.until_gone("services,configmaps,networkpolicies,deployments,statefulsets,pods")
+    user.wait_gone("services,configmaps,networkpolicies,deployments,statefulsets,pods")
     user.replace_platform(last)
     user.wait_ready()
     fresh = what_is_there(user)

@@ -157,10 +157,10 @@ class History(RuleBasedStateMachine):
         self.apply()
         self.user.annotate("pryvplatform", "acme", **{"pryv.io/reconcile": "at the end"})
         self.user.wait_ready()
-        self.user.wait_still()
+        self.user.wait_steady()
         lived = _without_traces(what_is_there(self.user))
         self.user.delete("pryvplatform", "acme")
-        self.user.until_gone("services,configmaps,networkpolicies,deployments,statefulsets,pods")
+        self.user.wait_gone("services,configmaps,networkpolicies,deployments,statefulsets,pods")
         self.apply()
         self.user.wait_ready()
         fresh = _without_traces(what_is_there(self.user))
@@ -171,7 +171,7 @@ class History(RuleBasedStateMachine):
                 + "\n".join(differences(fresh[name], item))
             )
         self.user.delete("pryvplatform", "acme")
-        self.user.until_gone("services,configmaps,networkpolicies,deployments,statefulsets,pods")
+        self.user.wait_gone("services,configmaps,networkpolicies,deployments,statefulsets,pods")
 
 
 def _kept(item: Object) -> bool:

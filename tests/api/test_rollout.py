@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.api.operator_process import OperatorProcess
-from tests.api.platforms import MINE, PlatformUser
+from tests.api.platforms import MANAGED, PlatformUser
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.fixtures import new_namespace
 from tests.cluster.waiting import wait_until
@@ -30,7 +30,7 @@ def with_image(component: str, image: str) -> dict[str, Any]:
 
 
 def history(user: PlatformUser) -> dict[int, dict[str, Any]]:
-    found = user.list("controllerrevisions", f"{MINE},pryv.io/purpose=history")
+    found = user.list("controllerrevisions", f"{MANAGED},pryv.io/purpose=history")
     return {item["revision"]: item for item in found}
 
 
@@ -61,7 +61,7 @@ def shared(control_plane: ControlPlane, operator: OperatorProcess) -> Iterator[P
 @pytest.fixture
 def ready(shared: PlatformUser) -> PlatformUser:
     """A platform with two cores whose newest revision is complete."""
-    shared.settle(roles=roles())
+    shared.apply_and_wait(roles=roles())
     wait_until(
         lambda: _complete(history(shared)[newest(shared)]),
         "the newest revision to be complete",
@@ -80,7 +80,7 @@ def _complete(revision: dict[str, Any]) -> bool:
 
 def test_instances_are_changed_one_after_the_other(ready: PlatformUser) -> None:
     before = newest(ready)
-    ready.settle(roles=roles(), variables={"MAX_UPLOAD_SIZE_MB": 77})
+    ready.apply_and_wait(roles=roles(), variables={"MAX_UPLOAD_SIZE_MB": 77})
     done = steps(ready, before + 1)
     assert [each for each in done if any("reverse-proxy" in name for name in each)] == [
         {f"acme-{name}-reverse-proxy"} for name in ("reg", "co1", "co2", "sw")
@@ -137,7 +137,7 @@ def test_a_failed_change_is_put_back(ready: PlatformUser) -> None:
     assert {
         each["metadata"]["name"]: each["spec"]["template"] for each in ready.list(WORKLOADS)
     } == templates
-    ready.look_again(asking=False)
+    ready.reconcile(by_annotation=False)
     assert ready.condition()["reason"] == "RolledBack", (
         "only a change of what is wanted tries again"
     )
@@ -212,8 +212,8 @@ def test_an_older_image_is_not_put_back_on_a_store(ready: PlatformUser) -> None:
 
 
 def test_paused_nothing_is_applied_and_it_says_what_would_be(ready: PlatformUser) -> None:
-    ready.wait_still()
-    before = ready.versions()
+    ready.wait_steady()
+    before = ready.resource_versions()
     ready.apply_platform(
         roles=roles(), variables={"PLATFORM_NAME": "Another"}, rollout={"paused": True}
     )
@@ -227,7 +227,7 @@ def test_paused_nothing_is_applied_and_it_says_what_would_be(ready: PlatformUser
         "the drift to be reported",
         seconds=60,
     )
-    after = ready.versions()
+    after = ready.resource_versions()
     moved = {name for name in before | after if before.get(name) != after.get(name)}
     assert moved == {"PryvPlatform/acme", "NetworkPolicy/acme-co1-mongodb"}
     ready.apply_platform(
@@ -271,8 +271,8 @@ def test_stopped_everything_ends_and_all_data_stay(ready: PlatformUser) -> None:
 def test_restart_without_a_change(ready: PlatformUser, target: str, meant: set[str]) -> None:
     before = ready.pods()
     ready.annotate("pryvplatform", "acme", **{"pryv.io/restart": f"{target}@1"})
-    ready.until_rolled(before, meant)
-    ready.wait_still()
+    ready.wait_rolled(before, meant)
+    ready.wait_steady()
     assert rolled(before, ready.pods()) == meant
 
 
@@ -282,8 +282,8 @@ def test_a_second_restart_leaves_the_first_one_alone(ready: PlatformUser) -> Non
     for target in ("co1/hfs@1", "sw/reverse-proxy@2"):
         ready.annotate("pryvplatform", "acme", **{"pryv.io/restart": target})
         name = target.partition("@")[0]
-        ready.until_rolled(before, {name})
-        ready.wait_still()
+        ready.wait_rolled(before, {name})
+        ready.wait_steady()
         between = ready.pods()
         assert rolled(before, between) == {name}
         before = between
@@ -299,7 +299,7 @@ def test_a_rotation_rolls_all_consumers_in_one_step(ready: PlatformUser) -> None
     before = ready.pods()
     old = {
         each["metadata"]["name"]
-        for each in ready.list("secrets", f"{MINE},pryv.io/purpose=generated")
+        for each in ready.list("secrets", f"{MANAGED},pryv.io/purpose=generated")
     }
     ready.apply_platform(roles=roles(), secrets={"CORE_SYSTEM_KEY": {"generate": {"rotation": 1}}})
     ready.wait_ready()
@@ -317,7 +317,7 @@ def test_a_rotation_rolls_all_consumers_in_one_step(ready: PlatformUser) -> None
     )
     now = {
         each["metadata"]["name"]
-        for each in ready.list("secrets", f"{MINE},pryv.io/purpose=generated")
+        for each in ready.list("secrets", f"{MANAGED},pryv.io/purpose=generated")
     }
     assert now - old == {"acme-generated-core-system-key.1"}
 
@@ -326,10 +326,10 @@ def test_a_rotation_rolls_all_consumers_in_one_step(ready: PlatformUser) -> None
 def test_a_deleted_generated_secret_is_made_anew_with_a_warning(ready: PlatformUser) -> None:
     before = ready.pods()
     ready.kubectl("delete", "secret", "acme-generated-core-system-key")
-    ready.until_rolled(before, {"reg/register", "co1/core", "co2/core"})
+    ready.wait_rolled(before, {"reg/register", "co1/core", "co2/core"})
     told = ready.wait_warning("SecretRecreated")
     assert "acme-generated-core-system-key" in told
-    ready.wait_still()
+    ready.wait_steady()
 
 
 @pytest.mark.long
@@ -356,7 +356,7 @@ def test_history_is_kept_within_its_limit(ready: PlatformUser) -> None:
         f"{each['kind']}/{each['metadata']['name']}" for each in ready.list("configmaps,secrets")
     }
     assert named <= there
-    ready.wait_cleaned()
+    ready.wait_config_cleanup()
 
 
 def test_a_rollout_edited_in_the_middle_goes_on_with_the_newer_one(ready: PlatformUser) -> None:
@@ -371,7 +371,7 @@ def test_a_rollout_edited_in_the_middle_goes_on_with_the_newer_one(ready: Platfo
 @pytest.mark.long
 def test_an_autoscaler_may_scale_what_may_run_several_times(ready: PlatformUser) -> None:
     ready.kubectl("scale", "deployment", "acme-reg-register", "--replicas=2")
-    ready.wait_still()
+    ready.wait_steady()
     assert ready.get("deployment", "acme-reg-register")["spec"]["replicas"] == 2
     ready.kubectl("scale", "deployment", "acme-co1-mfa", "--replicas=2")
     wait_until(

@@ -78,7 +78,7 @@ def test_an_archive_that_is_none_says_so_and_others_go_on(user: PlatformUser) ->
     config_map(user, "received", gzip.compress(b"no tar at all" * 100))
     user.apply_platform(templates=FROM)
     user.apply_platform("other", domain="other.acme.test")
-    condition = user.wait_trouble()
+    condition = user.wait_not_ready()
     assert "archive.tgz" in condition["message"], condition
     assert condition["reason"].startswith("Archive"), condition
     user.wait_ready("other")

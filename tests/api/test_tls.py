@@ -31,32 +31,34 @@ NODE = {
 NAMES = ["pryv.acme.test", "*.pryv.acme.test"]
 
 
-def test_a_private_authority_is_made_and_trusted(standing: PlatformUser) -> None:
-    standing.settle()
-    ca = certificates(standing, "acme-private-ca-1")[0]
-    chain = certificates(standing, "acme-private-tls-1")
+def test_a_private_authority_is_made_and_trusted(shared_platform: PlatformUser) -> None:
+    shared_platform.apply_and_wait()
+    ca = certificates(shared_platform, "acme-private-ca-1")[0]
+    chain = certificates(shared_platform, "acme-private-tls-1")
     verifier = (
         PolicyBuilder().store(Store([ca])).build_server_verifier(x509.DNSName("co1.pryv.acme.test"))
     )
     verifier.verify(chain[0], chain[1:])
     for component in NODE:
-        spec = template(standing, component)
+        spec = template(shared_platform, component)
         (container,) = spec["containers"]
         assert {"name": "NODE_EXTRA_CA_CERTS", "value": "/etc/pryv/authority/ca.crt"} in container[
             "env"
         ], component
-        assert mounted(standing, spec, "/etc/pryv/authority")["ca.crt"].startswith(
+        assert mounted(shared_platform, spec, "/etc/pryv/authority")["ca.crt"].startswith(
             "-----BEGIN CERTIFICATE-----"
         )
-    conf = mounted(standing, template(standing, "co1/reverse-proxy"), "/app/conf")
+    conf = mounted(shared_platform, template(shared_platform, "co1/reverse-proxy"), "/app/conf")
     assert conf["secret/pryv.acme.test-bundle.crt"] == text(
-        standing, "acme-private-tls-1", "tls.crt"
+        shared_platform, "acme-private-tls-1", "tls.crt"
     )
-    assert conf["secret/pryv.acme.test-key.pem"] == text(standing, "acme-private-tls-1", "tls.key")
+    assert conf["secret/pryv.acme.test-key.pem"] == text(
+        shared_platform, "acme-private-tls-1", "tls.key"
+    )
     assert "BEGIN DH PARAMETERS" in conf["secret/dhsecure.pem"]
     (warning,) = [
         each
-        for each in standing.get("pryvplatform", "acme")["status"]["warnings"]
+        for each in shared_platform.get("pryvplatform", "acme")["status"]["warnings"]
         if each["reason"] == "PrivateCertificate"
     ]
     assert "acme-private-ca-1" in warning["message"]
@@ -70,11 +72,11 @@ def test_paused_no_authority_is_made_or_told_of(
     tls_secret(user, "mine", authority.issue_certificate(issuer, NAMES, now()))
     user.apply_platform(tls={"secretName": "mine", "caBundle": issuer.pem})
     user.wait_ready()
-    user.wait_still()
-    secrets, events = user.versions("secrets"), len(user.events())
+    user.wait_steady()
+    secrets, events = user.resource_versions("secrets"), len(user.events())
     user.apply_platform(rollout={"paused": True})
     user.wait_reason("Paused")
-    user.look_again()
+    user.reconcile()
     before = user.get("pryvplatform", "acme")
     # It is looked at as often as any other platform.
     operator.wait_passes(
@@ -82,9 +84,9 @@ def test_paused_no_authority_is_made_or_told_of(
         seconds=120,
     )
     assert user.get("pryvplatform", "acme") == before
-    user.look_again()
+    user.reconcile()
     assert user.get("pryvplatform", "acme")["status"] == before["status"]
-    assert moved(secrets, user.versions("secrets")) == {"PryvPlatform/acme"}
+    assert moved(secrets, user.resource_versions("secrets")) == {"PryvPlatform/acme"}
     since = sorted((each["eventTime"], each["reason"]) for each in user.events())[events:]
     assert {reason for _, reason in since} == {"Paused", "PrivateCertificate"}
     user.apply_platform(rollout={"paused": False})
@@ -98,17 +100,17 @@ def moved(before: dict[str, str], after: dict[str, str]) -> set[str]:
 
 @pytest.mark.long
 def test_an_authority_that_cannot_be_read_is_passed_over(
-    user: PlatformUser, standing: PlatformUser
+    user: PlatformUser, shared_platform: PlatformUser
 ) -> None:
-    standing.settle()
+    shared_platform.apply_and_wait()
     user.apply({
         "apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/tls",
-        "metadata": {"name": "acme-private-ca-1", "labels": standing.get("secret", "acme-private-ca-1")["metadata"]["labels"]},
+        "metadata": {"name": "acme-private-ca-1", "labels": shared_platform.get("secret", "acme-private-ca-1")["metadata"]["labels"]},
         "stringData": {"tls.crt": "rubbish", "tls.key": "rubbish"},
     })  # fmt: skip
     user.apply_platform()
     user.wait_ready()
-    user.wait_still()
+    user.wait_steady()
     ca = certificates(user, "acme-private-ca-2")[0]
     chain = certificates(user, "acme-private-tls-1")
     verifier = (
@@ -142,8 +144,8 @@ def test_an_absent_certificate_holds_back_the_reverse_proxies_only(user: Platfor
     assert mounted(user, template(user, "co1/core"), "/etc/pryv/authority")["ca.crt"] == issuer.pem
     # A renewed one rolls the reverse proxies, and nothing else.
     tls_secret(user, "mine", authority.issue_certificate(issuer, NAMES, now()))
-    user.until_rolled(before, PROXIES)
-    user.wait_still()
+    user.wait_rolled(before, PROXIES)
+    user.wait_steady()
     assert rolled(before, user.pods()) == PROXIES
     # Taken away again: what runs keeps running.
     pods = user.pods()
@@ -176,8 +178,8 @@ def test_a_role_may_have_a_certificate_of_its_own(user: PlatformUser) -> None:
         == pair.chain
     )
     tls_secret(user, "web", authority.issue_certificate(issuer, ["sw.pryv.acme.test"], now()))
-    user.until_rolled(before, {"sw/reverse-proxy"})
-    user.wait_still()
+    user.wait_rolled(before, {"sw/reverse-proxy"})
+    user.wait_steady()
     assert rolled(before, user.pods()) == {"sw/reverse-proxy"}
     assert "mfa.pryv.acme.test" in user.wait_warning("CertificateNames")
 
@@ -267,19 +269,19 @@ def test_an_issuer_is_asked_and_its_certificate_followed(
     }
     tls_secret(user, "acme-tls", authority.issue_certificate(issuer, NAMES, now()))
     user.wait_ready()
-    user.wait_still()
+    user.wait_steady()
     before = user.pods()
     assert before.keys() == COMPONENTS
     renewed = authority.issue_certificate(issuer, NAMES, now())
     tls_secret(user, "acme-tls", renewed)
-    user.until_rolled(before, PROXIES)
-    user.wait_still()
+    user.wait_rolled(before, PROXIES)
+    user.wait_steady()
     assert rolled(before, user.pods()) == PROXIES
     conf = mounted(user, template(user, "co1/reverse-proxy"), "/app/conf")
     assert conf["secret/pryv.acme.test-bundle.crt"] == renewed.chain
     user.apply_platform()
     user.wait_ready()
-    user.wait_still()
+    user.wait_steady()
     assert user.find("certificate", "acme-tls") is None
     assert text(user, "acme-tls", "tls.crt") == renewed.chain
 
@@ -293,14 +295,14 @@ def test_cert_manager_that_goes_is_told_and_takes_nothing_along(
     tls_secret(user, "acme-tls", authority.issue_certificate(issuer, NAMES, now()))
     user.apply_platform(tls={"issuerRef": {"name": "letsencrypt"}, "caBundle": issuer.pem})
     user.wait_ready()
-    user.wait_still()
+    user.wait_steady()
     before = user.pods()
     user.control_plane.kubectl("delete", "crd", "certificates.cert-manager.io", "--wait=true")
-    user.look_again()
+    user.reconcile()
     user.wait_reason("CertManagerNotInstalled")
     assert user.pods() == before
     cert_manager()
-    user.look_again()
+    user.reconcile()
     user.wait_ready()
     assert user.find("certificate", "acme-tls")
     assert user.pods() == before

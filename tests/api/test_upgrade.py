@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.api.operator_process import OperatorProcess
-from tests.api.platforms import WRITTEN, PlatformUser, platform
+from tests.api.platforms import MANAGED_KINDS, PlatformUser, platform
 from tests.cluster.waiting import wait_until
 
 #: The keys in there were made for these files, and are used nowhere else.
@@ -42,10 +42,10 @@ def test_an_upgrade_rolls_nothing(
     finally:
         operator.start()
     user.wait_ready()
-    user.wait_still()
+    user.wait_steady()
     assert pods_and_templates(user) == before
     resting = at_rest(user)
-    user.let_look(3)
+    user.trigger_reconciliations(3)
     assert at_rest(user) == resting
 
 
@@ -64,7 +64,7 @@ def apply_as_the_operator(user: PlatformUser, objects: list[dict[str, Any]]) -> 
 
 def at_rest(user: PlatformUser) -> tuple[dict[str, str], int]:
     """Versions of what the operator writes, and how many events it has told."""
-    return user.versions(f"{WRITTEN},controllerrevisions"), len(user.events())
+    return user.resource_versions(f"{MANAGED_KINDS},controllerrevisions"), len(user.events())
 
 
 def all_ready(user: PlatformUser) -> bool:

@@ -295,7 +295,7 @@ TARGETS = {
             "data/core/pryv.yml ../ / ./ // ._x C: \\ .tgz .tar.gz path=a size=0 20␣path=aaaaaaaaaaaa⏎ "
             "GNU.sparse.major=1 config-follower/ reg-master single ustar ustar␣␣ é \x85"
         ),
-        watched=("/pryv_operator/bundle/", "/tarfile.py"),
+        watched=("/pryv_operator/templates/", "/tarfile.py"),
         size=512 * 1024,
     ),
     "platform_yml": Target(platform_yml, (), tokens=_YAML_TOKENS, watched=("/pryv_operator/",)),
@@ -342,7 +342,7 @@ TARGETS = {
             ".__class__ .format self.b() super() caller() varargs kwargs A B"
         ),
         watched=(
-            "/pryv_operator/render/",
+            "/pryv_operator/rendering/",
             "/jinja2/parser.py",
             "/jinja2/filters.py",
             "/jinja2/runtime.py",
