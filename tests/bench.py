@@ -21,11 +21,12 @@ from pryv_operator.api.kubernetes import Object
 from pryv_operator.api.platform import Platform
 from pryv_operator.api.spec import PryvPlatformSpec
 from pryv_operator.desired.inputs import Inputs
-from pryv_operator.desired.state import Desired, built_in, desired, generated_names
+from pryv_operator.desired.state import Desired, desired, generated_names
 from pryv_operator.kube.client import KubeClient
 from pryv_operator.kube.credentials import read_kubeconfig
 from pryv_operator.objects import profiles
 from pryv_operator.pki.certificate import Certificate
+from pryv_operator.templates.builtin import load_release
 from pryv_operator.values.addresses import Address, placeholder_addresses
 from tests.api.fixtures import install_chart
 from tests.api.operator_process import OperatorProcess
@@ -147,9 +148,10 @@ def _desired() -> Desired:
     platform = Platform("acme", "bench", "", PryvPlatformSpec.model_validate(SPEC))
     inputs = Inputs(
         platform=platform,
-        bundle=built_in(platform),
+        bundle=load_release(platform.spec.release),
         secrets={
-            name: "planted" + name.lower() for name in generated_names(platform, built_in(platform))
+            name: "planted" + name.lower()
+            for name in generated_names(platform, load_release(platform.spec.release))
         },
         hash_key=b"key",
         addresses=_addresses(platform.name),

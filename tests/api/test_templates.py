@@ -89,7 +89,7 @@ def test_an_archive_that_is_none_says_so_and_others_go_on(user: PlatformUser) ->
 def test_a_config_map_that_appears_is_enough(user: PlatformUser, shared_pryv: Path) -> None:
     user.apply_platform(templates=FROM)
     condition = user.wait_reason("TemplatesNotFound")
-    assert "ConfigMap received" in condition["message"]
+    assert 'ConfigMap "received"' in condition["message"]
     config_map(
         user,
         "received",

@@ -19,7 +19,7 @@ from pryv_operator.api.platform import Platform
 from pryv_operator.api.spec import PryvPlatformSpec
 from pryv_operator.compose.parse import ComposeError, parse
 from pryv_operator.desired.inputs import Inputs
-from pryv_operator.desired.state import built_in, desired
+from pryv_operator.desired.state import desired
 from pryv_operator.leader.javascript import TooLongError, stringify
 from pryv_operator.leader.platform_yml import PlatformYmlError, leader_variables, load_yaml
 from pryv_operator.leader.substitution import Substitution
@@ -27,6 +27,7 @@ from pryv_operator.leader.taint import Order, RenderError, Text, Value
 from pryv_operator.rendering import jinja
 from pryv_operator.rendering.parse_checks import DoesNotParseError, check_parses
 from pryv_operator.templates.archive import HELD_LIMIT, ArchiveError, leader_of, read_archive
+from pryv_operator.templates.builtin import load_release
 from pryv_operator.templates.bundle import UNSET
 from pryv_operator.templates.leader_folder import LeaderError, read_leader
 from tests.fuzz.engine import Target
@@ -181,7 +182,7 @@ def state(data: bytes) -> Iterable[object]:
         "6fd4d5a6-0000-4000-8000-000000000001",
         PryvPlatformSpec.model_validate(_json(data)),
     )
-    bundle = built_in(platform)
+    bundle = load_release(platform.spec.release)
     found = desired(Inputs(platform, bundle, {}, b"key", {}, None))
     return [problem.reason for problem in (*found.problems, *found.warnings)]
 

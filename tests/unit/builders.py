@@ -13,10 +13,11 @@ from pryv_operator.api.platform import Platform
 from pryv_operator.api.spec import ComponentOverrides, PryvPlatformSpec
 from pryv_operator.compose.model import ComposeFile, Mount, Port, Service
 from pryv_operator.desired.inputs import Inputs
-from pryv_operator.desired.state import Desired, built_in, desired, generated_names
+from pryv_operator.desired.state import Desired, desired, generated_names
 from pryv_operator.objects import profiles
 from pryv_operator.objects.model import File, Part
 from pryv_operator.pki.certificate import Certificate
+from pryv_operator.templates.builtin import load_release
 from pryv_operator.values.addresses import Address
 
 DOMAIN = "pryv.acme.health"
@@ -74,7 +75,7 @@ def part(
 def inputs(of: Platform | None = None, **different: Any) -> Inputs:
     """Complete inputs: values for all generated secrets, an address for every Service, a certificate."""
     of = of or platform()
-    bundle = different.pop("bundle", None) or built_in(of)
+    bundle = different.pop("bundle", None) or load_release(of.spec.release)
     values = {name: f"generated-{index}" for index, name in enumerate(generated_names(of, bundle))}
     fields: dict[str, Any] = {
         "platform": of,

@@ -23,7 +23,7 @@ from pryv_operator.desired.inputs import Inputs
 from pryv_operator.kube.client import METADATA, KubeClient
 from pryv_operator.kube.errors import ApiError, ConflictError, NotFoundError, RejectedError
 from pryv_operator.kube.resources import CONFIG_MAPS, CONTROLLER_REVISIONS, PLATFORMS, SECRETS
-from pryv_operator.reconcile.template_sources import Templates
+from pryv_operator.reconcile.template_sources import TemplateReader
 from pryv_operator.rollout import past, revisions
 from pryv_operator.rollout.past import Kept, PastError
 from pryv_operator.rollout.revision_inputs import (
@@ -305,7 +305,7 @@ async def _fingerprints(
 
 async def _templates(client: KubeClient, platform: Platform, hash_key: bytes) -> str | None:
     """The keyed hash of a platform's own templates as they are now; None when they are not there, or cannot be used."""
-    bundle = await Templates(client).load(platform)
+    bundle = await TemplateReader(client).read(platform)
     if isinstance(bundle, Problem):
         return None
     inputs = Inputs(platform, bundle, secrets={}, hash_key=hash_key, addresses={}, certificate=None)

@@ -28,7 +28,6 @@ from pryv_operator.objects.network_policies import network_policy
 from pryv_operator.objects.services import REDIS, inner_service, outside_services, slave_service
 from pryv_operator.pki.certificate import Certificate
 from pryv_operator.rendering.files import IN_A_PASS, RenderedFile, render
-from pryv_operator.templates.builtin import RELEASES, load_release
 from pryv_operator.templates.bundle import Bundle
 from pryv_operator.values import computed
 from pryv_operator.values.addresses import Address
@@ -98,11 +97,6 @@ def generated_names(platform: Platform, bundle: Bundle) -> tuple[str, ...]:
     return vocabulary.generated(
         [*requested, *vocabulary.asked_for(platform.spec.variables)], provided
     )
-
-
-def built_in(platform: Platform) -> Bundle:
-    """The built-in release a platform uses when it brings no templates of its own."""
-    return load_release(platform.spec.release or RELEASES[0])
 
 
 def desired(inputs: Inputs) -> Desired:

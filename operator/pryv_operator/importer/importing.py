@@ -30,7 +30,7 @@ from pryv_operator.objects import manifest
 from pryv_operator.offline import preview
 from pryv_operator.offline.documents import DocumentError, read_documents
 from pryv_operator.templates.archive import leader_of
-from pryv_operator.templates.builtin import RELEASES, load_release
+from pryv_operator.templates.builtin import load_release
 from pryv_operator.templates.bundle import Bundle
 from pryv_operator.templates.leader_folder import Leader
 from pryv_operator.values.computed import compute
@@ -481,7 +481,7 @@ class _Import:
 
 
 def _newest() -> Bundle:
-    return load_release(RELEASES[0])
+    return load_release()
 
 
 def _holds_secret(roles: Mapping[str, Mapping[str, bytes]], secrets: Mapping[str, str]) -> bool:

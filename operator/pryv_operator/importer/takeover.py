@@ -13,7 +13,7 @@ from pryv_operator.importer.report import ImportRefusedError, Note
 from pryv_operator.importer.shipped import is_shipped_default
 from pryv_operator.leader.javascript import stringify
 from pryv_operator.leader.json_value import Json
-from pryv_operator.templates.builtin import RELEASES, load_release
+from pryv_operator.templates.builtin import load_release
 from pryv_operator.templates.bundle import UNSET, Bundle, Unset, Variable, VariableType
 from pryv_operator.templates.leader_folder import Leader
 from pryv_operator.values.resolve import Place, Vocabulary
@@ -366,7 +366,7 @@ def _says_the_same(value: Json, default: Json, kind: VariableType) -> bool:
 
 
 def _newest() -> Mapping[str, Variable]:
-    return load_release(RELEASES[0]).variables
+    return load_release().variables
 
 
 def _is_of_some_release(name: str) -> bool:

@@ -6,28 +6,23 @@ import base64
 import binascii
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import yaml
 from pydantic import ValidationError
 
 from pryv_operator.api import labels_annotations as keys
-from pryv_operator.api.findings import Advisory
+from pryv_operator.api.findings import Advisory, Problem
 from pryv_operator.api.kubernetes import Object
 from pryv_operator.api.platform import Platform
 from pryv_operator.api.reasons import Reason
 from pryv_operator.api.spec import PryvPlatformSpec
-from pryv_operator.desired.state import built_in
-from pryv_operator.templates.archive import ArchiveError, leader_of
-from pryv_operator.templates.builtin import RELEASES, load_release
+from pryv_operator.templates.builtin import load_release
 from pryv_operator.templates.bundle import Bundle
-from pryv_operator.templates.leader_folder import LeaderError
+from pryv_operator.templates.user_templates import Contents, read_user_templates
 
 DEFAULT_NAMESPACE: Final = "default"
-
-#: Kind, name → key → content.
-Contents = Mapping[tuple[str, str], Mapping[str, bytes]]
 
 
 class DocumentError(Exception):
@@ -83,37 +78,15 @@ def bundle_of(documents: Documents) -> Bundle:
     Raises:
         DocumentError: they are not there, or cannot be used.
     """
-    wanted = documents.platform.spec.templates
-    if wanted is None:
-        return built_in(documents.platform)
-    if wanted.archive:
-        reference = wanted.archive.config_map_key_ref or wanted.archive.secret_key_ref
-        if reference is None:
-            raise DocumentError("spec.templates.archive names neither a ConfigMap nor a Secret")
-        kind = "ConfigMap" if wanted.archive.config_map_key_ref else "Secret"
-        where = f"key {reference.key} of {kind} {reference.name}"
-        try:
-            bundle = leader_of(_needed(documents, kind, reference.name, reference.key)).bundle
-        except (ArchiveError, LeaderError) as error:
-            raise DocumentError(f"{where}: {error}") from None
-        return replace(bundle, secret=kind == "Secret")
-    roles: dict[str, dict[str, bytes]] = {}
-    for source in wanted.files or ():
-        for entry in source.items:
-            roles.setdefault(source.role, {})[entry.path] = _needed(
-                documents, "ConfigMap", source.config_map_ref.name, entry.key
-            )
-    newest = load_release(RELEASES[0])
-    return Bundle("own files", newest.version, roles, variables=newest.variables)
-
-
-def _needed(documents: Documents, kind: str, name: str, key: str) -> bytes:
-    content = documents.content(kind, name, key)
-    if content is None:
-        raise DocumentError(
-            f"spec.templates: {kind} {name} with a key {key} is not among the files: give its file with -f, too"
-        )
-    return content
+    spec = documents.platform.spec
+    if spec.templates is None:
+        return load_release(spec.release)
+    found = read_user_templates(
+        spec.templates, documents.contents, if_missing="pass its file with -f, too"
+    )
+    if isinstance(found, Problem):
+        raise DocumentError(found.message)
+    return found
 
 
 # --- objects ---

@@ -33,7 +33,7 @@ from pryv_operator.reconcile import cleanup
 from pryv_operator.reconcile.conditions import Findings, report
 from pryv_operator.reconcile.gather import Gathered, UnusableError, addresses, gather
 from pryv_operator.reconcile.references import References, references_of
-from pryv_operator.reconcile.template_sources import Templates
+from pryv_operator.reconcile.template_sources import TemplateReader
 from pryv_operator.rollout import execute, revisions
 from pryv_operator.rollout.execute import RolloutResult
 from pryv_operator.rollout.revisions import Revision
@@ -74,7 +74,7 @@ class Reconciler:
         self._settings = settings
         self._references = references
         self._now = now
-        self._templates = Templates(client)
+        self._templates = TemplateReader(client)
         self._failing: dict[Key, int] = {}
         self._again: set[Key] = set()
         #: How long the step that is waited for still has, in seconds.
@@ -148,7 +148,7 @@ class Reconciler:
         metadata = resource["metadata"]
         platform = Platform(metadata["name"], metadata["namespace"], metadata["uid"], spec)
         self._references.set(key, references_of(platform))
-        bundle = await self._templates.load(platform)
+        bundle = await self._templates.read(platform)
         if isinstance(bundle, Problem):
             return await self._write_status(
                 resource, _only(bundle, resource, before, self._now()), before

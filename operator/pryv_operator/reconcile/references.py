@@ -5,6 +5,7 @@ from __future__ import annotations
 from pryv_operator.api.platform import Platform
 from pryv_operator.desired import tls
 from pryv_operator.kube.work_queue import Key
+from pryv_operator.templates.user_templates import referenced_objects
 
 #: Kind and name of an object in the platform's namespace.
 Reference = tuple[str, str]
@@ -22,12 +23,8 @@ def references_of(platform: Platform) -> frozenset[Reference]:
         found.add(("Secret", certificate))
     found |= {("Secret", name) for name in tls.role_secrets(platform).values()}
     templates = platform.spec.templates
-    if templates and templates.archive and templates.archive.config_map_key_ref:
-        found.add(("ConfigMap", templates.archive.config_map_key_ref.name))
-    if templates and templates.archive and templates.archive.secret_key_ref:
-        found.add(("Secret", templates.archive.secret_key_ref.name))
-    if templates and templates.files:
-        found |= {("ConfigMap", source.config_map_ref.name) for source in templates.files}
+    if templates:
+        found.update(referenced_objects(templates))
     return frozenset(found)
 
 

@@ -34,14 +34,18 @@ class BrokenReleaseError(Exception):
     """A release's ``variables.yaml`` is not what it should be: a fault of this project, found by its tests."""
 
 
-@cache
-def load_release(version: str) -> Bundle:
-    """The bundle of a built-in release.
+def load_release(version: str | None = None) -> Bundle:
+    """The bundle of a built-in release; default: the newest one.
 
     Raises:
         UnknownReleaseError: it is not one of ``RELEASES``.
         BrokenReleaseError: its variables.yaml is malformed.
     """
+    return _load_release(version or RELEASES[0])
+
+
+@cache
+def _load_release(version: str) -> Bundle:
     if version not in RELEASES:
         raise UnknownReleaseError(version)
     folder = _RELEASES / version

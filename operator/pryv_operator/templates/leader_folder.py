@@ -27,7 +27,7 @@ from pryv_operator.leader.platform_yml import (
     load_yaml,
     property_order,
 )
-from pryv_operator.templates.builtin import RELEASES, load_release
+from pryv_operator.templates.builtin import load_release
 from pryv_operator.templates.bundle import UNSET, Bundle, Unset, Variable, VariableType
 
 Generation: TypeAlias = Literal["1.6+", "2019"]
@@ -528,7 +528,7 @@ class _Known:
 def _vocabulary() -> Mapping[str, _Known]:
     """The variables of the newest built-in release, and those of 2019, which are other names for the same things."""
     known: dict[str, _Known] = {}
-    for name, variable in load_release(RELEASES[0]).variables.items():
+    for name, variable in load_release().variables.items():
         entry = _Known(
             secret=variable.secret,
             secret_paths=variable.secret_paths,

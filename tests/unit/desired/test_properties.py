@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from pryv_operator.api import names
 from pryv_operator.api.kubernetes import Object
-from pryv_operator.desired.state import Desired, built_in, desired, generated_names
+from pryv_operator.desired.state import Desired, desired, generated_names
 from pryv_operator.live.diff import needs_apply, with_applied_hash
 from pryv_operator.pki.certificate import Certificate
+from pryv_operator.templates.builtin import load_release
 from tests.examples import examples
 from tests.unit.builders import every, inputs, platform, texts, touched, workloads
 
@@ -114,7 +115,12 @@ def of(spec: dict[str, Any], **different: Any) -> Desired:
     kept = {
         name: f"{CANARY}-{index}"
         for index, name in enumerate(
-            sorted({*generated_names(wanted, built_in(wanted)), *spec.get("secrets", {})})
+            sorted(
+                {
+                    *generated_names(wanted, load_release(wanted.spec.release)),
+                    *spec.get("secrets", {}),
+                }
+            )
         )
     }
     fields = {

@@ -508,7 +508,7 @@ def test_what_has_no_effect_is_said(spec: Mapping[str, Any], reason: str, name: 
 
 
 def generated(of: Platform) -> tuple[str, ...]:
-    return module.generated_names(of, module.built_in(of))
+    return module.generated_names(of, load_release(of.spec.release))
 
 
 # Other templates than the release's

@@ -11,7 +11,7 @@ from pryv_operator.api.kubernetes import Object
 from pryv_operator.live.live_objects import LiveObjects
 from pryv_operator.objects.host_aliases import NOWHERE
 from pryv_operator.reconcile import upstreams
-from pryv_operator.templates.builtin import RELEASES, load_release
+from pryv_operator.templates.builtin import load_release
 from pryv_operator.templates.bundle import Bundle
 
 HOST = frozenset({"pryv.github.io"})
@@ -78,7 +78,7 @@ async def test_a_host_that_cannot_be_resolved(dns: Dns) -> None:
 
 
 async def test_the_built_in_release_asks_for_nothing(dns: Dns) -> None:
-    assert await upstreams.unresolved(load_release(RELEASES[0]), NOTHING) == frozenset()
+    assert await upstreams.unresolved(load_release(), NOTHING) == frozenset()
     assert dns.asked == 0
 
 

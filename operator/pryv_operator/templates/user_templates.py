@@ -1,0 +1,130 @@
+"""Templates that a platform provides itself (``spec.templates``), from objects that were already read.
+
+The operator reads the objects from the API server, the offline tools from YAML files; both decide here
+what becomes of their content.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Final, TypeAlias
+
+from pryv_operator.api.findings import Problem
+from pryv_operator.api.reasons import Reason
+from pryv_operator.api.spec import Archive, TemplateFiles, Templates
+from pryv_operator.leader.listing import kept
+from pryv_operator.templates.archive import ArchiveError, leader_of
+from pryv_operator.templates.builtin import load_release
+from pryv_operator.templates.bundle import Bundle
+from pryv_operator.templates.leader_folder import LeaderError
+
+#: Kind (``ConfigMap`` or ``Secret``) and name of an object in the platform's namespace.
+ObjectReference: TypeAlias = tuple[str, str]
+#: Object → key → content; objects that do not exist are absent.
+Contents: TypeAlias = Mapping[ObjectReference, Mapping[str, bytes]]
+
+_ARCHIVE: Final = "spec.templates.archive"
+_FILES: Final = "spec.templates.files"
+
+
+def referenced_objects(templates: Templates) -> tuple[ObjectReference, ...]:
+    """The objects that hold the templates, each once."""
+    if templates.archive:
+        located = _archive_location(templates.archive)
+        return () if located is None else (located[0],)
+    files = templates.files or ()
+    return tuple(dict.fromkeys(("ConfigMap", source.config_map_ref.name) for source in files))
+
+
+def read_user_templates(
+    templates: Templates, contents: Contents, *, if_missing: str = "create it"
+) -> Bundle | Problem:
+    """The bundle in the referenced objects, or what is wrong with them.
+
+    ``if_missing`` is the remedy that the message gives when an object is not among ``contents``.
+    """
+    try:
+        if templates.archive:
+            return _read_archive(templates.archive, contents, if_missing)
+        return _read_files(templates.files or (), contents, if_missing)
+    except _UnusableError as error:
+        return error.problem
+
+
+class _UnusableError(Exception):
+    def __init__(self, reason: Reason, message: str) -> None:
+        super().__init__(message)
+        self.problem = Problem(reason, message)
+
+
+def _archive_location(archive: Archive) -> tuple[ObjectReference, str] | None:
+    """The object that holds the archive, and the key in it."""
+    if archive.config_map_key_ref:
+        return ("ConfigMap", archive.config_map_key_ref.name), archive.config_map_key_ref.key
+    if archive.secret_key_ref:
+        return ("Secret", archive.secret_key_ref.name), archive.secret_key_ref.key
+    return None
+
+
+def _read_archive(archive: Archive, contents: Contents, if_missing: str) -> Bundle:
+    located = _archive_location(archive)
+    if located is None:
+        raise _UnusableError(
+            Reason.INVALID_TEMPLATES,
+            f"{_ARCHIVE}: no source; set configMapKeyRef or secretKeyRef",
+        )
+    (kind, name), key = located
+    packed = _content(_ARCHIVE, located[0], key, contents, if_missing)
+    where = f'{_ARCHIVE}: key "{key}" of {kind} "{name}"'
+    try:
+        bundle = leader_of(packed).bundle
+    except ArchiveError as error:
+        raise _UnusableError(error.reason, f"{where}: {error}") from None
+    except LeaderError as error:
+        raise _UnusableError(Reason.INVALID_TEMPLATES, f"{where}: {error}") from None
+    # Only files that a follower would write take part in anything; the others need no memory.
+    roles = {
+        role: {path: files[path] for path in kept(files)} for role, files in bundle.roles.items()
+    }
+    return replace(bundle, roles=roles, secret=kind == "Secret")
+
+
+def _read_files(
+    sources: list[TemplateFiles] | tuple[()], contents: Contents, if_missing: str
+) -> Bundle:
+    roles: dict[str, dict[str, bytes]] = {}
+    for index, source in enumerate(sources):
+        where = f"{_FILES}[{index}]"
+        files = roles.setdefault(source.role, {})
+        for entry in source.items:
+            if entry.path in files:
+                raise _UnusableError(
+                    Reason.INVALID_TEMPLATES,
+                    f'{where}: role {source.role} already has a file "{entry.path}"; '
+                    "remove one of the two entries",
+                )
+            files[entry.path] = _content(
+                where, ("ConfigMap", source.config_map_ref.name), entry.key, contents, if_missing
+            )
+    newest = load_release()
+    return Bundle("own files", newest.version, roles, variables=newest.variables)
+
+
+def _content(
+    where: str, of: ObjectReference, key: str, contents: Contents, if_missing: str
+) -> bytes:
+    kind, name = of
+    found = contents.get(of)
+    if found is None:
+        raise _UnusableError(
+            Reason.TEMPLATES_NOT_FOUND, f'{where}: {kind} "{name}" not found; {if_missing}'
+        )
+    if key not in found:
+        keys = ", ".join(sorted(found)) or "none"
+        raise _UnusableError(
+            Reason.TEMPLATES_NOT_FOUND,
+            f'{where}: {kind} "{name}" has no key "{key}" (its keys: {keys}); '
+            "add the key or correct the reference",
+        )
+    return found[key]
