@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from pryv_operator.api import crd, names
+from pryv_operator.api.reasons import Reason
 from pryv_operator.api.spec import PryvPlatformSpec
 
 if TYPE_CHECKING:
@@ -54,6 +55,22 @@ def walk(node: Schema, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, 
 def test_generated_files_are_up_to_date(generate: ModuleType) -> None:
     stale = [path.name for path in generate.stale_files(generate.from_models())]
     assert not stale, "run: python manifests/generate.py"
+
+
+def test_every_reason_is_in_the_docs_once(generate: ModuleType) -> None:
+    page = generate.OPERATE_FILE.read_text(encoding="utf-8")
+    text = page.partition(generate._REASONS_BEGIN)[2].partition(generate._REASONS_END)[0]
+    for reason in Reason:
+        assert text.count(f"| `{reason}` |") == 1, reason
+
+
+@pytest.mark.parametrize("markers", [(), (0,), (1,), (1, 0), (0, 0, 1), (0, 1, 1)])
+def test_a_page_without_its_markers_is_refused(
+    generate: ModuleType, markers: tuple[int, ...]
+) -> None:
+    both = (generate._REASONS_BEGIN, generate._REASONS_END)
+    with pytest.raises(ValueError, match="must each appear once"):
+        generate.with_reasons("\n".join(both[each] for each in markers))
 
 
 def test_the_chart_carries_the_same_crd(generate: ModuleType) -> None:

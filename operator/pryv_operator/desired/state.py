@@ -19,6 +19,7 @@ from pryv_operator.compose.model import ComposeFile, Service
 from pryv_operator.compose.parse import ComposeError, parse
 from pryv_operator.desired import restarts, shared_secrets, tls
 from pryv_operator.desired.inputs import Inputs
+from pryv_operator.desired.render_errors import problem_of
 from pryv_operator.leader.taint import RenderError, Value
 from pryv_operator.objects import host_aliases, pods, profiles, pvcs
 from pryv_operator.objects.configuration import Addressing, Content, ContentTooLargeError, content
@@ -143,7 +144,7 @@ def desired(inputs: Inputs) -> Desired:
         warnings = (*warnings, *restart_warnings)
         return _assemble(inputs, bundle, layout, parts, facts, warnings)
     except RenderError as error:
-        found = Problem(type(error).__name__.removesuffix("Error"), str(error))
+        found = problem_of(error)
     except ContentTooLargeError as error:
         found = error.problem
     except _SpecError as error:

@@ -254,7 +254,7 @@ def refusal_problem(item: Object, error: RejectedError) -> Problem:
     """What to say about an object that the API server does not take."""
     why = message_without_content(error) if item["kind"] == "Secret" else error.message
     return Problem(
-        Reason.FORBIDDEN if error.status == 403 else "Rejected",
+        Reason.FORBIDDEN if error.status == 403 else Reason.REJECTED,
         f"the API server refuses {item['kind']} {item['metadata']['name']}: {why}",
     )
 

@@ -13,6 +13,7 @@ from pryv_operator.api.instances import instances
 from pryv_operator.api.reasons import Reason
 from pryv_operator.desired import tls
 from pryv_operator.desired.inputs import Inputs
+from pryv_operator.desired.render_errors import problem_of
 from pryv_operator.desired.state import Desired, desired, generated_names
 from pryv_operator.leader.taint import RenderError
 from pryv_operator.offline.documents import Documents, bundle_of
@@ -107,9 +108,7 @@ def rendered_files(
     try:
         return render(inputs.bundle, resolved.values, roles), resolved.warnings
     except RenderError as error:
-        raise OfflineError(
-            (Problem(type(error).__name__.removesuffix("Error"), str(error)),)
-        ) from None
+        raise OfflineError((problem_of(error),)) from None
 
 
 def resolved_values(inputs: Inputs) -> Resolved:
