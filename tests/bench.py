@@ -21,7 +21,7 @@ from pryv_operator.api.kubernetes import Object
 from pryv_operator.api.platform import Platform
 from pryv_operator.api.spec import PryvPlatformSpec
 from pryv_operator.desired.inputs import Inputs
-from pryv_operator.desired.state import Desired, desired, generated_names
+from pryv_operator.desired.state import Desired, compute_desired, generated_names
 from pryv_operator.kube.client import KubeClient
 from pryv_operator.kube.credentials import read_kubeconfig
 from pryv_operator.objects import profiles
@@ -62,7 +62,7 @@ def _rendering_against_writing(cluster: ControlPlane) -> None:
     print(
         f"\nrendering and building all objects of 1.9.2 (2 cores, reg-slave; {len(objects)} objects, warm)"
     )
-    print(f"  desired():             {render_seconds * 1000:7.1f} ms")
+    print(f"  compute_desired():             {render_seconds * 1000:7.1f} ms")
     print(f"  writing them bare:     {write_seconds * 1000:7.1f} ms   (one POST each, 8 at a time)")
     print(f"  ratio:                 {render_seconds / write_seconds:7.3f}")
 
@@ -159,7 +159,7 @@ def _desired() -> Desired:
         authorities="-----BEGIN CERTIFICATE-----",
         cluster_dns="10.96.0.10",
     )
-    return desired(inputs)
+    return compute_desired(inputs)
 
 
 @cache

@@ -69,7 +69,7 @@ WRONG: dict[str, tuple[dict[str, Any], str, tuple[str, ...]]] = {
     "not scalable": (
         {"roles": {"core": {"components": {"mongodb": {"replicas": 3}}}}},
         "NotScalable",
-        ("core/mongodb",),
+        ("spec.roles.core.components.mongodb.replicas",),
     ),
     "refused by the API server": (
         {

@@ -19,7 +19,7 @@ from pryv_operator.api.platform import Platform
 from pryv_operator.api.spec import PryvPlatformSpec
 from pryv_operator.compose.parse import ComposeError, parse
 from pryv_operator.desired.inputs import Inputs
-from pryv_operator.desired.state import desired
+from pryv_operator.desired.state import compute_desired
 from pryv_operator.leader.javascript import TooLongError, stringify
 from pryv_operator.leader.platform_yml import PlatformYmlError, leader_variables, load_yaml
 from pryv_operator.leader.substitution import Substitution
@@ -183,7 +183,7 @@ def state(data: bytes) -> Iterable[object]:
         PryvPlatformSpec.model_validate(_json(data)),
     )
     bundle = load_release(platform.spec.release)
-    found = desired(Inputs(platform, bundle, {}, b"key", {}, None))
+    found = compute_desired(Inputs(platform, bundle, {}, b"key", {}, None))
     return [problem.reason for problem in (*found.problems, *found.warnings)]
 
 

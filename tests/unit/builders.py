@@ -13,7 +13,7 @@ from pryv_operator.api.platform import Platform
 from pryv_operator.api.spec import ComponentOverrides, PryvPlatformSpec
 from pryv_operator.compose.model import ComposeFile, Mount, Port, Service
 from pryv_operator.desired.inputs import Inputs
-from pryv_operator.desired.state import Desired, desired, generated_names
+from pryv_operator.desired.state import Desired, compute_desired, generated_names
 from pryv_operator.objects import profiles
 from pryv_operator.objects.model import File, Part
 from pryv_operator.pki.certificate import Certificate
@@ -95,7 +95,7 @@ def addresses(of: Inputs) -> Mapping[str, Address]:
     """A cluster IP for each Service, by its name: another Service changes none of them."""
     return {
         item["metadata"]["name"]: Address(cluster_ip(item["metadata"]["name"]))
-        for item in desired(of).services
+        for item in compute_desired(of).services
     }
 
 
@@ -106,7 +106,7 @@ def cluster_ip(name: str) -> str:
 
 def state(**spec: Any) -> Desired:
     """The desired state of a platform with this spec, everything else being there."""
-    return desired(inputs(platform(**spec)))
+    return compute_desired(inputs(platform(**spec)))
 
 
 def every(found: Desired) -> tuple[Object, ...]:

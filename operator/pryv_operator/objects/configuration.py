@@ -14,28 +14,13 @@ import rfc8785
 
 from pryv_operator.api import labels_annotations as keys
 from pryv_operator.api import names
-from pryv_operator.api.findings import Problem
 from pryv_operator.api.kubernetes import Object
 from pryv_operator.api.platform import Platform
-from pryv_operator.api.reasons import Reason
 from pryv_operator.objects.model import File
 
 #: What fits into one object: 1 MiB less room for keys and metadata.
 MAX_OBJECT_BYTES: Final = 1_000_000
 _DIGEST_CHARACTERS: Final = 10
-
-
-class ContentTooLargeError(ValueError):
-    """A file does not fit into an object."""
-
-    def __init__(self, file: File, size: int) -> None:
-        """``size`` in bytes."""
-        self.problem = Problem(
-            Reason.FILE_TOO_LARGE,
-            f"the file {file.path} has {size:,} bytes when rendered; {MAX_OBJECT_BYTES:,} fit into an object of the API server: "
-            "shorten the variables that go into it",
-        )
-        super().__init__(self.problem.message)
 
 
 @dataclass(frozen=True)
@@ -62,10 +47,8 @@ class Content:
 def content(
     platform: Platform, role: str, component: str, files: Iterable[File], addressing: Addressing
 ) -> Content:
-    """Objects for the files of a component: ConfigMaps for the plain ones, Secrets for those with a secret in them.
-
-    Raises:
-        ContentTooLargeError: a file is larger than an object may be.
+    """Objects for the files of a component: ConfigMaps for the plain ones, Secrets for those with a secret in them. No file may
+    be larger than ``MAX_OBJECT_BYTES`` (``stored_bytes``).
     """
     objects: list[Object] = []
     places: dict[str, tuple[str, str, str]] = {}
@@ -86,6 +69,12 @@ def content(
     return Content(tuple(objects), places)
 
 
+def stored_bytes(file: File) -> int:
+    """How many bytes a file takes in its object: a Secret's data is base64."""
+    size = len(file.text.encode())
+    return (size + 2) // 3 * 4 if file.secret else size
+
+
 def key(path: str) -> str:
     """A path as a key of an object, which cannot hold a slash. Distinct paths get distinct keys."""
     plain = path.replace("/", "__")
@@ -102,11 +91,7 @@ def _chunks(files: list[File]) -> Iterable[list[File]]:
     chunk: list[File] = []
     room = MAX_OBJECT_BYTES
     for file in files:
-        size = len(file.text.encode())
-        if file.secret:
-            size = (size + 2) // 3 * 4
-        if size > MAX_OBJECT_BYTES:
-            raise ContentTooLargeError(file, size)
+        size = stored_bytes(file)
         if size > room:
             yield chunk
             chunk, room = [], MAX_OBJECT_BYTES

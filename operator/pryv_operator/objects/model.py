@@ -58,6 +58,11 @@ class Part:
         return names.workload(self.platform.name, self.instance.name, self.service.name)
 
     @property
+    def spec_path(self) -> str:
+        """Where the user overrides the component: its field in the platform's spec."""
+        return f"spec.roles.{self.instance.role}.components.{self.service.name}"
+
+    @property
     def labels(self) -> dict[str, str]:
         """Labels of the part's objects."""
         return {keys.ROLE: self.instance.role, **self.selector}

@@ -11,10 +11,10 @@ from pryv_operator.api import names
 from pryv_operator.api.findings import Advisory, Finding, Problem
 from pryv_operator.api.instances import instances
 from pryv_operator.api.reasons import Reason
-from pryv_operator.desired import tls
+from pryv_operator.desired import certificates
 from pryv_operator.desired.inputs import Inputs
 from pryv_operator.desired.render_errors import problem_of
-from pryv_operator.desired.state import Desired, desired, generated_names
+from pryv_operator.desired.state import Desired, compute_desired, generated_names
 from pryv_operator.leader.taint import RenderError
 from pryv_operator.offline.documents import Documents, bundle_of
 from pryv_operator.pki.certificate import Certificate
@@ -78,10 +78,12 @@ def prepare(
         secrets=secrets,
         hash_key=_HASH_KEY,
         addresses={},
-        certificate=_certificate(documents, tls.secret_name(platform), show_secrets=show_secrets),
+        certificate=_certificate(
+            documents, certificates.secret_name(platform), show_secrets=show_secrets
+        ),
         role_certificates={
             role: _certificate(documents, name, show_secrets=show_secrets)
-            for role, name in tls.role_secrets(platform).items()
+            for role, name in certificates.role_secret_names(platform).items()
         },
         authorities=(platform.spec.tls.ca_bundle or "") if platform.spec.tls else "",
         cluster_dns=cluster_dns,
@@ -149,7 +151,7 @@ def all_objects(inputs: Inputs) -> Desired:
     Raises:
         OfflineError: they cannot be made.
     """
-    found = desired(inputs)
+    found = compute_desired(inputs)
     if found.problems or found.waiting:
         raise OfflineError((*found.problems, *found.waiting))
     return found
@@ -213,7 +215,7 @@ def _certificate(documents: Documents, name: str | None, *, show_secrets: bool) 
 
 def _addresses(inputs: Inputs) -> dict[str, Address]:
     """A documentation address for each Service; that of its load balancer, if it is to have one, is the same."""
-    first = desired(inputs)
+    first = compute_desired(inputs)
     if first.problems and not first.services:
         raise OfflineError(first.problems)
     known = placeholder_addresses([service["metadata"]["name"] for service in first.services])

@@ -22,7 +22,7 @@ from pryv_operator.api.kubernetes import Object
 from pryv_operator.api.platform import Platform
 from pryv_operator.api.reasons import Reason
 from pryv_operator.api.status import PryvPlatformStatus
-from pryv_operator.desired import tls
+from pryv_operator.desired import certificates
 from pryv_operator.desired.inputs import Inputs
 from pryv_operator.desired.state import generated_names
 from pryv_operator.kube.client import KubeClient
@@ -123,7 +123,7 @@ async def gather(
     )
     rotated = _former_rotations(platform, observed, generated_names(platform, bundle))
     inputs = _with_role_certificates(inputs, referenced, now)
-    named = tls.secret_name(platform)
+    named = certificates.secret_name(platform)
     if named is None:
         gathered = await _with_private_authority(
             client, platform, observed, status, inputs, now, made
@@ -241,11 +241,11 @@ async def _referenced(client: KubeClient, platform: Platform) -> dict[str, Objec
         for source in platform.spec.secrets.values()
         if source.secret_key_ref
     }
-    certificate = tls.secret_name(platform)
+    certificate = certificates.secret_name(platform)
     ordered = sorted(
         wanted
         | ({certificate} if certificate else set())
-        | set(tls.role_secrets(platform).values())
+        | set(certificates.role_secret_names(platform).values())
     )
     found = await asyncio.gather(
         *(client.get(SECRETS, platform.namespace, name) for name in ordered)
@@ -420,7 +420,7 @@ async def _with_labels(
 def _with_certificate(inputs: Inputs, name: str, secret: Object | None, now: dt.datetime) -> Inputs:
     """The platform's certificate, from a Secret that the user or cert-manager fills."""
     spec = inputs.platform.spec
-    found, warnings = _certificate_in(name, secret, tls.dns_names(spec.domain), now)
+    found, warnings = _certificate_in(name, secret, certificates.dns_names(spec.domain), now)
     inputs = replace(
         inputs,
         authorities=(spec.tls.ca_bundle or "") if spec.tls else "",
@@ -436,9 +436,9 @@ def _with_role_certificates(
 ) -> Inputs:
     """Certificates of single roles."""
     domain = inputs.platform.spec.domain
-    for role, name in tls.role_secrets(inputs.platform).items():
+    for role, name in certificates.role_secret_names(inputs.platform).items():
         found, warnings = _certificate_in(
-            name, referenced.get(name), tls.role_names(role, domain), now
+            name, referenced.get(name), certificates.role_dns_names(role, domain), now
         )
         certificates_of_roles = {**inputs.role_certificates, role: found}
         inputs = replace(
@@ -478,7 +478,7 @@ async def _with_private_authority(
 ) -> Gathered:
     """The platform's own authority and certificate, made where they are missing."""
     spec = platform.spec
-    dns_names = tls.dns_names(spec.domain)
+    dns_names = certificates.dns_names(spec.domain)
     for _ in range(3):  # an authority, a certificate, and then nothing is missing
         taken = _highest(observed, "authority"), _highest(observed, "certificate")
         certificates_there = _issued(observed, "certificate")

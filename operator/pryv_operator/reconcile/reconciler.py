@@ -18,7 +18,7 @@ from pryv_operator.api.platform import Platform
 from pryv_operator.api.reasons import Reason
 from pryv_operator.api.spec import PryvPlatformSpec
 from pryv_operator.api.status import PryvPlatformStatus
-from pryv_operator.desired.state import Desired, desired
+from pryv_operator.desired.state import Desired, compute_desired
 from pryv_operator.kube import event_recorder, metrics
 from pryv_operator.kube.client import KubeClient
 from pryv_operator.kube.errors import ApiError, RejectedError, UnavailableError
@@ -218,7 +218,7 @@ class Reconciler:
     ) -> _Outcome:
         """Bring what is there to what should be, or a step nearer."""
         wanted = await asyncio.to_thread(
-            desired, gathered.inputs
+            compute_desired, gathered.inputs
         )  # large templates of others take a while
         outcome = _Outcome(wanted, observed)
         if wanted.problems:
@@ -238,7 +238,7 @@ class Reconciler:
                 outcome = outcome.having(applied)
                 found = addresses(outcome.observed, PryvPlatformStatus())
                 wanted = await asyncio.to_thread(
-                    desired, replace(gathered.inputs, addresses={**known, **found})
+                    compute_desired, replace(gathered.inputs, addresses={**known, **found})
                 )
                 outcome = replace(outcome, wanted=wanted)
             if wanted.certificate_request:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pryv_operator.api.platform import Platform
-from pryv_operator.desired import tls
+from pryv_operator.desired import certificates
 from pryv_operator.kube.work_queue import Key
 from pryv_operator.templates.user_templates import referenced_objects
 
@@ -18,10 +18,10 @@ def references_of(platform: Platform) -> frozenset[Reference]:
         for source in platform.spec.secrets.values()
         if source.secret_key_ref
     }
-    certificate = tls.secret_name(platform)
+    certificate = certificates.secret_name(platform)
     if certificate:
         found.add(("Secret", certificate))
-    found |= {("Secret", name) for name in tls.role_secrets(platform).values()}
+    found |= {("Secret", name) for name in certificates.role_secret_names(platform).values()}
     templates = platform.spec.templates
     if templates:
         found.update(referenced_objects(templates))

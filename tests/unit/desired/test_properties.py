@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from pryv_operator.api import names
 from pryv_operator.api.kubernetes import Object
-from pryv_operator.desired.state import Desired, desired, generated_names
+from pryv_operator.desired.state import Desired, compute_desired, generated_names
 from pryv_operator.live.diff import needs_apply, with_applied_hash
 from pryv_operator.pki.certificate import Certificate
 from pryv_operator.templates.builtin import load_release
@@ -128,7 +128,7 @@ def of(spec: dict[str, Any], **different: Any) -> Desired:
         "secrets": kept,
         "authorities": "an authority\n",
     } | different
-    return desired(inputs(wanted, **fields))
+    return compute_desired(inputs(wanted, **fields))
 
 
 def shuffled(value: Any) -> Any:

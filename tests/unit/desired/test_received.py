@@ -12,7 +12,7 @@ import pytest
 
 from pryv_operator.api.findings import Advisory
 from pryv_operator.api.kubernetes import Object
-from pryv_operator.desired.state import Desired, desired
+from pryv_operator.desired.state import Desired, compute_desired
 from pryv_operator.objects.host_aliases import NOWHERE
 from pryv_operator.templates.archive import leader_of
 from pryv_operator.templates.bundle import Bundle
@@ -126,7 +126,7 @@ CLUSTER = ("core", "reg-master", "reg-slave", "static")
 
 
 def of(bundle: Bundle, unresolved: frozenset[str] = frozenset(), **spec: Any) -> Desired:
-    return desired(replace(inputs(platform(**spec), bundle=bundle), unresolved=unresolved))
+    return compute_desired(replace(inputs(platform(**spec), bundle=bundle), unresolved=unresolved))
 
 
 @pytest.mark.parametrize("root", ROOTS)
@@ -191,19 +191,19 @@ def with_compose(compose: str, role: str = "core") -> Bundle:
     {
         "two of one name": (
             "services:\n  a_b: {image: a}\n  a-b: {image: a}\n",
-            "co1/a_b and co1/a-b are both acme-co1-a-b",
+            '"co1/a_b" and "co1/a-b" both become workload "acme-co1-a-b"',
         ),
         "by a dot": ("services:\n  a.b: {image: a}\n  a_b: {image: a}\n", "rename one of them"),
         "upper case": ("services:\n  Core: {image: a}\n", "'Core' is no name for a service"),
         "an end that is none": (
             "services:\n  core_: {image: a}\n",
-            "core_ must end with a letter or digit",
+            'service "core_": not a valid name, it must end with a letter or a digit',
         ),
         "too long": (f"services:\n  {'a' * 50}: {{image: a}}\n", "longer than 52 characters"),
     }.values(),
 )
 def test_services_whose_objects_could_not_be_are_refused(compose: str, words: str) -> None:
-    found = desired(inputs(bundle=with_compose(compose), addresses={}))
+    found = compute_desired(inputs(bundle=with_compose(compose), addresses={}))
     (problem,) = found.problems
     assert problem.reason == "InvalidComposeFile"
     assert words in problem.message
@@ -212,8 +212,8 @@ def test_services_whose_objects_could_not_be_are_refused(compose: str, words: st
 
 def test_a_service_that_has_the_name_of_one_of_ours() -> None:
     compose = "services:\n  udp: {image: a, ports: ['80:80']}\n  dns: {image: a, ports: ['53:5353/udp']}\n"
-    (problem,) = desired(inputs(bundle=with_compose(compose), addresses={})).problems
-    assert "Service acme-co1-udp" in problem.message
+    (problem,) = compute_desired(inputs(bundle=with_compose(compose), addresses={})).problems
+    assert 'Service "acme-co1-udp"' in problem.message
 
 
 # pryv.github.io
@@ -244,7 +244,7 @@ def files_and_aliases(found: Desired, name: str) -> list[Object]:
 
 
 def test_the_built_in_release_needs_no_alias() -> None:
-    found = desired(replace(inputs(), unresolved=frozenset({"pryv.github.io"})))
+    found = compute_desired(replace(inputs(), unresolved=frozenset({"pryv.github.io"})))
     assert NOWHERE not in json.dumps([*found.objects])
     assert "UpstreamUnresolved" not in {each.reason for each in found.warnings}
 
@@ -287,7 +287,7 @@ def test_a_secret_object_in_another_file_does_not_matter_to_the_compose_file() -
     of_secret = replace(
         inputs(bundle=replace(bundle, secret=True)), secrets={"CORE_SYSTEM_KEY": "1234567890"}
     )
-    assert desired(of_secret).problems == ()
+    assert compute_desired(of_secret).problems == ()
 
 
 # A reg-slave
@@ -346,13 +346,13 @@ def test_a_store_is_never_published() -> None:
     )
     assert all(rule.get("from") for rule in policy["spec"]["ingress"])
     (warning,) = (each for each in found.warnings if each.reason == "StoreNotPublished")
-    assert "reg-master/redis: port 6379" in warning.message
+    assert 'reg-master/pryv.yml: service "redis": port 6379' in warning.message
 
 
 def test_a_slave_outside_of_the_cluster() -> None:
     outside = {"address": "198.51.100.7", "loadBalancerSourceRanges": ["198.51.100.7/32"]}
-    before = desired(inputs())
-    found = desired(inputs(platform(roles={"reg-master": {"externalSlave": outside}})))
+    before = compute_desired(inputs())
+    found = compute_desired(inputs(platform(roles={"reg-master": {"externalSlave": outside}})))
     assert found.problems == found.waiting == ()
     new = {item["metadata"]["name"] for item in found.services} - {
         item["metadata"]["name"] for item in before.services
@@ -373,7 +373,7 @@ def test_a_slave_outside_of_the_cluster() -> None:
 
 def test_templates_without_redis_have_nothing_to_publish() -> None:
     bundle = with_compose("services:\n  register: {image: a}\n", "reg-master")
-    found = desired(
+    found = compute_desired(
         inputs(
             platform(
                 roles={
@@ -388,7 +388,8 @@ def test_templates_without_redis_have_nothing_to_publish() -> None:
     assert (
         Advisory(
             "UnusedOverride",
-            "spec.roles.reg-master.externalSlave: the role has no service redis to publish",
+            'spec.roles.reg-master.externalSlave: the role has no service "redis", '
+            "so it has no effect; remove it",
         )
         in found.warnings
     )
@@ -424,4 +425,4 @@ def test_files_for_a_role_that_nobody_wants_are_said() -> None:
         templates={"files": [{"role": "core", **items}, {"role": "reg-slave", **items}]},
     )
     (message,) = (each.message for each in found.warnings if each.reason == "UnusedOverride")
-    assert message.startswith("spec.templates.files: nobody wants the role reg-slave")
+    assert message.startswith('spec.templates.files: the platform does not run role "reg-slave"')

@@ -17,7 +17,7 @@ from pryv_operator.api.kubernetes import Object
 from pryv_operator.api.platform import Platform
 from pryv_operator.desired import state as module
 from pryv_operator.desired.inputs import Inputs
-from pryv_operator.desired.state import Desired, desired
+from pryv_operator.desired.state import Desired, compute_desired
 from pryv_operator.pki.certificate import Certificate
 from pryv_operator.templates.builtin import load_release
 from pryv_operator.templates.bundle import Bundle, Variable
@@ -225,7 +225,7 @@ def test_every_object_belongs_to_the_platform() -> None:
 
 
 def test_rendering_offline_nothing_has_an_owner() -> None:
-    found = desired(inputs(platform(uid="")))
+    found = compute_desired(inputs(platform(uid="")))
     assert not [item for item in every(found) if "ownerReferences" in item["metadata"]]
 
 
@@ -307,12 +307,13 @@ def test_a_slave_is_there_when_it_is_wanted() -> None:
 
 def test_a_renewed_certificate_touches_the_reverse_proxies() -> None:
     assert (
-        touched(BASE, desired(inputs(certificate=Certificate("renewed\n", "the key\n")))) == PROXIES
+        touched(BASE, compute_desired(inputs(certificate=Certificate("renewed\n", "the key\n"))))
+        == PROXIES
     )
 
 
 def test_a_new_secret_touches_what_uses_it() -> None:
-    assert touched(BASE, desired(inputs(secrets={"REGISTER_ADMIN_KEY": "another"}))) == {
+    assert touched(BASE, compute_desired(inputs(secrets={"REGISTER_ADMIN_KEY": "another"}))) == {
         "acme-reg-register",
         "acme-reg-dns",
     }
@@ -329,7 +330,7 @@ def test_a_lost_hash_key_touches_nothing() -> None:
     owned = {
         item["metadata"]["name"]: item["data"] for item in BASE.objects if item["kind"] == "Secret"
     }
-    found = desired(inputs(hash_key=b"another", owned_secrets=owned))
+    found = compute_desired(inputs(hash_key=b"another", owned_secrets=owned))
     assert {name: each["spec"] for name, each in workloads(found).items()} == {
         name: each["spec"] for name, each in workloads(BASE).items()
     }
@@ -343,7 +344,7 @@ def test_a_lost_hash_key_touches_nothing() -> None:
 
 def test_the_platforms_own_components_trust_its_authority() -> None:
     for authorities in ("the authority\n", "a bundle\n"):
-        found = desired(inputs(authorities=authorities))
+        found = compute_desired(inputs(authorities=authorities))
         for name in NODE:
             environment = {
                 each["name"]: each.get("value") for each in pod(found, name)["containers"][0]["env"]
@@ -366,7 +367,7 @@ def test_planted_secrets_stand_in_secrets_only() -> None:
     kept = dict.fromkeys(planted, CANARY) | {
         name: f"{CANARY}-{index}" for index, name in enumerate(generated(of))
     }
-    found = desired(inputs(of, secrets=kept, certificate=Certificate("chain", CANARY)))
+    found = compute_desired(inputs(of, secrets=kept, certificate=Certificate("chain", CANARY)))
     assert found.problems == ()
     assert CANARY not in said(found)
     assert not [text for item in outside_secrets(found) for text in texts(item) if CANARY in text]
@@ -393,7 +394,7 @@ def test_what_is_generated_unless_it_is_given() -> None:
 
 
 def test_without_addresses_there_are_the_services_only() -> None:
-    found = desired(inputs(addresses={}))
+    found = compute_desired(inputs(addresses={}))
     assert found.objects == ()
     assert found.services
     assert not found.complete
@@ -404,14 +405,14 @@ def test_without_addresses_there_are_the_services_only() -> None:
 def test_one_address_that_is_missing() -> None:
     known = dict(inputs().addresses)
     del known["acme-co1-mongodb"]
-    found = desired(inputs(addresses=known))
+    found = compute_desired(inputs(addresses=known))
     assert found.objects == ()
     assert "acme-co1-mongodb" in found.waiting[0].message
 
 
 def test_a_missing_certificate_holds_the_reverse_proxies_and_nothing_else() -> None:
     why = Problem("WaitingForCertificate", "there is no Secret acme-wildcard yet")
-    found = desired(inputs(certificate=None, certificate_problem=why))
+    found = compute_desired(inputs(certificate=None, certificate_problem=why))
     assert dict(found.blocked) == dict.fromkeys(PROXIES, why)
     assert found.complete
     assert workloads(found) == {
@@ -446,7 +447,7 @@ def test_a_missing_certificate_holds_the_reverse_proxies_and_nothing_else() -> N
         "replicas of a store": (
             {"roles": {"core": {"components": {"mongodb": {"replicas": 2}}}}},
             "NotScalable",
-            ["core/mongodb"],
+            ["spec.roles.core.components.mongodb.replicas"],
         ),
         "replicas of core": (
             {"roles": {"core": {"components": {"core": {"replicas": 2}}}}},
@@ -469,7 +470,9 @@ def test_what_is_wrong_is_named_and_nothing_is_applied(
     spec: Mapping[str, Any], reason: str | None, names: list[str]
 ) -> None:
     of = platform(**spec)
-    found = desired(replace(inputs(addresses={}), platform=of, addresses=inputs().addresses))
+    found = compute_desired(
+        replace(inputs(addresses={}), platform=of, addresses=inputs().addresses)
+    )
     assert every(found) == ()
     assert not found.complete
     assert reason is None or found.problems[0].reason == reason
@@ -483,7 +486,7 @@ def test_problems_of_the_shell_are_told_with_ours() -> None:
     missing = Problem(
         "SecretNotFound", "secrets.REGISTER_ADMIN_KEY: there is no Secret keys in this namespace"
     )
-    found = desired(replace(inputs(), problems=(missing,)))
+    found = compute_desired(replace(inputs(), problems=(missing,)))
     assert found.problems == (missing,)
     assert every(found) == ()
 
@@ -496,7 +499,7 @@ def test_problems_of_the_shell_are_told_with_ours() -> None:
         (
             {"roles": {"core": {"components": {"mfa": {"storage": {"size": "1Gi"}}}}}},
             "UnusedOverride",
-            "core/mfa",
+            "spec.roles.core.components.mfa.storage",
         ),
     ],
 )
@@ -537,7 +540,7 @@ A_KEY = Variable("A_KEY", "string", secret=True)
 
 def test_a_secret_in_the_environment_of_a_compose_file() -> None:
     bundle = with_core_files({"pryv.yml": COMPOSE}, A_KEY=A_KEY)
-    found = desired(inputs(bundle=bundle, secrets={"A_KEY": CANARY}))
+    found = compute_desired(inputs(bundle=bundle, secrets={"A_KEY": CANARY}))
     assert found.problems == ()
     environment = {
         each["name"]: each for each in pod(found, "acme-co1-core")["containers"][0]["env"]
@@ -567,7 +570,7 @@ def test_a_secret_in_the_environment_of_a_compose_file() -> None:
 )
 def test_a_secret_anywhere_else_in_a_compose_file(compose: str, value: str) -> None:
     bundle = with_core_files({"pryv.yml": compose}, A_KEY=A_KEY)
-    found = desired(inputs(bundle=bundle, secrets={"A_KEY": value}, addresses={}))
+    found = compute_desired(inputs(bundle=bundle, secrets={"A_KEY": value}, addresses={}))
     assert found.problems
     assert "core/pryv.yml" in found.problems[0].message
     assert not [text for text in texts([said(found), *outside_secrets(found)]) if "canary" in text]
@@ -578,7 +581,7 @@ def test_a_secret_anywhere_else_in_a_compose_file(compose: str, value: str) -> N
 )
 def test_a_secret_that_breaks_a_compose_file_is_not_quoted(value: str) -> None:
     bundle = with_core_files({"pryv.yml": COMPOSE.replace("A_KEY", "'A_KEY'")}, A_KEY=A_KEY)
-    found = desired(inputs(bundle=bundle, secrets={"A_KEY": value}, addresses={}))
+    found = compute_desired(inputs(bundle=bundle, secrets={"A_KEY": value}, addresses={}))
     assert "canary" not in said(found)
     assert not [text for text in texts(outside_secrets(found)) if "canary" in text]
 
@@ -605,7 +608,7 @@ def test_a_template_that_cannot_be_used_is_named(
     files: Mapping[str, str], words: list[str]
 ) -> None:
     bundle = with_core_files(files)
-    found = desired(
+    found = compute_desired(
         inputs(platform(variables={"PLATFORM_NAME": 'a"b'}), bundle=bundle, addresses={})
     )
     assert every(found) == ()
@@ -616,7 +619,7 @@ def test_a_template_that_cannot_be_used_is_named(
 def test_what_a_compose_file_says_and_is_not_done_is_said() -> None:
     compose = "services:\n  core:\n    image: core:1\n    privileged: 'true'\n    volumes: ['/dev/log:/dev/log']\n  other:\n    image: other:1\n"
     bundle = with_core_files({"pryv.yml": compose})
-    found = desired(inputs(bundle=bundle))
+    found = compute_desired(inputs(bundle=bundle))
     assert {each.reason for each in found.warnings} >= {
         "UnknownComposeKey",
         "HostPathNotMounted",
@@ -649,7 +652,7 @@ def test_external_ips_are_the_address() -> None:
 def test_a_variable_that_no_template_uses_is_named() -> None:
     found = state(variables={"LICENSE_NAME": "Acme", "PLATFORM_NAME": "Acme"})
     (message,) = (each.message for each in found.warnings if each.reason == "UnusedVariable")
-    assert message.startswith("variables.LICENSE_NAME:")
+    assert message.startswith("spec.variables.LICENSE_NAME:")
 
 
 @pytest.mark.parametrize(

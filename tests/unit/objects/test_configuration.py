@@ -15,9 +15,9 @@ from pryv_operator.objects.configuration import (
     MAX_OBJECT_BYTES,
     Addressing,
     Content,
-    ContentTooLargeError,
     content,
     key,
+    stored_bytes,
 )
 from pryv_operator.objects.model import File
 from tests.unit.builders import platform
@@ -129,13 +129,9 @@ def test_what_does_not_fit_into_one_object_is_split(secret: bool) -> None:
     assert texts_of(found) == {file.path: file.text for file in files}
 
 
-@pytest.mark.parametrize("text", ["x" * (MAX_OBJECT_BYTES + 1), "é" * (MAX_OBJECT_BYTES // 2 + 1)])
-def test_a_file_too_large_is_named_and_not_quoted(text: str) -> None:
-    with pytest.raises(ContentTooLargeError) as raised:
-        of([File("core/conf/core.yml", text, secret=False)])
-    assert raised.value.problem.reason == "FileTooLarge"
-    assert "core/conf/core.yml" in raised.value.problem.message
-    assert len(str(raised.value)) < 300
+def test_stored_bytes_are_utf8_and_base64_for_secrets() -> None:
+    assert stored_bytes(File("a", "é" * 3, secret=False)) == 6
+    assert stored_bytes(File("a", "é" * 4, secret=True)) == 12
 
 
 @given(st.sets(st.text("ab_/.-é", min_size=1, max_size=8), min_size=2, max_size=8))

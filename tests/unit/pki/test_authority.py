@@ -10,7 +10,7 @@ import pytest
 from cryptography import x509
 from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
 
-from pryv_operator.desired.tls import dns_names
+from pryv_operator.desired.certificates import dns_names
 from pryv_operator.pki import authority
 from pryv_operator.pki.authority import IssuancePlan, IssuedCertificate
 from tests.unit.builders import DOMAIN

@@ -6,7 +6,7 @@ import datetime as dt
 
 import pytest
 
-from pryv_operator.desired.tls import dns_names
+from pryv_operator.desired.certificates import dns_names
 from pryv_operator.pki import authority
 from pryv_operator.pki.certificate import Certificate
 from pryv_operator.pki.certificate_checks import check_certificate

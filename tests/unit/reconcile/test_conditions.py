@@ -10,7 +10,7 @@ import pytest
 from pryv_operator.api.findings import Problem
 from pryv_operator.api.kubernetes import Object
 from pryv_operator.api.status import PryvPlatformStatus
-from pryv_operator.desired.state import Desired, desired
+from pryv_operator.desired.state import Desired, compute_desired
 from pryv_operator.live.health import HealthInputs
 from pryv_operator.reconcile.conditions import Findings, report
 from pryv_operator.rollout.decide import Decision
@@ -283,7 +283,7 @@ def test_a_status_fits_into_what_the_api_server_takes() -> None:
 
 def test_components_are_named_as_people_know_them() -> None:
     """Also where the platform is named like an instance of its own."""
-    wanted = desired(inputs(platform("acme-reg-x")))
+    wanted = compute_desired(inputs(platform("acme-reg-x")))
     assert (
         of(desired=wanted, health_inputs=HealthInputs({}))
         .conditions[0]

@@ -8,7 +8,7 @@ from typing import Any
 
 from pryv_operator.api import labels_annotations as keys
 from pryv_operator.api.kubernetes import Object
-from pryv_operator.desired.state import Desired, desired
+from pryv_operator.desired.state import Desired, compute_desired
 from pryv_operator.rollout import revisions
 from pryv_operator.rollout.revisions import Revision
 from tests.unit.builders import every, inputs, platform, state
@@ -55,7 +55,7 @@ def test_pruning_forgets_no_migrated_data() -> None:
 
 def test_a_restart_belongs_to_the_revision() -> None:
     """What somebody does to a workload, or that it is gone, changes nothing of what is wanted."""
-    restarted = desired(inputs(restart="co1/hfs@1"))
+    restarted = compute_desired(inputs(restart="co1/hfs@1"))
     assert revisions.restarts([read(recorded(restarted))]) == {"acme-co1-hfs": "co1/hfs@1"}
     assert revisions.restarts([read(recorded())]) == {}
     assert revisions.restarts([]) is None

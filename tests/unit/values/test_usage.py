@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pryv_operator.desired.state import desired
+from pryv_operator.desired.state import compute_desired
 from pryv_operator.templates.bundle import Bundle, Variable
 from pryv_operator.values.usage import Usage
 from tests.unit.builders import inputs, platform
@@ -58,7 +58,7 @@ def test_no_warning_about_a_variable_of_ones_own_that_is_used() -> None:
         "TRUSTED_APPS": "*@OWN_SITE",
         "MAX_UPLOAD_SIZE": 1,
     }
-    found = desired(inputs(platform(variables=variables)))
+    found = compute_desired(inputs(platform(variables=variables)))
     assert [
         each.message.split()[0] for each in found.warnings if each.reason == "UnknownVariable"
     ] == ["variables.MAX_UPLOAD_SIZE"]
@@ -69,5 +69,7 @@ def test_a_variable_that_only_the_files_of_an_archive_name() -> None:
     of = inputs()
     core = {**of.bundle.roles["core"], "core/conf/own.conf": b"site OWN_SITE"}
     bundle = replace(of.bundle, roles={**of.bundle.roles, "core": core})
-    found = desired(inputs(platform(variables={"OWN_SITE": "https://acme.test"}), bundle=bundle))
+    found = compute_desired(
+        inputs(platform(variables={"OWN_SITE": "https://acme.test"}), bundle=bundle)
+    )
     assert "UnknownVariable" not in {each.reason for each in found.warnings}

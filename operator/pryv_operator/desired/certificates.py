@@ -1,4 +1,4 @@
-"""The certificate of DOMAIN and *.DOMAIN: what is asked of cert-manager, and where nginx reads it."""
+"""Certificates of a platform: their DNS names, their Secrets, and the file names nginx reads."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from pryv_operator.pki.certificate import Certificate
 
 
 def dns_names(domain: str) -> list[str]:
-    """The names a platform's certificate covers."""
+    """DNS names that a platform's certificate must cover: ``DOMAIN`` and ``*.DOMAIN``."""
     return [domain, f"*.{domain}"]
 
 
-def role_names(role: str, domain: str) -> list[str]:
-    """The names a role's own certificate has to cover."""
+def role_dns_names(role: str, domain: str) -> list[str]:
+    """DNS names that a role's own certificate must cover."""
     match role:
         case names.REG_MASTER:
             hosts = ["reg", "access", "mail"]
@@ -30,8 +30,8 @@ def role_names(role: str, domain: str) -> list[str]:
     return [f"{host}.{domain}" for host in hosts]
 
 
-def files(folder: str, domain: str, certificate: Certificate) -> tuple[File, ...]:
-    """The certificate under the names that every release's nginx.conf reads."""
+def certificate_files(folder: str, domain: str, certificate: Certificate) -> tuple[File, ...]:
+    """The certificate and its key as files, named as the nginx.conf of every release reads them."""
     return (
         File(f"{folder}/secret/{domain}-bundle.crt", certificate.chain, secret=True),
         File(f"{folder}/secret/{domain}-key.pem", certificate.key, secret=True),
@@ -39,7 +39,7 @@ def files(folder: str, domain: str, certificate: Certificate) -> tuple[File, ...
 
 
 def certificate_request(platform: Platform) -> Object | None:
-    """cert-manager's Certificate, when the platform names an issuer."""
+    """The Certificate object for cert-manager; None unless ``spec.tls.issuerRef`` is set."""
     issuer = platform.spec.tls.issuer_ref if platform.spec.tls else None
     if issuer is None:
         return None
@@ -60,20 +60,20 @@ def certificate_request(platform: Platform) -> Object | None:
     }
 
 
-def role_secrets(platform: Platform) -> dict[str, str]:
-    """Role → the Secret of its own certificate."""
+def secret_name(platform: Platform) -> str | None:
+    """Name of the Secret with the platform's certificate; None when the operator issues it."""
+    tls = platform.spec.tls
+    if tls and tls.secret_name:
+        return tls.secret_name
+    if tls and tls.issuer_ref:
+        return names.certificate(platform.name)
+    return None
+
+
+def role_secret_names(platform: Platform) -> dict[str, str]:
+    """Role → name of the Secret with the role's own certificate, for roles that have one."""
     return {
         instance.role: instance.tls_secret
         for instance in instances(platform.spec)
         if instance.tls_secret
     }
-
-
-def secret_name(platform: Platform) -> str | None:
-    """The Secret that holds the certificate; none when the platform makes its own."""
-    wanted = platform.spec.tls
-    if wanted and wanted.secret_name:
-        return wanted.secret_name
-    if wanted and wanted.issuer_ref:
-        return names.certificate(platform.name)
-    return None

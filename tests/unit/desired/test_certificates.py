@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pryv_operator.desired import tls
+from pryv_operator.desired import certificates
 from tests.unit.builders import DOMAIN, platform
 
 
 def test_an_issuer_is_asked_for_both_names() -> None:
-    request = tls.certificate_request(platform(tls={"issuerRef": {"name": "letsencrypt"}}))
+    request = certificates.certificate_request(platform(tls={"issuerRef": {"name": "letsencrypt"}}))
     assert request is not None
     assert request["spec"] == {
         "secretName": "acme-tls",
@@ -17,7 +17,7 @@ def test_an_issuer_is_asked_for_both_names() -> None:
 
 
 def test_any_kind_of_issuer() -> None:
-    request = tls.certificate_request(
+    request = certificates.certificate_request(
         platform(tls={"issuerRef": {"name": "a", "kind": "ClusterIssuer", "group": "acme.health"}})
     )
     assert request is not None
@@ -29,8 +29,8 @@ def test_any_kind_of_issuer() -> None:
 
 
 def test_where_the_certificate_is() -> None:
-    assert tls.secret_name(platform(tls={"secretName": "wildcard"})) == "wildcard"
-    assert tls.secret_name(platform(tls={"issuerRef": {"name": "a"}})) == "acme-tls"
-    assert tls.secret_name(platform()) is None
-    assert tls.secret_name(platform(tls={"caBundle": "x"})) is None
-    assert tls.certificate_request(platform(tls={"secretName": "wildcard"})) is None
+    assert certificates.secret_name(platform(tls={"secretName": "wildcard"})) == "wildcard"
+    assert certificates.secret_name(platform(tls={"issuerRef": {"name": "a"}})) == "acme-tls"
+    assert certificates.secret_name(platform()) is None
+    assert certificates.secret_name(platform(tls={"caBundle": "x"})) is None
+    assert certificates.certificate_request(platform(tls={"secretName": "wildcard"})) is None

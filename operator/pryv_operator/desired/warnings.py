@@ -1,0 +1,219 @@
+"""What works but should be known: each warning is one function, listed in ``_WARNINGS``.
+
+Most are about fields of the spec, or lines of the templates, that would be ignored in silence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from pryv_operator.api import names
+from pryv_operator.api.findings import Advisory
+from pryv_operator.api.instances import Instance
+from pryv_operator.api.platform import Platform
+from pryv_operator.api.reasons import Reason
+from pryv_operator.api.spec import ServiceOverrides
+from pryv_operator.desired.components import public_upstreams
+from pryv_operator.desired.compose_files import COMPOSE_FILE, service_location
+from pryv_operator.objects import profiles, pvcs
+from pryv_operator.objects.model import Part
+from pryv_operator.objects.services import REDIS
+from pryv_operator.templates.bundle import Bundle
+from pryv_operator.values.resolve import Vocabulary
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What the warnings are about."""
+
+    platform: Platform
+    bundle: Bundle
+    instances: tuple[Instance, ...]
+    components: tuple[Part, ...]
+    #: Public hosts that cannot be resolved in this cluster.
+    unresolved: frozenset[str]
+
+    def of(self, instance: Instance) -> list[Part]:
+        """The components of an instance."""
+        return [each for each in self.components if each.instance == instance]
+
+
+def compute_warnings(subject: Subject) -> tuple[Advisory, ...]:
+    """All warnings about a platform, each once."""
+    return tuple(dict.fromkeys(advisory for warning in _WARNINGS for advisory in warning(subject)))
+
+
+def _unknown_services(subject: Subject) -> Iterable[Advisory]:
+    """Services of compose files that no profile is known for."""
+    for component in subject.components:
+        if component.service.name not in profiles.KNOWN:
+            yield Advisory(
+                Reason.UNKNOWN_SERVICE,
+                f"{service_location(component)} is not a known service of Pryv.io and runs with "
+                f"default settings; set what it needs in {component.spec_path}",
+            )
+
+
+def _host_paths(subject: Subject) -> Iterable[Advisory]:
+    """Volumes of compose files that are paths of the host: they are not mounted."""
+    for component in subject.components:
+        for mount in component.service.mounts:
+            if mount.of_machine:
+                yield Advisory(
+                    Reason.HOST_PATH_NOT_MOUNTED,
+                    f'{service_location(component)}: host path "{mount.source}" is not mounted '
+                    "into pods",
+                )
+
+
+def _unpublished_stores(subject: Subject) -> Iterable[Advisory]:
+    """Ports of stores in compose files: stores have no password and are never published."""
+    for component in subject.components:
+        published = (
+            port
+            for service in component.compose.services
+            if component.profile.store and service.name == component.service.name
+            for port in service.ports
+        )
+        for port in published:
+            yield Advisory(
+                Reason.STORE_NOT_PUBLISHED,
+                f"{service_location(component)}: port {port.container} is not published, as stores "
+                "have no password; for a reg-slave outside of the cluster set "
+                f"spec.roles.{names.REG_MASTER}.externalSlave",
+            )
+
+
+def _storage_without_data(subject: Subject) -> Iterable[Advisory]:
+    """Storage overrides of components that mount no PVC."""
+    for component in subject.components:
+        if component.overrides.storage and not pvcs.claims_of(component):
+            yield _unused(f"{component.spec_path}.storage", "the component keeps no data")
+
+
+def _unknown_compose_keys(subject: Subject) -> Iterable[Advisory]:
+    """Keys of compose files that mean nothing in a cluster."""
+    for component in subject.components:
+        for key in component.compose.unknown:
+            yield Advisory(
+                Reason.UNKNOWN_COMPOSE_KEY,
+                f'{component.instance.role}/{COMPOSE_FILE}: "{key}" is ignored',
+            )
+
+
+def _external_slave_without_redis(subject: Subject) -> Iterable[Advisory]:
+    """``externalSlave`` of a role whose templates run no redis."""
+    for instance in subject.instances:
+        services = {component.service.name for component in subject.of(instance)}
+        if instance.external_slave and REDIS not in services:
+            yield _unused(
+                f"spec.roles.{instance.role}.externalSlave", f'the role has no service "{REDIS}"'
+            )
+
+
+def _unknown_components(subject: Subject) -> Iterable[Advisory]:
+    """Overrides of components that the role does not have."""
+    for instance in subject.instances:
+        services = {names.slug(component.service.name) for component in subject.of(instance)}
+        for name in sorted(instance.components):
+            if names.slug(name) not in services:
+                yield _unused(
+                    f"spec.roles.{instance.role}.components.{name}", "the role has no such service"
+                )
+
+
+def _unresolved_upstreams(subject: Subject) -> Iterable[Advisory]:
+    """Public hosts that reverse proxies pass requests to, and that the cluster cannot resolve."""
+    found = {
+        (component.instance.role, host): component.service.name
+        for component in subject.components
+        for host in sorted(subject.unresolved & public_upstreams(component))
+    }
+    for (role, host), service in found.items():
+        yield Advisory(
+            Reason.UPSTREAM_UNRESOLVED,
+            f'{role}/{service}: upstream "{host}" cannot be resolved in this cluster: requests for '
+            "its pages fail, everything else works; allow the cluster's DNS to resolve it",
+        )
+
+
+def _release_beside_templates(subject: Subject) -> Iterable[Advisory]:
+    """``release`` of a platform that has its own templates."""
+    if subject.platform.spec.templates and subject.platform.spec.release:
+        yield _unused("spec.release", "spec.templates takes precedence")
+
+
+def _files_of_unused_roles(subject: Subject) -> Iterable[Advisory]:
+    """Template files of roles that the platform does not run."""
+    templates = subject.platform.spec.templates
+    used = {instance.role for instance in subject.instances}
+    declared = {source.role for source in (templates.files if templates else None) or ()}
+    for role in sorted(declared - used):
+        yield _unused("spec.templates.files", f'the platform does not run role "{role}"')
+
+
+def _certificate_without_proxy(subject: Subject) -> Iterable[Advisory]:
+    """Certificates of roles that have no reverse proxy to serve them."""
+    for instance in subject.instances:
+        if instance.tls_secret and not any(each.profile.proxy for each in subject.of(instance)):
+            yield _unused(f"spec.roles.{instance.role}.tls", "the role has no reverse proxy")
+
+
+def _service_without_ports(subject: Subject) -> Iterable[Advisory]:
+    """``service`` of roles whose compose file publishes nothing."""
+    for instance in subject.instances:
+        publishes = any(each.service.ports for each in subject.of(instance))
+        if instance.service != ServiceOverrides() and not publishes:
+            yield _unused(f"spec.roles.{instance.role}.service", "the role publishes no port")
+
+
+def _unused_variables(subject: Subject) -> Iterable[Advisory]:
+    """Variables that neither a template of the roles nor the value of another variable names."""
+    vocabulary = Vocabulary(subject.bundle.variables)
+    spec = subject.platform.spec
+    roles = {instance.role for instance in subject.instances}
+    texts = [
+        *(content for role in roles for content in subject.bundle.roles[role].values()),
+        *subject.bundle.shared.values(),
+    ]
+    values = repr([variable.default for variable in subject.bundle.variables.values()]) + repr(
+        spec.variables.values()
+    )
+    for field, declared in (("variables", spec.variables), ("secrets", spec.secrets)):
+        for name in sorted(declared):
+            place = vocabulary.place(name)
+            searched = place.variable.encode(errors="replace")
+            if (
+                vocabulary.knows(place)
+                and place.variable not in values
+                and not any(searched in text for text in texts)
+            ):
+                yield Advisory(
+                    Reason.UNUSED_VARIABLE,
+                    f"spec.{field}.{name}: no template of this platform uses it, so it has no "
+                    "effect; remove it",
+                )
+
+
+#: In the order in which they are reported.
+_WARNINGS: Final[tuple[Callable[[Subject], Iterable[Advisory]], ...]] = (
+    _unknown_services,
+    _host_paths,
+    _unpublished_stores,
+    _storage_without_data,
+    _unknown_compose_keys,
+    _external_slave_without_redis,
+    _unknown_components,
+    _unresolved_upstreams,
+    _release_beside_templates,
+    _files_of_unused_roles,
+    _certificate_without_proxy,
+    _service_without_ports,
+    _unused_variables,
+)
+
+
+def _unused(field: str, why: str) -> Advisory:
+    return Advisory(Reason.UNUSED_OVERRIDE, f"{field}: {why}, so it has no effect; remove it")
