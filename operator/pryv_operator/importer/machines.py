@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from pryv_operator.api import names, secret_variables
 from pryv_operator.api.instances import DEFAULT_CORE, DEFAULT_HOSTING
+from pryv_operator.api.messages import printable
 from pryv_operator.importer.report import ImportRefusedError, Note
 from pryv_operator.leader.substitution import Substitution
 from pryv_operator.leader.taint import UNDEFINED, RenderError, Value
@@ -142,12 +143,12 @@ def _cores(leader: Leader, resolver: Resolver, notes: list[Note]) -> list[dict[s
         name, hosting = core["name"], core["hosting"]
         if not _INSTANCE.fullmatch(name) or name in names.RESERVED_HOSTS:
             raise ImportRefusedError(
-                f"the core {_shown(name)} cannot have this name: lower-case letters, digits and '-', beginning with a letter, "
+                f"the core {printable(name)} cannot have this name: lower-case letters, digits and '-', beginning with a letter, "
                 f"30 at most, and none of {', '.join(names.RESERVED_HOSTS)}"
             )
         if not _HOSTING.fullmatch(hosting):
             raise ImportRefusedError(
-                f"the hosting {_shown(hosting)} cannot have this name: letters, digits, '-', '_' and '.', 63 at most"
+                f"the hosting {printable(hosting)} cannot have this name: letters, digits, '-', '_' and '.', 63 at most"
             )
         if name in instances:
             raise ImportRefusedError(
@@ -258,9 +259,3 @@ def _ipv4(value: Any) -> str | None:
         return str(ipaddress.IPv4Address(value.strip())) if isinstance(value, str) else None
     except ValueError:
         return None
-
-
-def _shown(name: str) -> str:
-    return "".join(
-        each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in name[:60]
-    )

@@ -12,7 +12,7 @@ from pryv_operator.importer import value_texts
 from pryv_operator.importer.report import ImportRefusedError, Note
 from pryv_operator.importer.shipped import is_shipped_default
 from pryv_operator.leader.javascript import stringify
-from pryv_operator.leader.json_value import Json
+from pryv_operator.leader.json_value import Json, is_number
 from pryv_operator.templates.builtin import load_release
 from pryv_operator.templates.bundle import UNSET, Bundle, Unset, Variable, VariableType
 from pryv_operator.templates.leader_folder import Leader
@@ -196,7 +196,7 @@ class _Takeover:
     def _as_wanted(self, place: Place, value: Json) -> Json:
         """A part of a variable in the type that its default has."""
         there = value_texts.at(self._default(place.variable), place.path)
-        if place.path and _is_number(there):
+        if place.path and is_number(there):
             return value_texts.coerced(value, "number")
         return value
 
@@ -293,7 +293,7 @@ class _Takeover:
             known.type
             if known
             else "number"
-            if _is_number(self._default(variable.name))
+            if is_number(self._default(variable.name))
             else variable.type
         )
 
@@ -385,12 +385,8 @@ def _built_in_default(name: str) -> Json | Literal[Unset.UNSET]:
     )
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
 def _kind_of(value: Any) -> str:
-    return "number" if _is_number(value) else type(value).__name__
+    return "number" if is_number(value) else type(value).__name__
 
 
 def _is_collection(value: Any) -> bool:

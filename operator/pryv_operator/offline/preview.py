@@ -59,7 +59,8 @@ def prepare(
     platform = documents.platform
     bundle = bundle_of(documents)
     warnings = [*documents.warnings]
-    secrets = {name: f"generated-{_slug(name)}" for name in generated_names(platform, bundle)}
+    # Slugs, because a placeholder that holds a variable's name would be substituted itself.
+    secrets = {name: f"generated-{names.slug(name)}" for name in generated_names(platform, bundle)}
     for name, source in platform.spec.secrets.items():
         if source.secret_key_ref is None:
             continue
@@ -67,7 +68,7 @@ def prepare(
         content = documents.content("Secret", reference.name, reference.key)
         text = None if content is None else _decoded(content, name)
         if text is None:
-            secrets[name] = f"missing-{_slug(name)}"
+            secrets[name] = f"missing-{names.slug(name)}"
             missing = f"key {reference.key} of Secret {reference.name} is not among the files: a placeholder stands for {name}"
             warnings.append(Advisory(Reason.SECRET_NOT_FOUND, missing))
         else:
@@ -159,7 +160,7 @@ def all_objects(inputs: Inputs) -> Desired:
 
 def masked(text: str, name: str) -> str:
     """Something to stand for a secret, of the same JSON type and shape where it has one."""
-    stand_in = f"masked-{_slug(name)}"
+    stand_in = f"masked-{names.slug(name)}"
     try:
         value: Any = json.loads(text)
     except (ValueError, RecursionError):
@@ -181,11 +182,6 @@ def _each_leaf(value: Any, change: Callable[[Any], Any]) -> Any:
 
 def _nothing(value: Any) -> Any:
     return value if isinstance(value, bool) or value is None else 0
-
-
-def _slug(name: str) -> str:
-    """Lower case and without what variables' names are made of: a stand-in that holds a name would be substituted itself."""
-    return name.lower().replace("_", "-").replace(".", "-")
 
 
 def _decoded(content: bytes, name: str) -> str:

@@ -35,6 +35,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import Namespace, missing
 
 from pryv_operator.leader.javascript import TooLongError, stringify, well_formed
+from pryv_operator.leader.json_value import is_number
 from pryv_operator.leader.substitution import (
     SIZE_LIMIT,
     Substitution,
@@ -394,7 +395,7 @@ class _Environment(ImmutableSandboxedEnvironment):
             return super().call_binop(context, operator, left, right)
         if operator == "+" and isinstance(left, (str, list, tuple)):
             self.pay(len(left) + (len(right) if isinstance(right, (str, list, tuple)) else 0))
-        elif not _is_number(left) or not _is_number(right):
+        elif not is_number(left) or not is_number(right):
             if operator == "-":  # of dictionaries' keys and items, else Python refuses it as well
                 raise TypeError
             raise _RefusedError(f"{operator} works on numbers only here")
@@ -473,10 +474,6 @@ class _Environment(ImmutableSandboxedEnvironment):
 @lru_cache(maxsize=512)
 def _compiled(source: str, name: str | None, filename: str | None) -> CodeType:
     return _Environment({}, None).compile_afresh(source, name, filename)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _bits(number: float) -> int:

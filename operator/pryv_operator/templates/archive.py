@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import BinaryIO, Final, Protocol
 
+from pryv_operator.api.messages import printable
 from pryv_operator.api.reasons import Reason
 from pryv_operator.templates.leader_folder import (
     CONF_FILES,
@@ -131,7 +132,7 @@ def _is_wanted(path: str) -> bool:
 def _leader_in(contents: _Contents) -> dict[str, bytes] | None:
     folders = find_leaders(contents.files)
     if len(folders) > 1:
-        named = ", ".join(_shown(folder) or "the top" for folder in folders[:3]) + (
+        named = ", ".join(printable(folder) or "the top" for folder in folders[:3]) + (
             ", …" if len(folders) > 3 else ""
         )
         raise ArchiveError(
@@ -149,7 +150,7 @@ def _leader_inside(archives: dict[str, bytes], budget: _Budget) -> dict[str, byt
         try:
             found = _leader_in(_read(io.BytesIO(archives.pop(path)), budget, keep=_is_wanted))
         except ArchiveError as error:
-            raise ArchiveError(error.reason, f"{_shown(path)}: {error.message}") from None
+            raise ArchiveError(error.reason, f"{printable(path)}: {error.message}") from None
         if found is not None:
             return found
     return None
@@ -158,7 +159,7 @@ def _leader_inside(archives: dict[str, bytes], budget: _Budget) -> dict[str, byt
 def _no_leader(contents: _Contents) -> ArchiveError:
     where = "it needs conf/ with platform.yml and config-leader.json, and data/ with the templates of the roles"
     if contents.has_follower:
-        what = f"this archive ({', '.join(map(_shown, contents.tops))}) is of a role that fetches its files from the leader"
+        what = f"this archive ({', '.join(map(printable, contents.tops))}) is of a role that fetches its files from the leader"
         return ArchiveError(
             Reason.ARCHIVE_NO_TEMPLATES,
             f"{what}, and has no templates: take the archive of reg-master; {where}",
@@ -187,7 +188,7 @@ class _Contents:
         before = self.seen.get(member.path)
         if before is not None and (before or member.is_file):
             raise ArchiveError(
-                Reason.ARCHIVE_DUPLICATE_MEMBER, f"{_shown(member.path)} stands in it twice"
+                Reason.ARCHIVE_DUPLICATE_MEMBER, f"{printable(member.path)} stands in it twice"
             )
         self.seen[member.path] = member.is_file
         top, *rest = member.path.split("/")
@@ -200,7 +201,7 @@ class _Contents:
         if self.held > HELD_LIMIT:
             raise ArchiveError(
                 Reason.ARCHIVE_TOO_LARGE,
-                f"the templates in it are larger than {_mib(HELD_LIMIT)}, at {_shown(member.path)}",
+                f"the templates in it are larger than {_mib(HELD_LIMIT)}, at {printable(member.path)}",
             )
 
     def check_folders(self) -> None:
@@ -211,7 +212,7 @@ class _Contents:
                 if parent in self.files:
                     raise ArchiveError(
                         Reason.ARCHIVE_DUPLICATE_MEMBER,
-                        f"{_shown(parent)} stands in it twice, as a file and as a folder",
+                        f"{printable(parent)} stands in it twice, as a file and as a folder",
                     )
                 parent = parent.rpartition("/")[0]
 
@@ -257,7 +258,7 @@ def _members(stream: _Stream, budget: _Budget) -> Iterator[_Member]:
         budget.count_member()
         if info.size < 0:
             raise ArchiveError(
-                Reason.ARCHIVE_BROKEN, f"{_shown(info.name)} declares a negative size"
+                Reason.ARCHIVE_BROKEN, f"{printable(info.name)} declares a negative size"
             )
         if info.type in _EXTENSIONS:
             if info.size > EXTENDED_LIMIT:
@@ -283,7 +284,7 @@ def _member(info: tarfile.TarInfo, header: bytes, extended: _Extended) -> _Membe
     name = info.name if extended.path is None else extended.path
     size = info.size if extended.size is None else extended.size
     path = _path(name, header if extended.path is None else b"")
-    shown = _shown(name)
+    shown = printable(name)
     if extended.is_sparse:
         raise ArchiveError(
             Reason.ARCHIVE_SPARSE_FILE,
@@ -315,7 +316,7 @@ def _path(name: str, header: bytes) -> str:
     """A member's path, without ``./`` in front; empty for the top folder itself."""
     if not name:
         raise ArchiveError(Reason.ARCHIVE_EMPTY_NAME, "a member has no name")
-    shown = _shown(name)
+    shown = printable(name)
     if len(name.encode("utf-8", "surrogateescape")) > PATH_LIMIT:
         raise ArchiveError(
             Reason.ARCHIVE_PATH_TOO_LONG, f"{shown} is a path of more than {PATH_LIMIT} bytes"
@@ -586,15 +587,6 @@ class _Stream:
             self._at += len(piece)
             size -= len(piece)
             yield piece
-
-
-def _shown(name: str) -> str:
-    """A name from the archive, fit for a message: one line of plain characters, not too long."""
-    plain = "".join(
-        each if each.isprintable() and each.isascii() else each.encode("unicode_escape").decode()
-        for each in name[:100]
-    )
-    return plain + ("…" if len(name) > 100 else "")
 
 
 def _mib(size: int) -> str:

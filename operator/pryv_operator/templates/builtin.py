@@ -9,6 +9,7 @@ from importlib.resources.abc import Traversable
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
+from pryv_operator.leader.json_value import is_number
 from pryv_operator.leader.platform_yml import PlatformYmlError, load_yaml
 from pryv_operator.templates.bundle import UNSET, VARIABLE_TYPES, Bundle, Variable
 
@@ -116,10 +117,6 @@ def _is_flag(value: Any) -> bool:
     return isinstance(value, bool)
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
 def _is_list_of_texts(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(item, str) for item in value)
 
@@ -145,8 +142,8 @@ _CHECKS: Final = {
     "secretPaths": (_is_list_of_texts, "a list of texts"),
     "aliases": (_is_list_of_texts, "a list of texts"),
     "aliasPaths": (_is_map_of_texts, "a map of texts"),
-    "minimum": (_is_number, "a number"),
-    "maximum": (_is_number, "a number"),
+    "minimum": (is_number, "a number"),
+    "maximum": (is_number, "a number"),
     "enum": (_is_list, "a list"),
 }
 

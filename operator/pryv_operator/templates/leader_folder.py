@@ -18,6 +18,7 @@ from types import MappingProxyType
 from typing import Any, Final, Literal, NoReturn, TypeAlias
 
 from pryv_operator.api import names, secret_variables
+from pryv_operator.api.messages import printable
 from pryv_operator.leader.json_value import Json
 from pryv_operator.leader.platform_yml import (
     UNDEFINED,
@@ -296,7 +297,7 @@ def _platform(files: Mapping[str, bytes], file: str) -> dict[str, _Template]:
         values = leader_variables(text, {})
     except PlatformYmlError as error:
         failure = LeaderError(
-            _shown(error.message, 300), file, error.line or None, error.column or None
+            printable(error.message, 300), file, error.line or None, error.column or None
         )
     else:
         groups: dict[str, Any] = load_yaml(text)["vars"]
@@ -410,15 +411,6 @@ def _integer(text: str) -> int | float:
     return int(text) if len(text) <= 20 else float(text)
 
 
-def _shown(text: str, limit: int = 80) -> str:
-    """A text from the folder, fit for a message."""
-    plain = "".join(
-        character if character.isprintable() else "\N{REPLACEMENT CHARACTER}"
-        for character in text[:limit]
-    )
-    return plain + ("…" if len(text) > limit else "")
-
-
 # --- values ---
 
 
@@ -449,7 +441,7 @@ class _Reading:
             )
         if depth > DEPTH_LIMIT:
             raise LeaderError(
-                f"the value of {_shown(name)} is nested deeper than {DEPTH_LIMIT} levels",
+                f"the value of {printable(name)} is nested deeper than {DEPTH_LIMIT} levels",
                 self._file,
             )
         if isinstance(value, str):

@@ -12,7 +12,7 @@ from pryv_operator.api import secret_variables
 from pryv_operator.api.findings import Advisory, Problem
 from pryv_operator.api.reasons import Reason
 from pryv_operator.leader.javascript import stringify
-from pryv_operator.leader.json_value import Json
+from pryv_operator.leader.json_value import Json, is_number
 from pryv_operator.leader.taint import Value
 from pryv_operator.templates.bundle import UNSET, Variable
 from pryv_operator.values import emails
@@ -387,7 +387,7 @@ def _checked(variable: Variable, value: Any, *, secret: bool) -> tuple[Any, Prob
             Reason.INVALID_VARIABLE,
             f"{name} must be one of {', '.join(stringify(each) for each in variable.enum)}",
         )
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
+    if is_number(value):
         if variable.minimum is not None and value < variable.minimum:
             return value, Problem(
                 Reason.INVALID_VARIABLE, f"{name} must be {variable.minimum:g} at least"
