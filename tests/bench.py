@@ -172,7 +172,7 @@ def _addresses(platform_name: str) -> dict[str, Address]:
         for part in profiles.KNOWN
     ]
     outer = [
-        names.outside_service(platform_name, instance, udp=udp)
+        names.external_service(platform_name, instance, udp=udp)
         for instance in instances
         for udp in (False, True)
     ]

@@ -35,7 +35,7 @@ class Instance:
     #: A reg-slave outside of the cluster, which reads this one's redis.
     external_slave: ExternalSlave | None = None
 
-    def component(self, service: str) -> ComponentOverrides:
+    def overrides_of(self, service: str) -> ComponentOverrides:
         """The overrides for a service of the role's compose file; ``reverse-proxy`` means ``reverse_proxy``."""
         wanted = names.slug(service)
         return next(

@@ -23,7 +23,7 @@ ROLE: Final = "pryv.io/role"
 INSTANCE: Final = "pryv.io/instance"
 COMPONENT: Final = "pryv.io/component"
 #: On pods that mount a shared claim: what their affinity looks for.
-CLAIM: Final = "pryv.io/claim"
+PVC: Final = "pryv.io/claim"
 #: What an object is for: ``config``, ``generated``, ``hash-key``, ``authority``, ``certificate``,
 #: ``history``.
 PURPOSE: Final = "pryv.io/purpose"
@@ -40,7 +40,7 @@ APPLIED: Final = "pryv.io/applied"
 #: The variable a generated Secret holds the value of.
 VARIABLE: Final = "pryv.io/variable"
 #: On a generated Secret that had to be made again although it was in use: somebody has deleted it.
-MADE_ANEW: Final = "pryv.io/made-anew"
+RECREATED: Final = "pryv.io/made-anew"
 #: On a workload: digest of the pod template that was last applied.
 TEMPLATE: Final = "pryv.io/template"
 #: On a workload: secret variables that several roles share → keyed hash of the value it was applied with (JSON).

@@ -42,22 +42,22 @@ def workload(platform: str, instance: str, component: str) -> str:
     return f"{platform}-{instance}-{slug(component)}"
 
 
-def outside_service(platform: str, instance: str, *, udp: bool = False) -> str:
+def external_service(platform: str, instance: str, *, udp: bool = False) -> str:
     """Name of the Service that publishes a role instance's ports to its clients."""
     return f"{platform}-{instance}" + ("-udp" if udp else "")
 
 
-def slave_service(platform: str, instance: str) -> str:
+def external_slave_service(platform: str, instance: str) -> str:
     """Name of the Service that publishes redis to a reg-slave outside of the cluster."""
     return f"{platform}-{instance}-redis-slave"
 
 
-def claim(platform: str, instance: str, owner: str, purpose: str) -> str:
+def pvc(platform: str, instance: str, owner: str, purpose: str) -> str:
     """Name of a claim: ``acme-co1-core-data``."""
     return f"{platform}-{instance}-{slug(owner)}-{purpose}"
 
 
-def config(platform: str, role: str, component: str, digest: str) -> str:
+def configuration(platform: str, role: str, component: str, digest: str) -> str:
     """Name of a content-addressed ConfigMap or Secret."""
     return f"{platform}-{role}-{slug(component)}-{digest}"
 
@@ -91,7 +91,7 @@ def private_certificate(platform: str, number: int) -> str:
     return f"{platform}-private-tls-{number}"
 
 
-def certificate(platform: str) -> str:
+def cert_manager_certificate(platform: str) -> str:
     """Name of cert-manager's Certificate, and of the Secret it fills."""
     return f"{platform}-tls"
 

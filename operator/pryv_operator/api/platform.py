@@ -49,6 +49,6 @@ class Platform:
         return bool(self.spec.rollout and self.spec.rollout.paused)
 
     @property
-    def keeps_data(self) -> bool:
+    def retains_data(self) -> bool:
         """Whether claims and generated secrets outlive the platform."""
         return self.spec.deletion_policy != "Delete"

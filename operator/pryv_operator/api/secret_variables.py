@@ -28,4 +28,4 @@ SECRET_PATHS: Final = {
 #: As a value of such a variable: "generate one" (a word of the leader's).
 GENERATE: Final = "SECRET"
 #: As a value: "not filled in yet" (a word of the leader's). Core refuses to start on it.
-UNSET: Final = "REPLACE_ME"
+REPLACE_ME: Final = "REPLACE_ME"

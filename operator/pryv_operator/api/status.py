@@ -58,7 +58,7 @@ class Endpoint(Model):
     url: Annotated[str, Field(max_length=512)] = Field(description="Where it is.")
 
 
-class Notice(Model):
+class StatusWarning(Model):
     """Something that works but should be known."""
 
     reason: Annotated[str, Field(max_length=128)] = Field(
@@ -97,7 +97,8 @@ class PryvPlatformStatus(Model):
         list[Endpoint], Field(max_length=64, json_schema_extra=list_map("name"))
     ] = Field(default_factory=list, description="Where the platform is reached.")
     warnings: Annotated[
-        list[Notice], Field(max_length=32, json_schema_extra={"x-kubernetes-list-type": "atomic"})
+        list[StatusWarning],
+        Field(max_length=32, json_schema_extra={"x-kubernetes-list-type": "atomic"}),
     ] = Field(default_factory=list, description="What works but should be known.")
     services: Annotated[
         list[ServiceAddress], Field(max_length=1024, json_schema_extra=list_map("name"))

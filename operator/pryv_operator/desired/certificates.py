@@ -43,7 +43,7 @@ def certificate_request(platform: Platform) -> Object | None:
     issuer = platform.spec.tls.issuer_ref if platform.spec.tls else None
     if issuer is None:
         return None
-    name = names.certificate(platform.name)
+    name = names.cert_manager_certificate(platform.name)
     return {
         "apiVersion": "cert-manager.io/v1",
         "kind": "Certificate",
@@ -66,7 +66,7 @@ def secret_name(platform: Platform) -> str | None:
     if tls and tls.secret_name:
         return tls.secret_name
     if tls and tls.issuer_ref:
-        return names.certificate(platform.name)
+        return names.cert_manager_certificate(platform.name)
     return None
 
 

@@ -91,7 +91,7 @@ def _component(inputs: Inputs, instance: Instance, service: Service, role: _Role
         compose=role.services.compose,
         service=replace(service, ports=()) if profile.store else service,
         profile=profile,
-        overrides=instance.component(service.name),
+        overrides=instance.overrides_of(service.name),
         files=(
             *mounted,
             *(

@@ -185,9 +185,9 @@ class _Import:
             self._notes.append(Note("mapped", "DOMAIN", "`domain`"))
             return domain.strip().rstrip(".").lower()
         self._notes.append(
-            Note("missing", "DOMAIN", f"`domain` is {secret_variables.UNSET}: fill it in")
+            Note("missing", "DOMAIN", f"`domain` is {secret_variables.REPLACE_ME}: fill it in")
         )
-        return secret_variables.UNSET
+        return secret_variables.REPLACE_ME
 
     def _roles(self, machines: Machines, certificate: tls_files.Found) -> dict[str, Any]:
         roles = dict(machines.roles)
@@ -233,12 +233,12 @@ class _Import:
                 )
         for name, variable in bundle.variables.items():
             if variable.required and name not in variables and name not in taken.secrets:
-                variables[name] = secret_variables.UNSET
+                variables[name] = secret_variables.REPLACE_ME
                 self._notes.append(
                     Note(
                         "missing",
                         name,
-                        f"it stands under `variables` as {secret_variables.UNSET}: fill it in",
+                        f"it stands under `variables` as {secret_variables.REPLACE_ME}: fill it in",
                     )
                 )
         return variables

@@ -178,7 +178,7 @@ def _from_hostings(resolver: Resolver, notes: list[Note]) -> list[dict[str, str]
     found: list[dict[str, str]] = []
     for written, cores in hostings.items():
         hosting = written
-        if secret_variables.UNSET in written:
+        if secret_variables.REPLACE_ME in written:
             notes.append(
                 Note(
                     "missing",

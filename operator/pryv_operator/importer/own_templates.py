@@ -65,13 +65,13 @@ def pack(
 
 def _conf(leader: Leader, defaults: Mapping[str, Json | Literal[Unset.UNSET]]) -> dict[str, bytes]:
     internals = {
-        name: secret_variables.UNSET
+        name: secret_variables.REPLACE_ME
         for name in defaults
         if name in leader.internals or name not in leader.order
     }
     settings = {
         name: _setting(
-            secret_variables.UNSET if value is UNSET else value,
+            secret_variables.REPLACE_ME if value is UNSET else value,
             leader.bundle.variables[name].description,
         )
         for name, value in defaults.items()

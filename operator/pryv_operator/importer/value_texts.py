@@ -122,12 +122,12 @@ def put(value: Any, path: Path, new: Json) -> Any:
 def gaps(value: Json, path: Path = ()) -> Iterator[Path]:
     """Paths to what still waits to be filled in; the word for it may stand inside a text, or be a key."""
     if isinstance(value, str):
-        if secret_variables.UNSET in value:
+        if secret_variables.REPLACE_ME in value:
             yield path
     elif isinstance(value, Mapping):
         for key, child in value.items():
             yield from (
-                [(*path, key)] if secret_variables.UNSET in key else gaps(child, (*path, key))
+                [(*path, key)] if secret_variables.REPLACE_ME in key else gaps(child, (*path, key))
             )
     elif isinstance(value, list):
         for index, child in enumerate(value):
@@ -140,9 +140,9 @@ def filled(value: Json, default: Any) -> Json:
         result: dict[str, Json] = {}
         for key, child in value.items():
             known = at(default, (key,))
-            if secret_variables.UNSET in key:
+            if secret_variables.REPLACE_ME in key:
                 continue
-            if isinstance(child, str) and secret_variables.UNSET in child:
+            if isinstance(child, str) and secret_variables.REPLACE_ME in child:
                 if known is not UNSET:
                     result[key] = known
                 continue

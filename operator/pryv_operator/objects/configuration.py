@@ -107,7 +107,7 @@ def _config_map(platform: Platform, role: str, component: str, data: dict[str, s
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "metadata": platform.metadata(
-            names.config(platform.name, role, component, digest), _labels(role, component)
+            names.configuration(platform.name, role, component, digest), _labels(role, component)
         ),
         "immutable": True,
         "data": data,
@@ -118,7 +118,7 @@ def _secret(
     platform: Platform, role: str, component: str, data: dict[str, str], addressing: Addressing
 ) -> Object:
     encoded = {name: base64.b64encode(text.encode()).decode() for name, text in data.items()}
-    prefix = names.config(platform.name, role, component, "")
+    prefix = names.configuration(platform.name, role, component, "")
     equal = sorted(
         name
         for name, owned in addressing.owned.items()

@@ -78,7 +78,7 @@ def aliases(
         ):
             hosts = (other.host, *_ALSO[other.role])
             add(
-                cluster_ips.get(names.outside_service(platform, other.name)),
+                cluster_ips.get(names.external_service(platform, other.name)),
                 *(f"{host}.{domain}" for host in hosts),
             )
     return tuple(

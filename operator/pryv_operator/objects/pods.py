@@ -50,7 +50,7 @@ def pod_template(part: Part, content: Content, shared_claims: frozenset[str]) ->
         labels[PUBLISHED] = "true"
     shared = [claim.name for claim in pvcs.claims_of(part) if claim.name in shared_claims]
     if shared:
-        labels[keys.CLAIM] = shared[0]
+        labels[keys.PVC] = shared[0]
     own = {
         key: value
         for key, value in (overrides.labels or {}).items()
@@ -281,7 +281,7 @@ def _affinity(part: Part, shared: list[str]) -> dict[str, Any]:
     affinity: dict[str, Any] = dict(part.overrides.affinity or {})
     terms = [
         {
-            "labelSelector": {"matchLabels": {keys.CLAIM: claim}},
+            "labelSelector": {"matchLabels": {keys.PVC: claim}},
             "topologyKey": "kubernetes.io/hostname",
         }
         for claim in shared[:1]

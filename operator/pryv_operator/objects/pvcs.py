@@ -38,14 +38,14 @@ def claim_of(part: Part, mount: Mount) -> Claim | None:
     owner, _, purpose = mount.source.partition("/")
     if mount.of_machine or mount.read_only or is_log(mount) or purpose in _RENDERED:
         return None
-    storage = part.instance.component(owner).storage
+    storage = part.instance.overrides_of(owner).storage
     purpose = names.slug(purpose.replace("/", "-")) or "data"
     if storage and storage.existing_claim and purpose == "data":
         return Claim(owner, purpose, storage.existing_claim, existing=True)
     return Claim(
         owner,
         purpose,
-        names.claim(part.platform.name, part.instance.name, owner, purpose),
+        names.pvc(part.platform.name, part.instance.name, owner, purpose),
         existing=False,
     )
 
@@ -126,7 +126,7 @@ def _keep(item: Object, there: ClaimThere) -> list[Advisory]:
 
 
 def _object(part: Part, claim: Claim) -> Object:
-    storage = part.instance.component(claim.owner).storage
+    storage = part.instance.overrides_of(claim.owner).storage
     default = profile(claim.owner).storage.get(claim.purpose, _DEFAULT_SIZE)
     size = storage.size if storage and storage.size is not None else default
     labels = {
@@ -142,6 +142,8 @@ def _object(part: Part, claim: Claim) -> Object:
     return {
         "apiVersion": "v1",
         "kind": "PersistentVolumeClaim",
-        "metadata": part.platform.metadata(claim.name, labels, owned=not part.platform.keeps_data),
+        "metadata": part.platform.metadata(
+            claim.name, labels, owned=not part.platform.retains_data
+        ),
         "spec": spec,
     }

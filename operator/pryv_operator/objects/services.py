@@ -50,7 +50,7 @@ def slave_service(part: Part) -> Object | None:
     if slave is None or part.service.name != REDIS:
         return None
     metadata = part.platform.metadata(
-        names.slave_service(part.platform.name, part.instance.name),
+        names.external_slave_service(part.platform.name, part.instance.name),
         {keys.ROLE: part.instance.role, keys.INSTANCE: part.instance.name},
     )
     if slave.annotations:
@@ -94,7 +94,7 @@ def _outside(platform: Platform, instance: Instance, ports: list[Port], *, udp: 
     wanted = instance.service
     selector = {keys.PLATFORM: platform.name, keys.INSTANCE: instance.name}
     metadata = platform.metadata(
-        names.outside_service(platform.name, instance.name, udp=udp),
+        names.external_service(platform.name, instance.name, udp=udp),
         {keys.ROLE: instance.role, keys.INSTANCE: instance.name},
     )
     if wanted.annotations:

@@ -13,9 +13,9 @@ from pryv_operator.api.status import (
     Condition,
     Endpoint,
     InstanceStatus,
-    Notice,
     PryvPlatformStatus,
     ServiceAddress,
+    StatusWarning,
 )
 from pryv_operator.desired.state import Desired, InstancePlan
 from pryv_operator.live.health import Health, HealthInputs, workload_health
@@ -276,7 +276,7 @@ def _checked(plan: InstancePlan, findings: Findings) -> list[Health]:
     return found
 
 
-def _notices(warnings: Iterable[Finding]) -> list[Notice]:
+def _notices(warnings: Iterable[Finding]) -> list[StatusWarning]:
     """All warnings; when there are too many, one for each reason, which says how many it leaves out."""
     unique = sorted(set(warnings))
     if len(unique) > _NOTICES:
@@ -286,7 +286,8 @@ def _notices(warnings: Iterable[Finding]) -> list[Notice]:
             for reason in reasons
         ]
     return [
-        Notice(reason=each.reason, message=each.message[:_MESSAGE]) for each in unique[:_NOTICES]
+        StatusWarning(reason=each.reason, message=each.message[:_MESSAGE])
+        for each in unique[:_NOTICES]
     ]
 
 

@@ -151,7 +151,7 @@ def _made_anew(observed: LiveObjects) -> tuple[Advisory, ...]:
     lost = [
         item
         for item in observed.of_kind("Secret")
-        if (item["metadata"].get("annotations") or {}).get(keys.MADE_ANEW)
+        if (item["metadata"].get("annotations") or {}).get(keys.RECREATED)
     ]
     return tuple(Advisory(Reason.SECRET_RECREATED, _told_anew(item)) for item in lost)
 
@@ -159,7 +159,7 @@ def _made_anew(observed: LiveObjects) -> tuple[Advisory, ...]:
 def _told_anew(item: Object) -> str:
     name, read = (
         item["metadata"]["name"],
-        f"Remove its annotation {keys.MADE_ANEW} to have read this",
+        f"Remove its annotation {keys.RECREATED} to have read this",
     )
     if item["metadata"]["labels"].get(keys.PURPOSE) == "hash-key":
         return (
@@ -301,7 +301,7 @@ async def _generated(
         platform, name, "generated", {GENERATED_KEY: _STAND_IN if platform.paused else value}
     )
     wanted["metadata"]["annotations"] = {keys.VARIABLE: variable} | (
-        {keys.MADE_ANEW: "true"} if lost else {}
+        {keys.RECREATED: "true"} if lost else {}
     )
     item, is_new = await _kept(client, platform, observed, wanted)
     if is_new and lost:
@@ -328,7 +328,7 @@ async def _hash_key(
     value = _STAND_IN if platform.paused else randomness.token_hex(32)
     wanted = _kept_secret(platform, name, "hash-key", {GENERATED_KEY: value})
     if in_use:
-        wanted["metadata"]["annotations"] = {keys.MADE_ANEW: "true"}
+        wanted["metadata"]["annotations"] = {keys.RECREATED: "true"}
     item, is_new = await _kept(client, platform, observed, wanted)
     if is_new and in_use:
         made.append(
@@ -358,7 +358,9 @@ def _kept_secret(
         "apiVersion": "v1",
         "kind": "Secret",
         "type": kind,
-        "metadata": platform.metadata(name, {keys.PURPOSE: purpose}, owned=not platform.keeps_data),
+        "metadata": platform.metadata(
+            name, {keys.PURPOSE: purpose}, owned=not platform.retains_data
+        ),
         "immutable": True,
         "data": {key: base64.b64encode(text.encode()).decode() for key, text in data.items()},
     }

@@ -304,7 +304,7 @@ class Reconciler:
         not be done.
         """
         refused: list[str] = []
-        wanted = [] if platform.keeps_data else [platform.owner_reference()]
+        wanted = [] if platform.retains_data else [platform.owner_reference()]
         kept = [
             item
             for item in observed.of_kind("Secret")

@@ -470,7 +470,7 @@ def _iso(moment: datetime) -> str:
 
 def _is_unset(name: str, value: Json, *, own_name: bool) -> bool:
     """Whether nobody filled the value in. In 2019 the word for that was the variable's own name."""
-    return value == secret_variables.UNSET or (own_name and value == name)
+    return value == secret_variables.REPLACE_ME or (own_name and value == name)
 
 
 def _unset_places(source: _Source, values: Mapping[str, Json]) -> Iterator[str]:
@@ -486,11 +486,11 @@ def _unset_places(source: _Source, values: Mapping[str, Json]) -> Iterator[str]:
 def _gaps(value: Json, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
     """Paths to what is to be filled in; the word may stand inside a text, or be a key."""
     if isinstance(value, str):
-        if secret_variables.UNSET in value:
+        if secret_variables.REPLACE_ME in value:
             yield path
     elif isinstance(value, Mapping):
         for key, child in value.items():
-            if secret_variables.UNSET in key:
+            if secret_variables.REPLACE_ME in key:
                 yield (*path, key)
             else:
                 yield from _gaps(child, (*path, key))
@@ -581,7 +581,7 @@ def _variables(
             UNSET
             if secret
             else _default(
-                secret_variables.UNSET if is_unset else default,
+                secret_variables.REPLACE_ME if is_unset else default,
                 known,
                 kind,
                 optional=template.optional,
@@ -638,12 +638,12 @@ def _filled(value: Json, known: Json | Literal[Unset.UNSET]) -> Json:
     """The value with its gaps filled by what is known, else by nothing."""
     if isinstance(value, str):
         nothing: Json = "" if known is UNSET or isinstance(known, (Mapping, list)) else known
-        return nothing if secret_variables.UNSET in value else value
+        return nothing if secret_variables.REPLACE_ME in value else value
     if isinstance(value, Mapping):
         return {
             key: _filled(child, _at(known, [key]))
             for key, child in value.items()
-            if secret_variables.UNSET not in key
+            if secret_variables.REPLACE_ME not in key
         }
     if isinstance(value, list):
         return [child for child in value if not any(True for _ in _gaps(child))]

@@ -92,7 +92,7 @@ def placed(
             if value in (
                 "",
                 name,
-                secret_variables.UNSET,
+                secret_variables.REPLACE_ME,
             ):  # how the templates of then and now say "fill me in"
                 unfilled.append(name)
                 continue
@@ -259,7 +259,9 @@ class _Finder:
 
     def redis_ip(self, register: Instance) -> str | None:
         """What a reg-slave reaches the register's redis at; for one outside of the cluster the load balancer's, once it has one."""
-        published = self._known.get(names.slave_service(self._platform, register.name), Address())
+        published = self._known.get(
+            names.external_slave_service(self._platform, register.name), Address()
+        )
         if register.external_slave and published.load_balancer_ip:
             return published.load_balancer_ip
         return self._known.get(
@@ -278,7 +280,7 @@ class _Finder:
         if fixed:
             self.found[instance.name] = fixed
             return fixed
-        service = names.outside_service(
+        service = names.external_service(
             self._platform, instance.name, udp=udp and not instance.service.mixed_protocols
         )
         ip, reason = self._of_service(instance, service)

@@ -59,7 +59,7 @@ def missing(
 
 def is_filled(value: Any, name: str) -> bool:
     """Whether somebody has said the value: it is not empty, nor a word for that it is to be filled in."""
-    return value not in ("", None, name, secret_variables.UNSET, *STAND_INS)
+    return value not in ("", None, name, secret_variables.REPLACE_ME, *STAND_INS)
 
 
 def is_activated(

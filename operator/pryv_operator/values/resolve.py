@@ -416,7 +416,9 @@ def _missing(
         for name, variable in names.variables.items()
         if (variable.required or variable.computed) and name not in values
     }
-    unset = {name for name, value in values.items() if _mentions(value, secret_variables.UNSET)}
+    unset = {
+        name for name, value in values.items() if _mentions(value, secret_variables.REPLACE_ME)
+    }
     wanted = sorted({*absent, *unset, *unfilled})
     if not wanted:
         return []

@@ -50,5 +50,5 @@ def test_overrides_are_found_by_the_name_in_the_compose_file_however_it_is_writt
         for each in layout({"reg-master": {"components": {"reverse-proxy": {"replicas": 2}}}})
         if each.role == "reg-master"
     )
-    assert found.component("reverse_proxy").replicas == 2
-    assert found.component("register").replicas is None
+    assert found.overrides_of("reverse_proxy").replicas == 2
+    assert found.overrides_of("register").replicas is None

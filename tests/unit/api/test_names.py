@@ -16,11 +16,11 @@ _variables = st.from_regex(
 
 def test_names_that_are_in_the_field() -> None:
     assert names.workload("acme", "co1", "reverse_proxy") == "acme-co1-reverse-proxy"
-    assert names.outside_service("acme", "reg") == "acme-reg"
-    assert names.outside_service("acme", "reg", udp=True) == "acme-reg-udp"
-    assert names.claim("acme", "co1", "core", "data") == "acme-co1-core-data"
+    assert names.external_service("acme", "reg") == "acme-reg"
+    assert names.external_service("acme", "reg", udp=True) == "acme-reg-udp"
+    assert names.pvc("acme", "co1", "core", "data") == "acme-co1-core-data"
     assert (
-        names.config("acme", "core", "reverse_proxy", "0123456789")
+        names.configuration("acme", "core", "reverse_proxy", "0123456789")
         == "acme-core-reverse-proxy-0123456789"
     )
     assert (
@@ -29,7 +29,7 @@ def test_names_that_are_in_the_field() -> None:
     assert names.hash_key_secret("acme") == "acme-hash-key"
     assert names.private_authority("acme", 1) == "acme-private-ca-1"
     assert names.private_certificate("acme", 1) == "acme-private-tls-1"
-    assert names.certificate("acme") == "acme-tls"
+    assert names.cert_manager_certificate("acme") == "acme-tls"
     assert names.pod_selector("acme", "co1", "app_web_auth3") == {
         "pryv.io/platform": "acme",
         "pryv.io/instance": "co1",

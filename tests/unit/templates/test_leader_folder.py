@@ -621,7 +621,7 @@ def test_any_values_give_variables_without_gaps(
         assert variable.name == name
         assert not (variable.required and variable.default is not UNSET)
         if variable.default is not UNSET:
-            assert secret_variables.UNSET not in json.dumps(variable.default)
+            assert secret_variables.REPLACE_ME not in json.dumps(variable.default)
             assert not variable.secret
     assert set(leader.values) | set(leader.internals) <= set(leader.bundle.variables)
     Vocabulary(leader.bundle.variables).generated([], [])
