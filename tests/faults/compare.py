@@ -1,6 +1,7 @@
-"""What is there after a run, in words that do not differ from one undisturbed run to the next. Pure.
+"""The state after a run, normalized so that it can be compared with another run's. Pure.
 
-Addresses, generated values and names made from content stand for what they are; times, uids and versions are left out.
+Addresses, generated values and names with content hashes become placeholders; times, uids and
+resource versions are omitted.
 """
 
 from __future__ import annotations
@@ -21,58 +22,72 @@ Object = dict[str, Any]
 
 _PEM: Final = re.compile(r"-----BEGIN [^-]+-----.*?-----END [^-]+-----\s*", re.DOTALL)
 _CONTENT_HASH: Final = re.compile(r"-[0-9a-f]{8,}$")
-#: Made from content, which is compared itself, or different each time.
+#: Annotations with digests: the content is compared itself, or it is random.
 _HASHES: Final = frozenset({
-    "pryv.io/applied", "pryv.io/template", "pryv.io/desired", "pryv.io/templates", "pryv.io/references", "pryv.io/inputs",
-    "pryv.io/shared-secrets", "pryv.io/failed", "pryv.io/retried",
+    "pryv.io/applied", "pryv.io/template", "pryv.io/desired", "pryv.io/templates",
+    "pryv.io/references", "pryv.io/inputs", "pryv.io/shared-secrets", "pryv.io/failed",
+    "pryv.io/retried",
 })  # fmt: skip
 _CHOSEN: Final = frozenset(
     {"nodePort", "volumeName", "uid", "resourceVersion", "clusterIPs", "healthCheckNodePort"}
 )
-#: Annotations of others: of the cluster's controllers, and the test's own.
+#: Annotations of the cluster's controllers and of the tests.
 _OTHERS: Final = ("pv.kubernetes.io/", "volume.", "deployment.kubernetes.io/", "example.com/")
 _WORKLOADS: Final = ("Deployment", "StatefulSet")
 
 
 @dataclass(frozen=True)
-class Picture:
-    """``objects``: kind and name → what it is. ``pods``: component of an instance → uid. ``values``: generated ones → their name."""
+class Snapshot:
+    """The state of a namespace at one time.
+
+    ``objects``: `<kind>/<name>` → normalized content. ``pods``: `<instance>/<component>` → uid.
+    ``values``: generated value → its placeholder.
+    """
 
     objects: Mapping[str, Any]
     pods: Mapping[str, str]
     values: Mapping[str, str]
 
 
-NOTHING: Final = Picture({}, {}, {})
+EMPTY: Final = Snapshot({}, {}, {})
 
 
 @dataclass(frozen=True)
 class Run:
-    """A run of a scenario. ``made``: how often the operator created or deleted what; ``rolled``: pods that are other ones now."""
+    """What a run of a scenario has done.
+
+    ``operations``: `<method> <plural>/<name>` → number of creations or deletions by the operator.
+    ``rolled``: `<instance>/<component>` of replaced pods.
+    """
 
     objects: Mapping[str, Any]
-    made: Counter[str]
+    operations: Counter[str]
     rolled: frozenset[str]
 
 
-def picture(
+def take_snapshot(
     items: Iterable[Object], pods: Iterable[Object], namespace: str, known: Mapping[str, str]
-) -> Picture:
-    """What the operator has written, and the platform itself, and its living pods. ``known``: values that were generated earlier."""
-    there = [
+) -> Snapshot:
+    """Normalize the managed objects, the platform and its pods.
+
+    ``known`` are generated values of an earlier snapshot with their placeholders.
+    """
+    live = [
         item
         for item in items
         if not item["metadata"].get("deletionTimestamp") or item["kind"] == "PersistentVolumeClaim"
     ]
-    values = {**known, **_generated(there)}
-    words = _Words(there, namespace, values)
-    return Picture(
-        {words.name(item): words.plain(_told(item)) for item in there}, living(pods), values
+    values = {**known, **_generated(live)}
+    normalizer = _Normalizer(live, namespace, values)
+    return Snapshot(
+        {normalizer.name(item): normalizer.normalize(_comparable(item)) for item in live},
+        live_pods(pods),
+        values,
     )
 
 
 def _generated(items: Iterable[Object]) -> dict[str, str]:
-    """Values that were made at random → the Secret they are kept in."""
+    """Randomly generated values → placeholder with the name of their Secret."""
     kept = [item for item in items if _purpose(item) in ("generated", "hash-key")]
     return {
         base64.b64decode(text).decode(): f"<{item['metadata']['name']}>"
@@ -81,65 +96,70 @@ def _generated(items: Iterable[Object]) -> dict[str, str]:
     }
 
 
-def living(pods: Iterable[Object]) -> dict[str, str]:
-    """Pods that are not on their way out: component of an instance → uid."""
+def live_pods(pods: Iterable[Object]) -> dict[str, str]:
+    """Pods that are not being deleted: `<instance>/<component>` → uid."""
     return {
-        f"{pod['metadata']['labels']['pryv.io/instance']}/{pod['metadata']['labels']['pryv.io/component']}": pod[
-            "metadata"
-        ]["uid"]
+        _component(pod["metadata"]["labels"]): pod["metadata"]["uid"]
         for pod in pods
         if not pod["metadata"].get("deletionTimestamp")
     }
 
 
-def run(before: Picture, after: Picture, requests: Iterable[Request]) -> Run:
-    """What a run has done."""
+def _component(labels: Mapping[str, str]) -> str:
+    return f"{labels['pryv.io/instance']}/{labels['pryv.io/component']}"
+
+
+def summarize(before: Snapshot, after: Snapshot, requests: Iterable[Request]) -> Run:
+    """Summarize a run from the snapshots before and after it, and the operator's requests."""
     rolled = {
         name for name, uid in after.pods.items() if name in before.pods and before.pods[name] != uid
     }
-    return Run(after.objects, made(requests), frozenset(rolled))
+    return Run(after.objects, count_operations(requests), frozenset(rolled))
 
 
-def made(requests: Iterable[Request]) -> Counter[str]:
-    """Creations and deletions that took effect; events are news, not state."""
+def count_operations(requests: Iterable[Request]) -> Counter[str]:
+    """Count the creations and deletions that took effect, without events."""
     return Counter(
         f"{request.method} {request.plural}/{_CONTENT_HASH.sub('-*', request.name)}"
         for request in requests
-        if request.done and request.method in ("POST", "DELETE") and request.plural != "events"
+        if request.took_effect
+        and request.method in ("POST", "DELETE")
+        and request.plural != "events"
     )
 
 
-def complaints(expected: Run, found: Run) -> list[str]:
-    """What a disturbed run did that the undisturbed one did not, and what is otherwise now."""
-    extra = found.made - expected.made
-    told = [
-        f"{what}: {found.made[what]} times, not {expected.made[what]}" for what in sorted(extra)
+def differences(expected: Run, found: Run) -> list[str]:
+    """Excess operations and rolls of a run with faults, and differences of the final states."""
+    extra = found.operations - expected.operations
+    result = [
+        f"{operation}: {found.operations[operation]} times, not {expected.operations[operation]}"
+        for operation in sorted(extra)
     ]
-    told += [f"{name} was rolled" for name in sorted(found.rolled - expected.rolled)]
-    told += [
+    result += [f"{name} was rolled" for name in sorted(found.rolled - expected.rolled)]
+    result += [
         f"{name} is missing: {expected.objects[name]}"
         for name in sorted(expected.objects.keys() - found.objects.keys())
     ]
-    told += [
-        f"{name} is too many: {found.objects[name]}"
+    result += [
+        f"{name} is unexpected: {found.objects[name]}"
         for name in sorted(found.objects.keys() - expected.objects.keys())
     ]
     for name in sorted(expected.objects.keys() & found.objects.keys()):
         if expected.objects[name] != found.objects[name]:
-            told.append(
+            result.append(
                 f"{name} differs:\n"
                 + "\n".join(_difference(expected.objects[name], found.objects[name]))
             )
-    return told
+    return result
 
 
 def _difference(one: Any, other: Any) -> list[str]:
     old, new = (json.dumps(each, indent=1, sort_keys=True).splitlines() for each in (one, other))
-    return list(difflib.unified_diff(old, new, "undisturbed", "disturbed", n=2, lineterm=""))
+    return list(difflib.unified_diff(old, new, "without faults", "with faults", n=2, lineterm=""))
 
 
-def _told(item: Object) -> Any:
-    """What of an object is compared."""
+def _comparable(item: Object) -> Any:
+    """The fields of an object that are compared."""
     metadata, kind = item["metadata"], item["kind"]
     annotations = {
         key: ("…" if key in _HASHES else value)
@@ -186,7 +206,7 @@ def _templates(data: Object) -> Any:
 
 
 def _data(item: Object) -> dict[str, str]:
-    """Content as text. What is random by nature stays unsaid."""
+    """Content as text; random content is replaced by the word "random"."""
     purpose = (item["metadata"].get("labels") or {}).get("pryv.io/purpose")
     data: dict[str, str] = item.get("data") or {}
     if item["kind"] == "ConfigMap":
@@ -199,47 +219,51 @@ def _data(item: Object) -> dict[str, str]:
     }
 
 
-class _Words:
-    """What to say in place of what differs between any two runs."""
+class _Normalizer:
+    """Replaces what differs between any two runs by placeholders."""
 
     def __init__(self, items: Sequence[Object], namespace: str, values: Mapping[str, str]) -> None:
-        said = {
+        placeholders = {
             item["spec"]["clusterIP"]: f"<address of {item['metadata']['name']}>"
             for item in items
             if _has_address(item)
         }
-        said |= {namespace: "<namespace>", **values}
-        self._said = {text: word for text, word in said.items() if text and text != "None"}
+        placeholders |= {namespace: "<namespace>", **values}
+        self._placeholders = {
+            text: placeholder
+            for text, placeholder in placeholders.items()
+            if text and text != "None"
+        }
         self._pattern = self._compiled()
         for item in items:
             if _purpose(item) == "config":
                 name = item["metadata"]["name"]
-                content = json.dumps(self.plain(_data(item)), sort_keys=True)
-                self._said[name] = _CONTENT_HASH.sub(
+                content = json.dumps(self.normalize(_data(item)), sort_keys=True)
+                self._placeholders[name] = _CONTENT_HASH.sub(
                     f"-<{hashlib.sha256(content.encode()).hexdigest()[:8]}>", name
                 )
         self._pattern = self._compiled()
 
     def _compiled(self) -> re.Pattern[str]:
         return re.compile(
-            "|".join(re.escape(text) for text in sorted(self._said, key=len, reverse=True))
+            "|".join(re.escape(text) for text in sorted(self._placeholders, key=len, reverse=True))
         )
 
     def name(self, item: Object) -> str:
         name: str = item["metadata"]["name"]
-        return f"{item['kind']}/{self._said.get(name, name)}"
+        return f"{item['kind']}/{self._placeholders.get(name, name)}"
 
-    def plain(self, value: Any) -> Any:
+    def normalize(self, value: Any) -> Any:
         if isinstance(value, dict):
             return {
-                str(self.plain(key)): self.plain(each)
+                str(self.normalize(key)): self.normalize(each)
                 for key, each in value.items()
                 if key not in _CHOSEN and key not in _HASHES
             }
         if isinstance(value, list | tuple):
-            return [self.plain(each) for each in value]
+            return [self.normalize(each) for each in value]
         return (
-            self._pattern.sub(lambda match: self._said[match[0]], value)
+            self._pattern.sub(lambda match: self._placeholders[match[0]], value)
             if isinstance(value, str)
             else value
         )

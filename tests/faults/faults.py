@@ -1,4 +1,4 @@
-"""What can go wrong at a point of a run, as data."""
+"""Faults as data: what can go wrong, and at which request or event of a run."""
 
 from __future__ import annotations
 
@@ -7,58 +7,59 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-#: What points are counted by. ``write``: answered by the API server, dry runs aside; ``change``: writes and dry runs;
-#: ``request``: all but watches; ``list``; ``pass``: a pass begins by reading the platform; ``event``: of a watch.
-Counted = Literal["write", "change", "request", "list", "pass", "event"]
+#: What faults are counted by. ``write``: writes without dry runs; ``change``: writes and dry runs;
+#: ``request``: all requests but watches; ``list``; ``reconciliation``: each starts by reading the
+#: platform; ``event``: of a watch.
+Counted = Literal["write", "change", "request", "list", "reconciliation", "event"]
 
 Kind = Literal[
     "killed",
-    "killed before the answer",
-    "killed after the answer",
-    "answer lost",
-    "done late",
+    "killed before the response",
+    "killed after the response",
+    "response lost",
+    "applied late",
     "409",
     "429",
     "500",
     "reset",
     "hangs",
-    "hangs after it was done",
-    "all refused for a while",
+    "hangs after it was applied",
+    "all requests refused",
     "stale list",
-    "stale pass",
-    "watch delayed",
+    "stale reconciliation",
+    "watches delayed",
     "watches end",
-    "watches gone",
+    "watches expired",
     "event dropped",
 ]
 
 COUNTED: Final[Mapping[Kind, Counted]] = {
     "killed": "request",
-    "killed before the answer": "write",
-    "killed after the answer": "write",
-    "answer lost": "write",
-    "done late": "write",
+    "killed before the response": "write",
+    "killed after the response": "write",
+    "response lost": "write",
+    "applied late": "write",
     "409": "change",
     "429": "request",
     "500": "request",
     "reset": "request",
     "hangs": "request",
-    "hangs after it was done": "write",
-    "all refused for a while": "request",
+    "hangs after it was applied": "write",
+    "all requests refused": "request",
     "stale list": "list",
-    "stale pass": "pass",
-    "watch delayed": "event",
+    "stale reconciliation": "reconciliation",
+    "watches delayed": "event",
     "watches end": "event",
-    "watches gone": "event",
+    "watches expired": "event",
     "event dropped": "event",
 }
-#: Kinds that take events of watches away: only looking at everything now and then makes up for them.
-LOSES_EVENTS: Final = frozenset({"event dropped"})
+#: Kinds that lose watch events: only the periodic resync makes up for them.
+LOSE_EVENTS: Final = frozenset({"event dropped"})
 
 
 @dataclass(frozen=True)
 class Fault:
-    """``kind`` happens at the ``at``-th (from 1) of what that kind is counted by."""
+    """A fault of this ``kind`` at the ``at``-th (from 1) request or event that it is counted by."""
 
     kind: Kind
     at: int
@@ -68,12 +69,15 @@ class Fault:
 
 
 def every(counts: Mapping[Counted, int], kinds: Iterable[Kind] = COUNTED) -> list[Fault]:
-    """All points of a run that has so many of each."""
+    """All faults of these kinds that fit into a run with these numbers of requests and events."""
     return [Fault(kind, at) for kind in kinds for at in range(1, counts.get(COUNTED[kind], 0) + 1)]
 
 
 def spread(faults: Sequence[Fault], count: int, seed: str) -> list[Fault]:
-    """So many of them (0: all), evenly, beginning where the seed says; each kind before any kind twice."""
+    """``count`` of the faults (0: all), spread evenly over the kinds and over the run.
+
+    Every kind is used once before any kind is used twice. The seed determines the choice.
+    """
     if count == 0 or count >= len(faults):
         return list(faults)
     choice = random.Random(seed)
@@ -84,16 +88,15 @@ def spread(faults: Sequence[Fault], count: int, seed: str) -> list[Fault]:
     rounds, rest = divmod(count, len(kinds))
     found: list[Fault] = []
     for index, kind in enumerate(kinds):
-        there, wanted = by_kind[kind], rounds + (index < rest)
-        step, start = len(there) / max(1, wanted), choice.random()
-        found += {
-            there[int((number + start) * step) % len(there)]: None for number in range(wanted)
-        }
+        available, wanted = by_kind[kind], rounds + (index < rest)
+        step, start = len(available) / max(1, wanted), choice.random()
+        indices = (int((number + start) * step) % len(available) for number in range(wanted))
+        found += dict.fromkeys(available[index] for index in indices)
     return found
 
 
 def pairs(counts: Mapping[Counted, int], count: int, seed: str) -> list[tuple[Fault, ...]]:
-    """So many pairs of faults at random points."""
+    """``count`` pairs of faults at random points; the seed determines the choice."""
     choice = random.Random(seed)
     points = every(counts)
     return [tuple(choice.sample(points, 2)) for _ in range(count)]

@@ -1,4 +1,4 @@
-"""What is done to a platform while things go wrong, as data."""
+"""Scenarios as data: what a user does to a platform while faults are injected."""
 
 from __future__ import annotations
 
@@ -23,12 +23,18 @@ _STORE: Final = """  mongodb:
     - ./mongodb/data/:/app/data/
 """
 _SERVICES: Final = {"reg-master": "register", "core": "core", "static": "web"}
-_CONFIGURATION: Final = '{"name": {{ PLATFORM_NAME | tojson }}, "shared": {{ CORE_SYSTEM_KEY | tojson }}, "given": {{ REGISTER_ADMIN_KEY | tojson }}}'
+_CONFIGURATION: Final = (
+    '{"name": {{ PLATFORM_NAME | tojson }}, "shared": {{ CORE_SYSTEM_KEY | tojson }}, '
+    '"given": {{ REGISTER_ADMIN_KEY | tojson }}}'
+)
 _PUBLIC: Final = '{"name": {{ PLATFORM_NAME | tojson }}}'
 
 
 def templates() -> Object:
-    """A platform of four components: a register, two in core (one keeps data), and a static site that knows no secret."""
+    """Templates of a platform with four components.
+
+    A register, two in core (one is stateful), and a static site that uses no secret.
+    """
     data = {service: _COMPOSE.replace("{service}", service) for service in _SERVICES.values()}
     data["core"] += _STORE
     data |= {"conf": _CONFIGURATION, "public": _PUBLIC}
@@ -40,7 +46,7 @@ def templates() -> Object:
 
 
 def secret(value: str) -> Object:
-    """The Secret that the platform refers to."""
+    """The Secret that the platform's spec refers to."""
     return {
         "apiVersion": "v1",
         "kind": "Secret",
@@ -50,7 +56,7 @@ def secret(value: str) -> Object:
 
 
 def small(**different: Any) -> Object:
-    """A platform of the templates above."""
+    """A platform that uses these templates, with the given fields of its spec replaced."""
     files = [
         {
             "role": role,
@@ -85,7 +91,7 @@ def _secrets(rotation: int) -> Object:
 
 
 def _bad(**rollout: Any) -> Object:
-    """The register and core get their change; the static site's image cannot be pulled: all are put back."""
+    """A change that rolls register and core, then fails: the static site's image does not exist."""
     return small(
         variables={"PLATFORM_NAME": "Two"},
         roles={"static": {"components": {"web": {"image": "docker.io/pryvio/web:does-not-exist"}}}},
@@ -95,10 +101,12 @@ def _bad(**rollout: Any) -> Object:
 
 @dataclass(frozen=True)
 class Scenario:
-    """``before`` is there and at rest when things begin to go wrong; then ``change`` is applied, or the platform deleted.
+    """A change to a platform, and the state that it has to end in.
 
-    ``then`` is applied when the platform's Ready condition gives the reason ``when``. ``restart``: the operator is started again.
-    ``ends``: what that condition says in the end; None: the platform is gone.
+    ``before`` is applied first, without faults, until the platform is in a steady state. Then
+    faults are injected, and ``change`` is applied or the platform deleted. ``then`` is applied
+    once the Ready condition has the reason ``when``. ``restart``: the operator is restarted.
+    ``ends``: the reason of the Ready condition in the end; None: the platform is gone.
     """
 
     name: str
@@ -109,13 +117,13 @@ class Scenario:
     deletes: Literal["", "Background", "Foreground"] = ""
     restart: bool = False
     ends: str | None = "Ready"
-    #: How many revisions there are to be by then.
+    #: The number of the newest revision in the end.
     revision: int = 1
-    #: Components whose pods are other ones in the end.
+    #: Components whose pods have been replaced in the end.
     rolls: frozenset[str] = frozenset()
 
 
-_KNOW_SECRETS: Final = frozenset({"reg/register", "co1/core"})
+_USE_SECRETS: Final = frozenset({"reg/register", "co1/core"})
 _INSTALLED: Final = (templates(), secret("first"), small())
 
 SCENARIOS: Final = (
@@ -125,38 +133,39 @@ SCENARIOS: Final = (
         _INSTALLED,
         (small(variables={"PLATFORM_NAME": "Two"}),),
         revision=2,
-        rolls=_KNOW_SECRETS | {"sw/web"},
+        rolls=_USE_SECRETS | {"sw/web"},
     ),
     Scenario(
         "rotation of a generated secret",
         _INSTALLED,
         (small(secrets=_secrets(1)),),
         revision=2,
-        rolls=_KNOW_SECRETS,
+        rolls=_USE_SECRETS,
     ),
     Scenario(
         "change of a referenced Secret",
         _INSTALLED,
         (secret("second"),),
         revision=2,
-        rolls=_KNOW_SECRETS,
+        rolls=_USE_SECRETS,
     ),
     Scenario(
         "rollback",
         (*_INSTALLED[:2], small(rollout={"onFailure": "Rollback"})),
         (_bad(),),
-        # Nobody waits any longer once it is the image that is waited for: a short deadline from the start could hit another step.
+        # The deadline is shortened only once the image fails: from the start, it could end
+        # another step.
         when="ImagePullBackOff",
         then=(_bad(progressDeadlineSeconds=1),),
         ends="RolledBack",
-        rolls=_KNOW_SECRETS,  # the site's old pod serves on until a new one does, which none did
+        rolls=_USE_SECRETS,  # the site keeps its old pod, as the new one never became ready
     ),
     Scenario("deletion", _INSTALLED, deletes="Background", ends=None),
     Scenario("deletion, foreground", _INSTALLED, deletes="Foreground", ends=None),
     Scenario("start of the operator", _INSTALLED, restart=True),
 )
 #: The built-in release: some fifteen components.
-WHOLE: Final = (
+RELEASE_SCENARIOS: Final = (
     Scenario("first install of a release", change=(platform(),)),
     Scenario(
         "a variable of a release",

@@ -1,4 +1,7 @@
-"""Each scenario with a fault at each point: it ends as it does without, and nothing was made or rolled more often."""
+"""Each scenario ends in the same state with and without faults.
+
+No object is created or deleted, and no pod replaced, more often than without faults.
+"""
 
 from __future__ import annotations
 
@@ -11,62 +14,65 @@ from dataclasses import dataclass, field
 import pytest
 
 from tests.faults import compare
-from tests.faults.conftest import DEFAULT_PAIRS, DEFAULT_POINTS, DEFAULT_STAGES, kinds, option
+from tests.faults.conftest import DEFAULT_PAIRS, DEFAULT_POINTS, DEFAULT_WORKERS, kinds, option
 from tests.faults.faults import Fault, every, pairs, spread
-from tests.faults.scenarios import SCENARIOS, WHOLE, Scenario
-from tests.faults.stage import Played, Rig, play
+from tests.faults.sandbox import Outcome, Rig, run_scenario
+from tests.faults.scenarios import RELEASE_SCENARIOS, SCENARIOS, Scenario
 
 pytestmark = pytest.mark.cluster
 
 
 @dataclass
 class Tried:
-    """What was tried of a scenario. ``missed``: the run had ended before that point came."""
+    """Runs of a scenario with faults. ``missed``: the run ended before its faults happened."""
 
     by_kind: Counter[str] = field(default_factory=Counter)
     missed: int = 0
     failures: list[str] = field(default_factory=list)
 
 
-def check_undisturbed(scenario: Scenario, played: Played) -> None:
-    """What later runs are compared with has to be right itself."""
-    assert scenario in WHOLE or played.run.rolled == scenario.rolls
+def check_without_faults(scenario: Scenario, outcome: Outcome) -> None:
+    """Check the run that later runs are compared with."""
+    assert scenario in RELEASE_SCENARIOS or outcome.run.rolled == scenario.rolls
     if scenario.restart:
-        assert not played.counts.get("write")
+        assert not outcome.counts.get("write")
 
 
-async def undisturbed(rig: Rig, scenario: Scenario, times: int = 2) -> Played:
-    """How it goes when nothing goes wrong: the same each time."""
-    first, *others = await asyncio.gather(*(play(rig, scenario) for _ in range(times)))
-    check_undisturbed(scenario, first)
+async def run_without_faults(rig: Rig, scenario: Scenario, times: int = 2) -> Outcome:
+    """Run the scenario without faults; fail if two runs differ."""
+    first, *others = await asyncio.gather(*(run_scenario(rig, scenario) for _ in range(times)))
+    check_without_faults(scenario, first)
     for other in others:
-        told = compare.complaints(first.run, other.run) or compare.complaints(other.run, first.run)
-        assert not told, "two undisturbed runs differ:\n" + "\n".join(told)
+        found = [
+            *compare.differences(first.run, other.run),
+            *compare.differences(other.run, first.run),
+        ]
+        assert not found, "two runs without faults differ:\n" + "\n".join(found)
     return first
 
 
 async def try_all(
     rig: Rig,
     scenario: Scenario,
-    expected: Played,
+    expected: Outcome,
     points: Sequence[tuple[Fault, ...]],
     at_once: int,
 ) -> Tried:
-    """Each point in a namespace of its own, some at a time."""
+    """Run the scenario with each set of faults, `at_once` runs in parallel."""
     slots, tried = asyncio.Semaphore(at_once), Tried()
 
     async def one(faults: tuple[Fault, ...]) -> None:
         async with slots:
             try:
-                played = await play(rig, scenario, faults)
-                complaints = compare.complaints(expected.run, played.run)
+                outcome = await run_scenario(rig, scenario, faults)
+                differences = compare.differences(expected.run, outcome.run)
             except AssertionError as error:
-                played, complaints = None, [str(error)]
+                outcome, differences = None, [str(error)]
         tried.by_kind[" + ".join(fault.kind for fault in faults)] += 1
-        tried.missed += played is not None and played.happened < len(faults)
-        if complaints:
+        tried.missed += outcome is not None and outcome.injected < len(faults)
+        if differences:
             tried.failures.append(
-                f"=== {scenario.name}: {' and '.join(map(str, faults))}\n" + "\n".join(complaints)
+                f"=== {scenario.name}: {' and '.join(map(str, faults))}\n" + "\n".join(differences)
             )
 
     await asyncio.gather(*map(one, points))
@@ -81,28 +87,31 @@ async def check(
     count: int,
     pair_count: int,
 ) -> None:
-    """Undisturbed, then with faults."""
-    began, at_once = time.monotonic(), option(config, "fault_stages", DEFAULT_STAGES)
-    seed = f"{scenario.name} {option(config, 'fault_seed', 0)}"  # other kinds of faults for each scenario
-    expected = await undisturbed(rig, scenario)
-    there = every(expected.counts, kinds(config))
-    points: list[tuple[Fault, ...]] = [(fault,) for fault in spread(there, count, seed)] + pairs(
-        expected.counts, pair_count, seed
-    )
+    """Run the scenario without faults, then with `count` faults and `pair_count` pairs."""
+    began, at_once = time.monotonic(), option(config, "fault_workers", DEFAULT_WORKERS)
+    # The name is part of the seed, so that scenarios get different kinds of faults.
+    seed = f"{scenario.name} {option(config, 'fault_seed', 0)}"
+    expected = await run_without_faults(rig, scenario)
+    available = every(expected.counts, kinds(config))
+    points: list[tuple[Fault, ...]] = [
+        (fault,) for fault in spread(available, count, seed)
+    ] + pairs(expected.counts, pair_count, seed)
     tried = await try_all(rig, scenario, expected, points, at_once)
     by_kind = ", ".join(
         f"{kind} {number}" for kind, number in sorted(tried.by_kind.items()) if " + " not in kind
     )
     say(
-        f"{scenario.name}: {dict(sorted(expected.counts.items()))}; {len(points)} tried of {len(there)} points ({pair_count} pairs among "
-        f"them), {tried.missed} not reached, {len(tried.failures)} failed, {time.monotonic() - began:.0f} s: {by_kind}"
+        f"{scenario.name}: {dict(sorted(expected.counts.items()))}; "
+        f"{len(points)} tried of {len(available)} faults ({pair_count} pairs among them), "
+        f"{tried.missed} not reached, {len(tried.failures)} failed, "
+        f"{time.monotonic() - began:.0f} s: {by_kind}"
     )
     assert not tried.failures, "\n".join(tried.failures)
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda each: each.name)
-async def test_a_fault_changes_nothing(
+async def test_faults_do_not_change_the_final_state(
     rig: Rig, scenario: Scenario, pytestconfig: pytest.Config, cluster_echo: Callable[[str], None]
 ) -> None:
     count, pair_count = (
@@ -113,9 +122,9 @@ async def test_a_fault_changes_nothing(
 
 
 @pytest.mark.long
-@pytest.mark.usefixtures("when_asked_for")
-@pytest.mark.parametrize("scenario", WHOLE, ids=lambda each: each.name)
-async def test_a_fault_changes_nothing_of_a_whole_release(
+@pytest.mark.usefixtures("only_with_fault_points")
+@pytest.mark.parametrize("scenario", RELEASE_SCENARIOS, ids=lambda each: each.name)
+async def test_faults_do_not_change_the_final_state_of_a_release(
     rig: Rig, scenario: Scenario, pytestconfig: pytest.Config, cluster_echo: Callable[[str], None]
 ) -> None:
     count, pair_count = (

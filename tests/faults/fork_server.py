@@ -1,8 +1,8 @@
-"""Starts operators quickly: loads the program once, and forks a process of its own for each that is asked for.
+"""Starts operators quickly: imports the program once and forks a process for each operator.
 
-Run as ``python nursery.py SOCKET FOLDER``, with the folder that has the program.
-An order is one line of JSON: ``{"log": path, "arguments": [...]}``; the answer is the process id.
-Nothing runs in this process before the fork: each operator begins with an event loop, connections and a memory of its own.
+Run as ``python fork_server.py SOCKET FOLDER``; FOLDER is the one to import the program from.
+A request is one line of JSON: ``{"log": path, "arguments": [...]}``; the response is the
+process id. No event loop and no connection exists before the fork, so operators share nothing.
 """
 
 from __future__ import annotations
@@ -19,31 +19,31 @@ from pathlib import Path
 _PR_SET_PDEATHSIG = 1
 
 
-def main(path: str) -> None:
-    """Take orders until killed."""
-    import kubernetes.aio.client  # noqa: F401, PLC0415 - loaded here so that no child has to
+def main(socket_path: str) -> None:
+    """Serve requests on the Unix socket until killed."""
+    import kubernetes.aio.client  # noqa: F401, PLC0415 - imported once, before the fork
 
     import pryv_operator.cli.main  # noqa: F401, PLC0415
 
     gc.freeze()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     listening = socket.socket(socket.AF_UNIX)
-    listening.bind(path)
+    listening.bind(socket_path)
     listening.listen(64)
     while True:
         connection, _ = listening.accept()
-        with connection, connection.makefile() as orders:
-            order = json.loads(orders.readline())
+        with connection, connection.makefile() as lines:
+            request = json.loads(lines.readline())
             pid = os.fork()
             if pid:
                 connection.sendall(f"{pid}\n".encode())
                 continue
         listening.close()
-        _run(order["log"], order["arguments"])
+        _run(request["log"], request["arguments"])
 
 
 def _run(log: str, arguments: list[str]) -> None:
-    """Be an operator."""
+    """Run an operator in this (forked) process; dies with the fork server."""
     from pryv_operator.cli.main import operator  # noqa: PLC0415
 
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""A control plane that can be put back to an older state."""
+"""A control plane whose etcd can be backed up and restored."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from tests.cluster.control_plane import ControlPlane
 from tests.cluster.simulated_nodes import STAGES
 
 
-class RestorableControlPlane(ControlPlane):
-    """One whose etcd can be put back."""
+class ControlPlaneWithBackup(ControlPlane):
+    """A control plane with one backup of its etcd data."""
 
     def _copy(self, source: str, target: str) -> None:
-        """Copy a folder of etcd's while nothing runs on it; the controllers are started again, as they remember what is no more."""
+        """Copy a data folder of etcd while nothing uses it, then restart everything.
+
+        The controllers restart too, because their caches hold objects of the other state.
+        """
         self.stop_api_server()
         etcd = self._servers.pop(0)
         etcd.stop()
@@ -23,18 +26,18 @@ class RestorableControlPlane(ControlPlane):
         self._servers.insert(0, self._servers.pop())
         self.start_api_server()
         self._start_controllers()
-        self.start_simulator_again()
+        self.restart_kwok()
 
     def back_up(self) -> None:
-        """Remember everything."""
+        """Take a backup of etcd; replaces an earlier one."""
         self._copy("etcd", "etcd-backup")
 
     def restore(self) -> None:
-        """Everything is as it was."""
+        """Restore etcd from the backup."""
         self._copy("etcd-backup", "etcd")
 
-    def start_simulator_again(self) -> None:
-        """After an API server that was away for long, it no longer sees new pods."""
+    def restart_kwok(self) -> None:
+        """Restart the simulator of nodes: after a long outage it no longer sees new pods."""
         self._stop("kwok")
         stages = (f"--config={stage}" for stage in sorted(STAGES.glob("*.yaml")))
         kubeconfig = f"--kubeconfig={self.kubeconfig}"

@@ -1,4 +1,4 @@
-"""Where a scenario is played: a namespace, an operator of its own, and the proxy it speaks through."""
+"""A sandbox runs one scenario: a namespace with an operator of its own behind a fault proxy."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ import aiohttp
 
 from tests.cluster.waiting import WaitedTooLongError
 from tests.faults import compare
-from tests.faults.compare import Picture, Run
-from tests.faults.faults import LOSES_EVENTS, Counted, Fault
+from tests.faults.compare import Run, Snapshot
+from tests.faults.etcd_backup import ControlPlaneWithBackup
+from tests.faults.faults import LOSE_EVENTS, Counted, Fault
 from tests.faults.proxy import FaultProxy
-from tests.faults.restorable import RestorableControlPlane
 from tests.faults.scenarios import Scenario
 
 Object = dict[str, Any]
 Found = TypeVar("Found")
 
-#: For a busy machine: nothing takes so long by itself.
-PATIENCE_SECONDS: Final = 60.0
-_MINE: Final = "app.kubernetes.io/managed-by=pryv-operator"
+#: Generous, for a busy machine: nothing takes this long otherwise.
+TIMEOUT_SECONDS: Final = 60.0
+_MANAGED: Final = "app.kubernetes.io/managed-by=pryv-operator"
 _PLATFORM: Final = "/apis/pryv.io/v1alpha1/namespaces/{}/pryvplatforms/acme"
-_WRITTEN: Final = {
+_MANAGED_PATHS: Final = {
     "Service": "/api/v1/namespaces/{}/services",
     "PersistentVolumeClaim": "/api/v1/namespaces/{}/persistentvolumeclaims",
     "ConfigMap": "/api/v1/namespaces/{}/configmaps",
@@ -43,14 +43,14 @@ _WRITTEN: Final = {
     "StatefulSet": "/apis/apps/v1/namespaces/{}/statefulsets",
     "ControllerRevision": "/apis/apps/v1/namespaces/{}/controllerrevisions",
 }
-#: What stays when a platform is deleted: data, and the keys to them.
-_STAYS: Final = ("PersistentVolumeClaim", "Secret")
+#: Kinds that are retained when a platform is deleted: data, and the secrets that belong to it.
+_RETAINED: Final = ("PersistentVolumeClaim", "Secret")
 
 
 async def until(
-    check: Callable[[], Awaitable[Found | None]], what: str, *, seconds: float = PATIENCE_SECONDS
+    check: Callable[[], Awaitable[Found | None]], what: str, *, seconds: float = TIMEOUT_SECONDS
 ) -> Found:
-    """Ask until the answer is true-ish; an API server that does not answer is no answer."""
+    """Poll `check` until it returns a true value; connection errors count as false."""
     deadline = time.monotonic() + seconds
     while True:
         with contextlib.suppress(aiohttp.ClientError, OSError):
@@ -63,18 +63,18 @@ async def until(
 
 @dataclass
 class Rig:
-    """What all stages share: the API server, and where operators come from."""
+    """What all sandboxes share: the control plane and the fork server of operators."""
 
-    control_plane: RestorableControlPlane
+    control_plane: ControlPlaneWithBackup
     kubeconfig: Path
-    nursery: Path
+    fork_server: Path
     session: aiohttp.ClientSession
     tls: ssl.SSLContext
 
     async def call(
         self, method: str, path: str, body: Any = None, content_type: str = "application/json"
     ) -> Object | None:
-        """As a user: the answer, or None when there is no such object."""
+        """Send a request as an administrator; return the body, or None for status 404."""
         headers = {
             "Authorization": f"Bearer {self.control_plane.token}",
             "Content-Type": content_type,
@@ -93,8 +93,8 @@ class Rig:
             return found
 
     @asynccontextmanager
-    async def stage(self, *arguments: str) -> AsyncIterator[Stage]:
-        """A new namespace with an operator that is not started yet."""
+    async def sandbox(self, *arguments: str) -> AsyncIterator[Sandbox]:
+        """A new namespace with an operator, not yet started, that gets these arguments."""
         name = f"test-{secrets.token_hex(4)}"
         async with FaultProxy(self.control_plane.url, self.session, self.tls) as proxy:
             await self.call("POST", "/api/v1/namespaces", {"metadata": {"name": name}})
@@ -107,43 +107,44 @@ class Rig:
             document["clusters"][0]["cluster"] = {"server": proxy.url}
             kubeconfig.touch(mode=0o600)
             kubeconfig.write_text(json.dumps(document))
-            stage = Stage(self, name, proxy, kubeconfig, arguments)
+            sandbox = Sandbox(self, name, proxy, kubeconfig, arguments)
             try:
-                yield stage
+                yield sandbox
             finally:
-                await stage.close()
+                await sandbox.close()
                 with contextlib.suppress(aiohttp.ClientError, OSError):
                     await self.call("DELETE", f"/api/v1/namespaces/{name}")
 
 
 @dataclass
-class Stage:
-    """One namespace, one operator."""
+class Sandbox:
+    """One namespace with one operator. Killed by a fault, the operator is restarted."""
 
     rig: Rig
     namespace: str
     proxy: FaultProxy
     kubeconfig: Path
     arguments: tuple[str, ...] = ()
-    #: How often the operator was started.
-    lives: int = 0
+    #: Number of starts of the operator.
+    starts: int = 0
     pid: int | None = None
-    #: Points until it was at rest for the first time, one pass that finds nothing to do included.
+    #: Requests and events by counter until the first steady state, including one reconciliation
+    #: that finds nothing to do.
     counts: Mapping[Counted, int] = field(default_factory=dict)
-    _poked: int = 0
-    _keeper: asyncio.Task[None] | None = field(default=None)
+    _triggers: int = 0
+    _restarter: asyncio.Task[None] | None = field(default=None)
     _killed: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def log(self) -> Path:
-        """What the operators of this stage have written."""
+        """The log of all operators of this sandbox."""
         return self.rig.control_plane.folder / "logs" / f"{self.namespace}.log"
 
     async def start(self) -> None:
-        """Start the operator, and again whenever it is killed."""
+        """Start the operator, and restart it whenever `kill` ends it."""
         await self._start()
-        if self._keeper is None:
-            self._keeper = asyncio.create_task(self._keep())
+        if self._restarter is None:
+            self._restarter = asyncio.create_task(self._restart_when_killed())
 
     async def _start(self) -> None:
         arguments = [
@@ -154,32 +155,32 @@ class Stage:
             "--gather-seconds=0.1",
             *self.arguments,
         ]
-        reader, writer = await asyncio.open_unix_connection(self.rig.nursery)
+        reader, writer = await asyncio.open_unix_connection(self.rig.fork_server)
         writer.write(json.dumps({"log": str(self.log), "arguments": arguments}).encode() + b"\n")
         self.pid = int(await reader.readline())
         writer.close()
-        self.lives += 1
+        self.starts += 1
 
-    async def _keep(self) -> None:
+    async def _restart_when_killed(self) -> None:
         while True:
             await self._killed.wait()
             self._killed.clear()
             await self._start()
 
     def kill(self) -> None:
-        """SIGKILL; it is started again."""
-        self.end()
+        """Send SIGKILL; the operator is restarted."""
+        self.stop()
         self._killed.set()
 
-    def end(self) -> None:
-        """SIGKILL, and no more."""
+    def stop(self) -> None:
+        """Send SIGKILL without a restart."""
         if self.pid is not None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, signal.SIGKILL)
         self.pid = None
 
     def check_alive(self) -> None:
-        """Nothing but the test may end an operator, and none may meet a mistake of its own."""
+        """Fail if the operator has exited by itself or has logged a traceback."""
         text = self.log.read_text() if self.log.exists() else ""
         assert "Traceback" not in text, text[-5000:]
         assert "unexpected" not in text, text[-5000:]
@@ -187,21 +188,22 @@ class Stage:
             try:
                 os.kill(self.pid, 0)
             except ProcessLookupError:
-                raise AssertionError(f"the operator ended by itself:\n{text[-5000:]}") from None
+                raise AssertionError(f"the operator exited by itself:\n{text[-5000:]}") from None
 
     async def close(self) -> None:
-        """End the operator."""
-        if self._keeper:
-            self._keeper.cancel()
-            await asyncio.gather(self._keeper, return_exceptions=True)
-        self.end()
+        """Stop the operator for good."""
+        if self._restarter:
+            self._restarter.cancel()
+            await asyncio.gather(self._restarter, return_exceptions=True)
+        self.stop()
 
     async def apply(self, *objects: Object) -> None:
-        """As `kubectl apply --server-side` does it."""
+        """Apply objects as `kubectl apply --server-side` does."""
         for item in objects:
             group = "/apis/pryv.io/v1alpha1" if item["kind"] == "PryvPlatform" else "/api/v1"
             plural = f"{item['kind'].lower()}s"
-            path = f"{group}/namespaces/{self.namespace}/{plural}/{item['metadata']['name']}?fieldManager=somebody&force=true"
+            path = f"{group}/namespaces/{self.namespace}/{plural}/{item['metadata']['name']}"
+            path += "?fieldManager=user&force=true"
             await self.rig.call("PATCH", path, item, "application/apply-patch+yaml")
 
     async def delete(self, propagation: str) -> None:
@@ -214,7 +216,7 @@ class Stage:
     async def _platform(self) -> Object | None:
         return await self.rig.call("GET", self._path(_PLATFORM))
 
-    async def _list(self, path: str, selector: str = _MINE) -> list[Object]:
+    async def _list(self, path: str, selector: str = _MANAGED) -> list[Object]:
         found = await self.rig.call("GET", f"{self._path(path)}?labelSelector={selector}")
         items: list[Object] = (found or {}).get("items") or []
         return items
@@ -222,29 +224,38 @@ class Stage:
     async def _pods(self) -> list[Object]:
         return await self._list("/api/v1/namespaces/{}/pods")
 
-    async def picture(self, earlier: Picture = compare.NOTHING) -> Picture:
-        """What is there now; generated values that were there earlier are known by their names."""
+    async def snapshot(self, earlier: Snapshot = compare.EMPTY) -> Snapshot:
+        """The current state; generated values keep the placeholders they had `earlier`."""
         items: list[Object] = []
-        for kind, path in _WRITTEN.items():
-            selector = f"{_MINE},pryv.io/purpose=history" if kind == "ControllerRevision" else _MINE
+        for kind, path in _MANAGED_PATHS.items():
+            is_history = kind == "ControllerRevision"
+            selector = f"{_MANAGED},pryv.io/purpose=history" if is_history else _MANAGED
             items += [{"kind": kind, **item} for item in await self._list(path, selector)]
         resource = await self._platform()
         if resource:
             items.append(resource)
-        return compare.picture(items, await self._pods(), self.namespace, earlier.values)
+        return compare.take_snapshot(items, await self._pods(), self.namespace, earlier.values)
 
-    async def at_rest(
-        self, ends: str | None, revision: int = 1, seconds: float = PATIENCE_SECONDS
+    async def wait_steady(
+        self, ends: str | None, revision: int = 1, seconds: float = TIMEOUT_SECONDS
     ) -> None:
-        """Wait until the platform is as it should end, and a whole pass since then has written nothing."""
+        """Wait until the platform has converged and a complete reconciliation writes nothing.
+
+        Args:
+            ends: the reason of the Ready condition; None: the platform and its objects are gone.
+            revision: the number of its newest revision.
+            seconds: how long to wait.
+        """
         await self._until(
-            lambda: self._rests(ends, revision), f"{ends or 'its end'}, and rest", seconds
+            lambda: self._is_steady(ends, revision),
+            f"a steady state with {ends or 'no platform'}",
+            seconds,
         )
 
     async def _until(
-        self, check: Callable[[], Awaitable[bool]], what: str, seconds: float = PATIENCE_SECONDS
+        self, check: Callable[[], Awaitable[bool]], what: str, seconds: float = TIMEOUT_SECONDS
     ) -> None:
-        """Wait; if it takes too long, that is a failure, told with what there is to know."""
+        """Wait; a timeout fails the test with conditions, last requests and log."""
         try:
             await until(check, what, seconds=seconds)
         except WaitedTooLongError as error:
@@ -259,31 +270,31 @@ class Stage:
                 f"{error}; it is {conditions}\n{requests}\n{self.log.read_text()[-3000:]}"
             ) from None
 
-    async def _rests(self, ends: str | None, revision: int = 1) -> bool:
-        await self.proxy.late_ones()
-        if not await self._has_ended(ends, revision):
+    async def _is_steady(self, ends: str | None, revision: int = 1) -> bool:
+        await self.proxy.wait_delayed()
+        if not await self._has_converged(ends, revision):
             return False
         before = len(self.proxy.requests)
         resource, pods = await self._platform(), await self._pods()
-        await self._poke()
-        begun = await until(lambda: self._passes_since(before, 1), "a pass")
-        await self._poke()
-        ended = await until(lambda: self._passes_since(begun, 1), "another pass")
+        await self._trigger_reconciliation()
+        first = await until(lambda: self._reconciliations_since(before, 1), "a reconciliation")
+        await self._trigger_reconciliation()
+        second = await until(lambda: self._reconciliations_since(first, 1), "another one")
         self.counts = self.counts or dict(self.proxy.counts)
-        if any(request.changes for request in self.proxy.requests[begun - 1 : ended]):
+        if any(request.changes for request in self.proxy.requests[first - 1 : second]):
             return False
         return (await self._platform(), await self._pods()) == (resource, pods)
 
-    async def _passes_since(self, start: int, count: int) -> int | None:
-        """Where so many passes have begun."""
+    async def _reconciliations_since(self, start: int, count: int) -> int | None:
+        """The index after the request that starts the `count`-th reconciliation since `start`."""
         found = [
             index
             for index, request in enumerate(self.proxy.requests)
-            if index >= start and request.begins_pass
+            if index >= start and request.starts_reconciliation
         ]
         return found[count - 1] + 1 if len(found) >= count else None
 
-    async def _has_ended(self, ends: str | None, revision: int = 1) -> bool:
+    async def _has_converged(self, ends: str | None, revision: int = 1) -> bool:
         resource = await self._platform()
         if ends is None:
             return resource is None and not await self._dependents()
@@ -301,8 +312,8 @@ class Stage:
             and ready[0]["observedGeneration"] == resource["metadata"]["generation"]
         )
 
-    async def gives_reason(self, reason: str) -> None:
-        """Wait until the Ready condition gives this reason."""
+    async def wait_reason(self, reason: str) -> None:
+        """Wait until the Ready condition has this reason."""
 
         async def gives() -> bool:
             conditions = ((await self._platform() or {}).get("status") or {}).get("conditions", ())
@@ -311,73 +322,75 @@ class Stage:
         await self._until(gives, reason)
 
     async def _dependents(self) -> list[str]:
-        """What should go with the platform, and is still there."""
+        """Names of objects that should be deleted with the platform but still exist."""
         found = [
             item["metadata"]["name"]
-            for kind, path in _WRITTEN.items()
-            if kind not in _STAYS
+            for kind, path in _MANAGED_PATHS.items()
+            if kind not in _RETAINED
             for item in await self._list(path)
         ]
-        config = await self._list(_WRITTEN["Secret"], f"{_MINE},pryv.io/purpose=config")
+        config = await self._list(_MANAGED_PATHS["Secret"], f"{_MANAGED},pryv.io/purpose=config")
         return found + [each["metadata"]["name"] for each in (*config, *await self._pods())]
 
-    async def _poke(self) -> None:
-        """Have the operator look: something that is none of its business changes on an object of its own."""
-        self._poked += 1
-        there = await self._list(_WRITTEN["Secret"], f"{_MINE},pryv.io/purpose=hash-key")
+    async def _trigger_reconciliation(self) -> None:
+        """Trigger a reconciliation: set an annotation of another client on a managed Secret."""
+        self._triggers += 1
+        hash_keys = await self._list(
+            _MANAGED_PATHS["Secret"], f"{_MANAGED},pryv.io/purpose=hash-key"
+        )
         body: Mapping[str, Any] = {
-            "metadata": {"annotations": {"example.com/poked": str(self._poked)}}
+            "metadata": {"annotations": {"example.com/trigger": str(self._triggers)}}
         }
-        path = f"{self._path(_WRITTEN['Secret'])}/{there[0]['metadata']['name']}"
+        path = f"{self._path(_MANAGED_PATHS['Secret'])}/{hash_keys[0]['metadata']['name']}"
         await self.rig.call("PATCH", path, body, "application/merge-patch+json")
 
 
 @dataclass(frozen=True)
-class Played:
-    """A run, and what came of its faults. ``counts``: how many points of each kind it had."""
+class Outcome:
+    """A run with the number of injected faults, and of requests and events by counter."""
 
     run: Run
-    happened: int
+    injected: int
     counts: Mapping[Counted, int]
     seconds: float
 
 
-async def play(rig: Rig, scenario: Scenario, faults: tuple[Fault, ...] = ()) -> Played:
-    """A scenario, with faults."""
+async def run_scenario(rig: Rig, scenario: Scenario, faults: tuple[Fault, ...] = ()) -> Outcome:
+    """Run a scenario in a new sandbox with these faults."""
     began = time.monotonic()
-    loses = any(fault.kind in LOSES_EVENTS for fault in faults)
-    async with rig.stage(*(["--resync-seconds=2"] if loses else [])) as stage:
-        before = compare.NOTHING
+    loses = any(fault.kind in LOSE_EVENTS for fault in faults)
+    async with rig.sandbox(*(["--resync-seconds=2"] if loses else [])) as sandbox:
+        before = compare.EMPTY
         if scenario.before:
-            await stage.start()
-            await stage.apply(*scenario.before)
-            await stage.at_rest("Ready")
-            before = await stage.picture()
+            await sandbox.start()
+            await sandbox.apply(*scenario.before)
+            await sandbox.wait_steady("Ready")
+            before = await sandbox.snapshot()
         if scenario.restart:
-            stage.end()
-        stage.proxy.begin(faults, stage.kill)
-        stage.counts = {}
-        await begin(stage, scenario)
-        await stage.at_rest(scenario.ends, scenario.revision)
-        happened = len(stage.proxy.happened)
-        after = await stage.picture(before)
-        stage.check_alive()
-        return Played(
-            compare.run(before, after, stage.proxy.requests),
-            happened,
-            stage.counts,
+            sandbox.stop()
+        sandbox.proxy.plan(faults, sandbox.kill)
+        sandbox.counts = {}
+        await apply_change(sandbox, scenario)
+        await sandbox.wait_steady(scenario.ends, scenario.revision)
+        injected = len(sandbox.proxy.injected)
+        after = await sandbox.snapshot(before)
+        sandbox.check_alive()
+        return Outcome(
+            compare.summarize(before, after, sandbox.proxy.requests),
+            injected,
+            sandbox.counts,
             time.monotonic() - began,
         )
 
 
-async def begin(stage: Stage, scenario: Scenario) -> None:
-    """What a scenario is about."""
+async def apply_change(sandbox: Sandbox, scenario: Scenario) -> None:
+    """Apply the change of a scenario, whose `before` is applied already."""
     if scenario.restart or not scenario.before:
-        await stage.start()
+        await sandbox.start()
     if scenario.change:
-        await stage.apply(*scenario.change)
+        await sandbox.apply(*scenario.change)
     if scenario.then:
-        await stage.gives_reason(scenario.when)
-        await stage.apply(*scenario.then)
+        await sandbox.wait_reason(scenario.when)
+        await sandbox.apply(*scenario.then)
     if scenario.deletes:
-        await stage.delete(scenario.deletes)
+        await sandbox.delete(scenario.deletes)

@@ -1,4 +1,4 @@
-"""The rig's own logic: it complains about what it should, and about nothing else."""
+"""The comparison of runs and the choice of faults."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.faults import compare
-from tests.faults.compare import Picture, Run
+from tests.faults.compare import Run, Snapshot
 from tests.faults.faults import COUNTED, every, pairs, spread
 from tests.faults.proxy import Request
 
@@ -17,7 +17,7 @@ COUNTS: dict[Any, int] = {
     "change": 15,
     "request": 60,
     "list": 30,
-    "pass": 4,
+    "reconciliation": 4,
     "event": 25,
 }
 
@@ -28,7 +28,7 @@ def written(
     return Request(method, plural, name, "", dry_run, watch=False, status=status)
 
 
-def test_what_took_effect_is_counted() -> None:
+def test_only_operations_that_took_effect_are_counted() -> None:
     requests = [
         written("POST", "services", "acme-co1-core"),
         written("POST", "services", "acme-co1-core", 409),
@@ -38,13 +38,17 @@ def test_what_took_effect_is_counted() -> None:
         written("DELETE", "secrets", "acme-generated-core-system-key", 200),
         written("POST", "events", "acme.0123456789abcdef"),
     ]
-    assert compare.made(requests) == Counter([
-        "POST services/acme-co1-core", "POST configmaps/acme-core-core-*", "DELETE secrets/acme-generated-core-system-key"
-    ])  # fmt: skip
+    assert compare.count_operations(requests) == Counter(
+        [
+            "POST services/acme-co1-core",
+            "POST configmaps/acme-core-core-*",
+            "DELETE secrets/acme-generated-core-system-key",
+        ]
+    )
 
 
 @pytest.mark.parametrize(
-    ("found", "complaint"),
+    ("found", "difference"),
     [
         (Run({"Service/a": 1}, Counter(a=1), frozenset({"co1/core"})), None),
         (Run({"Service/a": 1}, Counter(a=1), frozenset()), None),
@@ -57,15 +61,16 @@ def test_what_took_effect_is_counted() -> None:
         (Run({}, Counter(a=1), frozenset()), "Service/a is missing: 1"),
         (
             Run({"Service/a": 1, "Service/b": 2}, Counter(a=1), frozenset()),
-            "Service/b is too many: 2",
+            "Service/b is unexpected: 2",
         ),
         (Run({"Service/a": 2}, Counter(a=1), frozenset()), "Service/a differs"),
     ],
 )
-def test_what_is_complained_about(found: Run, complaint: str | None) -> None:
-    told = compare.complaints(Run({"Service/a": 1}, Counter(a=1), frozenset({"co1/core"})), found)
-    assert len(told) == (complaint is not None)
-    assert all(each.startswith(str(complaint)) for each in told)
+def test_differences_between_runs_are_reported(found: Run, difference: str | None) -> None:
+    expected = Run({"Service/a": 1}, Counter(a=1), frozenset({"co1/core"}))
+    reported = compare.differences(expected, found)
+    assert len(reported) == (difference is not None)
+    assert all(each.startswith(str(difference)) for each in reported)
 
 
 def config_map(name: str, text: str) -> dict[str, Any]:
@@ -78,10 +83,10 @@ def service(ip: str) -> dict[str, Any]:
 
 
 def objects(namespace: str, *items: dict[str, Any]) -> Any:
-    return compare.picture(items, [], namespace, {}).objects
+    return compare.take_snapshot(items, [], namespace, {}).objects
 
 
-def test_addresses_and_names_made_from_content_do_not_count() -> None:
+def test_addresses_and_content_hashes_are_normalized() -> None:
     one = objects(
         "n-1", config_map("acme-core-core-11111111", "10.0.0.1 in n-1"), service("10.0.0.1")
     )
@@ -93,7 +98,7 @@ def test_addresses_and_names_made_from_content_do_not_count() -> None:
     )
 
 
-def test_how_often_a_workload_was_changed_counts() -> None:
+def test_the_generation_of_a_workload_is_compared() -> None:
     def deployment(generation: int) -> dict[str, Any]:
         return {
             "kind": "Deployment",
@@ -104,18 +109,18 @@ def test_how_often_a_workload_was_changed_counts() -> None:
     assert objects("n", deployment(1)) != objects("n", deployment(3))
 
 
-def test_pods_that_are_other_ones_were_rolled() -> None:
+def test_replaced_pods_count_as_rolled() -> None:
     before, after = (
-        Picture({}, {"a": "1", "b": "2"}, {}),
-        Picture({}, {"a": "1", "b": "3", "c": "4"}, {}),
+        Snapshot({}, {"a": "1", "b": "2"}, {}),
+        Snapshot({}, {"a": "1", "b": "3", "c": "4"}, {}),
     )
-    assert compare.run(before, after, []).rolled == {"b"}
+    assert compare.summarize(before, after, []).rolled == {"b"}
 
 
-def test_points_are_spread_over_all_kinds() -> None:
-    there = every(COUNTS)
-    assert spread(there, 0, "a") == there
-    assert {fault.kind for fault in spread(there, len(COUNTED), "a")} == set(COUNTED)
-    assert len(set(spread(there, 50, "a"))) == 50
-    assert spread(there, 50, "a") == spread(there, 50, "a") != spread(there, 50, "b")
+def test_faults_are_spread_over_all_kinds() -> None:
+    available = every(COUNTS)
+    assert spread(available, 0, "a") == available
+    assert {fault.kind for fault in spread(available, len(COUNTED), "a")} == set(COUNTED)
+    assert len(set(spread(available, 50, "a"))) == 50
+    assert spread(available, 50, "a") == spread(available, 50, "a") != spread(available, 50, "b")
     assert all(first != second for first, second in pairs(COUNTS, 20, "a"))
