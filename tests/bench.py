@@ -73,7 +73,9 @@ def _requests(cluster: ControlPlane, kubeconfig: Path) -> None:
     idle = _memory(operator)
     cluster.kubectl("create", "namespace", "requests")
     user = PlatformUser(cluster, "requests")
-    print("\nrequests to the API server                reads  writes  passes  seconds until Ready")
+    print(
+        "\nrequests to the API server                reads  writes  reconciliations  seconds until Ready"
+    )
     counts = _Counter(operator)
     user.replace_platform(SPEC)
     user.wait_ready()
@@ -85,7 +87,7 @@ def _requests(cluster: ControlPlane, kubeconfig: Path) -> None:
     counts.line("PLATFORM_NAME changed")
     user.wait_steady()
     counts.reset()
-    operator.wait_passes(1)
+    operator.wait_reconciliations(1)
     writes = counts.line("a pass without a change")
     print("\ndeleted by hand                           back after (of three times)")
     for kind, name in (
@@ -132,16 +134,16 @@ class _Counter:
         self._time = time.monotonic()
 
     def line(self, title: str) -> int:
-        reads, writes, passes = (
+        reads, writes, reconciliations = (
             now - start for now, start in zip(self._now(), self._start, strict=True)
         )
         print(
-            f"  {title:38}  {reads:5}  {writes:6}  {passes:6}  {time.monotonic() - self._time:6.1f}"
+            f"  {title:38}  {reads:5}  {writes:6}  {reconciliations:15}  {time.monotonic() - self._time:6.1f}"
         )
         return writes
 
     def _now(self) -> tuple[int, int, int]:
-        return self._operator.reads(), self._operator.writes(), self._operator.passes()
+        return self._operator.reads(), self._operator.writes(), self._operator.reconciliations()
 
 
 def _desired() -> Desired:

@@ -142,19 +142,24 @@ class OperatorProcess:
         )
         return sum(int(float(count)) for count in pattern.findall(self.text("/metrics")))
 
-    def passes(self) -> int:
-        """Passes made so far, for whichever platform."""
+    def reconciliations(self) -> int:
+        """Reconciliations so far, of all platforms."""
         return sum(
             int(float(count))
             for count in re.findall(
-                r"pryv_operator_passes_total\{[^}]*\} (\S+)", self.text("/metrics")
+                r"pryv_operator_reconciliations_total\{[^}]*\} (\S+)", self.text("/metrics")
             )
         )
 
-    def wait_passes(self, count: int, *, seconds: float = START_SECONDS) -> None:
-        """Wait for some more passes, for whichever platform."""
-        enough = self.passes() + count
-        wait_until(lambda: self.passes() >= enough, f"{count} passes", seconds=seconds, every=0.05)
+    def wait_reconciliations(self, count: int, *, seconds: float = START_SECONDS) -> None:
+        """Wait for this many more reconciliations, of whichever platforms."""
+        enough = self.reconciliations() + count
+        wait_until(
+            lambda: self.reconciliations() >= enough,
+            f"{count} reconciliations",
+            seconds=seconds,
+            every=0.05,
+        )
 
     def pid(self) -> int | None:
         """The process id, found by the command line; None if it is not running."""

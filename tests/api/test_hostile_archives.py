@@ -111,7 +111,7 @@ def alone(
         process = OperatorProcess(
             control_plane,
             chart_kubeconfig,
-            "--gather-seconds=0.2",
+            "--batch-seconds=0.2",
             "--resync-seconds=5",
             f"--namespace={namespace}",
             name="operator-alone",
@@ -147,7 +147,7 @@ def test_hostile_archives_are_told_in_little_memory_and_others_run_on(
         assert re.search(words, condition["message"]), (number, condition)
         assert condition["status"] == "False"
         assert len(condition["message"]) < 1000
-    operator.wait_passes(2 * len(wanted), seconds=600)
+    operator.wait_reconciliations(2 * len(wanted), seconds=600)
     assert memory.now() - memory.before < ROOM, memory
     assert memory.peak() - memory.before < ROOM, memory
     assert healthy(user) == versions

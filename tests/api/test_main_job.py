@@ -131,15 +131,15 @@ def test_nothing_is_written_at_rest(
     shared_platform: PlatformUser, operator: OperatorProcess
 ) -> None:
     """Neither a restart nor another pass moves a resourceVersion, or writes what is there already."""
-    passes = 3
+    reconciliations = 3
     shared_platform.apply_and_wait()
     shared_platform.wait_steady()
     shared_platform.wait_other_platforms()
     before = shared_platform.resource_versions()
     operator.restart()
-    shared_platform.trigger_reconciliations(passes)
+    shared_platform.trigger_reconciliations(reconciliations)
     assert shared_platform.resource_versions() == before
-    assert operator.writes() == passes, "what it was given to do, and nothing else"
+    assert operator.writes() == reconciliations, "what it was given to do, and nothing else"
 
 
 def test_a_referenced_secret_rolls_its_consumers(shared_platform: PlatformUser) -> None:

@@ -19,14 +19,14 @@ from tests.cluster.waiting import wait_until
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ([], "either --kubeconfig FILE or --in-cluster"),
-        (["--kubeconfig=/no/such/file"], "credentials cannot be read"),
-        (["--in-cluster"], "credentials cannot be read"),
-        (["--in-cluster", "--cluster-dns=somewhere"], "--cluster-dns is an IP address"),
-        (["--in-cluster", "--listen=here"], "--listen is ADDRESS:PORT"),
+        ([], "pass either --kubeconfig FILE or --in-cluster"),
+        (["--kubeconfig=/no/such/file"], "credentials of the cluster cannot be read"),
+        (["--in-cluster"], "credentials of the cluster cannot be read"),
+        (["--in-cluster", "--cluster-dns=somewhere"], '"somewhere" is not an IP address'),
+        (["--in-cluster", "--listen=here"], '"here" is not ADDRESS:PORT'),
     ],
 )
-def test_wrong_arguments_say_what_is_right(arguments: list[str], said: str) -> None:
+def test_invalid_options_are_reported_with_the_remedy(arguments: list[str], said: str) -> None:
     done = CliRunner().invoke(operator_command, ["run", *arguments])
     assert done.exit_code == 2
     assert said in " ".join(done.stderr.replace("│", " ").split())

@@ -13,7 +13,7 @@ from pryv_operator.api.kubernetes import Object
 from pryv_operator.kube.client import KubeClient
 from pryv_operator.kube.credentials import read_kubeconfig
 from pryv_operator.kube.errors import RejectedError
-from pryv_operator.kube.reflector import Moved, Reflector
+from pryv_operator.kube.reflector import Change, Reflector
 from pryv_operator.kube.resources import CONFIG_MAPS
 from tests.cluster.control_plane import ControlPlane
 
@@ -33,15 +33,15 @@ def config_map(namespace: str, name: str, **labels: str) -> Object:
 class _Following:
     """What a reflector has told."""
 
-    def __init__(self, reflector: Reflector, told: list[Moved]) -> None:
+    def __init__(self, reflector: Reflector, told: list[Change]) -> None:
         self.reflector = reflector
         self.told = told
 
-    async def hears(self, name: str, *, gone: bool = False) -> Moved:
+    async def hears(self, name: str, *, deleted: bool = False) -> Change:
         async with asyncio.timeout(20):
             while True:
                 for moved in self.told:
-                    if (moved.name, moved.gone) == (name, gone):
+                    if (moved.name, moved.deleted) == (name, deleted):
                         return moved
                 await asyncio.sleep(0.02)
 
@@ -50,7 +50,7 @@ class _Following:
 async def following(
     cluster: KubeClient, namespace: str, **options: Any
 ) -> AsyncIterator[_Following]:
-    told: list[Moved] = []
+    told: list[Change] = []
     reflector = Reflector(cluster, CONFIG_MAPS, namespace, told.append, keep_labels=KEPT, **options)
     task = asyncio.create_task(reflector.run())
     try:
@@ -86,7 +86,7 @@ async def test_it_hears_of_what_is_there_comes_changes_and_goes(
             made = await cluster.create(config_map(namespace, "new"))
             await follower.hears("new")
             await cluster.delete(made)
-            await follower.hears("new", gone=True)
+            await follower.hears("new", deleted=True)
 
 
 async def test_whoever_an_object_belonged_to_hears_of_a_label_that_is_taken_away(
@@ -100,7 +100,7 @@ async def test_whoever_an_object_belonged_to_hears_of_a_label_that_is_taken_away
             control_plane.kubectl(
                 "label", f"--namespace={namespace}", "configmap", "mine", "kept=zzz", "--overwrite"
             )
-            assert (await follower.hears("mine", gone=True)).labels == (("kept", "acme"),)
+            assert (await follower.hears("mine", deleted=True)).labels == (("kept", "acme"),)
 
 
 async def test_it_finds_out_what_went_while_it_did_not_look(
@@ -116,8 +116,8 @@ async def test_it_finds_out_what_went_while_it_did_not_look(
         reflector._version = "1"  # long compacted, or never seen by this server
         task = asyncio.create_task(reflector.run())
         try:
-            gone = await _Following(reflector, told).hears("lost", gone=True)
-            assert gone.labels == (("kept", "yes"),)
+            deleted = await _Following(reflector, told).hears("lost", deleted=True)
+            assert deleted.labels == (("kept", "yes"),)
         finally:
             task.cancel()
 

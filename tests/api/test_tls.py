@@ -79,7 +79,7 @@ def test_paused_no_authority_is_made_or_told_of(
     user.reconcile()
     before = user.get("pryvplatform", "acme")
     # It is looked at as often as any other platform.
-    operator.wait_passes(
+    operator.wait_reconciliations(
         2 * len(user.control_plane.api.get("/apis/pryv.io/v1alpha1/pryvplatforms")["items"]),
         seconds=120,
     )

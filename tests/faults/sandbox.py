@@ -152,7 +152,7 @@ class Sandbox:
             f"--kubeconfig={self.kubeconfig}",
             f"--namespace={self.namespace}",
             "--listen=127.0.0.1:0",
-            "--gather-seconds=0.1",
+            "--batch-seconds=0.1",
             *self.arguments,
         ]
         reader, writer = await asyncio.open_unix_connection(self.rig.fork_server)

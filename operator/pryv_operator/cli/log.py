@@ -1,4 +1,4 @@
-"""Log lines, for people or for machines."""
+"""Logging to standard error, for people or for machines."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class _JsonFormatter(logging.Formatter):
 
 
 def configure(kind: Format, level: str) -> None:
-    """Write to standard error from now on."""
+    """Write log lines of at least ``level`` to standard error from now on."""
     handler = logging.StreamHandler(sys.stderr)
     text = logging.Formatter("%(asctime)s %(levelname)-7s %(message)s", "%Y-%m-%dT%H:%M:%S")
     handler.setFormatter(_JsonFormatter() if kind == "json" else text)

@@ -1,4 +1,4 @@
-"""``pryv-operator``."""
+"""The command ``pryv-operator``."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ operator = typer.Typer(
 
 _RESOLV_CONF: Final = Path("/etc/resolv.conf")
 _OWN_NAMESPACE: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
-#: What kubeadm, kind and many others give the cluster's DNS Service.
+#: The DNS Service's address in clusters of kubeadm, kind and many others.
 _USUAL_CLUSTER_DNS: Final = "10.96.0.10"
 
 
 class LogFormat(StrEnum):
-    """How log lines look."""
+    """Format of log lines."""
 
     TEXT = "text"
     JSON = "json"
 
 
 class LogLevel(StrEnum):
-    """Which log lines there are."""
+    """Least severe log lines that are written."""
 
     DEBUG = "debug"
     INFO = "info"
@@ -70,62 +70,62 @@ def run(
     ] = None,
     context: Annotated[
         str | None,
-        typer.Option(help="Context of that file; only where there is one may it be left out."),
+        typer.Option(help="Context of that file; required when it has several."),
     ] = None,
     in_cluster: Annotated[
         bool, typer.Option("--in-cluster", help="Use the pod's ServiceAccount.")
     ] = False,
     namespace: Annotated[
         list[str] | None,
-        typer.Option(help="Namespace to watch; may be repeated. All when left out."),
+        typer.Option(help="Namespace to watch; may be repeated. Default: all."),
     ] = None,
     cluster_dns: Annotated[
         str | None,
-        typer.Option(help="IP address of the cluster's DNS; the pod's own resolver when left out."),
+        typer.Option(help="IP address of the cluster's DNS. Default: the pod's own resolver."),
     ] = None,
     listen: Annotated[
         str, typer.Option(help="Address of /healthz, /readyz and /metrics.")
     ] = "0.0.0.0:8080",
-    gather_seconds: Annotated[
-        float, typer.Option(min=0, help="How long changes of a platform are gathered into one.")
+    batch_seconds: Annotated[
+        float,
+        typer.Option(min=0, help="Changes of a platform within so long are one reconciliation."),
     ] = 1.0,
     resync_seconds: Annotated[
-        float, typer.Option(min=1, help="How often every platform is looked at anyway.")
+        float, typer.Option(min=1, help="Every platform is reconciled at least so often.")
     ] = 300.0,
     leader_election: Annotated[
         bool | None,
         typer.Option(
-            help="Let one of several operators work, and the others stand by. On with --in-cluster."
+            help="One of several operators leads, the others are on standby. "
+            "Default: on with --in-cluster."
         ),
     ] = None,
     lease_name: Annotated[
-        str, typer.Option(help="Name of the Lease that they agree by.")
+        str, typer.Option(help="Name of the Lease for leader election.")
     ] = keys.FIELD_MANAGER,
     lease_namespace: Annotated[
-        str | None, typer.Option(help="Its namespace; the pod's own when left out.")
+        str | None, typer.Option(help="Namespace of the Lease. Default: the pod's own.")
     ] = None,
     lease_seconds: Annotated[
         int,
         typer.Option(
-            min=2, help="Within so long, another one takes over from a leader that is gone."
+            min=2, help="Duration of the lease: a standby replaces a dead leader within it."
         ),
     ] = 15,
     lease_retry_seconds: Annotated[
-        float, typer.Option(min=0.05, help="How often the others look at the Lease.")
+        float, typer.Option(min=0.05, help="How often a standby reads the Lease.")
     ] = 0.5,
-    log_format: Annotated[
-        LogFormat, typer.Option(help="Log lines for people or for machines.")
-    ] = LogFormat.TEXT,
+    log_format: Annotated[LogFormat, typer.Option(help="Format of log lines.")] = LogFormat.TEXT,
     log_level: Annotated[
-        LogLevel, typer.Option(help="Least severe log lines to write.")
+        LogLevel, typer.Option(help="Least severe log lines that are written.")
     ] = LogLevel.INFO,
 ) -> None:
-    """Run the operator until it is told to stop (SIGTERM, Ctrl-C)."""
+    """Run the operator until SIGTERM or Ctrl-C."""
     if in_cluster == (kubeconfig is not None):
-        raise typer.BadParameter("say which cluster: either --kubeconfig FILE or --in-cluster")
+        raise typer.BadParameter("no cluster named; pass either --kubeconfig FILE or --in-cluster")
     host, _, port = listen.rpartition(":")
     if not host or not port.isdigit():
-        raise typer.BadParameter("--listen is ADDRESS:PORT")
+        raise typer.BadParameter(f'--listen: "{listen}" is not ADDRESS:PORT')
     elected = in_cluster if leader_election is None else leader_election
     timing = Timing(lease_seconds, lease_retry_seconds)
     log.configure(log_format.value, log_level.value)
@@ -133,7 +133,7 @@ def run(
         namespaces=tuple(sorted(set(namespace or ()))),
         host=host.strip("[]"),
         port=int(port),
-        gather_seconds=gather_seconds,
+        batch_seconds=batch_seconds,
         settings=Settings(
             cluster_dns=_cluster_dns(cluster_dns, in_cluster=in_cluster),
             resync_seconds=resync_seconds,
@@ -157,35 +157,39 @@ async def _run(path: Path | None, context: str | None, options: process.Options)
             read_in_cluster() if path is None else await read_kubeconfig(path, context)
         )
     except (ConfigException, OSError) as error:
-        raise typer.BadParameter(f"the cluster's credentials cannot be read: {error}") from None
+        raise typer.BadParameter(f"credentials of the cluster cannot be read: {error}") from None
     leadership = options.leadership()
     async with KubeClient(configuration, leadership) as client:
         return await process.run(client, leadership, options)
 
 
 def _identity() -> str:
-    """The pod's name, and something that a pod of the same name never has again."""
+    """The pod's name with a random suffix: an identity is never used twice."""
     return f"{socket.gethostname()}_{secrets.token_hex(4)}"
 
 
-def _lease_namespace(wanted: str | None, *, in_cluster: bool) -> str:
-    if wanted:
-        return wanted
+def _lease_namespace(configured: str | None, *, in_cluster: bool) -> str:
+    if configured:
+        return configured
     if not in_cluster:
-        raise typer.BadParameter("--leader-election needs --lease-namespace outside of a pod")
+        raise typer.BadParameter(
+            "--leader-election: no namespace known outside of a pod; pass --lease-namespace"
+        )
     try:
         return _OWN_NAMESPACE.read_text().strip()
     except OSError as error:
-        raise typer.BadParameter(f"the cluster's credentials cannot be read: {error}") from None
+        raise typer.BadParameter(f"credentials of the cluster cannot be read: {error}") from None
 
 
-def _cluster_dns(wanted: str | None, *, in_cluster: bool) -> str:
-    """The DNS server that nginx is to ask: what is said, else what this pod itself was given, else the usual one."""
-    if wanted:
+def _cluster_dns(configured: str | None, *, in_cluster: bool) -> str:
+    """The DNS server for nginx: as configured, else the pod's own, else the usual one."""
+    if configured:
         try:
-            return str(ipaddress.ip_address(wanted))
+            return str(ipaddress.ip_address(configured))
         except ValueError:
-            raise typer.BadParameter("--cluster-dns is an IP address") from None
+            raise typer.BadParameter(
+                f'--cluster-dns: "{configured}" is not an IP address'
+            ) from None
     if in_cluster and _RESOLV_CONF.exists():
         for line in _RESOLV_CONF.read_text().splitlines():
             if line.startswith("nameserver "):

@@ -1,4 +1,4 @@
-"""What the API server answers when it does not do what was asked."""
+"""Errors of requests to the API server."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from typing import Final
 
 
 class ApiError(Exception):
-    """The API server could not be asked, or refused. ``status`` is the HTTP code; 0 when there was no answer."""
+    """A request that failed. ``status`` is the HTTP code; 0 when there was no answer."""
 
     def __init__(
         self, status: int, reason: str, message: str, *, retry_after: float | None = None
     ) -> None:
-        """``retry_after`` in seconds, when the server named a time."""
+        """``retry_after``: seconds, when the server names them."""
         self.status = status
         self.reason = reason
         self.message = message
@@ -24,7 +24,10 @@ class NotFoundError(ApiError):
 
 
 class ConflictError(ApiError):
-    """409: it is there already, or has changed since it was read. Reading again helps, so that is done soon."""
+    """409: the object exists already, or has changed since it was read.
+
+    Reading again helps, so it is retried soon.
+    """
 
     first_backoff: Final = 0.1
 
@@ -34,23 +37,25 @@ class GoneError(ApiError):
 
 
 class RejectedError(ApiError):
-    """400, 403, 422 and the like: asking again changes nothing until somebody mends something."""
+    """400, 403, 422 and the like: retrying changes nothing until the cause is fixed."""
 
 
 class UnavailableError(ApiError):
-    """429, 5xx, or no answer at all: asking again later may help."""
+    """429, 5xx, or no answer: retrying later may help."""
 
 
 class NotLeaderError(ApiError):
     """Nothing was sent: this process is not, or may no longer be, the leader."""
 
     def __init__(self, message: str) -> None:
-        """Says why."""
+        """``message``: why."""
         super().__init__(0, "NotLeader", message)
 
 
-def error_of(status: int, reason: str, message: str, retry_after: float | None = None) -> ApiError:
-    """The error for an answer."""
+def error_from_status(
+    status: int, reason: str, message: str, retry_after: float | None = None
+) -> ApiError:
+    """The error that a status (metav1.Status) of the API server stands for."""
     kind: type[ApiError]
     match status:
         case 404:
@@ -62,7 +67,8 @@ def error_of(status: int, reason: str, message: str, retry_after: float | None =
         case 0 | 408 | 429:
             kind = UnavailableError
         case 500 if "failed to create typed patch object" in message:
-            kind = RejectedError  # the object does not fit its schema; the server calls that an error of its own
+            # The object does not fit its schema, which the server reports as its own error.
+            kind = RejectedError
         case _ if status >= 500:
             kind = UnavailableError
         case _:

@@ -1,4 +1,4 @@
-"""Events (events.k8s.io): what a person would want to know, on the object it is about."""
+"""Creates events (events.k8s.io/v1) about an object."""
 
 from __future__ import annotations
 
@@ -15,20 +15,21 @@ from pryv_operator.kube.errors import ApiError
 
 log = logging.getLogger(__name__)
 
+#: Characters that the API server accepts in a note.
 _NOTE: Final = 1000
 
 
-async def post(
+async def create_event(
     client: KubeClient,
-    about: Object,
+    regarding: Object,
     *,
     kind: Literal["Normal", "Warning"],
     reason: str,
     action: str,
     note: str,
 ) -> None:
-    """Post an event; that it cannot be posted is logged and hurts nothing else."""
-    metadata = about["metadata"]
+    """Create an event; a failure is logged and affects nothing else."""
+    metadata = regarding["metadata"]
     event: Object = {
         "apiVersion": "events.k8s.io/v1",
         "kind": "Event",
@@ -44,8 +45,8 @@ async def post(
         "type": kind,
         "note": note if len(note) <= _NOTE else note[: _NOTE - 1] + "…",
         "regarding": {
-            "apiVersion": about["apiVersion"],
-            "kind": about["kind"],
+            "apiVersion": regarding["apiVersion"],
+            "kind": regarding["kind"],
             "name": metadata["name"],
             "namespace": metadata["namespace"],
             "uid": metadata["uid"],
@@ -55,4 +56,10 @@ async def post(
     try:
         await client.create(event)
     except ApiError as error:
-        log.warning("an event (%s) could not be posted: %s", reason, error)
+        log.warning(
+            "%s/%s: creating event %s failed: %s",
+            metadata["namespace"],
+            metadata["name"],
+            reason,
+            error,
+        )

@@ -1,4 +1,4 @@
-"""``/healthz``, ``/readyz`` and ``/metrics``: about the work, not about whether the loop turns."""
+"""``/healthz``, ``/readyz`` and ``/metrics``: whether work gets done, not whether the loop turns."""
 
 from __future__ import annotations
 
@@ -11,39 +11,33 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from pryv_operator.kube.metrics import REGISTRY
 
-#: What is wrong, in a few words; None when all is well.
+#: Returns what is wrong, in a few words; None when nothing is.
 Check = Callable[[], str | None]
 
 
 @asynccontextmanager
 async def serving(host: str, port: int, *, healthy: Check, ready: Check) -> AsyncIterator[int]:
-    """Serve for as long as the context lasts; gives the port that was taken."""
+    """Serve while the context lasts; yields the port (``port`` 0: a free one)."""
 
-    def answer(check: Check) -> Callable[[web.Request], web.Response]:
-        def handler(_: web.Request) -> web.Response:
-            trouble = check()
-            return web.Response(text=f"{trouble or 'ok'}\n", status=503 if trouble else 200)
+    def check_response(check: Check) -> web.Response:
+        problem = check()
+        return web.Response(text=f"{problem or 'ok'}\n", status=503 if problem else 200)
 
-        return handler
+    async def healthz(_: web.Request) -> web.Response:
+        return check_response(healthy)
 
-    def wrap(handler: Callable[[web.Request], web.Response]) -> Callable[[web.Request], object]:
-        async def respond(request: web.Request) -> web.Response:
-            return handler(request)
+    async def readyz(_: web.Request) -> web.Response:
+        return check_response(ready)
 
-        return respond
-
-    def metrics(_: web.Request) -> web.Response:
+    async def metrics(_: web.Request) -> web.Response:
         return web.Response(
             body=generate_latest(REGISTRY), headers={"Content-Type": CONTENT_TYPE_LATEST}
         )
 
     app = web.Application()
-    for path, handler in (
-        ("/healthz", answer(healthy)),
-        ("/readyz", answer(ready)),
-        ("/metrics", metrics),
-    ):
-        app.router.add_get(path, wrap(handler))  # type: ignore[arg-type]
+    app.router.add_get("/healthz", healthz)
+    app.router.add_get("/readyz", readyz)
+    app.router.add_get("/metrics", metrics)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     site = web.TCPSite(runner, host, port)

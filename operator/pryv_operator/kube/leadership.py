@@ -1,4 +1,4 @@
-"""Whether this process may write. A question to the clock, asked directly before every request."""
+"""Whether this process may write: checked against the clock directly before every request."""
 
 from __future__ import annotations
 
@@ -8,19 +8,26 @@ from collections.abc import Callable
 from pryv_operator.kube import metrics
 from pryv_operator.kube.errors import NotLeaderError
 
+#: Seconds of a clock that never goes back.
 Clock = Callable[[], float]
 
 
 def boot_seconds() -> float:
-    """Seconds since boot. It goes on while the process is frozen and while the machine sleeps, and nobody sets it."""
+    """Seconds since boot (CLOCK_BOOTTIME).
+
+    It goes on while the process is frozen and while the machine sleeps, and nobody sets it.
+    """
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 class Leadership:
-    """Leader from the first renewal on, for ``seconds`` after the moment before the last renewal that succeeded was sent."""
+    """Whether the lease is still valid.
+
+    It is, for ``seconds`` counted from the moment before the last successful renewal was sent.
+    """
 
     def __init__(self, seconds: float | None = None, clock: Clock = boot_seconds) -> None:
-        """``seconds`` None: there is no election, and this process may always write."""
+        """``seconds`` None: there is no leader election, and this process may always write."""
         self._seconds = seconds
         self._clock = clock
         self._ended = False
@@ -28,28 +35,36 @@ class Leadership:
         metrics.LEADER.set(seconds is None)
 
     def renewed(self, sent: float) -> None:
-        """A renewal has succeeded; ``sent`` is what the clock said before it was sent."""
+        """Record a successful renewal; ``sent``: the clock's time before it was sent."""
         self.renewed_at = sent
         metrics.LEADER.set(not self._ended)
 
     def end(self) -> None:
-        """Write nothing from now on: the lease is about to be released."""
+        """Refuse every write from now on: the lease is about to be released."""
         self._ended = True
         metrics.LEADER.set(0)
 
     def check_write(self) -> None:
-        """Raises NotLeaderError unless this process is certainly the leader."""
+        """Check that this process is certainly the leader.
+
+        Raises:
+            NotLeaderError: it is not, or may not be.
+        """
         self.check_any()
         if self._seconds is not None and (self._ended or self.renewed_at is None):
-            raise NotLeaderError("this operator is not the leader, and writes nothing")
+            raise NotLeaderError("this operator is not the leader and writes nothing")
 
     def check_any(self) -> None:
-        """Raises NotLeaderError when this process was the leader and may be it no longer: it starts no request of any kind."""
+        """Check that no leadership was lost: a former leader sends no request of any kind.
+
+        Raises:
+            NotLeaderError: this process was the leader, and another one may be by now.
+        """
         if (
             self._seconds is not None
             and self.renewed_at is not None
             and self._clock() - self.renewed_at >= self._seconds
         ):
             raise NotLeaderError(
-                "the lease was not renewed in time: another operator may have taken over"
+                "the lease was not renewed in time; another operator may be the leader"
             )

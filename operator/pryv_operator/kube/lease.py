@@ -1,7 +1,7 @@
-"""The Lease that two operators agree by: acquired, renewed, released, or lost. The decision is a pure function.
+"""Leader election by a Lease: acquired, renewed, released, or lost. The decision is pure.
 
-No clock of another machine is believed. A holder counts from the moment before it sent its last renewal; the others count from when
-they first saw that renewal, which is later, and wait longer.
+No clock of another machine is trusted. The holder counts from the moment before it sent its last
+renewal; the others count from when they first saw that renewal, which is later, and wait longer.
 """
 
 from __future__ import annotations
@@ -28,34 +28,36 @@ _RELEASE_ATTEMPTS: Final = 3
 
 @dataclass(frozen=True)
 class Timing:
-    """Seconds. ``duration``: within it another operator takes over from one that is gone. ``retry``: between two looks."""
+    """Seconds. ``duration``: within it a candidate replaces a dead leader. ``retry``: poll period."""
 
     duration: int = 15
     retry: float = 0.5
 
     @property
     def renew_every(self) -> float:
-        """A leader renews so often."""
+        """Period of the leader's renewals."""
         return self.duration / 3
 
     @property
-    def deadline(self) -> float:
-        """A leader that has not renewed for so long is none any more."""
+    def renew_deadline(self) -> float:
+        """A leader that has not renewed for so long stops being the leader."""
         return self.duration * 2 / 3
 
     def expiry(self, duration: float) -> float:
-        """Others take a lease of this duration for expired when they have seen no renewal for so long.
+        """Candidates treat a lease of ``duration`` as expired after so long without a renewal.
 
-        After the holder's own deadline, and early enough for the look and the request that taking it needs, on a slow API server too.
+        That is after the holder's own deadline, and early enough to leave time for reading and
+        taking the lease, on a slow API server too.
         """
         return duration * 0.8
 
 
 @dataclass(frozen=True)
-class Seen:
-    """The Lease as this process knows it. ``version`` empty: there is none.
+class LeaseState:
+    """The Lease as this process last saw it. Times are of our own clock.
 
-    ``since``: when it was first seen in this version; ``looked``: when it was last read (our own clock); None: it has to be read.
+    ``version``: its resourceVersion, empty when it does not exist. ``since``: when that version was
+    first seen. ``read_at``: when it was last read; None: it has to be read.
     """
 
     version: str = ""
@@ -63,57 +65,59 @@ class Seen:
     duration: float = 0.0
     transitions: int = 0
     since: float = 0.0
-    looked: float | None = None
+    read_at: float | None = None
 
 
 class Step(enum.Enum):
     """What to do next."""
 
-    LOOK = "look"
-    TAKE = "take"
+    READ = "read"
+    ACQUIRE = "acquire"
     RENEW = "renew"
     WAIT = "wait"
     LOST = "lost"
 
 
-def decide(seen: Seen, identity: str, now: float, renewed: float | None, timing: Timing) -> Step:
-    """The next step. ``renewed``: when our last renewal was sent, None when we do not lead."""
+def decide_step(
+    state: LeaseState, identity: str, now: float, renewed: float | None, timing: Timing
+) -> Step:
+    """The next step. ``renewed``: when our last renewal was sent; None: we are not the leader."""
     if renewed is not None:
-        if now - renewed >= timing.deadline:
+        if now - renewed >= timing.renew_deadline:
             return Step.LOST
-        if seen.looked is None:
-            return Step.LOOK
-        if seen.holder != identity:
+        if state.read_at is None:
+            return Step.READ
+        if state.holder != identity:
             return Step.LOST
         return Step.RENEW if now - renewed >= timing.renew_every else Step.WAIT
-    if seen.looked is None or now - seen.looked >= timing.retry:
-        return Step.LOOK
-    # Ours although we do not lead: the answer to our request was lost.
-    free = seen.holder in ("", identity) or now - seen.since >= timing.expiry(seen.duration)
-    return Step.TAKE if free else Step.WAIT
+    if state.read_at is None or now - state.read_at >= timing.retry:
+        return Step.READ
+    # Held by us although we are not the leader: the answer to our request was lost.
+    free = state.holder in ("", identity) or now - state.since >= timing.expiry(state.duration)
+    return Step.ACQUIRE if free else Step.WAIT
 
 
-def observed(before: Seen, lease: Object | None, now: float) -> Seen:
-    """What is known once the Lease has been read, at ``now`` or before."""
+def next_state(before: LeaseState, lease: Object | None, now: float) -> LeaseState:
+    """The state after the Lease was read at ``now``."""
     if lease is None:
-        return Seen(since=now, looked=now)
+        return LeaseState(since=now, read_at=now)
     version = lease["metadata"]["resourceVersion"]
     if version == before.version:
-        return replace(before, looked=now)
+        return replace(before, read_at=now)
     spec = lease.get("spec") or {}
-    return Seen(
+    return LeaseState(
         version=version,
         holder=spec.get("holderIdentity") or "",
         duration=float(spec.get("leaseDurationSeconds") or 0),
         transitions=int(spec.get("leaseTransitions") or 0),
         since=now,
-        looked=now,
+        read_at=now,
     )
 
 
 @dataclass(frozen=True)
 class Election:
-    """Which Lease it is about, who this process is (no other one, ever, is called so), and how long things take."""
+    """The Lease, this process's identity (unique for ever), and the timing."""
 
     namespace: str
     name: str
@@ -121,8 +125,8 @@ class Election:
     timing: Timing = Timing()
 
 
-class Lease:
-    """This process's part in an election. ``held`` is set when it leads."""
+class LeaderElection:
+    """This process as a candidate. ``leading`` is set once it is the leader."""
 
     def __init__(
         self,
@@ -131,125 +135,123 @@ class Lease:
         leadership: Leadership,
         clock: Clock = boot_seconds,
     ) -> None:
-        """``leadership`` is told of renewals, and is the one that ``cluster`` asks."""
+        """``leadership`` records renewals; ``client`` checks the same one before it writes."""
         self._client = client
-        self._namespace, self._name, self._identity = (
-            election.namespace,
-            election.name,
-            election.identity,
-        )
+        self._namespace = election.namespace
+        self._name = election.name
+        self._identity = election.identity
         self._timing = election.timing
         self._leadership = leadership
         self._clock = clock
-        self._seen = Seen()
+        self._state = LeaseState()
         self._acquired = ""
-        self.held = asyncio.Event()
+        self.leading = asyncio.Event()
 
     async def run(self) -> None:
-        """Acquire and renew; ends when the lease is lost, and must not be run again."""
+        """Acquire and renew; returns when the lease is lost, and must not be run again."""
         while (step := self._decide()) is not Step.LOST:
             match step:
-                case Step.LOOK:
-                    await self._attempt(self._look())
-                case Step.TAKE | Step.RENEW:
-                    await self._attempt(self._hold())
+                case Step.READ:
+                    await self._attempt(self._read())
+                case Step.ACQUIRE | Step.RENEW:
+                    await self._attempt(self._acquire_or_renew())
                 case _:
                     await asyncio.sleep(self._pause())
 
     async def release(self) -> None:
-        """Let another operator take over at once. Nothing may be written any more; ``run`` must have been cancelled."""
+        """Let another operator take over at once. Call it after ``run`` was cancelled.
+
+        Nothing may be written afterwards.
+        """
         self._leadership.end()
-        if not self.held.is_set():
+        if not self.leading.is_set():
             return
-        for _ in range(_RELEASE_ATTEMPTS):  # a renewal that was cancelled may have been made
+        for _ in range(_RELEASE_ATTEMPTS):  # a renewal that was cancelled may have taken effect
             try:
                 async with asyncio.timeout(_RELEASE_SECONDS):
-                    await self._look()
-                    if self._seen.holder == self._identity:
+                    await self._read()
+                    if self._state.holder == self._identity:
                         await self._client.replace_lease(self._body(holder=""))
-                log.info("the lease is released")
+                log.info("lease %s/%s released", self._namespace, self._name)
                 return
             except (ApiError, TimeoutError) as error:
-                log.warning("the lease could not be released: %s", str(error) or "no answer")
+                log.warning(
+                    "releasing lease %s/%s failed: %s",
+                    self._namespace,
+                    self._name,
+                    str(error) or "no answer",
+                )
 
     def _decide(self) -> Step:
-        return decide(
-            self._seen, self._identity, self._clock(), self._leadership.renewed_at, self._timing
-        )
+        renewed = self._leadership.renewed_at
+        return decide_step(self._state, self._identity, self._clock(), renewed, self._timing)
 
     async def _attempt(self, call: Awaitable[None]) -> None:
-        """Make a request in time; when it fails, what is known counts for nothing until the Lease has been read again."""
+        """Make a request with a time limit; after a failure the Lease has to be read again."""
         try:
-            async with asyncio.timeout(self._patience()):
+            async with asyncio.timeout(self._request_limit()):
                 await call
         except ConflictError:
-            self._seen = replace(self._seen, looked=None)
+            self._state = replace(self._state, read_at=None)
         except (ApiError, TimeoutError) as error:
-            self._seen = replace(self._seen, looked=None)
+            self._state = replace(self._state, read_at=None)
             log.warning(
-                "the lease %s/%s: %s", self._namespace, self._name, str(error) or "no answer"
+                "lease %s/%s: %s; retrying", self._namespace, self._name, str(error) or "no answer"
             )
-            await asyncio.sleep(min(self._timing.retry, self._patience()))
+            await asyncio.sleep(min(self._timing.retry, self._request_limit()))
 
-    def _patience(self) -> float:
-        """How long an answer is waited for."""
+    def _request_limit(self) -> float:
+        """Seconds that an answer is waited for."""
         renewed = self._leadership.renewed_at
         left = (
-            self._timing.deadline - (self._clock() - renewed)
+            self._timing.renew_deadline - (self._clock() - renewed)
             if renewed is not None
             else self._timing.renew_every
         )
         return max(0.0, min(left, self._timing.renew_every))
 
     def _pause(self) -> float:
-        """Until the next step may be due."""
+        """Seconds until the next step may be due."""
         now, renewed = self._clock(), self._leadership.renewed_at
         if renewed is not None:
             return max(0.01, self._timing.renew_every - (now - renewed))
-        return max(
-            0.01,
-            min(
-                self._timing.retry,
-                self._timing.expiry(self._seen.duration) - (now - self._seen.since),
-            ),
-        )
+        until_expiry = self._timing.expiry(self._state.duration) - (now - self._state.since)
+        return max(0.01, min(self._timing.retry, until_expiry))
 
-    async def _look(self) -> None:
+    async def _read(self) -> None:
         lease = await self._client.read_lease(self._namespace, self._name)
-        self._seen = observed(self._seen, lease, self._clock())
+        self._state = next_state(self._state, lease, self._clock())
 
-    async def _hold(self) -> None:
-        """Take the lease or renew it, if it is still what was seen."""
+    async def _acquire_or_renew(self) -> None:
+        """Take the lease or renew it, if it has not changed since it was read."""
         sent = self._clock()
-        leading = self.held.is_set()
+        leading = self.leading.is_set()
         if not leading:
             self._acquired = _wall_clock()
         body = self._body(holder=self._identity)
         lease = await (
             self._client.replace_lease(body)
-            if self._seen.version
+            if self._state.version
             else self._client.create_lease(body)
         )
-        self._seen = replace(observed(self._seen, lease, sent), since=sent)
+        self._state = replace(next_state(self._state, lease, sent), since=sent)
         self._leadership.renewed(sent)
         if not leading:
-            log.info(
-                "leader: holds the lease %s/%s as %s", self._namespace, self._name, self._identity
-            )
-            self.held.set()
+            log.info("leading: lease %s/%s, as %s", self._namespace, self._name, self._identity)
+            self.leading.set()
 
     def _body(self, holder: str) -> Object:
-        changed = bool(holder) and holder != self._seen.holder and bool(self._seen.version)
+        changed = bool(holder) and holder != self._state.holder and bool(self._state.version)
         spec = {
             "holderIdentity": holder,
             "leaseDurationSeconds": self._timing.duration,
             "acquireTime": self._acquired,
             "renewTime": _wall_clock(),
-            "leaseTransitions": self._seen.transitions + changed,
+            "leaseTransitions": self._state.transitions + changed,
         }
         metadata = {"name": self._name, "namespace": self._namespace}
-        if self._seen.version:
-            metadata["resourceVersion"] = self._seen.version
+        if self._state.version:
+            metadata["resourceVersion"] = self._state.version
         return {
             "apiVersion": LEASES.api_version,
             "kind": LEASES.kind,
@@ -259,5 +261,5 @@ class Lease:
 
 
 def _wall_clock() -> str:
-    """For people to read."""
+    """The time, only for people to read (metav1.MicroTime)."""
     return f"{dt.datetime.now(dt.UTC):%Y-%m-%dT%H:%M:%S.%fZ}"

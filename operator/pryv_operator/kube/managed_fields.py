@@ -1,4 +1,4 @@
-"""Whose fields are whose, as the API server keeps it. Pure."""
+"""The managed fields of an object (``metadata.managedFields``). Pure."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from pryv_operator.api.kubernetes import Object
 
 
 def upgraded(entries: Iterable[Object], manager: str) -> list[Object] | None:
-    """The managed fields with what ``manager`` owns by having created the object counted as applied; None when nothing is to be done.
+    """The entries with ``manager``'s creation merged into its apply; None: nothing to change.
 
-    A creation leaves an entry of operation Update. Applies by the same manager have an entry of their own, and would never remove a
-    field that only the other one names (Kubernetes' own clients upgrade such objects in the same way: client-go, util/csaupgrade).
+    A creation leaves an entry of operation Update. Applies by the same manager have an entry of
+    their own, and never remove a field that only the Update entry names. client-go upgrades such
+    objects in the same way (``util/csaupgrade``).
     """
     every = list(entries)
     created = [entry for entry in every if _is_of(entry, manager, "Update")]
@@ -28,10 +29,10 @@ def upgraded(entries: Iterable[Object], manager: str) -> list[Object] | None:
 
 
 def _is_of(entry: Object, manager: str, operation: str) -> bool:
-    return (entry.get("manager"), entry.get("operation"), entry.get("subresource", "")) == (
-        manager,
-        operation,
-        "",
+    return (
+        entry.get("manager") == manager
+        and entry.get("operation") == operation
+        and not entry.get("subresource")
     )
 
 

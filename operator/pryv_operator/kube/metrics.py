@@ -1,4 +1,4 @@
-"""What the operator counts. Labels never hold a value of a user's."""
+"""The operator's Prometheus metrics. Labels never hold a user's values."""
 
 from __future__ import annotations
 
@@ -10,34 +10,41 @@ REGISTRY: Final = CollectorRegistry(auto_describe=True)
 
 REQUESTS: Final = Counter(
     "pryv_operator_api_requests",
-    "Requests to the API server.",
+    "Requests to the API server, other than those for the Lease.",
     ["method", "code"],
     registry=REGISTRY,
 )
 LEASE_REQUESTS: Final = Counter(
     "pryv_operator_lease_requests",
-    "Requests about the Lease, which are not among the others.",
+    "Requests to the API server for the Lease.",
     ["method", "code"],
     registry=REGISTRY,
 )
 LEADER: Final = Gauge(
-    "pryv_operator_leader", "1 when this operator leads, 0 when it stands by.", registry=REGISTRY
+    "pryv_operator_leader", "1 when this operator is the leader, 0 on standby.", registry=REGISTRY
 )
-PASSES: Final = Counter(
-    "pryv_operator_passes", "Reconciling passes by outcome.", ["outcome"], registry=REGISTRY
+RECONCILIATIONS: Final = Counter(
+    "pryv_operator_reconciliations",
+    "Reconciliations of platforms, by outcome (ready, not-ready).",
+    ["outcome"],
+    registry=REGISTRY,
 )
-PASS_SECONDS: Final = Histogram(
-    "pryv_operator_pass_seconds", "How long a pass takes.", registry=REGISTRY
+RECONCILIATION_SECONDS: Final = Histogram(
+    "pryv_operator_reconciliation_seconds", "Duration of a reconciliation.", registry=REGISTRY
 )
 QUEUE_LENGTH: Final = Gauge(
-    "pryv_operator_queue_length", "Platforms that wait for a pass.", registry=REGISTRY
+    "pryv_operator_queue_length",
+    "Platforms in the work queue, those requeued for later included.",
+    registry=REGISTRY,
 )
 QUEUE_AGE: Final = Gauge(
-    "pryv_operator_queue_age_seconds", "How long the oldest of them is overdue.", registry=REGISTRY
+    "pryv_operator_queue_age_seconds",
+    "How long the oldest due platform has waited for its reconciliation, or one has been running.",
+    registry=REGISTRY,
 )
-REFLECTOR_HEARD: Final = Gauge(
+REFLECTOR_LAST_EVENT: Final = Gauge(
     "pryv_operator_reflector_last_event_timestamp_seconds",
-    "When a watch last said anything.",
+    "Time of the last event or bookmark of a watch.",
     ["resource"],
     registry=REGISTRY,
 )

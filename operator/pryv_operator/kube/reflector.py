@@ -1,7 +1,8 @@
-"""Follows the metadata of many objects: that something moved, never what is in it.
+"""Follows the metadata of many objects: it reports that an object changed, never its content.
 
-A streaming list and watch of PartialObjectMetadata costs a fraction of whole objects. Nothing depends on having seen an event:
-after a gap everything is listed again and compared, and a periodic resync looks at every platform anyway.
+A streaming list and watch of PartialObjectMetadata costs a fraction of whole objects. Nothing
+depends on having seen an event: after a gap everything is listed again and compared, and a periodic
+resync reconciles every platform anyway.
 """
 
 from __future__ import annotations
@@ -20,47 +21,54 @@ from pryv_operator.kube.resources import Resource
 
 log = logging.getLogger(__name__)
 
-_RETRY: Final = 1.0
-_LONGEST_RETRY: Final = 30.0
+_FIRST_BACKOFF: Final = 1.0
+_LONGEST_BACKOFF: Final = 30.0
 _INITIAL_EVENTS_END: Final = "k8s.io/initial-events-end"
+
+#: Namespace and name.
+_Key = tuple[str, str]
+_Labels = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
-class Moved:
-    """An object came, changed or went. ``labels`` are its last known ones."""
+class Change:
+    """An object was added, modified or deleted. ``labels``: its last known ones."""
 
     resource: Resource
     namespace: str
     name: str
-    gone: bool
-    labels: tuple[tuple[str, str], ...]
+    deleted: bool
+    labels: _Labels
 
     def label(self, key: str) -> str | None:
-        """One label's value."""
+        """The value of one label."""
         return dict(self.labels).get(key)
 
 
 class Reflector:
-    """Follows one resource in one namespace (or all) and reports what moved."""
+    """Follows one resource in one namespace (or in all) and reports changes.
+
+    ``synced`` is set once everything was listed.
+    """
 
     def __init__(
         self,
         client: KubeClient,
         resource: Resource,
         namespace: str | None,
-        notify: Callable[[Moved], None],
+        notify: Callable[[Change], None],
         *,
         selector: str | None = None,
         keep_labels: frozenset[str] = frozenset(),
     ) -> None:
-        """``keep_labels`` are the labels remembered per object; nothing else of it is kept."""
+        """``keep_labels``: the labels that are stored per object, with its resourceVersion."""
         self._client = client
         self._resource = resource
         self._namespace = namespace
         self._notify = notify
         self._selector = selector
         self._keep = keep_labels
-        self._known: dict[tuple[str, str], tuple[str, tuple[tuple[str, str], ...]]] = {}
+        self._known: dict[_Key, tuple[str, _Labels]] = {}
         self._version: str | None = None
         self._streaming = True
         self.synced = asyncio.Event()
@@ -68,67 +76,61 @@ class Reflector:
 
     async def run(self) -> None:
         """Follow until cancelled."""
-        retry = _RETRY
+        backoff = _FIRST_BACKOFF
         while True:
             try:
-                await self._follow()
-                retry = _RETRY
+                await self._list_and_watch()
+                backoff = _FIRST_BACKOFF
             except GoneError:
                 self._version = None
             except RejectedError as error:
                 if self._streaming and self._version is None and error.status in (400, 422):
                     self._streaming = False  # an older API server: list page by page instead
                     continue
-                log.error("watching %s is refused: %s", self._resource.plural, error)
-                retry = await self._pause(retry)
+                log.error("watch %s: %s; retrying", self._resource.plural, error)
+                backoff = await self._pause(backoff)
             except ApiError as error:
-                log.warning("watching %s: %s", self._resource.plural, error)
-                retry = await self._pause(retry)
+                log.warning("watch %s: %s; retrying", self._resource.plural, error)
+                backoff = await self._pause(backoff)
 
-    async def _pause(self, retry: float) -> float:
-        await asyncio.sleep(retry)
-        return min(_LONGEST_RETRY, retry * 2)
+    async def _pause(self, backoff: float) -> float:
+        """Sleep; return the next back-off."""
+        await asyncio.sleep(backoff)
+        return min(_LONGEST_BACKOFF, backoff * 2)
 
-    async def _follow(self) -> None:
-        """One watch, from where the last one ended; everything anew when there was none."""
+    async def _list_and_watch(self) -> None:
+        """One watch from the last known version, or from a new list when there is none."""
         query: dict[str, Any] = {"labelSelector": self._selector, "allowWatchBookmarks": "true"}
-        seen: set[tuple[str, str]] | None = None
+        listed: set[_Key] | None = None
         if self._version is None and self._streaming:
             query |= {"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan"}
-            seen = set()
+            listed = set()
         elif self._version is None:
-            items, version = await self._list()
-            self._replace(items)
-            self._version = version
+            self._version = await self._list()
         if self._version is not None:
             query["resourceVersion"] = self._version
         async for event in self._client.watch(
             self._resource, self._namespace, query, accept=METADATA
         ):
-            metrics.REFLECTOR_HEARD.labels(self._resource.plural).set_to_current_time()
+            metrics.REFLECTOR_LAST_EVENT.labels(self._resource.plural).set_to_current_time()
             if event["type"] == "ERROR":
-                status = event["object"]
-                raise (GoneError if status.get("code") == 410 else ApiError)(
-                    int(status.get("code", 500)),
-                    str(status.get("reason", "Unknown")),
-                    str(status.get("message", "")),
-                )
+                raise _error_of(event["object"])
             metadata = event["object"]["metadata"]
             if event["type"] != "BOOKMARK":
-                if seen is not None and event["type"] != "DELETED":
-                    seen.add((metadata["namespace"], metadata["name"]))
-                self._take(metadata, gone=event["type"] == "DELETED")
-            if seen is None:
+                if listed is not None and event["type"] != "DELETED":
+                    listed.add((metadata["namespace"], metadata["name"]))
+                self._record(metadata, deleted=event["type"] == "DELETED")
+            if listed is None:
                 self._version = metadata["resourceVersion"]
             elif metadata.get("annotations", {}).get(_INITIAL_EVENTS_END) == "true":
-                self._drop_all_but(seen)
-                seen = None
+                self._forget_all_but(listed)
+                listed = None
                 self._version = metadata["resourceVersion"]
                 self.synced.set()
 
-    async def _list(self) -> tuple[list[Object], str]:
-        """The fall-back: metadata, page by page, and the version they are of."""
-        found: list[Object] = []
+    async def _list(self) -> str:
+        """The fall-back for older servers: list metadata page by page; return its version."""
+        listed: set[_Key] = set()
         token: str | None = None
         while True:
             page = await self._client.list_page(
@@ -138,25 +140,23 @@ class Reflector:
                 token=token,
                 accept=METADATA_LIST,
             )
-            found += page["items"]
+            for item in page["items"]:
+                listed.add((item["metadata"]["namespace"], item["metadata"]["name"]))
+                self._record(item["metadata"], deleted=False)
             token = page["metadata"].get("continue")
             if not token:
-                return found, page["metadata"]["resourceVersion"]
-
-    def _replace(self, items: list[Object]) -> None:
-        for item in items:
-            self._take(item["metadata"], gone=False)
-        self._drop_all_but(
-            {(item["metadata"]["namespace"], item["metadata"]["name"]) for item in items}
-        )
+                break
+        self._forget_all_but(listed)
         self.synced.set()
+        return str(page["metadata"]["resourceVersion"])
 
-    def _drop_all_but(self, present: set[tuple[str, str]]) -> None:
-        for namespace, name in [key for key in self._known if key not in present]:
+    def _forget_all_but(self, listed: set[_Key]) -> None:
+        """Report objects that were deleted while nothing was watched."""
+        for namespace, name in [key for key in self._known if key not in listed]:
             _, labels = self._known.pop((namespace, name))
-            self._notify(Moved(self._resource, namespace, name, gone=True, labels=labels))
+            self._notify(Change(self._resource, namespace, name, deleted=True, labels=labels))
 
-    def _take(self, metadata: Object, *, gone: bool) -> None:
+    def _record(self, metadata: Object, *, deleted: bool) -> None:
         key = (metadata["namespace"], metadata["name"])
         labels = tuple(
             sorted(
@@ -166,13 +166,23 @@ class Reflector:
             )
         )
         version = metadata["resourceVersion"]
-        before, labels_before = self._known.get(key, ("", labels))
-        if gone:
+        version_before, labels_before = self._known.get(key, ("", labels))
+        if deleted:
             self._known.pop(key, None)
-        elif before == version:
+        elif version_before == version:
             return
         else:
             self._known[key] = (version, labels)
-        if labels_before != labels:  # whoever it belonged to misses it
-            self._notify(Moved(self._resource, *key, gone=True, labels=labels_before))
-        self._notify(Moved(self._resource, *key, gone=gone, labels=labels))
+        if labels_before != labels:  # for the platform that it belonged to, it is deleted
+            self._notify(Change(self._resource, *key, deleted=True, labels=labels_before))
+        self._notify(Change(self._resource, *key, deleted=deleted, labels=labels))
+
+
+def _error_of(status: Object) -> ApiError:
+    """The error that an ERROR event stands for."""
+    kind = GoneError if status.get("code") == 410 else ApiError
+    return kind(
+        int(status.get("code", 500)),
+        str(status.get("reason", "Unknown")),
+        str(status.get("message", "")),
+    )

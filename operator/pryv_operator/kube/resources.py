@@ -1,4 +1,4 @@
-"""The kinds the operator reads or writes, and where the API server has them."""
+"""The resources that the operator reads or writes, and their paths."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Resource:
     def path(
         self, namespace: str | None, name: str | None = None, subresource: str | None = None
     ) -> str:
-        """The URL's path of a collection or an object; every namespace when none is given."""
+        """The URL path of a collection, or of an object. ``namespace`` None: all namespaces."""
         parts = ["/apis", self.group] if self.group else ["/api"]
         parts += [self.version, *(["namespaces", namespace] if namespace else []), self.plural]
         parts += [part for part in (name, subresource) if part]
@@ -52,10 +52,21 @@ CERTIFICATES: Final = Resource("cert-manager.io", "v1", "certificates", "Certifi
 _BY_KIND: Final = {
     (resource.api_version, resource.kind): resource
     for resource in (
-        PLATFORMS, CONFIG_MAPS, SECRETS, SERVICES, PVCS, PODS, DEPLOYMENTS, STATEFUL_SETS, NETWORK_POLICIES, EVENTS,
-        CERTIFICATES, CONTROLLER_REVISIONS, LEASES,
+        PLATFORMS,
+        CONFIG_MAPS,
+        SECRETS,
+        SERVICES,
+        PVCS,
+        PODS,
+        DEPLOYMENTS,
+        STATEFUL_SETS,
+        NETWORK_POLICIES,
+        EVENTS,
+        CERTIFICATES,
+        CONTROLLER_REVISIONS,
+        LEASES,
     )
-}  # fmt: skip
+}
 
 
 def resource_of(item: Object) -> Resource:

@@ -1,4 +1,8 @@
-"""The work queue: keys, not events. One worker per key at a time, deduplicated, gathered for a while, retried with back-off."""
+"""The work queue: keys, not events, as client-go's workqueue.
+
+A key is worked on by one worker at a time. Adding it again before it is due changes nothing, so a
+burst of events is one reconciliation. Failures are requeued with exponential back-off.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +22,7 @@ _LONGEST_BACKOFF: Final = 60.0
 
 
 class Key(NamedTuple):
-    """A platform."""
+    """Namespace and name of a platform."""
 
     namespace: str
     name: str
@@ -26,29 +30,34 @@ class Key(NamedTuple):
 
 @dataclass
 class _State:
-    """``due`` is when the next pass may begin; None when nothing is asked for. ``began`` is that of the pass under way."""
+    """A key's place in the queue, in the loop's time.
+
+    ``due``: when its next reconciliation may start, None when none is requested. ``began``: when
+    the one under way started.
+    """
 
     due: float | None = None
     began: float | None = None
     failures: int = 0
 
 
-#: One pass. The answer is when to look again (seconds), or None. An exception means: try again, with back-off.
-Worker = Callable[[Key], Awaitable[float | None]]
+#: Reconciles a platform. Returns seconds until it is requeued, or None; an exception requeues it
+#: with back-off.
+Reconcile = Callable[[Key], Awaitable[float | None]]
 
 
 class WorkQueue:
-    """Keys that are due, worked on by a few workers."""
+    """Keys with a time, and a few workers that take those that are due."""
 
     def __init__(
         self,
-        worker: Worker,
+        reconcile: Reconcile,
         *,
         concurrency: int = 4,
         retryable: type[Exception] | tuple[type[Exception], ...],
     ) -> None:
-        """``retryable`` are the exceptions that mean "again later"; any other one is a bug, and logged as such."""
-        self._worker = worker
+        """``retryable``: exceptions that are expected; any other is logged as an operator bug."""
+        self._reconcile = reconcile
         self._concurrency = concurrency
         self._retryable = retryable
         self._states: dict[Key, _State] = {}
@@ -56,25 +65,17 @@ class WorkQueue:
         self._stopping = False
 
     def add(self, key: Key, *, delay: float = 0.0) -> None:
-        """Ask for a pass in ``delay`` seconds; an earlier one that is asked for already counts for both.
+        """Request a reconciliation in ``delay`` seconds, or at the earlier time already requested.
 
-        So changes are gathered in a window that begins with the first of them.
+        So the window in which changes are batched begins with the first of them.
         """
         state = self._states.setdefault(key, _State())
         due = asyncio.get_running_loop().time() + delay
         state.due = due if state.due is None else min(state.due, due)
         self._wake.set()
 
-    def forget(self, key: Key) -> None:
-        """Nothing of this key is of interest any more."""
-        state = self._states.get(key)
-        if state and state.began is None:
-            del self._states[key]
-        elif state:
-            state.due = None
-
     def overdue(self) -> float:
-        """How long the oldest due key has waited for a worker, or a pass has been running, in seconds."""
+        """Seconds that the oldest due key has waited for a worker, or that one has been running."""
         now = asyncio.get_running_loop().time()
         since = (
             each
@@ -85,23 +86,25 @@ class WorkQueue:
         return max(0.0, now - min(since, default=now))
 
     def stop(self) -> None:
-        """Begin no further pass; ``run`` ends when those under way have."""
+        """Start no further reconciliation; ``run`` returns when those under way have finished."""
         self._stopping = True
         self._wake.set()
 
     async def run(self) -> None:
         """Work until stopped."""
         slots = asyncio.Semaphore(self._concurrency)
-        async with asyncio.TaskGroup() as passes:
+        async with asyncio.TaskGroup() as workers:
             while True:
                 await slots.acquire()
                 key = await self._next()
                 if key is None:
                     return
-                task = passes.create_task(self._work(key), name=f"pass {key.namespace}/{key.name}")
+                name = f"reconcile {key.namespace}/{key.name}"
+                task = workers.create_task(self._work(key), name=name)
                 task.add_done_callback(lambda _: slots.release())
 
     async def _next(self) -> Key | None:
+        """Wait for the next due key; None once stopped."""
         loop = asyncio.get_running_loop()
         while not self._stopping:
             self._wake.clear()
@@ -132,31 +135,34 @@ class WorkQueue:
 
     async def _work(self, key: Key) -> None:
         state = self._states[key]
-        again: float | None
+        requeue_after: float | None
         try:
-            again = await self._worker(key)
+            requeue_after = await self._reconcile(key)
             state.failures = 0
         except self._retryable as error:
             state.failures += 1
-            again = max(self._backoff(state, error), getattr(error, "retry_after", None) or 0.0)
-            log.warning("%s/%s: %s; again in %.1f s", key.namespace, key.name, error, again)
-        except Exception as error:  # noqa: BLE001 - a bug met by one platform must not stop the work for all others
+            server_asks = getattr(error, "retry_after", None) or 0.0
+            requeue_after = max(self._backoff(state, error), server_asks)
+            log.warning(
+                "%s/%s: %s; requeued in %.1f s", key.namespace, key.name, error, requeue_after
+            )
+        except Exception as error:  # noqa: BLE001 - must not stop the work on other platforms
             state.failures += 1
-            again = self._backoff(state, error)
+            requeue_after = self._backoff(state, error)
             # Where, not what: an unexpected message could quote anything.
             frames = "".join(traceback.format_tb(error.__traceback__))
             log.error(
-                "%s/%s: unexpected %s; again in %.1f s\n%s",
+                "%s/%s: operator bug: unexpected %s; requeued in %.1f s\n%s",
                 key.namespace,
                 key.name,
                 type(error).__name__,
-                again,
+                requeue_after,
                 frames,
             )
         finally:
             state.began = None
             self._wake.set()
-        if again is not None:
-            self.add(key, delay=again)
+        if requeue_after is not None:
+            self.add(key, delay=requeue_after)
         elif state.due is None:
             self._states.pop(key, None)

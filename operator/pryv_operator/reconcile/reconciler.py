@@ -90,7 +90,7 @@ class Reconciler:
         if resource is None or resource["metadata"].get("deletionTimestamp"):
             self._forget(key)
             return None
-        with metrics.PASS_SECONDS.time():
+        with metrics.RECONCILIATION_SECONDS.time():
             try:
                 ready = await self._pass(key, resource)
             except RejectedError as error:
@@ -118,7 +118,7 @@ class Reconciler:
                 )
                 raise
         self._failing.pop(key, None)
-        metrics.PASSES.labels("ready" if ready else "not-ready").inc()
+        metrics.RECONCILIATIONS.labels("ready" if ready else "not-ready").inc()
         if key in self._again:
             self._again.discard(key)
             return 0.0
@@ -391,7 +391,7 @@ class Reconciler:
         self, resource: Object, gathered: Gathered, outcome: _Outcome
     ) -> None:
         for made in gathered.made:
-            await event_recorder.post(
+            await event_recorder.create_event(
                 self._client,
                 resource,
                 kind="Warning" if made.reason == Reason.SECRET_RECREATED else "Normal",
@@ -403,7 +403,7 @@ class Reconciler:
             note = (
                 f"revision {outcome.rolled.revision}: applied {', '.join(outcome.rolled.changed)}"
             )
-            await event_recorder.post(
+            await event_recorder.create_event(
                 self._client,
                 resource,
                 kind="Normal",
@@ -449,7 +449,7 @@ class Reconciler:
                 new.reason,
                 new.message,
             )
-            await event_recorder.post(
+            await event_recorder.create_event(
                 self._client,
                 resource,
                 kind="Warning" if stalled else "Normal",
@@ -459,7 +459,7 @@ class Reconciler:
             )
         for warning in after.warnings:
             if warning not in before.warnings:
-                await event_recorder.post(
+                await event_recorder.create_event(
                     self._client,
                     resource,
                     kind="Warning",

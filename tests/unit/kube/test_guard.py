@@ -159,7 +159,7 @@ async def test_a_request_that_waited_for_a_connection_of_the_pool_is_not_sent(na
         others = [asyncio.create_task(client.get(CONFIG_MAPS, "n", "a")) for _ in range(32)]
         await until(lambda: len(asked) == 32)
         waiting = asyncio.ensure_future((WRITES | READS)[name](client))
-        connector = client._api.rest_client.pool_manager.connector
+        connector = client._transport._api.rest_client.pool_manager.connector
         await until(lambda: any(connector._waiters.values()))
         elected.let_time_pass()
         answer.set()
@@ -185,8 +185,8 @@ async def test_a_request_that_waited_for_its_connection_to_be_made_is_not_sent(
             waiting = asyncio.ensure_future((WRITES | READS)[name](client))
             await until(
                 lambda: bool(
-                    client._api.rest_client.pool_manager
-                    and client._api.rest_client.pool_manager.connector._acquired
+                    client._transport._api.rest_client.pool_manager
+                    and client._transport._api.rest_client.pool_manager.connector._acquired
                 )
             )
             elected.let_time_pass()

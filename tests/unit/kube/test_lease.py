@@ -8,58 +8,63 @@ from hypothesis import strategies as st
 
 from pryv_operator.kube.errors import NotLeaderError
 from pryv_operator.kube.leadership import Leadership
-from pryv_operator.kube.lease import Seen, Step, Timing, decide, observed
+from pryv_operator.kube.lease import LeaseState, Step, Timing, decide_step, next_state
 
 TIMING = Timing(duration=15, retry=0.5)  # renews after 5 s, ends after 10 s; others wait 14 s
-OURS = Seen("7", "me", 15, since=100, looked=100)
-THEIRS = Seen("7", "other", 15, since=100, looked=100)
+OURS = LeaseState("7", "me", 15, since=100, read_at=100)
+THEIRS = LeaseState("7", "other", 15, since=100, read_at=100)
 
 
 @pytest.mark.parametrize(
-    ("seen", "now", "renewed", "step"),
+    ("state", "now", "renewed", "step"),
     [
-        (Seen(), 100, None, Step.LOOK),  # nothing is known yet
-        (Seen(looked=100, since=100), 100, None, Step.TAKE),  # there is none
-        (Seen("7", "", 15, since=100, looked=100), 100, None, Step.TAKE),  # released
+        (LeaseState(), 100, None, Step.READ),  # nothing is known yet
+        (LeaseState(read_at=100, since=100), 100, None, Step.ACQUIRE),  # there is none
+        (LeaseState("7", "", 15, since=100, read_at=100), 100, None, Step.ACQUIRE),  # released
         (THEIRS, 100.4, None, Step.WAIT),
-        (THEIRS, 100.5, None, Step.LOOK),  # time to look again
-        (Seen("7", "other", 15, since=100, looked=111.9), 111.99, None, Step.WAIT),
-        (Seen("7", "other", 15, since=100, looked=111.9), 112, None, Step.TAKE),  # expired
+        (THEIRS, 100.5, None, Step.READ),  # time to look again
+        (LeaseState("7", "other", 15, since=100, read_at=111.9), 111.99, None, Step.WAIT),
         (
-            Seen("7", "other", 15, since=100, looked=111),
+            LeaseState("7", "other", 15, since=100, read_at=111.9),
             112,
             None,
-            Step.LOOK,
+            Step.ACQUIRE,
+        ),  # expired
+        (
+            LeaseState("7", "other", 15, since=100, read_at=111),
+            112,
+            None,
+            Step.READ,
         ),  # never taken without a look shortly before
         (
-            Seen("7", "other", 60, since=100, looked=140),
+            LeaseState("7", "other", 60, since=100, read_at=140),
             140,
             None,
             Step.WAIT,
         ),  # it is the holder's duration that counts
         (
-            Seen("7", "me", 15, since=100, looked=100),
+            LeaseState("7", "me", 15, since=100, read_at=100),
             100,
             None,
-            Step.TAKE,
+            Step.ACQUIRE,
         ),  # the answer to our request was lost
         (OURS, 104.9, 100, Step.WAIT),
         (OURS, 105, 100, Step.RENEW),
         (OURS, 109.9, 100, Step.RENEW),
         (OURS, 110, 100, Step.LOST),  # not renewed in time, whoever holds it
         (
-            Seen("7", "me", 15, since=100, looked=None),
+            LeaseState("7", "me", 15, since=100, read_at=None),
             106,
             100,
-            Step.LOOK,
+            Step.READ,
         ),  # a renewal was not answered
-        (Seen("7", "me", 15, since=100, looked=None), 110, 100, Step.LOST),
+        (LeaseState("7", "me", 15, since=100, read_at=None), 110, 100, Step.LOST),
         (THEIRS, 101, 100, Step.LOST),
-        (Seen(looked=101, since=101), 101, 100, Step.LOST),  # somebody has deleted it
+        (LeaseState(read_at=101, since=101), 101, 100, Step.LOST),  # somebody has deleted it
     ],
 )
-def test_the_next_step(seen: Seen, now: float, renewed: float | None, step: Step) -> None:
-    assert decide(seen, "me", now, renewed, TIMING) is step
+def test_the_next_step(state: LeaseState, now: float, renewed: float | None, step: Step) -> None:
+    assert decide_step(state, "me", now, renewed, TIMING) is step
 
 
 @given(
@@ -78,11 +83,17 @@ def test_never_two_leaders(
     """
     timing = Timing(duration, retry)
     seen_at = commit + looked_after
-    seen = Seen("7", "holder", duration, since=seen_at + skew, looked=seen_at + passed + skew)
-    takes = decide(seen, "other", seen_at + passed + skew, None, timing) is Step.TAKE
+    state = LeaseState(
+        "7", "holder", duration, since=seen_at + skew, read_at=seen_at + passed + skew
+    )
+    takes = decide_step(state, "other", seen_at + passed + skew, None, timing) is Step.ACQUIRE
     leads = (
-        decide(
-            Seen("7", "holder", duration, since=0, looked=0), "holder", seen_at + passed, 0, timing
+        decide_step(
+            LeaseState("7", "holder", duration, since=0, read_at=0),
+            "holder",
+            seen_at + passed,
+            0,
+            timing,
         )
         is not Step.LOST
     )
@@ -93,7 +104,7 @@ def test_never_two_leaders(
 def test_a_leader_that_is_gone_is_followed_within_the_duration(duration: int, share: float) -> None:
     timing = Timing(duration, retry=duration * share)
     assert timing.retry + timing.expiry(duration) < duration
-    assert timing.renew_every < timing.deadline < timing.expiry(duration)
+    assert timing.renew_every < timing.renew_deadline < timing.expiry(duration)
 
 
 def lease(version: str, holder: str | None = "other") -> dict[str, object]:
@@ -104,16 +115,20 @@ def lease(version: str, holder: str | None = "other") -> dict[str, object]:
 
 
 def test_time_counts_from_the_last_change_that_was_seen() -> None:
-    first = observed(Seen(), lease("1"), 10)
-    assert first == Seen("1", "other", 20, 3, since=10, looked=10)
-    assert observed(first, lease("1"), 15) == Seen("1", "other", 20, 3, since=10, looked=15)
-    assert observed(first, lease("2"), 15) == Seen("2", "other", 20, 3, since=15, looked=15)
-    assert observed(first, None, 15) == Seen(since=15, looked=15)
+    first = next_state(LeaseState(), lease("1"), 10)
+    assert first == LeaseState("1", "other", 20, 3, since=10, read_at=10)
+    assert next_state(first, lease("1"), 15) == LeaseState(
+        "1", "other", 20, 3, since=10, read_at=15
+    )
+    assert next_state(first, lease("2"), 15) == LeaseState(
+        "2", "other", 20, 3, since=15, read_at=15
+    )
+    assert next_state(first, None, 15) == LeaseState(since=15, read_at=15)
 
 
 def test_a_lease_that_somebody_made_by_hand_is_free() -> None:
-    found = observed(Seen(), {"metadata": {"resourceVersion": "1"}}, 10)
-    assert decide(found, "me", 10, None, TIMING) is Step.TAKE
+    found = next_state(LeaseState(), {"metadata": {"resourceVersion": "1"}}, 10)
+    assert decide_step(found, "me", 10, None, TIMING) is Step.ACQUIRE
 
 
 # Leadership

@@ -32,7 +32,7 @@ class Clock(asyncio.SelectorEventLoop):
 
         def jump(timeout: float | None) -> object:
             if timeout is None:
-                raise AssertionError("nothing is due any more: the test waits for ever")
+                raise AssertionError("nothing is due: the test would wait for ever")
             self._now += timeout
             return select(0)
 
@@ -42,8 +42,8 @@ class Clock(asyncio.SelectorEventLoop):
         return self._now
 
 
-class Passes:
-    """A worker that takes notes; what it does is told by ``answers``, and how long it takes by ``seconds``."""
+class RecordingReconciler:
+    """Records its calls. ``answers`` decides what each returns, ``seconds`` how long it takes."""
 
     def __init__(
         self, *, seconds: float = 0.0, answers: Callable[[int], float | None] = lambda _: None
@@ -55,7 +55,7 @@ class Passes:
         self.most = 0
 
     async def __call__(self, key: Key) -> float | None:
-        assert key not in self.running, "two passes of one platform at the same time"
+        assert key not in self.running, "two reconciliations of one platform at the same time"
         self.began.append((round(asyncio.get_running_loop().time(), 6), key))
         self.running.append(key)
         self.most = max(self.most, len(self.running))
@@ -69,7 +69,7 @@ class Passes:
 
 
 def play(
-    passes: Passes,
+    reconciler: RecordingReconciler,
     scene: Callable[[WorkQueue], Coroutine[Any, Any, None]],
     *,
     until: float,
@@ -78,7 +78,7 @@ def play(
     """Run a queue and a scene beside it, and stop the queue at a moment."""
 
     async def run() -> None:
-        queue = WorkQueue(passes, concurrency=concurrency, retryable=TransientError)
+        queue = WorkQueue(reconciler, concurrency=concurrency, retryable=TransientError)
         working = asyncio.create_task(queue.run())
         await scene(queue)
         await asyncio.sleep(until - asyncio.get_running_loop().time())
@@ -101,66 +101,66 @@ async def add_one(queue: WorkQueue) -> None:
     queue.add(A)
 
 
-def test_a_key_is_worked_on_once() -> None:
-    passes = Passes()
+def test_a_key_added_several_times_is_reconciled_once() -> None:
+    reconciler = RecordingReconciler()
 
     async def scene(queue: WorkQueue) -> None:
         for key in (A, B, A, A):
             queue.add(key)
 
-    play(passes, scene, until=10)
-    assert passes.began == [(0, A), (0, B)]
+    play(reconciler, scene, until=10)
+    assert reconciler.began == [(0, A), (0, B)]
 
 
-def test_changes_are_gathered_in_a_window_that_begins_with_the_first() -> None:
-    passes = Passes()
+def test_changes_are_batched_in_a_window_that_begins_with_the_first() -> None:
+    reconciler = RecordingReconciler()
 
     async def scene(queue: WorkQueue) -> None:
         for _ in range(5):
             queue.add(A, delay=1.0)
             await asyncio.sleep(0.3)
 
-    play(passes, scene, until=10)
-    assert passes.times == [1.0, 2.2]
+    play(reconciler, scene, until=10)
+    assert reconciler.times == [1.0, 2.2]
 
 
-def test_an_earlier_wish_wins() -> None:
-    passes = Passes()
+def test_the_earlier_of_two_requests_wins() -> None:
+    reconciler = RecordingReconciler()
 
     async def scene(queue: WorkQueue) -> None:
         queue.add(A, delay=300)
         queue.add(A, delay=2)
 
-    play(passes, scene, until=400)
-    assert passes.times == [2]
+    play(reconciler, scene, until=400)
+    assert reconciler.times == [2]
 
 
-def test_one_pass_of_a_key_at_a_time_and_nothing_is_lost() -> None:
-    passes = Passes(seconds=5)
+def test_one_reconciliation_of_a_key_at_a_time_and_no_request_is_lost() -> None:
+    reconciler = RecordingReconciler(seconds=5)
 
     async def scene(queue: WorkQueue) -> None:
         for _ in range(4):
             queue.add(A)
             await asyncio.sleep(1)
 
-    play(passes, scene, until=30)
-    assert passes.times == [0, 5]
+    play(reconciler, scene, until=30)
+    assert reconciler.times == [0, 5]
 
 
-def test_several_keys_side_by_side_but_not_too_many() -> None:
-    passes = Passes(seconds=5)
+def test_several_keys_in_parallel_up_to_the_concurrency() -> None:
+    reconciler = RecordingReconciler(seconds=5)
 
     async def scene(queue: WorkQueue) -> None:
         for number in range(6):
             queue.add(Key("ns", str(number)))
 
-    play(passes, scene, until=30, concurrency=2)
-    assert passes.most == 2
-    assert passes.times == [0, 0, 5, 5, 10, 10]
+    play(reconciler, scene, until=30, concurrency=2)
+    assert reconciler.most == 2
+    assert reconciler.times == [0, 0, 5, 5, 10, 10]
 
 
-def test_the_one_that_waits_longest_comes_first() -> None:
-    passes = Passes(seconds=5)
+def test_the_key_that_waits_longest_comes_first() -> None:
+    reconciler = RecordingReconciler(seconds=5)
 
     async def scene(queue: WorkQueue) -> None:
         queue.add(C)
@@ -169,22 +169,22 @@ def test_the_one_that_waits_longest_comes_first() -> None:
         await asyncio.sleep(1)
         queue.add(A)
 
-    play(passes, scene, until=30, concurrency=1)
-    assert [key for _, key in passes.began] == [C, B, A]
+    play(reconciler, scene, until=30, concurrency=1)
+    assert [key for _, key in reconciler.began] == [C, B, A]
 
 
-def test_a_pass_says_when_to_look_again() -> None:
-    passes = Passes(answers=lambda count: 300.0 if count < 3 else None)
-    play(passes, add_one, until=2000)
-    assert passes.times == [0, 300, 600]
+def test_the_returned_seconds_requeue_the_key() -> None:
+    reconciler = RecordingReconciler(answers=lambda count: 300.0 if count < 3 else None)
+    play(reconciler, add_one, until=2000)
+    assert reconciler.times == [0, 300, 600]
 
 
 def test_back_off_grows_to_a_limit_and_ends_with_success() -> None:
-    passes = Passes(answers=failing(TransientError("no"), times=10))
-    play(passes, add_one, until=2000)
+    reconciler = RecordingReconciler(answers=failing(TransientError("no"), times=10))
+    play(reconciler, add_one, until=2000)
     waits = [
         round(later - earlier, 3)
-        for earlier, later in zip(passes.times, passes.times[1:], strict=False)
+        for earlier, later in zip(reconciler.times, reconciler.times[1:], strict=False)
     ]
     assert waits == [0.5, 1, 2, 4, 8, 16, 32, 60, 60, 60]
 
@@ -195,15 +195,15 @@ def test_success_forgets_failures() -> None:
             raise TransientError("no")
         return 100.0 if count == 3 else None
 
-    passes = Passes(answers=answer)
-    play(passes, add_one, until=1000)
-    assert passes.times == [0, 0.5, 1.5, 101.5, 102]
+    reconciler = RecordingReconciler(answers=answer)
+    play(reconciler, add_one, until=1000)
+    assert reconciler.times == [0, 0.5, 1.5, 101.5, 102]
 
 
-def test_the_server_says_how_long_to_wait() -> None:
-    passes = Passes(answers=failing(BusyError("busy"), times=1))
-    play(passes, add_one, until=100)
-    assert passes.times == [0, 20]
+def test_retry_after_of_the_server_is_respected() -> None:
+    reconciler = RecordingReconciler(answers=failing(BusyError("busy"), times=1))
+    play(reconciler, add_one, until=100)
+    assert reconciler.times == [0, 20]
 
 
 def test_a_bug_met_by_one_platform_does_not_stop_the_others(
@@ -211,14 +211,14 @@ def test_a_bug_met_by_one_platform_does_not_stop_the_others(
 ) -> None:
     canary = "canary"
 
-    class Buggy(Passes):
+    class Buggy(RecordingReconciler):
         async def __call__(self, key: Key) -> float | None:
             await super().__call__(key)
             if key == A:
                 raise KeyError(canary * 2)
             return None
 
-    passes = Buggy()
+    reconciler = Buggy()
 
     async def scene(queue: WorkQueue) -> None:
         queue.add(A)
@@ -226,39 +226,27 @@ def test_a_bug_met_by_one_platform_does_not_stop_the_others(
         queue.add(B)
 
     with caplog.at_level(logging.ERROR):
-        play(passes, scene, until=20)
-    assert (5, B) in passes.began
-    assert [key for _, key in passes.began].count(A) > 3
+        play(reconciler, scene, until=20)
+    assert (5, B) in reconciler.began
+    assert [key for _, key in reconciler.began].count(A) > 3
     assert "KeyError" in caplog.text
     assert canary * 2 not in caplog.text, "an unexpected message could quote anything"
 
 
-def test_stop_lets_a_pass_finish_and_begins_no_other() -> None:
-    passes = Passes(seconds=5)
+def test_stop_lets_a_reconciliation_finish_and_starts_no_other() -> None:
+    reconciler = RecordingReconciler(seconds=5)
 
     async def scene(queue: WorkQueue) -> None:
         for key in (A, B, C):
             queue.add(key)
 
-    play(passes, scene, until=2, concurrency=2)
-    assert passes.began == [(0, A), (0, B)]
-    assert passes.running == []
+    play(reconciler, scene, until=2, concurrency=2)
+    assert reconciler.began == [(0, A), (0, B)]
+    assert reconciler.running == []
 
 
-def test_what_is_forgotten_is_not_worked_on() -> None:
-    passes = Passes()
-
-    async def scene(queue: WorkQueue) -> None:
-        queue.add(A, delay=1)
-        queue.forget(A)
-        queue.forget(B)
-
-    play(passes, scene, until=10)
-    assert passes.began == []
-
-
-def test_how_long_something_has_been_waited_for() -> None:
-    passes = Passes(seconds=50)
+def test_overdue_tells_how_long_a_key_has_waited_or_run() -> None:
+    reconciler = RecordingReconciler(seconds=50)
     seen: list[float] = []
 
     async def scene(queue: WorkQueue) -> None:
@@ -266,12 +254,12 @@ def test_how_long_something_has_been_waited_for() -> None:
         queue.add(A, delay=10)
         seen.append(queue.overdue())
         await asyncio.sleep(40)
-        seen.append(queue.overdue())  # the pass of A hangs since 30 seconds
+        seen.append(queue.overdue())  # A's reconciliation has run for 30 seconds
         queue.add(B)
         await asyncio.sleep(15)
         seen.append(queue.overdue())
         await asyncio.sleep(15)
         seen.append(queue.overdue())  # A has ended, B runs
 
-    play(passes, scene, until=300, concurrency=1)
+    play(reconciler, scene, until=300, concurrency=1)
     assert seen == [0, 0, 30, 45, 10]

@@ -1,0 +1,177 @@
+"""HTTP requests to the API server, each checked against the leadership before it is sent."""
+
+from __future__ import annotations
+
+import json
+import ssl
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any, Final
+from urllib.parse import urlencode
+
+import aiohttp
+from kubernetes.aio.client import ApiClient, Configuration
+from prometheus_client import Counter
+
+from pryv_operator.api import labels_annotations as keys
+from pryv_operator.api.kubernetes import Object
+from pryv_operator.kube import metrics
+from pryv_operator.kube.errors import ApiError, UnavailableError, error_from_status
+from pryv_operator.kube.leadership import Leadership
+
+JSON: Final = "application/json"
+
+_TIMEOUT: Final = aiohttp.ClientTimeout(total=30, connect=5)
+#: The server ends a watch after ``WATCH_SECONDS``; longer silence means a dead connection.
+_WATCH_TIMEOUT: Final = aiohttp.ClientTimeout(total=None, connect=5, sock_read=330)
+WATCH_SECONDS: Final = 300
+
+#: Raises when a request must not be sent. A context variable, as the tasks that aiohttp makes for a
+#: request inherit it.
+_CHECK: Final[ContextVar[Callable[[], None] | None]] = ContextVar("check", default=None)
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request. ``write``: only the leader may send it."""
+
+    method: str
+    path: str
+    query: Mapping[str, Any] = field(default_factory=dict)
+    body: Object | str | None = None
+    accept: str = JSON
+    content_type: str = JSON
+    write: bool = False
+    counter: Counter = metrics.REQUESTS
+
+    def __str__(self) -> str:
+        """As in messages."""
+        return f"{self.method} {self.path}"
+
+
+class Transport:
+    """Connections to one API server."""
+
+    def __init__(self, configuration: Configuration, leadership: Leadership) -> None:
+        """A connection is opened by the first request."""
+        self._leadership = leadership
+        configuration.connection_pool_maxsize = 32
+        configuration.trace_configs = [*(configuration.trace_configs or ()), _checking()]
+        self._api = ApiClient(configuration)
+        self._host = configuration.host
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._api.close()
+
+    async def send(self, request: Request) -> Object:
+        """Send a request; return the answer's JSON.
+
+        Raises:
+            ApiError: it was not sent, not answered, or answered with an error.
+        """
+        response = await self._send(request, _TIMEOUT)
+        try:
+            if response.status >= 400:
+                raise await _error_of(response)
+            answer: Object = json.loads(await response.read())
+            return answer
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise UnavailableError(
+                0, "ConnectionLost", f"{request}: {type(error).__name__}"
+            ) from None
+        except ValueError:
+            raise UnavailableError(
+                0, "NoKubernetes", f"{request}: the answer is not valid JSON"
+            ) from None
+        finally:
+            response.release()
+
+    async def stream(self, request: Request) -> AsyncIterator[Object]:
+        """Send a request and yield the JSON of each line until the server ends the answer.
+
+        Raises:
+            ApiError: it was not sent, answered with an error, or the connection broke.
+        """
+        response = await self._send(request, _WATCH_TIMEOUT)
+        try:
+            if response.status != 200:
+                raise await _error_of(response)
+            async for line in response.content:
+                yield json.loads(line)
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise UnavailableError(
+                0, "ConnectionLost", f"watch {request.path}: {type(error).__name__}"
+            ) from None
+        except ValueError:  # cut in the middle of a line by something in between
+            raise UnavailableError(
+                0, "ConnectionLost", f"watch {request.path}: a line is not valid JSON"
+            ) from None
+        finally:
+            response.close()
+
+    async def _send(self, request: Request, limit: aiohttp.ClientTimeout) -> aiohttp.ClientResponse:
+        check = self._leadership.check_write if request.write else self._leadership.check_any
+        headers = {
+            "Accept": request.accept,
+            "Content-Type": request.content_type,
+            "User-Agent": keys.FIELD_MANAGER,
+        }
+        method, path, body = request.method, request.path, request.body
+        await self._api.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
+        query = {key: value for key, value in request.query.items() if value is not None}
+        url = self._host + path + (f"?{urlencode(query)}" if query else "")
+        check()
+        token = _CHECK.set(check)
+        try:
+            answer = await self._api.rest_client.request(
+                method, url, headers=headers, body=body, _request_timeout=limit
+            )
+        except ssl.SSLError as error:
+            raise UnavailableError(0, "TLSError", f"{self._host}: {error.reason}") from None
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            check()  # aiohttp reports an exception of its writing task as a lost connection
+            raise UnavailableError(
+                0, "NoConnection", f"{request}: {type(error).__name__}"
+            ) from None
+        finally:
+            _CHECK.reset(token)
+        response: aiohttp.ClientResponse = answer.response
+        request.counter.labels(method, str(response.status)).inc()
+        return response
+
+
+def _checking() -> aiohttp.TraceConfig:
+    """Hooks that check once more when aiohttp has a connection, for which it may have waited.
+
+    aiohttp holds the headers back until the first chunk of the body, which a task of its own may
+    write; it calls the hook and writes both to the socket without giving up control in between.
+    Without a body, the same holds for the headers' hook.
+    """
+
+    async def check(*_: object) -> None:
+        if may_send := _CHECK.get():
+            may_send()
+
+    hooks = aiohttp.TraceConfig()
+    hooks.on_request_headers_sent.append(check)
+    hooks.on_request_chunk_sent.append(check)
+    return hooks
+
+
+async def _error_of(response: aiohttp.ClientResponse) -> ApiError:
+    """The error that an answer stands for."""
+    try:
+        status: Any = json.loads(await response.read())
+    except ValueError:
+        status = None
+    if not isinstance(status, dict):
+        status = {}
+    header = response.headers.get("Retry-After", "")
+    return error_from_status(
+        response.status,
+        str(status.get("reason") or response.reason or "Unknown"),
+        str(status.get("message") or "no message"),
+        float(header) if header.isdigit() else None,
+    )
