@@ -1,4 +1,4 @@
-"""Two operators: one leads, the other takes over, and never do both write."""
+"""Two operators: one leads, the other is on standby and takes over; never do both write."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def cluster(cluster_echo: Callable[[str], None]) -> Iterator[ControlPlane]:
 
 @pytest.fixture(scope="module")
 def kubeconfig(cluster: ControlPlane) -> Path:
-    """What the chart grants has to be enough."""
+    """The rights that the chart grants must suffice."""
     return install_chart(cluster)
 
 
@@ -125,7 +125,7 @@ def pid(process: OperatorProcess) -> int:
 
 @pytest.mark.long
 def test_sigterm_releases_the_lease(pair: Pair, user: PlatformUser) -> None:
-    """The lease is given back, so that nobody waits for its end: two seconds at most, usually."""
+    """The standby need not wait for the lease to expire: usually two seconds at most."""
     user.apply_platform()
     wait_until(lambda: user.list("services"), "the leader to be at work", seconds=30)
     before = pair.lease()
@@ -206,7 +206,10 @@ def test_a_leader_that_loses_the_lease_exits_at_once(pair: Pair) -> None:
 
 @dataclass(frozen=True)
 class Boundary:
-    """The leader is frozen before or after its ``number``-th write of a first install, or of a change to what is installed."""
+    """The leader is frozen before or after its ``number``-th write.
+
+    The writes are those of a first install, or of a change of an installed platform.
+    """
 
     during: Literal["install", "change"]
     when: Literal["before", "after"]
@@ -242,7 +245,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def test_a_thawed_former_leader_writes_nothing(
     pair: Pair, user: PlatformUser, boundary: Boundary, cluster_echo: Callable[[str], None]
 ) -> None:
-    """Another one takes over and the user changes things; thawed, it starts no request, and none of its requests takes effect."""
+    """The standby takes over and the user makes changes.
+
+    Thawed, the former leader starts no request, and no request of its own takes effect.
+    """
     hold = Hold(user.namespace, boundary.number, boundary.when, pid(pair.first))
     if boundary.during == "change":
         user.apply_platform(variables={"PLATFORM_NAME": "Zero"})
@@ -255,20 +261,21 @@ def test_a_thawed_former_leader_writes_nothing(
     user.wait_ready()
     user.apply_platform(variables={"PLATFORM_NAME": "Two"})
     user.wait_steady()
-    there, sent = user.resource_versions(), len(pair.proxy.requests)
+    versions, sent = user.resource_versions(), len(pair.proxy.requests)
 
     held = pair.proxy.release()
     os.kill(hold.pid, signal.SIGCONT)
     assert exit_code(pair.first) == 1
     cluster_echo(
-        f"frozen {boundary.when} write {boundary.number} ({held.method} {held.path}): answered {held.status}"
+        f"frozen {boundary.when} write {boundary.number} ({held.method} {held.path}): "
+        f"answered {held.status}"
     )
 
     since = pair.proxy.requests[sent:]
     assert not [request for request in since if request.writes or request.of_operator]
     if boundary.when == "before" and has_effect(held):
         assert held.status in (404, 409)
-    assert user.resource_versions() == there
+    assert user.resource_versions() == versions
     user.delete_all()
 
 

@@ -1,4 +1,4 @@
-"""The process: what it is started with, how it ends, and who it looks after."""
+"""The process: its options, its end, and the namespaces that it watches."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_invalid_options_are_reported_with_the_remedy(arguments: list[str], said
     assert "Traceback" not in done.stderr
 
 
-def test_it_ends_in_order_on_sigterm(user: PlatformUser, operator: OperatorProcess) -> None:
+def test_sigterm_is_an_orderly_end(user: PlatformUser, operator: OperatorProcess) -> None:
     user.apply_platform()
     assert operator.status("/healthz") == 200
     written = len(operator.log)
@@ -44,14 +44,14 @@ def test_it_ends_in_order_on_sigterm(user: PlatformUser, operator: OperatorProce
 
 
 @pytest.mark.long
-def test_killed_in_the_middle_it_goes_on(user: PlatformUser, operator: OperatorProcess) -> None:
+def test_after_a_kill_it_continues(user: PlatformUser, operator: OperatorProcess) -> None:
     user.apply_platform()
     operator.restart(abruptly=True)
     user.wait_ready()
 
 
 @pytest.mark.long
-def test_of_some_namespaces_it_sees_and_may_do_nothing_elsewhere(
+def test_limited_to_namespaces_it_does_nothing_elsewhere(
     control_plane: ControlPlane,
     simulated_nodes: SimulatedNodes,
     chart_kubeconfig: Path,

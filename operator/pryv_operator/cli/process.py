@@ -24,8 +24,8 @@ log = logging.getLogger(__name__)
 
 #: A platform that waits longer for its reconciliation means that something is stuck.
 _STUCK_SECONDS: Final = 300.0
-#: After SIGTERM, reconciliations under way have so long when a standby waits for the lease. The next
-#: leader continues from wherever they stop.
+#: After SIGTERM, reconciliations under way have so long when a standby may wait for the lease. The
+#: next leader continues from wherever they stop.
 _FINISH_SECONDS: Final = 1.0
 _RETRY_SECONDS: Final = 1.0
 
@@ -132,7 +132,7 @@ class Process:
         os._exit(1)
 
     async def _work(self) -> None:
-        """Reconcile, once this process leads: first every platform, as nothing was queued before."""
+        """Reconcile once this process leads, beginning with every platform."""
         if self._election:
             await self._election.leading.wait()
             self._triggers.enabled = True

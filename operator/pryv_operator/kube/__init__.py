@@ -1,1 +1,4 @@
-"""The API server: client, watches, work queue, lease, events, metrics. Knows nothing of what a platform is."""
+"""The API server: client, watches, work queue, lease, events, metrics.
+
+Knows nothing of what a platform consists of.
+"""

@@ -1,4 +1,4 @@
-"""Where to find the API server, and who to be there: from a named kubeconfig file or from the pod."""
+"""The API server's address and credentials: from a named kubeconfig file, or from the pod."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``/healthz``, ``/readyz`` and ``/metrics``: whether work gets done, not whether the loop turns."""
+"""``/healthz``, ``/readyz``, ``/metrics``: whether work gets done, not whether the loop turns."""
 
 from __future__ import annotations
 

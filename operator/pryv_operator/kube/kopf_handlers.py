@@ -41,7 +41,7 @@ _CRD_POLL_SECONDS: Final = 1.0
 
 @dataclass
 class Memo:
-    """What the handlers share. kopf gives each resource a copy, and forgets it with the resource."""
+    """What the handlers share. kopf keeps a copy for each resource as long as that exists."""
 
     client: KubeClient
     enqueue: Callable[[Key], None]

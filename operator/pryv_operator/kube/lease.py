@@ -28,7 +28,7 @@ _RELEASE_ATTEMPTS: Final = 3
 
 @dataclass(frozen=True)
 class Timing:
-    """Seconds. ``duration``: within it a candidate replaces a dead leader. ``retry``: poll period."""
+    """Seconds. ``duration``: a dead leader is replaced within it. ``retry``: poll period."""
 
     duration: int = 15
     retry: float = 0.5

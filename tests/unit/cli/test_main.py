@@ -1,4 +1,4 @@
-"""What the operator is started with."""
+"""Options of ``pryv-operator run``."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def kubeconfig(path: Path, *contexts: str) -> Path:
     return file
 
 
-def test_of_several_contexts_none_is_taken_by_itself(tmp_path: Path) -> None:
+def test_of_several_contexts_one_has_to_be_named(tmp_path: Path) -> None:
     answer = CliRunner().invoke(
         operator, ["run", f"--kubeconfig={kubeconfig(tmp_path, 'hospital', 'playground')}"]
     )
@@ -51,7 +51,7 @@ def test_of_several_contexts_none_is_taken_by_itself(tmp_path: Path) -> None:
         "\xff\xfe",
     ],
 )
-def test_what_is_no_kubeconfig_is_said_without_quoting_it(tmp_path: Path, text: str) -> None:
+def test_an_invalid_kubeconfig_is_reported_without_quoting_it(tmp_path: Path, text: str) -> None:
     file = tmp_path / "kubeconfig"
     file.write_bytes(text.encode("latin-1"))
     answer = CliRunner().invoke(operator, ["run", f"--kubeconfig={file}"])

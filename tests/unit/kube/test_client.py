@@ -1,4 +1,4 @@
-"""The client when what answers is no API server: a proxy's error page, a line cut in its middle."""
+"""The client when something else than an API server answers: a proxy, a cut connection."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ EVENT = b'{"type": "ADDED", "object": {"metadata": {"name": "a"}}}\n'
 
 
 @asynccontextmanager
-async def something_that_answers(body: bytes) -> AsyncIterator[KubeClient]:
+async def server_that_answers(body: bytes) -> AsyncIterator[KubeClient]:
     async def handle(request: web.Request) -> web.Response:
         return web.Response(body=body)
 
@@ -36,14 +36,14 @@ async def something_that_answers(body: bytes) -> AsyncIterator[KubeClient]:
 
 
 @pytest.mark.parametrize("body", [b"<html>log in first</html>", b"", b"\xff\xfe", b'{"metadata": '])
-async def test_an_answer_that_is_no_json_is_asked_for_again_later(body: bytes) -> None:
-    async with something_that_answers(body) as client:
+async def test_an_answer_that_is_not_json_is_retryable(body: bytes) -> None:
+    async with server_that_answers(body) as client:
         with pytest.raises(UnavailableError, match="the answer is not valid JSON"):
             await client.get(CONFIG_MAPS, "n", "a")
 
 
-async def test_a_watch_that_is_cut_in_the_middle_of_a_line_is_broken() -> None:
-    async with something_that_answers(EVENT + EVENT[:20]) as client:
+async def test_a_watch_that_is_cut_in_the_middle_of_a_line_is_retryable() -> None:
+    async with server_that_answers(EVENT + EVENT[:20]) as client:
         events = client.watch(CONFIG_MAPS, "n", {}, accept=METADATA)
         assert (await anext(events))["type"] == "ADDED"
         with pytest.raises(UnavailableError, match=r"watch .*configmaps: a line is not valid JSON"):

@@ -1,4 +1,4 @@
-"""The one choke point for writes: what waited for a connection while leadership ended is not sent."""
+"""No write is sent once leadership has ended, even if it has waited for a connection."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Elected:
 async def api_server(
     context: ssl.SSLContext | None = None,
 ) -> AsyncIterator[tuple[web.TCPSite, list[str], asyncio.Event]]:
-    """A server that tells what it was asked, and answers when the event is set."""
+    """A server that records requests, and answers once the event is set."""
     asked: list[str] = []
     answer = asyncio.Event()
 
@@ -79,7 +79,8 @@ async def api_server(
 def configuration(site: web.TCPSite, scheme: str = "http") -> Configuration:
     made = Configuration()
     assert site._server is not None
-    made.host = f"{scheme}://127.0.0.1:{site._server.sockets[0].getsockname()[1]}"  # type: ignore[attr-defined]
+    sockets = site._server.sockets  # type: ignore[attr-defined]
+    made.host = f"{scheme}://127.0.0.1:{sockets[0].getsockname()[1]}"
     made.verify_ssl = False
     return made
 
@@ -93,7 +94,7 @@ async def until(true: Callable[[], bool]) -> None:
 
 
 @pytest.mark.parametrize("name", [*WRITES, *READS])
-async def test_who_has_led_and_may_lead_no_longer_sends_nothing(name: str) -> None:
+async def test_a_former_leader_sends_nothing(name: str) -> None:
     elected = Elected()
     async with (
         api_server() as (site, asked, answer),
@@ -109,7 +110,7 @@ async def test_who_has_led_and_may_lead_no_longer_sends_nothing(name: str) -> No
 
 
 @pytest.mark.parametrize("name", [*WRITES, *READS])
-async def test_who_has_not_led_yet_only_reads(name: str) -> None:
+async def test_a_standby_only_reads(name: str) -> None:
     async with (
         api_server() as (site, asked, answer),
         KubeClient(configuration(site), Leadership(10)) as client,
@@ -125,10 +126,13 @@ async def test_who_has_not_led_yet_only_reads(name: str) -> None:
 
 @pytest.mark.parametrize("step", [1, 2, 3])
 @pytest.mark.parametrize("name", WRITES)
-async def test_the_last_question_is_asked_directly_before_the_bytes_are_sent(
+async def test_leadership_is_checked_directly_before_the_bytes_are_sent(
     name: str, step: int
 ) -> None:
-    """Time passes before the first, the second (there is a connection), and the third question (the task that writes has begun)."""
+    """The lease ends before the first, the second or the third check.
+
+    The second is made when there is a connection, the third when the writing task has begun.
+    """
     asked_for = 0
 
     def clock() -> float:

@@ -1,4 +1,4 @@
-"""The election: what to do about a Lease, as a table, and what is known of it."""
+"""Leader election: the decision as a table, and the state of the Lease that it is made from."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ THEIRS = LeaseState("7", "other", 15, since=100, read_at=100)
     ("state", "now", "renewed", "step"),
     [
         (LeaseState(), 100, None, Step.READ),  # nothing is known yet
-        (LeaseState(read_at=100, since=100), 100, None, Step.ACQUIRE),  # there is none
+        (LeaseState(read_at=100, since=100), 100, None, Step.ACQUIRE),  # does not exist
         (LeaseState("7", "", 15, since=100, read_at=100), 100, None, Step.ACQUIRE),  # released
         (THEIRS, 100.4, None, Step.WAIT),
-        (THEIRS, 100.5, None, Step.READ),  # time to look again
+        (THEIRS, 100.5, None, Step.READ),  # time to read again
         (LeaseState("7", "other", 15, since=100, read_at=111.9), 111.99, None, Step.WAIT),
         (
             LeaseState("7", "other", 15, since=100, read_at=111.9),
@@ -35,13 +35,13 @@ THEIRS = LeaseState("7", "other", 15, since=100, read_at=100)
             112,
             None,
             Step.READ,
-        ),  # never taken without a look shortly before
+        ),  # never acquired without a recent read
         (
             LeaseState("7", "other", 60, since=100, read_at=140),
             140,
             None,
             Step.WAIT,
-        ),  # it is the holder's duration that counts
+        ),  # the holder's duration counts
         (
             LeaseState("7", "me", 15, since=100, read_at=100),
             100,
@@ -60,7 +60,7 @@ THEIRS = LeaseState("7", "other", 15, since=100, read_at=100)
         ),  # a renewal was not answered
         (LeaseState("7", "me", 15, since=100, read_at=None), 110, 100, Step.LOST),
         (THEIRS, 101, 100, Step.LOST),
-        (LeaseState(read_at=101, since=101), 101, 100, Step.LOST),  # somebody has deleted it
+        (LeaseState(read_at=101, since=101), 101, 100, Step.LOST),  # it was deleted
     ],
 )
 def test_the_next_step(state: LeaseState, now: float, renewed: float | None, step: Step) -> None:
@@ -78,8 +78,9 @@ def test_the_next_step(state: LeaseState, now: float, renewed: float | None, ste
 def test_never_two_leaders(
     duration: int, retry: float, commit: float, skew: float, looked_after: float, passed: float
 ) -> None:
-    """A holder renews at 0 on its clock; another one, whose clock is anything, sees it later. It does not take over before the holder's
-    own deadline has passed.
+    """A holder renews at 0 on its clock; a candidate with any other clock sees it later.
+
+    It does not take over before the holder's own deadline has passed.
     """
     timing = Timing(duration, retry)
     seen_at = commit + looked_after
@@ -101,7 +102,7 @@ def test_never_two_leaders(
 
 
 @given(duration=st.integers(2, 60), share=st.floats(0.001, 0.1))
-def test_a_leader_that_is_gone_is_followed_within_the_duration(duration: int, share: float) -> None:
+def test_a_dead_leader_is_replaced_within_the_duration(duration: int, share: float) -> None:
     timing = Timing(duration, retry=duration * share)
     assert timing.retry + timing.expiry(duration) < duration
     assert timing.renew_every < timing.renew_deadline < timing.expiry(duration)
@@ -114,7 +115,7 @@ def lease(version: str, holder: str | None = "other") -> dict[str, object]:
     }
 
 
-def test_time_counts_from_the_last_change_that_was_seen() -> None:
+def test_time_counts_from_the_last_change_that_was_read() -> None:
     first = next_state(LeaseState(), lease("1"), 10)
     assert first == LeaseState("1", "other", 20, 3, since=10, read_at=10)
     assert next_state(first, lease("1"), 15) == LeaseState(
@@ -126,7 +127,7 @@ def test_time_counts_from_the_last_change_that_was_seen() -> None:
     assert next_state(first, None, 15) == LeaseState(since=15, read_at=15)
 
 
-def test_a_lease_that_somebody_made_by_hand_is_free() -> None:
+def test_a_lease_without_a_holder_is_free() -> None:
     found = next_state(LeaseState(), {"metadata": {"resourceVersion": "1"}}, 10)
     assert decide_step(found, "me", 10, None, TIMING) is Step.ACQUIRE
 
@@ -134,7 +135,7 @@ def test_a_lease_that_somebody_made_by_hand_is_free() -> None:
 # Leadership
 
 
-def test_writes_are_for_the_leader_and_reads_for_everybody_who_has_lost_nothing() -> None:
+def test_only_the_leader_writes_and_a_former_leader_does_not_read_either() -> None:
     now = 100.0
     leadership = Leadership(10, lambda: now)
     leadership.check_any()
@@ -149,7 +150,7 @@ def test_writes_are_for_the_leader_and_reads_for_everybody_who_has_lost_nothing(
         leadership.check_any()
 
 
-def test_who_releases_writes_no_more() -> None:
+def test_after_a_release_nothing_is_written() -> None:
     leadership = Leadership(10, lambda: 100)
     leadership.renewed(100)
     leadership.end()

@@ -1,4 +1,4 @@
-"""What a creation owns counts as applied."""
+"""Fields owned by a creation count as applied."""
 
 from __future__ import annotations
 
