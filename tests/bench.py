@@ -168,17 +168,17 @@ def _desired() -> Desired:
 def _addresses(platform_name: str) -> dict[str, Address]:
     """An address for every Service there could be."""
     instances = ("reg", "reg-slave", "co1", "co2", "sw")
-    inner = [
-        names.workload(platform_name, instance, part)
+    internal = [
+        names.workload(platform_name, instance, component)
         for instance in instances
-        for part in profiles.KNOWN
+        for component in profiles.KNOWN
     ]
-    outer = [
+    external = [
         names.external_service(platform_name, instance, udp=udp)
         for instance in instances
         for udp in (False, True)
     ]
-    return placeholder_addresses(inner + outer)
+    return placeholder_addresses(internal + external)
 
 
 def _write_all(cluster: ControlPlane, objects: list[Object], namespace: str) -> float:

@@ -1,4 +1,4 @@
-"""Small builders for what the pure rooms take: platforms, parts of them, and the inputs of a desired state."""
+"""Small builders for what the pure rooms take: platforms, components of them, and the inputs of a desired state."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pryv_operator.compose.model import ComposeFile, Mount, Port, Service
 from pryv_operator.desired.inputs import Inputs
 from pryv_operator.desired.state import Desired, compute_desired, generated_names
 from pryv_operator.objects import profiles
-from pryv_operator.objects.model import File, Part
+from pryv_operator.objects.model import Component, File
 from pryv_operator.pki.certificate import Certificate
 from pryv_operator.templates.builtin import load_release
 from pryv_operator.values.addresses import Address
@@ -54,13 +54,13 @@ def service(
     )
 
 
-def part(
+def component(
     of: Service | str, *, beside: Iterable[Service] = (), files: Iterable[File] = (), **fields: Any
-) -> Part:
-    """A part of co1 (or of ``at``): one service with those beside it."""
+) -> Component:
+    """A component of co1 (or of ``at``): one service with those beside it."""
     mine = service(of) if isinstance(of, str) else of
     overrides = fields.pop("overrides", {})
-    return Part(
+    return Component(
         platform=fields.pop("platform", platform()),
         instance=fields.pop("at", instance()),
         compose=ComposeFile((mine, *beside)),

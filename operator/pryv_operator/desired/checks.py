@@ -17,7 +17,7 @@ from pryv_operator.api.reasons import Reason
 from pryv_operator.api.spec import PryvPlatformSpec
 from pryv_operator.desired.compose_files import COMPOSE_FILE, service_location
 from pryv_operator.objects import configuration, pvcs
-from pryv_operator.objects.model import Part
+from pryv_operator.objects.model import Component
 from pryv_operator.templates.bundle import Bundle
 
 _LABEL: Final = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
@@ -36,7 +36,7 @@ def check_spec(
 
 
 def check_components(
-    components: tuple[Part, ...], services: Iterable[Object]
+    components: tuple[Component, ...], services: Iterable[Object]
 ) -> tuple[Problem, ...]:
     """Problems of the components, and of the Services built from them."""
     return (
@@ -50,7 +50,7 @@ def check_components(
     )
 
 
-def check_file_sizes(components: Iterable[Part]) -> tuple[Problem, ...]:
+def check_file_sizes(components: Iterable[Component]) -> tuple[Problem, ...]:
     """Files that are too large for a ConfigMap or a Secret."""
     found = dict.fromkeys(
         (component.instance.role, file) for component in components for file in component.files
@@ -112,7 +112,7 @@ def _duplicate_components(instances: Iterable[Instance]) -> Iterable[Problem]:
                 )
 
 
-def _invalid_affinity(components: Iterable[Part]) -> Iterable[Problem]:
+def _invalid_affinity(components: Iterable[Component]) -> Iterable[Problem]:
     """A term is added to the user's pod affinity; the API server validates the rest."""
     for component in _one_per_role(components):
         affinity = (component.overrides.affinity or {}).get("podAffinity") or {}
@@ -129,7 +129,7 @@ def _invalid_affinity(components: Iterable[Part]) -> Iterable[Problem]:
             )
 
 
-def _several_replicas(components: Iterable[Part]) -> Iterable[Problem]:
+def _several_replicas(components: Iterable[Component]) -> Iterable[Problem]:
     """Components that keep state, or must not run twice, have one replica."""
     for component in _one_per_role(components):
         if component.overrides.replicas in (None, 1) or component.profile.scalable:
@@ -144,11 +144,11 @@ def _several_replicas(components: Iterable[Part]) -> Iterable[Problem]:
         )
 
 
-def _shared_existing_pvcs(components: Iterable[Part]) -> Iterable[Problem]:
+def _shared_existing_pvcs(components: Iterable[Component]) -> Iterable[Problem]:
     """A PVC that the user provides holds the data of one component of one instance."""
-    users: dict[str, dict[str, Part]] = {}
+    users: dict[str, dict[str, Component]] = {}
     for component in components:
-        for claim in pvcs.claims_of(component):
+        for claim in pvcs.pvcs_of(component):
             if claim.existing:
                 user = f"{component.instance.name}/{claim.owner}"
                 users.setdefault(claim.name, {}).setdefault(user, component)
@@ -163,7 +163,7 @@ def _shared_existing_pvcs(components: Iterable[Part]) -> Iterable[Problem]:
             )
 
 
-def _invalid_service_names(components: Iterable[Part]) -> Iterable[Problem]:
+def _invalid_service_names(components: Iterable[Component]) -> Iterable[Problem]:
     """Names of compose services that cannot be made DNS labels."""
     for component in _one_per_role(components):
         if not _LABEL.fullmatch(names.slug(component.service.name)):
@@ -174,7 +174,7 @@ def _invalid_service_names(components: Iterable[Part]) -> Iterable[Problem]:
             )
 
 
-def _long_workload_names(components: Iterable[Part]) -> Iterable[Problem]:
+def _long_workload_names(components: Iterable[Component]) -> Iterable[Problem]:
     """Workloads whose pods could not carry the labels of their controller."""
     for component in components:
         if len(component.name) > names.MAX_WORKLOAD_NAME:
@@ -186,7 +186,7 @@ def _long_workload_names(components: Iterable[Part]) -> Iterable[Problem]:
             )
 
 
-def _ambiguous_workload_names(components: Iterable[Part]) -> Iterable[Problem]:
+def _ambiguous_workload_names(components: Iterable[Component]) -> Iterable[Problem]:
     """Services whose workloads would have the same name."""
     first: dict[str, str] = {}
     for component in components:
@@ -215,7 +215,7 @@ def _ambiguous_service_names(services: Iterable[Object]) -> Iterable[Problem]:
         seen.add(name)
 
 
-def _one_per_role(components: Iterable[Part]) -> Iterable[Part]:
+def _one_per_role(components: Iterable[Component]) -> Iterable[Component]:
     """The components of one instance of each role: overrides and compose files are per role."""
     return {
         (component.instance.role, component.service.name): component for component in components

@@ -16,7 +16,7 @@ from pryv_operator.desired.inputs import Inputs
 from pryv_operator.desired.render_errors import problem_of
 from pryv_operator.leader.taint import RenderError, Value
 from pryv_operator.objects import host_aliases, pods, profiles
-from pryv_operator.objects.model import File, FileMount, Part
+from pryv_operator.objects.model import Component, File, FileMount
 from pryv_operator.pki.certificate import Certificate
 from pryv_operator.rendering.files import IN_A_PASS, render
 from pryv_operator.templates.bundle import Bundle
@@ -37,7 +37,7 @@ class _Role:
 
 def build_components(
     inputs: Inputs, instances: tuple[Instance, ...], values: Mapping[str, Value]
-) -> tuple[tuple[Part, ...], tuple[Problem, ...]]:
+) -> tuple[tuple[Component, ...], tuple[Problem, ...]]:
     """All components of all instances in the order of the compose files, or their problems.
 
     Args:
@@ -76,7 +76,7 @@ def _render_roles(
     return roles, tuple(found for found in services.values() if isinstance(found, Problem))
 
 
-def _component(inputs: Inputs, instance: Instance, service: Service, role: _Role) -> Part:
+def _component(inputs: Inputs, instance: Instance, service: Service, role: _Role) -> Component:
     """A component with the rendered files below the folders that its service mounts."""
     profile = profiles.profile(service.name)
     secret_environment = role.services.secret_environment.get(service.name, frozenset())
@@ -85,7 +85,7 @@ def _component(inputs: Inputs, instance: Instance, service: Service, role: _Role
     mounted = tuple(
         file for file in role.files if any(file.path.startswith(f"{folder}/") for folder in folders)
     )
-    return Part(
+    return Component(
         platform=inputs.platform,
         instance=instance,
         compose=role.services.compose,
@@ -126,7 +126,7 @@ def _upstream_ports(service: str, files: Iterable[File]) -> tuple[int, ...]:
     return tuple(sorted(port for port in found if port < 65536))
 
 
-def _complete(component: Part, inputs: Inputs, instances: tuple[Instance, ...]) -> Part:
+def _complete(component: Component, inputs: Inputs, instances: tuple[Instance, ...]) -> Component:
     """The component with what no template provides: certificate, host names, authorities."""
     cluster_ips = {
         name: address.cluster_ip for name, address in inputs.addresses.items() if address.cluster_ip
@@ -146,14 +146,14 @@ def _complete(component: Part, inputs: Inputs, instances: tuple[Instance, ...]) 
     return _with_authorities(_with_host_names(certified, aliases), inputs.authorities)
 
 
-def public_upstreams(component: Part) -> frozenset[str]:
+def public_upstreams(component: Component) -> frozenset[str]:
     """Public hosts that a reverse proxy resolves when it starts."""
     if not component.profile.proxy:
         return frozenset()
     return host_aliases.public_upstreams(file.text for file in component.files)
 
 
-def _with_certificate(component: Part, inputs: Inputs) -> Part:
+def _with_certificate(component: Component, inputs: Inputs) -> Component:
     """A reverse proxy with the certificate in its configuration, as in a compose installation."""
     certificate = inputs.certificate_of(component.instance.role)
     if not component.profile.proxy or not isinstance(certificate, Certificate):
@@ -169,7 +169,7 @@ def _with_certificate(component: Part, inputs: Inputs) -> Part:
     return replace(component, files=(*component.files, *files), file_mounts=file_mounts)
 
 
-def _with_host_names(component: Part, aliases: host_aliases.Aliases) -> Part:
+def _with_host_names(component: Component, aliases: host_aliases.Aliases) -> Component:
     if not host_aliases.needs_hosts_file(aliases):
         return replace(component, host_aliases=aliases)
     file = File(
@@ -182,7 +182,7 @@ def _with_host_names(component: Part, aliases: host_aliases.Aliases) -> Part:
     )
 
 
-def _with_authorities(component: Part, authorities: str) -> Part:
+def _with_authorities(component: Component, authorities: str) -> Component:
     """A component that trusts these authorities (PEM) besides the public ones.
 
     Node.js reads them from the file in ``NODE_EXTRA_CA_CERTS``; other components call no one

@@ -12,7 +12,7 @@ from pryv_operator.api.reasons import Reason
 from pryv_operator.compose.model import ComposeFile, Service
 from pryv_operator.compose.parse import ComposeError, parse
 from pryv_operator.leader.taint import Value
-from pryv_operator.objects.model import Part
+from pryv_operator.objects.model import Component
 from pryv_operator.rendering.files import IN_A_PASS, RenderedFile, render
 from pryv_operator.templates.bundle import Bundle
 
@@ -22,7 +22,7 @@ COMPOSE_FILE: Final = "pryv.yml"
 _MASK: Final = "\ue000secret\ue000"
 
 
-def service_location(component: Part) -> str:
+def service_location(component: Component) -> str:
     """Where a component is declared, as messages begin: ``core/pryv.yml: service "mfa"``."""
     return f'{component.instance.role}/{COMPOSE_FILE}: service "{component.service.name}"'
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from pryv_operator.api.findings import Advisory, Finding, Problem
 from pryv_operator.api.platform import Platform
-from pryv_operator.objects.pvcs import ClaimThere
+from pryv_operator.objects.pvcs import LivePVC
 from pryv_operator.pki.certificate import Certificate
 from pryv_operator.templates.bundle import Bundle
 from pryv_operator.values.addresses import Address
@@ -35,7 +35,7 @@ class Inputs:
     #: Content-addressed Secrets of the platform: name → data (base64).
     owned_secrets: Mapping[str, Mapping[str, str]] = field(default_factory=dict, repr=False)
     #: Claims that are there, by name.
-    claims: Mapping[str, ClaimThere] = field(default_factory=dict)
+    pvcs: Mapping[str, LivePVC] = field(default_factory=dict)
     #: Workload → the restart it was last made for.
     restarts: Mapping[str, str] = field(default_factory=dict)
     #: The restart that is asked for: targets, and what tells it from the one before (``core@2``).

@@ -9,22 +9,22 @@ from pryv_operator.api import labels_annotations as keys
 from pryv_operator.api import names
 from pryv_operator.api.findings import Advisory
 from pryv_operator.api.reasons import Reason
-from pryv_operator.objects.model import Part
+from pryv_operator.objects.model import Component
 
 EVERYTHING = "all"
 
 
 def restarted(
-    parts: Iterable[Part], asked: str, last: Mapping[str, str]
-) -> tuple[tuple[Part, ...], tuple[Advisory, ...]]:
-    """The parts, each with the restart its pods are made for, and what is to be said about targets that are not there.
+    components: Iterable[Component], asked: str, last: Mapping[str, str]
+) -> tuple[tuple[Component, ...], tuple[Advisory, ...]]:
+    """The components, each with the restart its pods are made for, and what is to be said about targets that are not there.
 
     ``asked``: ``TARGET[,TARGET…][@ANYTHING]``, a target being ``all``, a role, an instance, a component or ``instance/component``.
     ``last``: workload → the restart it was last made for; it keeps that until it is meant again.
     """
-    listed = tuple(parts)
+    listed = tuple(components)
     targets = {target.strip() for target in asked.partition("@")[0].split(",") if target.strip()}
-    known = {EVERYTHING} | {name for part in listed for name in _targets(part)}
+    known = {EVERYTHING} | {name for component in listed for name in _targets(component)}
     warnings = tuple(
         Advisory(
             Reason.UNKNOWN_RESTART_TARGET,
@@ -34,20 +34,20 @@ def restarted(
     )
     token = asked.strip()
 
-    def one(part: Part) -> Part:
-        meant = EVERYTHING in targets or bool(targets & _targets(part))
-        return replace(part, restarted=token if meant else last.get(part.name, ""))
+    def one(component: Component) -> Component:
+        meant = EVERYTHING in targets or bool(targets & _targets(component))
+        return replace(component, restarted=token if meant else last.get(component.name, ""))
 
-    return tuple(one(part) for part in listed), warnings
+    return tuple(one(component) for component in listed), warnings
 
 
-def _targets(part: Part) -> set[str]:
-    """What a part may be called; an instance and a role before the component of the same name (core)."""
-    component = names.slug(part.service.name)
+def _targets(component: Component) -> set[str]:
+    """What a component may be called; an instance and a role before the component of the same name (core)."""
+    name = names.slug(component.service.name)
     return {
-        part.instance.role,
-        part.instance.name,
-        component,
-        part.service.name,
-        f"{part.instance.name}/{component}",
+        component.instance.role,
+        component.instance.name,
+        name,
+        component.service.name,
+        f"{component.instance.name}/{name}",
     }

@@ -10,31 +10,31 @@ from typing import Final
 
 from pryv_operator.api import labels_annotations as keys
 from pryv_operator.api.kubernetes import Object
-from pryv_operator.objects.model import Part
+from pryv_operator.objects.model import Component
 
 #: Shorter values are found in texts by chance.
 _SHORTEST: Final = 8
 
 
 def shared_secrets(
-    parts: Iterable[Part], secrets: Mapping[str, str], hash_key: bytes
+    components: Iterable[Component], secrets: Mapping[str, str], hash_key: bytes
 ) -> dict[str, dict[str, str]]:
     """Workload → the secrets that it shares with another role → keyed hash of their value, which says which key.
 
     Who uses a secret is read off the rendered files, so it holds for any templates.
     """
     key_id = hashlib.sha256(hash_key).hexdigest()[:6]
-    listed = list(parts)
+    listed = list(components)
     found: dict[str, dict[str, str]] = {}
     for variable, text in sorted(secrets.items()):
         if len(text) < _SHORTEST:
             continue
-        users = [part for part in listed if _uses(part, text)]
-        if len({part.instance.role for part in users}) < 2:
+        users = [component for component in listed if _uses(component, text)]
+        if len({component.instance.role for component in users}) < 2:
             continue
         digest = f"{key_id}:{hmac.new(hash_key, f'{variable}={text}'.encode(), hashlib.sha256).hexdigest()[:12]}"
-        for part in users:
-            found.setdefault(part.name, {})[variable] = digest
+        for component in users:
+            found.setdefault(component.name, {})[variable] = digest
     return found
 
 
@@ -50,8 +50,8 @@ def annotated(workload: Object, shared: Mapping[str, str] | None) -> Object:
     return {**workload, "metadata": {**metadata, "annotations": annotations}}
 
 
-def _uses(part: Part, text: str) -> bool:
+def _uses(component: Component, text: str) -> bool:
     spellings = {text, json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]}
     return any(
-        spelling in file.text for file in part.files if file.secret for spelling in spellings
+        spelling in file.text for file in component.files if file.secret for spelling in spellings
     )

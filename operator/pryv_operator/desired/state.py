@@ -17,11 +17,15 @@ from pryv_operator.desired.inputs import Inputs
 from pryv_operator.desired.warnings import Subject, compute_warnings
 from pryv_operator.leader.taint import Value
 from pryv_operator.objects import pvcs
-from pryv_operator.objects.configuration import Addressing, content
-from pryv_operator.objects.controllers import controller
-from pryv_operator.objects.model import Part
+from pryv_operator.objects.configuration import SecretNaming, configuration_objects
+from pryv_operator.objects.model import Component
 from pryv_operator.objects.network_policies import network_policy
-from pryv_operator.objects.services import inner_service, outside_services, slave_service
+from pryv_operator.objects.services import (
+    external_services,
+    external_slave_service,
+    internal_service,
+)
+from pryv_operator.objects.workloads import workload
 from pryv_operator.templates.bundle import Bundle
 from pryv_operator.values import computed
 from pryv_operator.values.addresses import Address
@@ -174,15 +178,15 @@ def _resolve_variables(inputs: Inputs) -> _Variables:
 
 
 def _services(
-    platform: Platform, instances: Iterable[Instance], components: tuple[Part, ...]
+    platform: Platform, instances: Iterable[Instance], components: tuple[Component, ...]
 ) -> tuple[Object, ...]:
     """Per instance: the internal Services, the external ones, and the one for a slave elsewhere."""
     found: list[Object] = []
     for instance in instances:
         mine = [component for component in components if component.instance == instance]
-        found += [service for component in mine if (service := inner_service(component))]
-        found += outside_services(platform, instance, mine)
-        found += [service for component in mine if (service := slave_service(component))]
+        found += [service for component in mine if (service := internal_service(component))]
+        found += external_services(platform, instance, mine)
+        found += [service for component in mine if (service := external_slave_service(component))]
     return tuple(found)
 
 
@@ -207,7 +211,7 @@ def _services_without_address(
 
 
 def _plan(
-    instance: Instance, components: Iterable[Part], addresses: Mapping[str, str]
+    instance: Instance, components: Iterable[Component], addresses: Mapping[str, str]
 ) -> InstancePlan:
     workloads = tuple(
         WorkloadPlan(
@@ -223,7 +227,7 @@ def _plan(
     return InstancePlan(instance.name, instance.role, addresses.get(instance.name), workloads)
 
 
-def _with_objects(found: Desired, inputs: Inputs, components: tuple[Part, ...]) -> Desired:
+def _with_objects(found: Desired, inputs: Inputs, components: tuple[Component, ...]) -> Desired:
     """The desired state with PVCs, configuration, network policies and workloads."""
     blocked = _blocked(inputs, components)
     started = tuple(component for component in components if component.name not in blocked)
@@ -236,7 +240,7 @@ def _with_objects(found: Desired, inputs: Inputs, components: tuple[Part, ...]) 
         if inputs.platform.spec.network_policy is False
         else tuple(network_policy(component, components) for component in components)
     )
-    claims, claim_warnings = pvcs.claim_objects(components, inputs.claims)
+    claims, claim_warnings = pvcs.pvc_objects(components, inputs.pvcs)
     return replace(
         found,
         objects=(*claims, *configuration, *policies, *workloads),
@@ -245,7 +249,7 @@ def _with_objects(found: Desired, inputs: Inputs, components: tuple[Part, ...]) 
     )
 
 
-def _blocked(inputs: Inputs, components: Iterable[Part]) -> dict[str, Finding]:
+def _blocked(inputs: Inputs, components: Iterable[Component]) -> dict[str, Finding]:
     """Reverse proxies without a certificate, which would not start, and what they wait for."""
     return {
         component.name: certificate
@@ -256,19 +260,19 @@ def _blocked(inputs: Inputs, components: Iterable[Part]) -> dict[str, Finding]:
 
 
 def _workloads(
-    inputs: Inputs, components: tuple[Part, ...], started: tuple[Part, ...]
+    inputs: Inputs, components: tuple[Component, ...], started: tuple[Component, ...]
 ) -> tuple[tuple[Object, ...], tuple[Object, ...]]:
     """The configuration objects by kind and name, and the workloads that refer to them.
 
     ``started`` are those of the components that are not blocked.
     """
-    addressing = Addressing(inputs.hash_key, inputs.owned_secrets)
-    shared_claims = pvcs.shared_claims(components)
+    addressing = SecretNaming(inputs.hash_key, inputs.owned_secrets)
+    shared_pvcs = pvcs.shared_pvcs(components)
     shared = shared_secrets.shared_secrets(components, inputs.secrets, inputs.hash_key)
     configuration: dict[tuple[str, str], Object] = {}
     workloads: list[Object] = []
     for component in started:
-        built = content(
+        built = configuration_objects(
             inputs.platform,
             component.instance.role,
             component.service.name,
@@ -276,6 +280,6 @@ def _workloads(
             addressing,
         )
         configuration |= {(item["kind"], item["metadata"]["name"]): item for item in built.objects}
-        workload = controller(component, built, shared_claims)
-        workloads.append(shared_secrets.annotated(workload, shared.get(component.name)))
+        item = workload(component, built, shared_pvcs)
+        workloads.append(shared_secrets.annotated(item, shared.get(component.name)))
     return tuple(configuration[name] for name in sorted(configuration)), tuple(workloads)

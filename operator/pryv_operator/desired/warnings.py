@@ -18,7 +18,7 @@ from pryv_operator.api.spec import ServiceOverrides
 from pryv_operator.desired.components import public_upstreams
 from pryv_operator.desired.compose_files import COMPOSE_FILE, service_location
 from pryv_operator.objects import profiles, pvcs
-from pryv_operator.objects.model import Part
+from pryv_operator.objects.model import Component
 from pryv_operator.objects.services import REDIS
 from pryv_operator.templates.bundle import Bundle
 from pryv_operator.values.resolve import Vocabulary
@@ -31,11 +31,11 @@ class Subject:
     platform: Platform
     bundle: Bundle
     instances: tuple[Instance, ...]
-    components: tuple[Part, ...]
+    components: tuple[Component, ...]
     #: Public hosts that cannot be resolved in this cluster.
     unresolved: frozenset[str]
 
-    def of(self, instance: Instance) -> list[Part]:
+    def of(self, instance: Instance) -> list[Component]:
         """The components of an instance."""
         return [each for each in self.components if each.instance == instance]
 
@@ -89,7 +89,7 @@ def _unpublished_stores(subject: Subject) -> Iterable[Advisory]:
 def _storage_without_data(subject: Subject) -> Iterable[Advisory]:
     """Storage overrides of components that mount no PVC."""
     for component in subject.components:
-        if component.overrides.storage and not pvcs.claims_of(component):
+        if component.overrides.storage and not pvcs.pvcs_of(component):
             yield _unused(f"{component.spec_path}.storage", "the component keeps no data")
 
 

@@ -1,4 +1,4 @@
-"""Content-addressed ConfigMaps and Secrets: changed content is a changed name, and so a rollout; the same content is nothing at all."""
+"""Configuration-addressed ConfigMaps and Secrets: changed content is a changed name, and so a rollout; the same content is nothing at all."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _DIGEST_CHARACTERS: Final = 10
 
 
 @dataclass(frozen=True)
-class Addressing:
+class SecretNaming:
     """How secrets get their names: by a keyed hash, unless one with equal content is there already.
 
     ``owned`` maps the names of content-addressed Secrets of the platform to their data (base64, as the API server has it),
@@ -36,7 +36,7 @@ class Addressing:
 
 
 @dataclass(frozen=True)
-class Content:
+class Configuration:
     """The objects that hold a component's files, and where each file is."""
 
     objects: tuple[Object, ...]
@@ -44,9 +44,9 @@ class Content:
     places: Mapping[str, tuple[str, str, str]]
 
 
-def content(
-    platform: Platform, role: str, component: str, files: Iterable[File], addressing: Addressing
-) -> Content:
+def configuration_objects(
+    platform: Platform, role: str, component: str, files: Iterable[File], addressing: SecretNaming
+) -> Configuration:
     """Objects for the files of a component: ConfigMaps for the plain ones, Secrets for those with a secret in them. No file may
     be larger than ``MAX_OBJECT_BYTES`` (``stored_bytes``).
     """
@@ -55,7 +55,7 @@ def content(
     ordered = sorted(files, key=lambda file: file.path)
     for secret in (False, True):
         for chunk in _chunks([file for file in ordered if file.secret is secret]):
-            data = {key(file.path): file.text for file in chunk}
+            data = {object_key(file.path): file.text for file in chunk}
             built = (
                 _secret(platform, role, component, data, addressing)
                 if secret
@@ -63,10 +63,10 @@ def content(
             )
             objects.append(built)
             places |= {
-                file.path: (built["kind"], built["metadata"]["name"], key(file.path))
+                file.path: (built["kind"], built["metadata"]["name"], object_key(file.path))
                 for file in chunk
             }
-    return Content(tuple(objects), places)
+    return Configuration(tuple(objects), places)
 
 
 def stored_bytes(file: File) -> int:
@@ -75,7 +75,7 @@ def stored_bytes(file: File) -> int:
     return (size + 2) // 3 * 4 if file.secret else size
 
 
-def key(path: str) -> str:
+def object_key(path: str) -> str:
     """A path as a key of an object, which cannot hold a slash. Distinct paths get distinct keys."""
     plain = path.replace("/", "__")
     if re.fullmatch(r"[-._a-zA-Z0-9]{1,200}", plain) and not re.search("__|_/|/_", path):
@@ -115,7 +115,7 @@ def _config_map(platform: Platform, role: str, component: str, data: dict[str, s
 
 
 def _secret(
-    platform: Platform, role: str, component: str, data: dict[str, str], addressing: Addressing
+    platform: Platform, role: str, component: str, data: dict[str, str], addressing: SecretNaming
 ) -> Object:
     encoded = {name: base64.b64encode(text.encode()).decode() for name, text in data.items()}
     prefix = names.configuration(platform.name, role, component, "")

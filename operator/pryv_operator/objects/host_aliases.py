@@ -19,7 +19,7 @@ Aliases = tuple[tuple[str, tuple[str, ...]], ...]
 
 _LOOPBACK: Final = "127.0.0.1"
 #: Stands for a host that cannot be resolved: connecting to the broadcast address fails at once, wherever it is tried.
-NOWHERE: Final = "255.255.255.255"
+UNREACHABLE: Final = "255.255.255.255"
 #: Where all releases take some web pages from; nginx looks it up when it starts, and does not start without an answer.
 _PUBLIC_UPSTREAM: Final = re.compile(
     r"^[^#\n]*\b(?:server|proxy_pass)\s+(?:https?://)?(pryv\.github\.io)(?![\w.-])", re.MULTILINE
@@ -69,7 +69,7 @@ def aliases(
         add(cluster_ips.get(names.workload(platform, instance.name, peer.name)), peer.name)
     if profile.proxy:
         add(_LOOPBACK, *_GONE)
-        add(NOWHERE, *nowhere)
+        add(UNREACHABLE, *nowhere)
     for other in instances:
         if (
             other.role in (names.REG_MASTER, names.STATIC)

@@ -32,7 +32,7 @@ class FileMount:
 
 
 @dataclass(frozen=True)
-class Part:
+class Component:
     """One service of one role instance: what becomes a workload."""
 
     platform: Platform
@@ -64,12 +64,12 @@ class Part:
 
     @property
     def labels(self) -> dict[str, str]:
-        """Labels of the part's objects."""
+        """Labels of the component's objects."""
         return {keys.ROLE: self.instance.role, **self.selector}
 
     @property
     def selector(self) -> dict[str, str]:
-        """Labels that select the part's pods."""
+        """Labels that select the component's pods."""
         return names.pod_selector(self.platform.name, self.instance.name, self.service.name)
 
     @property

@@ -8,8 +8,8 @@ from pryv_operator.api import labels_annotations as keys
 from pryv_operator.api import names
 from pryv_operator.api.kubernetes import Object
 from pryv_operator.objects import images, pvcs
-from pryv_operator.objects.configuration import Content
-from pryv_operator.objects.model import Part
+from pryv_operator.objects.configuration import Configuration
+from pryv_operator.objects.model import Component
 from pryv_operator.objects.profiles import Probe
 from pryv_operator.objects.services import PUBLISHED, port_name
 
@@ -42,13 +42,15 @@ _LOG_READER_RESOURCES: Final = {
 _STOP_MARGIN_SECONDS: Final = 10
 
 
-def pod_template(part: Part, content: Content, shared_claims: frozenset[str]) -> Object:
+def pod_template(
+    component: Component, content: Configuration, shared_pvcs: frozenset[str]
+) -> Object:
     """The pod template; it names its configuration by content, so nothing else is needed to roll it."""
-    overrides = part.overrides
-    labels = part.labels | names.platform_labels(part.platform.name)
-    if part.service.ports:
+    overrides = component.overrides
+    labels = component.labels | names.platform_labels(component.platform.name)
+    if component.service.ports:
         labels[PUBLISHED] = "true"
-    shared = [claim.name for claim in pvcs.claims_of(part) if claim.name in shared_claims]
+    shared = [claim.name for claim in pvcs.pvcs_of(component) if claim.name in shared_pvcs]
     if shared:
         labels[keys.PVC] = shared[0]
     own = {
@@ -58,7 +60,7 @@ def pod_template(part: Part, content: Content, shared_claims: frozenset[str]) ->
     }
     metadata: Object = {"labels": own | labels}
     annotations = dict(overrides.annotations or {}) | (
-        {keys.RESTARTED: part.restarted} if part.restarted else {}
+        {keys.RESTARTED: component.restarted} if component.restarted else {}
     )
     if annotations:
         metadata["annotations"] = annotations
@@ -66,22 +68,22 @@ def pod_template(part: Part, content: Content, shared_claims: frozenset[str]) ->
     spec: Object = {
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
-        "terminationGracePeriodSeconds": part.profile.grace_seconds,
-        "securityContext": _pod_security(part),
-        "containers": [_container(part, content)],
-        "volumes": _volumes(part, content),
+        "terminationGracePeriodSeconds": component.profile.grace_seconds,
+        "securityContext": _pod_security(component),
+        "containers": [_container(component, content)],
+        "volumes": _volumes(component, content),
     }
-    if any(pvcs.is_log(mount) for mount in part.service.mounts):
-        spec["initContainers"] = [_log_reader(part)]
-    if part.host_aliases:
+    if any(pvcs.is_log(mount) for mount in component.service.mounts):
+        spec["initContainers"] = [_log_reader(component)]
+    if component.host_aliases:
         spec["hostAliases"] = [
-            {"ip": ip, "hostnames": list(hosts)} for ip, hosts in part.host_aliases
+            {"ip": ip, "hostnames": list(hosts)} for ip, hosts in component.host_aliases
         ]
-    if part.platform.spec.image_pull_secrets:
+    if component.platform.spec.image_pull_secrets:
         spec["imagePullSecrets"] = [
-            {"name": secret.name} for secret in part.platform.spec.image_pull_secrets
+            {"name": secret.name} for secret in component.platform.spec.image_pull_secrets
         ]
-    affinity = _affinity(part, shared)
+    affinity = _affinity(component, shared)
     if affinity:
         spec["affinity"] = affinity
     if overrides.node_selector:
@@ -95,17 +97,17 @@ def pod_template(part: Part, content: Content, shared_claims: frozenset[str]) ->
     return {"metadata": metadata, "spec": spec}
 
 
-def image(part: Part) -> str:
+def image(component: Component) -> str:
     """The component's image: the override as it is, or the release's from the wanted registry."""
-    return part.overrides.image or images.in_registry(
-        part.service.image, part.platform.spec.image_registry
+    return component.overrides.image or images.in_registry(
+        component.service.image, component.platform.spec.image_registry
     )
 
 
-def _pod_security(part: Part) -> Object:
+def _pod_security(component: Component) -> Object:
     context: Object = {"seccompProfile": {"type": "RuntimeDefault"}}
-    if part.profile.fs_group is not None:
-        context |= {"fsGroup": part.profile.fs_group, "fsGroupChangePolicy": "OnRootMismatch"}
+    if component.profile.fs_group is not None:
+        context |= {"fsGroup": component.profile.fs_group, "fsGroupChangePolicy": "OnRootMismatch"}
     return context
 
 
@@ -114,60 +116,64 @@ def _container_security(*capabilities: str) -> Object:
     return {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]} | added}
 
 
-def _container(part: Part, content: Content) -> Object:
+def _container(component: Component, content: Configuration) -> Object:
     container: Object = {
-        "name": names.slug(part.service.name),
-        "image": image(part),
-        "securityContext": _container_security(*part.profile.capabilities),
-        "volumeMounts": _mounts(part),
+        "name": names.slug(component.service.name),
+        "image": image(component),
+        "securityContext": _container_security(*component.profile.capabilities),
+        "volumeMounts": _mounts(component),
     }
-    if part.service.command:
-        container["command"] = ["/bin/sh", "-c", part.service.command]
-    ports = _ports(part)
+    if component.service.command:
+        container["command"] = ["/bin/sh", "-c", component.service.command]
+    ports = _ports(component)
     if ports:
         container["ports"] = ports
-    environment = _environment(part, content)
+    environment = _environment(component, content)
     if environment:
         container["env"] = environment
-    if part.overrides.resources:
-        container["resources"] = part.overrides.resources.model_dump(
+    if component.overrides.resources:
+        container["resources"] = component.overrides.resources.model_dump(
             by_alias=True, exclude_none=True
         )
-    container |= _probes(part)
-    if part.profile.runit:
+    container |= _probes(component)
+    if component.profile.runit:
         container["lifecycle"] = {
-            "preStop": {"exec": {"command": ["/bin/sh", "-c", _runit_stop(part)]}}
+            "preStop": {"exec": {"command": ["/bin/sh", "-c", _runit_stop(component)]}}
         }
     return container
 
 
-def _runit_stop(part: Part) -> str:
+def _runit_stop(component: Component) -> str:
     """Services are stopped in order, and only killed when nearly all of the grace period has passed."""
-    return f"sv -w {part.profile.grace_seconds - _STOP_MARGIN_SECONDS} force-stop /etc/service/*"
+    return (
+        f"sv -w {component.profile.grace_seconds - _STOP_MARGIN_SECONDS} force-stop /etc/service/*"
+    )
 
 
-def _ports(part: Part) -> list[Object]:
+def _ports(component: Component) -> list[Object]:
     published = [
         {
             "name": port_name(port),
             "containerPort": port.container,
             "protocol": port.protocol.upper(),
         }
-        for port in sorted(set(part.service.ports), key=lambda port: (port.protocol, port.host))
+        for port in sorted(
+            set(component.service.ports), key=lambda port: (port.protocol, port.host)
+        )
     ]
     taken = {(port["containerPort"], port["protocol"]) for port in published}
     reached = [
         {"name": f"tcp-{port}", "containerPort": port, "protocol": "TCP"}
-        for port in part.reached_ports
+        for port in component.reached_ports
         if (port, "TCP") not in taken
     ]
     return published + reached
 
 
-def _environment(part: Part, content: Content) -> list[Object]:
+def _environment(component: Component, content: Configuration) -> list[Object]:
     wanted: dict[str, Object] = {}
-    for name, value in part.environment:
-        if name in part.secret_environment:
+    for name, value in component.environment:
+        if name in component.secret_environment:
             _, secret, key = content.places[environment_path(name)]
             wanted[name] = {
                 "name": name,
@@ -175,7 +181,7 @@ def _environment(part: Part, content: Content) -> list[Object]:
             }
         else:
             wanted[name] = {"name": name, "value": value}
-    for variable in part.overrides.env or []:
+    for variable in component.overrides.env or []:
         wanted[variable.name] = {"name": variable.name, "value": variable.value}
     return list(wanted.values())
 
@@ -185,8 +191,8 @@ def environment_path(name: str) -> str:
     return f"environment/{name}"
 
 
-def _probes(part: Part) -> Object:
-    profile = part.profile
+def _probes(component: Component) -> Object:
+    profile = component.profile
     probes: Object = {}
     if profile.ready:
         attempts = max(1, profile.slow_start_seconds // 5)
@@ -206,27 +212,27 @@ def _probe(probe: Probe, *, period: int, failures: int, timeout: int) -> Object:
     }
 
 
-def _log_reader(part: Part) -> Object:
+def _log_reader(component: Component) -> Object:
     """A sidecar with the component's own image that copies log files to the pod's output, and bounds them."""
     return {
         "name": "logs",
-        "image": image(part),
+        "image": image(component),
         "restartPolicy": "Always",
         "command": ["/bin/sh", "-c", _LOG_READER],
         "securityContext": _container_security("DAC_OVERRIDE"),
         "resources": _LOG_READER_RESOURCES,
         "volumeMounts": [
             {"name": _volume_name(mount.source), "mountPath": "/app/log"}
-            for mount in part.service.mounts
+            for mount in component.service.mounts
             if pvcs.is_log(mount)
         ][:1],
     }
 
 
-def _mounts(part: Part) -> list[Object]:
+def _mounts(component: Component) -> list[Object]:
     mounts: list[Object] = []
-    for mount in part.service.mounts:
-        claim = pvcs.claim_of(part, mount)
+    for mount in component.service.mounts:
+        claim = pvcs.pvc_of(component, mount)
         if claim:
             mounts.append({"name": _claim_volume(claim), "mountPath": mount.target})
         elif pvcs.is_log(mount):
@@ -234,26 +240,26 @@ def _mounts(part: Part) -> list[Object]:
     return mounts + [
         {"name": _volume_name(files.folder), "mountPath": files.target, "readOnly": True}
         | ({"subPath": files.file} if files.file else {})
-        for files in part.file_mounts
+        for files in component.file_mounts
     ]
 
 
-def _volumes(part: Part, content: Content) -> list[Object]:
+def _volumes(component: Component, content: Configuration) -> list[Object]:
     volumes: dict[str, Object] = {}
-    for mount in part.service.mounts:
-        claim = pvcs.claim_of(part, mount)
+    for mount in component.service.mounts:
+        claim = pvcs.pvc_of(component, mount)
         if claim:
             volumes[_claim_volume(claim)] = {"persistentVolumeClaim": {"claimName": claim.name}}
         elif pvcs.is_log(mount):
             volumes[_volume_name(mount.source)] = {"emptyDir": {"sizeLimit": _LOG_VOLUME_SIZE}}
-    for files in part.file_mounts:
+    for files in component.file_mounts:
         volumes[_volume_name(files.folder)] = {
             "projected": {"defaultMode": 0o444, "sources": _sources(files.folder, content)}
         }
     return [{"name": name, **volume} for name, volume in volumes.items()]
 
 
-def _sources(folder: str, content: Content) -> list[Object]:
+def _sources(folder: str, content: Configuration) -> list[Object]:
     """The objects that hold files below a folder, each item with its path: object keys cannot hold a slash."""
     items: dict[tuple[str, str], list[Object]] = {}
     for path, (kind, name, key) in sorted(content.places.items()):
@@ -276,9 +282,9 @@ def _volume_name(folder: str) -> str:
     return names.slug(folder.replace("/", "-"))
 
 
-def _affinity(part: Part, shared: list[str]) -> dict[str, Any]:
+def _affinity(component: Component, shared: list[str]) -> dict[str, Any]:
     """The user's affinity, and beside it: pods that share a claim share a node."""
-    affinity: dict[str, Any] = dict(part.overrides.affinity or {})
+    affinity: dict[str, Any] = dict(component.overrides.affinity or {})
     terms = [
         {
             "labelSelector": {"matchLabels": {keys.PVC: claim}},

@@ -14,7 +14,7 @@ from pryv_operator.api.findings import Advisory
 from pryv_operator.api.kubernetes import Object
 from pryv_operator.api.reasons import Reason
 from pryv_operator.compose.model import Mount
-from pryv_operator.objects.model import Part
+from pryv_operator.objects.model import Component
 from pryv_operator.objects.profiles import profile
 
 _DEFAULT_SIZE: Final = "10Gi"
@@ -33,19 +33,19 @@ class Claim:
     existing: bool
 
 
-def claim_of(part: Part, mount: Mount) -> Claim | None:
+def pvc_of(component: Component, mount: Mount) -> Claim | None:
     """The claim behind a mount: ``<x>/data``, ``<x>/backup`` and whatever else is neither rendered nor a log."""
     owner, _, purpose = mount.source.partition("/")
     if mount.of_machine or mount.read_only or is_log(mount) or purpose in _RENDERED:
         return None
-    storage = part.instance.overrides_of(owner).storage
+    storage = component.instance.overrides_of(owner).storage
     purpose = names.slug(purpose.replace("/", "-")) or "data"
     if storage and storage.existing_claim and purpose == "data":
         return Claim(owner, purpose, storage.existing_claim, existing=True)
     return Claim(
         owner,
         purpose,
-        names.pvc(part.platform.name, part.instance.name, owner, purpose),
+        names.pvc(component.platform.name, component.instance.name, owner, purpose),
         existing=False,
     )
 
@@ -55,22 +55,22 @@ def is_log(mount: Mount) -> bool:
     return not mount.of_machine and mount.source.endswith("/log")
 
 
-def claims_of(part: Part) -> tuple[Claim, ...]:
-    """All claims a part mounts."""
-    return tuple(claim for mount in part.service.mounts if (claim := claim_of(part, mount)))
+def pvcs_of(component: Component) -> tuple[Claim, ...]:
+    """All claims a component mounts."""
+    return tuple(claim for mount in component.service.mounts if (claim := pvc_of(component, mount)))
 
 
-def shared_claims(parts: Iterable[Part]) -> frozenset[str]:
-    """Names of claims that more than one part mounts: their pods must share a node."""
+def shared_pvcs(components: Iterable[Component]) -> frozenset[str]:
+    """Names of claims that more than one component mounts: their pods must share a node."""
     seen: dict[str, set[str]] = {}
-    for part in parts:
-        for claim in claims_of(part):
-            seen.setdefault(claim.name, set()).add(part.name)
+    for component in components:
+        for claim in pvcs_of(component):
+            seen.setdefault(claim.name, set()).add(component.name)
     return frozenset(name for name, users in seen.items() if len(users) > 1)
 
 
 @dataclass(frozen=True)
-class ClaimThere:
+class LivePVC:
     """A claim that exists. ``class_is_ours``: we once said its class, and leaving it out now would mean to remove it."""
 
     size: str
@@ -78,8 +78,8 @@ class ClaimThere:
     class_is_ours: bool = False
 
 
-def claim_objects(
-    parts: Iterable[Part], there: Mapping[str, ClaimThere]
+def pvc_objects(
+    components: Iterable[Component], there: Mapping[str, LivePVC]
 ) -> tuple[tuple[Object, ...], tuple[Advisory, ...]]:
     """A PersistentVolumeClaim for each claim that is not the user's own, and what is said about those that cannot become what is wanted.
 
@@ -87,18 +87,18 @@ def claim_objects(
     """
     objects: dict[str, Object] = {}
     warnings: list[Advisory] = []
-    for part in parts:
-        for claim in claims_of(part):
+    for component in components:
+        for claim in pvcs_of(component):
             if claim.existing or claim.name in objects:
                 continue
-            item = _object(part, claim)
+            item = _object(component, claim)
             if claim.name in there:
                 warnings += _keep(item, there[claim.name])
             objects[claim.name] = item
     return tuple(objects[name] for name in sorted(objects)), tuple(warnings)
 
 
-def _keep(item: Object, there: ClaimThere) -> list[Advisory]:
+def _keep(item: Object, there: LivePVC) -> list[Advisory]:
     """Leave what cannot be changed as it is."""
     name, spec = item["metadata"]["name"], item["spec"]
     warnings: list[Advisory] = []
@@ -125,13 +125,13 @@ def _keep(item: Object, there: ClaimThere) -> list[Advisory]:
     return warnings
 
 
-def _object(part: Part, claim: Claim) -> Object:
-    storage = part.instance.overrides_of(claim.owner).storage
+def _object(component: Component, claim: Claim) -> Object:
+    storage = component.instance.overrides_of(claim.owner).storage
     default = profile(claim.owner).storage.get(claim.purpose, _DEFAULT_SIZE)
     size = storage.size if storage and storage.size is not None else default
     labels = {
-        keys.ROLE: part.instance.role,
-        **names.pod_selector(part.platform.name, part.instance.name, claim.owner),
+        keys.ROLE: component.instance.role,
+        **names.pod_selector(component.platform.name, component.instance.name, claim.owner),
     }
     spec: Object = {
         "accessModes": ["ReadWriteOnce"],
@@ -142,8 +142,8 @@ def _object(part: Part, claim: Claim) -> Object:
     return {
         "apiVersion": "v1",
         "kind": "PersistentVolumeClaim",
-        "metadata": part.platform.metadata(
-            claim.name, labels, owned=not part.platform.retains_data
+        "metadata": component.platform.metadata(
+            claim.name, labels, owned=not component.platform.retains_data
         ),
         "spec": spec,
     }

@@ -10,7 +10,7 @@ from pryv_operator.api.instances import Instance
 from pryv_operator.api.kubernetes import Object
 from pryv_operator.api.platform import Platform
 from pryv_operator.compose.model import Port
-from pryv_operator.objects.model import Part
+from pryv_operator.objects.model import Component
 
 #: On pods behind an outside Service, so that its endpoints are these and no others.
 PUBLISHED = "pryv.io/published"
@@ -24,34 +24,34 @@ def port_name(port: Port) -> str:
     return f"out-{port.host}-{port.protocol}"
 
 
-def inner_service(part: Part) -> Object | None:
+def internal_service(component: Component) -> Object | None:
     """The component's cluster-internal Service, with every port that others name; a component nobody calls has none."""
-    if not part.reached_ports:
+    if not component.reached_ports:
         return None
     return {
         "apiVersion": "v1",
         "kind": "Service",
-        "metadata": part.platform.metadata(part.name, part.labels),
+        "metadata": component.platform.metadata(component.name, component.labels),
         "spec": {
             "type": "ClusterIP",
             "ipFamilyPolicy": "SingleStack",
-            "selector": part.selector,
+            "selector": component.selector,
             "ports": [
                 {"name": f"tcp-{port}", "port": port, "targetPort": port, "protocol": "TCP"}
-                for port in part.reached_ports
+                for port in component.reached_ports
             ],
         },
     }
 
 
-def slave_service(part: Part) -> Object | None:
+def external_slave_service(component: Component) -> Object | None:
     """The Service that publishes redis to a reg-slave outside of the cluster, and to nobody else."""
-    slave = part.instance.external_slave
-    if slave is None or part.service.name != REDIS:
+    slave = component.instance.external_slave
+    if slave is None or component.service.name != REDIS:
         return None
-    metadata = part.platform.metadata(
-        names.external_slave_service(part.platform.name, part.instance.name),
-        {keys.ROLE: part.instance.role, keys.INSTANCE: part.instance.name},
+    metadata = component.platform.metadata(
+        names.external_slave_service(component.platform.name, component.instance.name),
+        {keys.ROLE: component.instance.role, keys.INSTANCE: component.instance.name},
     )
     if slave.annotations:
         metadata["annotations"] = dict(slave.annotations)
@@ -61,7 +61,7 @@ def slave_service(part: Part) -> Object | None:
         # The other policy hides the slave's address from the network policy.
         "externalTrafficPolicy": "Local",
         "loadBalancerSourceRanges": sorted(slave.load_balancer_source_ranges),
-        "selector": part.selector,
+        "selector": component.selector,
         "ports": [
             {"name": "redis", "port": REDIS_PORT, "targetPort": REDIS_PORT, "protocol": "TCP"}
         ],
@@ -71,12 +71,12 @@ def slave_service(part: Part) -> Object | None:
     return {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec}
 
 
-def outside_services(
-    platform: Platform, instance: Instance, parts: Iterable[Part]
+def external_services(
+    platform: Platform, instance: Instance, components: Iterable[Component]
 ) -> tuple[Object, ...]:
     """The Services that publish a role instance: UDP has one of its own unless the load balancer takes both."""
     ports = sorted(
-        {port for part in parts for port in part.service.ports},
+        {port for component in components for port in component.service.ports},
         key=lambda port: (port.protocol, port.host),
     )
     groups: list[tuple[bool, list[Port]]]

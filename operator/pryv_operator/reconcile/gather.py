@@ -30,7 +30,7 @@ from pryv_operator.kube.errors import ConflictError, RejectedError
 from pryv_operator.kube.resources import SECRETS
 from pryv_operator.live.apply import refusal_problem
 from pryv_operator.live.live_objects import LiveObjects
-from pryv_operator.objects.pvcs import ClaimThere
+from pryv_operator.objects.pvcs import LivePVC
 from pryv_operator.pki import authority, certificate_checks
 from pryv_operator.pki.certificate import Certificate
 from pryv_operator.reconcile import upstreams
@@ -110,8 +110,8 @@ async def gather(
             for item in observed.of_kind("Secret")
             if item["metadata"]["labels"].get(keys.PURPOSE) == "config"
         },
-        claims={
-            item["metadata"]["name"]: _claim(item)
+        pvcs={
+            item["metadata"]["name"]: _live_pvc(item)
             for item in observed.of_kind("PersistentVolumeClaim")
         },
         cluster_dns=cluster_dns,
@@ -194,13 +194,13 @@ def _former_rotations(
     )
 
 
-def _claim(item: Object) -> ClaimThere:
+def _live_pvc(item: Object) -> LivePVC:
     ours = (
         entry
         for entry in item["metadata"].get("managedFields", ())
         if entry.get("manager") == keys.FIELD_MANAGER
     )
-    return ClaimThere(
+    return LivePVC(
         size=item["spec"].get("resources", {}).get("requests", {}).get("storage", "0"),
         storage_class=item["spec"].get("storageClassName"),
         class_is_ours=any(

@@ -52,10 +52,10 @@ def _run_without_alias(observed: LiveObjects) -> bool:
 def _leads_nowhere(proxy: Object, observed: LiveObjects) -> bool:
     """By an alias, or by the hosts file that it mounts instead."""
     spec = proxy["spec"]["template"]["spec"]
-    if any(alias["ip"] == host_aliases.NOWHERE for alias in spec.get("hostAliases") or ()):
+    if any(alias["ip"] == host_aliases.UNREACHABLE for alias in spec.get("hostAliases") or ()):
         return True
     return any(
-        host_aliases.NOWHERE in text
+        host_aliases.UNREACHABLE in text
         for name in _config_maps(spec)
         for text in _texts(observed.get("ConfigMap", name))
     )

@@ -13,7 +13,7 @@ import pytest
 from pryv_operator.api.findings import Advisory
 from pryv_operator.api.kubernetes import Object
 from pryv_operator.desired.state import Desired, compute_desired
-from pryv_operator.objects.host_aliases import NOWHERE
+from pryv_operator.objects.host_aliases import UNREACHABLE
 from pryv_operator.templates.archive import leader_of
 from pryv_operator.templates.bundle import Bundle
 from tests.unit.builders import inputs, platform, texts, workloads
@@ -221,10 +221,10 @@ def test_a_service_that_has_the_name_of_one_of_ours() -> None:
 
 def test_an_upstream_that_cannot_be_resolved_gets_an_alias_and_a_warning() -> None:
     bundle = received(CLUSTER)
-    assert NOWHERE not in set(texts(list(of(bundle).objects)))
+    assert UNREACHABLE not in set(texts(list(of(bundle).objects)))
     found = of(bundle, frozenset({"pryv.github.io"}))
     for name in ("acme-co1-reverse-proxy", "acme-reg-reverse-proxy"):
-        assert NOWHERE in json.dumps(files_and_aliases(found, name)), name
+        assert UNREACHABLE in json.dumps(files_and_aliases(found, name)), name
     assert "hostAliases" not in json.dumps(files_and_aliases(found, "acme-co1-mongodb"))
     told = [each.message for each in found.warnings if each.reason == "UpstreamUnresolved"]
     assert {message.split(":")[0] for message in told} == {
@@ -245,7 +245,7 @@ def files_and_aliases(found: Desired, name: str) -> list[Object]:
 
 def test_the_built_in_release_needs_no_alias() -> None:
     found = compute_desired(replace(inputs(), unresolved=frozenset({"pryv.github.io"})))
-    assert NOWHERE not in json.dumps([*found.objects])
+    assert UNREACHABLE not in json.dumps([*found.objects])
     assert "UpstreamUnresolved" not in {each.reason for each in found.warnings}
 
 

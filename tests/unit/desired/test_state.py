@@ -147,7 +147,7 @@ def test_claims_for_what_keeps_state() -> None:
     }
 
 
-def test_outside_services_for_each_instance() -> None:
+def test_external_services_for_each_instance() -> None:
     assert {item["metadata"]["name"] for item in BASE.services} >= {
         "acme-reg",
         "acme-reg-udp",

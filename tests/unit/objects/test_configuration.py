@@ -1,4 +1,4 @@
-"""Content-addressed objects: the same content is the same name, and a name tells nothing of a secret."""
+"""Configuration-addressed objects: the same content is the same name, and a name tells nothing of a secret."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from hypothesis import strategies as st
 from pryv_operator.api.kubernetes import Object
 from pryv_operator.objects.configuration import (
     MAX_OBJECT_BYTES,
-    Addressing,
-    Content,
-    content,
-    key,
+    Configuration,
+    SecretNaming,
+    configuration_objects,
+    object_key,
     stored_bytes,
 )
 from pryv_operator.objects.model import File
 from tests.unit.builders import platform
 
 CANARY = "canary-7f3a"
-FRESH = Addressing(b"key", {})
+FRESH = SecretNaming(b"key", {})
 
 _files = st.lists(
     st.builds(File, st.text("abc/", min_size=1, max_size=6), st.text(max_size=10), st.booleans()),
@@ -31,16 +31,16 @@ _files = st.lists(
 )
 
 
-def of(files: Iterable[File], addressing: Addressing = FRESH) -> Content:
-    return content(platform(), "core", "core", files, addressing)
+def of(files: Iterable[File], addressing: SecretNaming = FRESH) -> Configuration:
+    return configuration_objects(platform(), "core", "core", files, addressing)
 
 
-def name_of(file: File, addressing: Addressing = FRESH) -> str:
+def name_of(file: File, addressing: SecretNaming = FRESH) -> str:
     (item,) = of([file], addressing).objects
     return str(item["metadata"]["name"])
 
 
-def texts_of(found: Content) -> dict[str, str]:
+def texts_of(found: Configuration) -> dict[str, str]:
     """What a pod would find at each path."""
     objects = {(item["kind"], item["metadata"]["name"]): item["data"] for item in found.objects}
     return {
@@ -85,7 +85,7 @@ def test_changed_content_is_a_changed_name(secret: bool) -> None:
 
 
 def test_the_name_of_a_secret_is_no_test_for_guesses() -> None:
-    secret, other = File("a", CANARY, secret=True), Addressing(b"another key", {})
+    secret, other = File("a", CANARY, secret=True), SecretNaming(b"another key", {})
     assert name_of(secret) != name_of(secret, other)
     plain = File("a", CANARY, secret=False)
     assert name_of(plain) == name_of(plain, other)
@@ -96,10 +96,10 @@ def test_a_lost_key_renames_nothing() -> None:
     secret = File("a", CANARY, secret=True)
     (before,) = of([secret]).objects
     owned = {before["metadata"]["name"]: before["data"]}
-    assert of([secret], Addressing(b"another key", owned)) == of([secret])
+    assert of([secret], SecretNaming(b"another key", owned)) == of([secret])
     changed = File("a", "changed", secret=True)
-    assert name_of(changed, Addressing(b"another key", owned)) == name_of(
-        changed, Addressing(b"another key", {})
+    assert name_of(changed, SecretNaming(b"another key", owned)) == name_of(
+        changed, SecretNaming(b"another key", {})
     )
 
 
@@ -110,7 +110,7 @@ def test_an_equal_secret_of_another_component_is_not_reused() -> None:
         "acme-core-core-router-0123456789": mine["data"],
         "acme-core-hfs-0123456789": mine["data"],
     }
-    assert name_of(secret, Addressing(b"key", owned)) == mine["metadata"]["name"]
+    assert name_of(secret, SecretNaming(b"key", owned)) == mine["metadata"]["name"]
 
 
 def test_the_platform_owns_them() -> None:
@@ -136,16 +136,16 @@ def test_stored_bytes_are_utf8_and_base64_for_secrets() -> None:
 
 @given(st.sets(st.text("ab_/.-é", min_size=1, max_size=8), min_size=2, max_size=8))
 def test_each_path_has_a_key_of_its_own(paths: set[str]) -> None:
-    assert len({key(path) for path in paths}) == len(paths)
+    assert len({object_key(path) for path in paths}) == len(paths)
 
 
 @given(st.text(min_size=1, max_size=400))
 def test_any_path_has_a_legal_key(path: str) -> None:
-    assert re.fullmatch(r"[-._a-zA-Z0-9]{1,253}", key(path))
+    assert re.fullmatch(r"[-._a-zA-Z0-9]{1,253}", object_key(path))
 
 
 def test_a_plain_path_stays_readable() -> None:
-    assert key("core/conf/core.yml") == "core__conf__core.yml"
+    assert object_key("core/conf/core.yml") == "core__conf__core.yml"
 
 
 def size(item: Object) -> int:

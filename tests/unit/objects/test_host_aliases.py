@@ -134,9 +134,9 @@ def test_legal_names_need_no_file() -> None:
 
 def test_a_host_that_cannot_be_resolved_is_known_to_the_proxy_only() -> None:
     nowhere = {"pryv.github.io"}
-    assert of("reverse_proxy", nowhere=nowhere)[host_aliases.NOWHERE] == ("pryv.github.io",)
-    assert host_aliases.NOWHERE not in of("core", nowhere=nowhere)
-    assert host_aliases.NOWHERE not in of("reverse_proxy")
+    assert of("reverse_proxy", nowhere=nowhere)[host_aliases.UNREACHABLE] == ("pryv.github.io",)
+    assert host_aliases.UNREACHABLE not in of("core", nowhere=nowhere)
+    assert host_aliases.UNREACHABLE not in of("reverse_proxy")
 
 
 def test_upstreams_are_those_that_nginx_looks_up_when_it_starts() -> None:

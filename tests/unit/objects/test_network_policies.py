@@ -10,11 +10,11 @@ from pryv_operator.api import names
 from pryv_operator.api.instances import Instance
 from pryv_operator.api.spec import ExternalSlave
 from pryv_operator.compose.model import Port
-from pryv_operator.objects.configuration import Content
-from pryv_operator.objects.model import Part
+from pryv_operator.objects.configuration import Configuration
+from pryv_operator.objects.model import Component
 from pryv_operator.objects.network_policies import network_policy
 from pryv_operator.objects.pods import pod_template
-from tests.unit.builders import instance, part, platform, service
+from tests.unit.builders import component, instance, platform, service
 
 CORE = (
     service("reverse_proxy", networks=["frontend"], ports=[Port(443, 443, "tcp")]),
@@ -24,11 +24,11 @@ CORE = (
 REGISTER = (service("register"), service("redis"))
 
 
-def parts(
+def components(
     at: Instance, services: tuple[Any, ...] = CORE, platform_name: str = "acme"
-) -> dict[str, Part]:
+) -> dict[str, Component]:
     return {
-        each.name: part(
+        each.name: component(
             each,
             at=at,
             beside=[other for other in services if other != each],
@@ -38,7 +38,7 @@ def parts(
     }
 
 
-def admits(target: Part, caller: Part, port: int, everybody: list[Part]) -> bool:
+def admits(target: Component, caller: Component, port: int, everybody: list[Component]) -> bool:
     """Whether the policy of one pod lets another one in, as Kubernetes reads it."""
     policy = network_policy(target, everybody)["spec"]
     assert policy["policyTypes"] == ["Ingress"]
@@ -53,8 +53,8 @@ def admits(target: Part, caller: Part, port: int, everybody: list[Part]) -> bool
     )
 
 
-def matches(selector: dict[str, Any], pod: Part) -> bool:
-    labels = pod_template(pod, Content((), {}), frozenset())["metadata"]["labels"]
+def matches(selector: dict[str, Any], pod: Component) -> bool:
+    labels = pod_template(pod, Configuration((), {}), frozenset())["metadata"]["labels"]
     wanted = all(labels.get(key) == value for key, value in selector.get("matchLabels", {}).items())
     return wanted and all(
         labels.get(each["key"]) in each["values"] for each in selector.get("matchExpressions", ())
@@ -62,15 +62,15 @@ def matches(selector: dict[str, Any], pod: Part) -> bool:
 
 
 CO1, CO2, OTHER = (
-    parts(instance()),
-    parts(instance(name="co2")),
-    parts(instance(), platform_name="other"),
+    components(instance()),
+    components(instance(name="co2")),
+    components(instance(), platform_name="other"),
 )
 REG, SLAVE = (
-    parts(instance(names.REG_MASTER, "reg"), REGISTER),
-    parts(instance(names.REG_SLAVE, "reg-slave"), REGISTER),
+    components(instance(names.REG_MASTER, "reg"), REGISTER),
+    components(instance(names.REG_SLAVE, "reg-slave"), REGISTER),
 )
-EVERYBODY = [part for group in (CO1, CO2, OTHER, REG, SLAVE) for part in group.values()]
+EVERYBODY = [component for group in (CO1, CO2, OTHER, REG, SLAVE) for component in group.values()]
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ EVERYBODY = [part for group in (CO1, CO2, OTHER, REG, SLAVE) for part in group.v
         "a core does not read the register's": (REG["redis"], CO1["core"], 6379, False),
     }.values(),
 )
-def test_who_reaches_whom(target: Part, caller: Part, port: int, admitted: bool) -> None:
+def test_who_reaches_whom(target: Component, caller: Component, port: int, admitted: bool) -> None:
     assert admits(target, caller, port, EVERYBODY) is admitted
 
 
@@ -108,7 +108,7 @@ OUTSIDE = ExternalSlave(load_balancer_source_ranges=["198.51.100.7/32", "192.0.2
 
 
 def test_a_slave_outside_reaches_redis_from_its_own_networks_only() -> None:
-    published = parts(instance(names.REG_MASTER, "reg", external_slave=OUTSIDE), REGISTER)
+    published = components(instance(names.REG_MASTER, "reg", external_slave=OUTSIDE), REGISTER)
     rules = network_policy(published["redis"], list(published.values()))["spec"]["ingress"]
     assert rules[1:] == [
         {
@@ -130,5 +130,5 @@ def rules_of(name: str) -> list[Any]:
 
 
 def test_a_service_alone_on_its_network_admits_nobody() -> None:
-    alone = part(service("redis", networks=["nowhere"]), beside=CORE)
+    alone = component(service("redis", networks=["nowhere"]), beside=CORE)
     assert network_policy(alone, [alone])["spec"]["ingress"] == []

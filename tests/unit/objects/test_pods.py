@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from pryv_operator.api.kubernetes import Object
 from pryv_operator.compose.model import Port
 from pryv_operator.objects import pods, profiles
-from pryv_operator.objects.configuration import Addressing, content
-from pryv_operator.objects.controllers import controller
-from pryv_operator.objects.model import File, FileMount, Part
-from tests.unit.builders import part, platform, service, texts
+from pryv_operator.objects.configuration import SecretNaming, configuration_objects
+from pryv_operator.objects.model import Component, File, FileMount
+from pryv_operator.objects.workloads import workload
+from tests.unit.builders import component, platform, service, texts
 
 CANARY = "canary-7f3a"
 EVERY = ("reverse_proxy", "core", "mfa", "preview", "hfs", "webhooks", "mongodb", "influxdb", "redis", "register", "dns", "mail",
@@ -22,19 +22,21 @@ EVERY = ("reverse_proxy", "core", "mfa", "preview", "hfs", "webhooks", "mongodb"
 STORES = ("mongodb", "influxdb", "redis")
 
 
-def workload(of: Part) -> Object:
-    return controller(
+def built(of: Component) -> Object:
+    return workload(
         of,
-        content(of.platform, of.instance.role, of.service.name, of.files, Addressing(b"key", {})),
+        configuration_objects(
+            of.platform, of.instance.role, of.service.name, of.files, SecretNaming(b"key", {})
+        ),
         frozenset(),
     )
 
 
-def template(of: Part) -> Object:
-    return dict(workload(of)["spec"]["template"])
+def template(of: Component) -> Object:
+    return dict(built(of)["spec"]["template"])
 
 
-def container(of: Part) -> Object:
+def container(of: Component) -> Object:
     return dict(template(of)["spec"]["containers"][0])
 
 
@@ -45,7 +47,7 @@ def test_every_component_of_the_release_is_known(name: str) -> None:
 
 @pytest.mark.parametrize("name", EVERY)
 def test_least_privileges(name: str) -> None:
-    of = part(service(name, mounts=["x/log:/app/log"]))
+    of = component(service(name, mounts=["x/log:/app/log"]))
     spec = template(of)["spec"]
     assert spec["automountServiceAccountToken"] is False
     assert spec["enableServiceLinks"] is False
@@ -60,7 +62,7 @@ def test_least_privileges(name: str) -> None:
 @pytest.mark.parametrize("name", [name for name in EVERY if name != "webhooks"])
 def test_probes(name: str) -> None:
     """Webhooks listens to nothing."""
-    found = container(part(name))
+    found = container(component(name))
     assert {"startupProbe", "readinessProbe"} <= found.keys()
     # A store under load that answers late must not be killed for it.
     assert ("livenessProbe" in found) is (name not in STORES)
@@ -68,12 +70,12 @@ def test_probes(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["core", "preview", "hfs", "webhooks", "mail", "mongodb", "redis"])
 def test_what_ignores_the_signal_is_stopped_by_a_command(name: str) -> None:
-    assert "sv " in " ".join(container(part(name))["lifecycle"]["preStop"]["exec"]["command"])
+    assert "sv " in " ".join(container(component(name))["lifecycle"]["preStop"]["exec"]["command"])
 
 
 @pytest.mark.parametrize("name", ["core", "mongodb", "influxdb", "redis"])
 def test_what_keeps_state_is_one_stateful_pod_that_can_always_be_replaced(name: str) -> None:
-    found = workload(part(name))
+    found = built(component(name))
     assert found["kind"] == "StatefulSet"
     assert found["spec"]["replicas"] == 1
     assert found["spec"]["podManagementPolicy"] == "Parallel"
@@ -82,11 +84,11 @@ def test_what_keeps_state_is_one_stateful_pod_that_can_always_be_replaced(name: 
 
 @pytest.mark.parametrize("name", ["mfa", "webhooks"])
 def test_what_must_not_run_twice(name: str) -> None:
-    assert workload(part(name))["spec"]["strategy"] == {"type": "Recreate"}
+    assert built(component(name))["spec"]["strategy"] == {"type": "Recreate"}
 
 
 def test_what_keeps_no_state_is_replaced_without_a_gap() -> None:
-    found = workload(part("register"))
+    found = built(component("register"))
     assert found["kind"] == "Deployment"
     assert found["spec"]["strategy"]["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}
 
@@ -95,25 +97,25 @@ def test_what_keeps_no_state_is_replaced_without_a_gap() -> None:
 def test_replicas(replicas: int | None) -> None:
     """Left to the cluster's default, or to an autoscaler, where nothing is said."""
     assert (
-        workload(part("register", overrides={"replicas": replicas}))["spec"].get("replicas")
+        built(component("register", overrides={"replicas": replicas}))["spec"].get("replicas")
         == replicas
     )
 
 
 def test_what_runs_once_says_so() -> None:
-    assert [workload(part(name))["spec"]["replicas"] for name in ("core", "mfa")] == [1, 1]
+    assert [built(component(name))["spec"]["replicas"] for name in ("core", "mfa")] == [1, 1]
 
 
 def test_nothing_runs_of_a_stopped_platform() -> None:
     for name in ("register", "core", "mfa"):
-        found = workload(part(name, platform=platform(stopped=True)))
+        found = built(component(name, platform=platform(stopped=True)))
         assert found["spec"]["replicas"] == 0
-        assert found["spec"]["template"] == workload(part(name))["spec"]["template"]
+        assert found["spec"]["template"] == built(component(name))["spec"]["template"]
 
 
 @pytest.mark.parametrize("name", EVERY)
 def test_a_selector_selects_its_own_pods(name: str) -> None:
-    found = workload(part(name))
+    found = built(component(name))
     assert (
         found["spec"]["selector"]["matchLabels"].items()
         <= found["spec"]["template"]["metadata"]["labels"].items()
@@ -126,7 +128,7 @@ def test_a_selector_selects_its_own_pods(name: str) -> None:
     )
 )
 def test_labels_of_the_users_do_not_change_ours(labels: dict[str, str]) -> None:
-    found = template(part("core", overrides={"labels": labels}))["metadata"]["labels"]
+    found = template(component("core", overrides={"labels": labels}))["metadata"]["labels"]
     assert found["pryv.io/component"] == "core"
     assert found["pryv.io/platform"] == "acme"
     assert found.get("a") == labels.get("a")
@@ -137,7 +139,7 @@ def test_files_are_where_the_compose_file_mounts_them() -> None:
         File("nginx/conf/nginx.conf", "plain", secret=False),
         File("nginx/conf/secret/key.pem", CANARY, secret=True),
     ]
-    of = part(
+    of = component(
         service("reverse_proxy"), files=files, file_mounts=(FileMount("nginx/conf", "/app/conf"),)
     )
     spec = template(of)["spec"]
@@ -151,11 +153,11 @@ def test_files_are_where_the_compose_file_mounts_them() -> None:
     (secret,) = (each["secret"] for each in volume["projected"]["sources"] if "secret" in each)
     assert [each["path"] for each in config_map["items"]] == ["nginx.conf"]
     assert [each["path"] for each in secret["items"]] == ["secret/key.pem"]
-    assert CANARY not in set(texts(workload(of)))
+    assert CANARY not in set(texts(built(of)))
 
 
 def test_a_secret_in_the_environment_is_read_from_a_secret() -> None:
-    of = part(
+    of = component(
         "core",
         environment=(("NUM_PROCS", "4"), ("KEY", CANARY)),
         secret_environment=frozenset({"KEY"}),
@@ -164,11 +166,11 @@ def test_a_secret_in_the_environment_is_read_from_a_secret() -> None:
     environment = {each["name"]: each for each in container(of)["env"]}
     assert environment["NUM_PROCS"]["value"] == "4"
     assert environment["KEY"]["valueFrom"]["secretKeyRef"]["name"].startswith("acme-core-core-")
-    assert CANARY not in set(texts(workload(of)))
+    assert CANARY not in set(texts(built(of)))
 
 
 def test_the_users_environment_comes_last() -> None:
-    of = part(
+    of = component(
         "core",
         environment=(("NUM_PROCS", "4"), ("B", "b")),
         overrides={"env": [{"name": "NUM_PROCS", "value": "2"}, {"name": "C", "value": "c"}]},
@@ -181,7 +183,7 @@ def test_the_users_environment_comes_last() -> None:
 
 
 def test_logs_go_to_the_output_and_have_bounds() -> None:
-    spec = template(part(service("core", mounts=["core/log:/app/log"])))["spec"]
+    spec = template(component(service("core", mounts=["core/log:/app/log"])))["spec"]
     (volume,) = (each for each in spec["volumes"] if each["name"] == "core-log")
     assert volume["emptyDir"]["sizeLimit"]
     (sidecar,) = spec["initContainers"]
@@ -190,7 +192,7 @@ def test_logs_go_to_the_output_and_have_bounds() -> None:
 
 
 def test_paths_of_the_machine_are_not_mounted() -> None:
-    spec = template(part(service("core", mounts=["/dev/log:/dev/log-host"])))["spec"]
+    spec = template(component(service("core", mounts=["/dev/log:/dev/log-host"])))["spec"]
     assert spec["volumes"] == spec["containers"][0]["volumeMounts"] == []
 
 
@@ -199,12 +201,13 @@ def test_the_image_from_the_wanted_registry_and_the_override_as_it_is() -> None:
         imageRegistry="registry.acme.health/pryv", imagePullSecrets=[{"name": "login"}]
     )
     assert (
-        container(part("core", platform=elsewhere))["image"] == "registry.acme.health/pryv/core:1.0"
+        container(component("core", platform=elsewhere))["image"]
+        == "registry.acme.health/pryv/core:1.0"
     )
-    assert template(part("core", platform=elsewhere))["spec"]["imagePullSecrets"] == [
+    assert template(component("core", platform=elsewhere))["spec"]["imagePullSecrets"] == [
         {"name": "login"}
     ]
-    mine = part("core", platform=elsewhere, overrides={"image": "mine/core:2"})
+    mine = component("core", platform=elsewhere, overrides={"image": "mine/core:2"})
     assert container(mine)["image"] == "mine/core:2"
 
 
@@ -219,7 +222,7 @@ def test_what_a_user_says_of_scheduling() -> None:
         "affinity": {"nodeAffinity": {"a": "b"}},
     }
     found = template(
-        part(
+        component(
             "core",
             overrides={
                 **wanted,
@@ -240,10 +243,10 @@ def test_affinity_of_the_users_stands_beside_that_of_a_shared_claim() -> None:
         },
         "nodeAffinity": {},
     }
-    of = part(service("hfs", mounts=["core/data:/app/data"]), overrides={"affinity": mine})
+    of = component(service("hfs", mounts=["core/data:/app/data"]), overrides={"affinity": mine})
     found = pods.pod_template(
         of,
-        content(of.platform, "core", "hfs", [], Addressing(b"", {})),
+        configuration_objects(of.platform, "core", "hfs", [], SecretNaming(b"", {})),
         frozenset({"acme-co1-core-data"}),
     )
     terms = found["spec"]["affinity"]["podAffinity"][
@@ -254,7 +257,7 @@ def test_affinity_of_the_users_stands_beside_that_of_a_shared_claim() -> None:
 
 
 def test_port_names_are_legal_and_each_stands_once() -> None:
-    of = part(
+    of = component(
         service("dns", ports=[Port(53, 5353, "udp"), Port(65535, 65535, "tcp")]),
         upstream_ports=(9000, 65535),
     )
@@ -268,13 +271,15 @@ def test_port_names_are_legal_and_each_stands_once() -> None:
 
 
 def test_host_names() -> None:
-    assert template(part("core", host_aliases=(("10.0.0.1", ("a", "b")),)))["spec"][
+    assert template(component("core", host_aliases=(("10.0.0.1", ("a", "b")),)))["spec"][
         "hostAliases"
     ] == [{"ip": "10.0.0.1", "hostnames": ["a", "b"]}]
 
 
 def test_a_command_goes_through_a_shell() -> None:
-    assert container(part(replace(service("core_router"), command="npm run it")))["command"] == [
+    assert container(component(replace(service("core_router"), command="npm run it")))[
+        "command"
+    ] == [
         "/bin/sh",
         "-c",
         "npm run it",

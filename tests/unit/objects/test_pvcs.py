@@ -8,11 +8,11 @@ import pytest
 
 from pryv_operator.api.instances import instances
 from pryv_operator.api.kubernetes import Object
-from pryv_operator.objects.configuration import Content
-from pryv_operator.objects.model import Part
+from pryv_operator.objects.configuration import Configuration
+from pryv_operator.objects.model import Component
 from pryv_operator.objects.pods import pod_template
-from pryv_operator.objects.pvcs import ClaimThere, claim_objects, claims_of, shared_claims
-from tests.unit.builders import part, platform, service
+from pryv_operator.objects.pvcs import LivePVC, pvc_objects, pvcs_of, shared_pvcs
+from tests.unit.builders import component, platform, service
 
 MOUNTS = {
     "core": [
@@ -33,33 +33,33 @@ MOUNTS = {
 SHARERS = ("core", "preview", "hfs", "webhooks")
 
 
-def claims_made(parts: Iterable[Part]) -> tuple[Object, ...]:
-    """The claims of parts, none of which exists yet."""
-    made, warnings = claim_objects(parts, {})
+def claims_made(components: Iterable[Component]) -> tuple[Object, ...]:
+    """The claims of components, none of which exists yet."""
+    made, warnings = pvc_objects(components, {})
     assert warnings == ()
     return made
 
 
-def parts(**components: object) -> dict[str, Part]:
-    """The parts of co1, with overrides as in ``spec.roles.core.components``."""
-    overridden = platform(roles={"core": {"components": components}})
+def components(**overrides: object) -> dict[str, Component]:
+    """The components of co1, with overrides as in ``spec.roles.core.components``."""
+    overridden = platform(roles={"core": {"components": overrides}})
     (at,) = (each for each in instances(overridden.spec) if each.role == "core")
     return {
-        name: part(service(name, mounts=mounts), at=at, platform=overridden)
+        name: component(service(name, mounts=mounts), at=at, platform=overridden)
         for name, mounts in MOUNTS.items()
     }
 
 
-def names_of(found: dict[str, Part], name: str) -> list[str]:
-    return [claim.name for claim in claims_of(found[name])]
+def names_of(found: dict[str, Component], name: str) -> list[str]:
+    return [claim.name for claim in pvcs_of(found[name])]
 
 
-def objects(found: dict[str, Part]) -> dict[str, Object]:
+def objects(found: dict[str, Component]) -> dict[str, Object]:
     return {item["metadata"]["name"]: item for item in claims_made(found.values())}
 
 
 def test_data_and_backups_are_kept_and_nothing_else() -> None:
-    assert sorted(objects(parts())) == [
+    assert sorted(objects(components())) == [
         "acme-co1-core-data",
         "acme-co1-mongodb-backup",
         "acme-co1-mongodb-data",
@@ -67,20 +67,20 @@ def test_data_and_backups_are_kept_and_nothing_else() -> None:
 
 
 def test_four_components_share_the_data_of_core() -> None:
-    found = parts()
+    found = components()
     assert {name for name in MOUNTS if names_of(found, name) == ["acme-co1-core-data"]} == set(
         SHARERS
     )
-    assert shared_claims(found.values()) == {"acme-co1-core-data"}
+    assert shared_pvcs(found.values()) == {"acme-co1-core-data"}
 
 
 @pytest.mark.parametrize("existing", [False, True])
 def test_all_who_share_a_claim_carry_its_label_and_require_it(existing: bool) -> None:
     """Affinity to core alone deadlocks when core moves first."""
-    found = parts(core={"storage": {"existingClaim": "mine"}}) if existing else parts()
+    found = components(core={"storage": {"existingClaim": "mine"}}) if existing else components()
     claim = "mine" if existing else "acme-co1-core-data"
     for name in SHARERS:
-        template = pod_template(found[name], Content((), {}), shared_claims(found.values()))
+        template = pod_template(found[name], Configuration((), {}), shared_pvcs(found.values()))
         assert template["metadata"]["labels"]["pryv.io/claim"] == claim
         (term,) = template["spec"]["affinity"]["podAffinity"][
             "requiredDuringSchedulingIgnoredDuringExecution"
@@ -94,19 +94,19 @@ def test_all_who_share_a_claim_carry_its_label_and_require_it(existing: bool) ->
         assert {"name": "core-data", "persistentVolumeClaim": {"claimName": claim}} in template[
             "spec"
         ]["volumes"]
-    alone = pod_template(found["mongodb"], Content((), {}), shared_claims(found.values()))
+    alone = pod_template(found["mongodb"], Configuration((), {}), shared_pvcs(found.values()))
     assert "affinity" not in alone["spec"]
     assert "pryv.io/claim" not in alone["metadata"]["labels"]
 
 
 def test_a_claim_of_the_users_own_is_neither_made_nor_changed() -> None:
-    found = parts(mongodb={"storage": {"existingClaim": "mine"}})
+    found = components(mongodb={"storage": {"existingClaim": "mine"}})
     assert names_of(found, "mongodb") == ["mine", "acme-co1-mongodb-backup"]
     assert "mine" not in objects(found)
 
 
 def test_size_and_class() -> None:
-    found = objects(parts(mongodb={"storage": {"size": "100Gi", "storageClassName": "fast"}}))
+    found = objects(components(mongodb={"storage": {"size": "100Gi", "storageClassName": "fast"}}))
     spec = found["acme-co1-mongodb-data"]["spec"]
     assert spec == {
         "accessModes": ["ReadWriteOnce"],
@@ -119,17 +119,19 @@ def test_size_and_class() -> None:
 @pytest.mark.parametrize(("policy", "owned"), [(None, False), ("Retain", False), ("Delete", True)])
 def test_claims_outlive_the_platform_unless_said_otherwise(policy: str | None, owned: bool) -> None:
     of = platform(**({"deletionPolicy": policy} if policy else {}))
-    (item,) = claims_made([part(service("core", mounts=MOUNTS["core"]), platform=of)])
+    (item,) = claims_made([component(service("core", mounts=MOUNTS["core"]), platform=of)])
     assert ("ownerReferences" in item["metadata"]) is owned
 
 
 def test_a_claim_never_shrinks_nor_changes_its_class() -> None:
-    mongodb = parts(mongodb={"storage": {"size": "10Gi", "storageClassName": "new"}})["mongodb"]
-    made, warnings = claim_objects(
+    mongodb = components(mongodb={"storage": {"size": "10Gi", "storageClassName": "new"}})[
+        "mongodb"
+    ]
+    made, warnings = pvc_objects(
         [mongodb],
         {
-            "acme-co1-mongodb-data": ClaimThere("30Gi", "old"),
-            "acme-co1-mongodb-backup": ClaimThere("10240Mi", "new"),
+            "acme-co1-mongodb-data": LivePVC("30Gi", "old"),
+            "acme-co1-mongodb-backup": LivePVC("10240Mi", "new"),
         },
     )
     specs = {item["metadata"]["name"]: item["spec"] for item in made}

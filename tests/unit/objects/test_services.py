@@ -8,25 +8,29 @@ from pryv_operator.api import names
 from pryv_operator.api.kubernetes import Object
 from pryv_operator.api.spec import ExternalSlave, ServiceOverrides
 from pryv_operator.compose.model import Port
-from pryv_operator.objects.configuration import Content
-from pryv_operator.objects.model import Part
+from pryv_operator.objects.configuration import Configuration
+from pryv_operator.objects.model import Component
 from pryv_operator.objects.pods import pod_template
-from pryv_operator.objects.services import inner_service, outside_services, slave_service
-from tests.unit.builders import instance, part, platform, service
+from pryv_operator.objects.services import (
+    external_services,
+    external_slave_service,
+    internal_service,
+)
+from tests.unit.builders import component, instance, platform, service
 
 PROXY = service("reverse_proxy", ports=[Port(80, 80, "tcp"), Port(443, 443, "tcp")])
 DNS = service("dns", ports=[Port(53, 5353, "udp")])
 
 
-def register(**published: Any) -> tuple[list[Part], tuple[Object, ...]]:
-    """The published parts of reg-master and its outside Services."""
+def register(**published: Any) -> tuple[list[Component], tuple[Object, ...]]:
+    """The published components of reg-master and its outside Services."""
     at = instance(names.REG_MASTER, "reg", service=ServiceOverrides.model_validate(published))
-    parts = [part(each, at=at, beside=[PROXY, DNS]) for each in (PROXY, DNS)]
-    return parts, outside_services(platform(), at, parts)
+    components = [component(each, at=at, beside=[PROXY, DNS]) for each in (PROXY, DNS)]
+    return components, external_services(platform(), at, components)
 
 
-def template(of: Part) -> Object:
-    return pod_template(of, Content((), {}), frozenset())
+def template(of: Component) -> Object:
+    return pod_template(of, Configuration((), {}), frozenset())
 
 
 def selects(found: Object, pod: Object) -> bool:
@@ -35,7 +39,7 @@ def selects(found: Object, pod: Object) -> bool:
 
 
 def test_every_port_that_is_named_listens_or_not() -> None:
-    found = inner_service(part("core", upstream_ports=(3000, 3009)))
+    found = internal_service(component("core", upstream_ports=(3000, 3009)))
     assert found is not None
     assert found["metadata"]["name"] == "acme-co1-core"
     assert found["spec"]["type"] == "ClusterIP"
@@ -52,15 +56,15 @@ def test_every_port_that_is_named_listens_or_not() -> None:
 
 
 def test_nobody_calls_webhooks() -> None:
-    assert inner_service(part("webhooks")) is None
+    assert internal_service(component("webhooks")) is None
 
 
 def test_an_inner_service_selects_its_own_component_of_its_own_instance() -> None:
-    found = inner_service(part("core"))
+    found = internal_service(component("core"))
     assert found is not None
-    assert selects(found, template(part("core")))
-    assert not selects(found, template(part("hfs")))
-    assert not selects(found, template(part("core", at=instance(name="co2"))))
+    assert selects(found, template(component("core")))
+    assert not selects(found, template(component("hfs")))
+    assert not selects(found, template(component("core", at=instance(name="co2"))))
 
 
 def test_udp_has_a_service_of_its_own() -> None:
@@ -86,10 +90,10 @@ def test_unless_the_load_balancer_takes_both() -> None:
 def test_a_published_port_leads_to_its_component_only() -> None:
     """A number would match any pod of the instance: nginx and dns both stand behind 443 otherwise."""
     for published in ({}, {"mixedProtocols": True}):
-        parts, services = register(**published)
+        components, services = register(**published)
         ports = {
             each["name"]: (of.service.name, each["containerPort"])
-            for of in parts
+            for of in components
             for each in template(of)["spec"]["containers"][0]["ports"]
         }
         targets = {
@@ -105,9 +109,9 @@ def test_a_published_port_leads_to_its_component_only() -> None:
 
 
 def test_only_pods_with_published_ports_stand_behind_the_outside_service() -> None:
-    parts, (tcp, udp) = register()
-    assert all(selects(found, template(of)) for found in (tcp, udp) for of in parts)
-    redis = part("redis", at=parts[0].instance)
+    components, (tcp, udp) = register()
+    assert all(selects(found, template(of)) for found in (tcp, udp) for of in components)
+    redis = component("redis", at=components[0].instance)
     assert not selects(tcp, template(redis))
 
 
@@ -128,7 +132,7 @@ def test_a_load_balancer_is_made_as_it_is_wanted() -> None:
 
 
 def test_nothing_published_is_no_service() -> None:
-    assert outside_services(platform(), instance(), [part("core")]) == ()
+    assert external_services(platform(), instance(), [component("core")]) == ()
 
 
 def test_redis_is_published_to_a_slave_outside_only_where_one_is_wanted() -> None:
@@ -138,7 +142,7 @@ def test_redis_is_published_to_a_slave_outside_only_where_one_is_wanted() -> Non
         load_balancer_class="acme.health/lb",
     )
     at = instance(names.REG_MASTER, "reg", external_slave=slave)
-    found = slave_service(part("redis", at=at))
+    found = external_slave_service(component("redis", at=at))
     assert found is not None
     assert found["metadata"]["name"] == "acme-reg-redis-slave"
     assert found["metadata"]["annotations"] == {"a": "b"}
@@ -149,7 +153,7 @@ def test_redis_is_published_to_a_slave_outside_only_where_one_is_wanted() -> Non
     assert [
         (each["port"], each["targetPort"], each["protocol"]) for each in found["spec"]["ports"]
     ] == [(6379, 6379, "TCP")]
-    assert selects(found, template(part("redis", at=at)))
-    assert not selects(found, template(part("register", at=at)))
-    assert slave_service(part("register", at=at)) is None
-    assert slave_service(part("redis", at=instance(names.REG_MASTER, "reg"))) is None
+    assert selects(found, template(component("redis", at=at)))
+    assert not selects(found, template(component("register", at=at)))
+    assert external_slave_service(component("register", at=at)) is None
+    assert external_slave_service(component("redis", at=instance(names.REG_MASTER, "reg"))) is None

@@ -7,12 +7,12 @@ from typing import Any
 from pryv_operator.api import names
 from pryv_operator.api.kubernetes import Object
 from pryv_operator.live.pod_references import referenced_configuration
-from pryv_operator.objects.configuration import Addressing, content
-from pryv_operator.objects.controllers import controller
+from pryv_operator.objects.configuration import SecretNaming, configuration_objects
 from pryv_operator.objects.model import File, FileMount
 from pryv_operator.objects.pods import environment_path
+from pryv_operator.objects.workloads import workload
 from pryv_operator.reconcile.cleanup import in_the_way, unreferenced_candidates, unwanted
-from tests.unit.builders import UID, part, platform
+from tests.unit.builders import UID, component, platform
 
 
 def item(kind: str, name: str, *, purpose: str | None = None, **metadata: Any) -> Object:
@@ -106,18 +106,18 @@ def test_everything_a_pod_template_names_is_found() -> None:
         File("core/conf/key", "secret", secret=True),
         File(environment_path("KEY"), "secret", secret=True),
     ]
-    of = part(
+    of = component(
         "core",
         files=files,
         file_mounts=(FileMount("core/conf", "/app/conf"),),
         environment=(("KEY", "secret"),),
         secret_environment=frozenset({"KEY"}),
     )
-    built = content(platform(), "core", "core", files, Addressing(b"key", {}))
-    workload = controller(of, built, frozenset())
+    built = configuration_objects(platform(), "core", "core", files, SecretNaming(b"key", {}))
+    applied = workload(of, built, frozenset())
     wanted = {(each["kind"], each["metadata"]["name"]) for each in built.objects}
-    template = workload["spec"]["template"]
-    assert referenced_configuration([workload]) == wanted
+    template = applied["spec"]["template"]
+    assert referenced_configuration([applied]) == wanted
     assert (
         referenced_configuration([{"kind": "ReplicaSet", "spec": {"template": template}}]) == wanted
     )

@@ -9,7 +9,7 @@ import pytest
 from pryv_operator.api import labels_annotations as keys
 from pryv_operator.api.kubernetes import Object
 from pryv_operator.live.live_objects import LiveObjects
-from pryv_operator.objects.host_aliases import NOWHERE
+from pryv_operator.objects.host_aliases import UNREACHABLE
 from pryv_operator.reconcile import upstreams
 from pryv_operator.templates.builtin import load_release
 from pryv_operator.templates.bundle import Bundle
@@ -95,8 +95,8 @@ async def test_proxies_that_do_not_get_ready_get_one(dns: Dns) -> None:
 @pytest.mark.parametrize(
     "there",
     [
-        {"aliases": [{"ip": NOWHERE, "hostnames": ["pryv.github.io"]}]},
-        {"hosts_file": f"{NOWHERE}\tpryv.github.io\n"},
+        {"aliases": [{"ip": UNREACHABLE, "hostnames": ["pryv.github.io"]}]},
+        {"hosts_file": f"{UNREACHABLE}\tpryv.github.io\n"},
     ],
     ids=["alias", "hosts file"],
 )
