@@ -1,4 +1,4 @@
-"""Options, profiles and the fixtures everybody uses."""
+"""Options, hypothesis profiles and shared fixtures of all tests."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.examples import FEW, FULL
 pytest_plugins = ["tests.cluster.fixtures", "tests.api.fixtures"]
 
 _SHARED = Path(__file__).parents[2] / "shared" / "pryv"
-#: In CI the same examples each time: what fails there is of the change. Everybody else tries others.
+#: CI uses the same examples each time, so that a failure comes from the change under test.
 _COMMON = {
     "deadline": None,
     "suppress_health_check": [HealthCheck.too_slow],
@@ -27,52 +27,53 @@ settings.load_profile("default")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Options of the longer tests."""
+    """Options of the long tests."""
     parser.addoption(
         "--long",
         action="store_true",
-        help="also the tests marked long, and hypothesis with all its examples",
+        help="also run the tests marked long, and all hypothesis examples",
     )
     parser.addoption(
         "--edits",
         type=int,
-        help="random spec edits in a row against the real API server (50, with --long 500)",
+        help="random spec edits against the real API server (default: 50, with --long 500)",
     )
     parser.addoption(
         "--histories",
         type=int,
-        help="random histories against the real API server (1, with --long 6)",
+        help="random histories against the real API server (default: 1, with --long 6)",
     )
     parser.addoption(
         "--every-write",
         action="store_true",
-        help="freeze the leader at every write of an install and of a change (an hour)",
+        help="freeze the leader at every write of an install and of a change (takes an hour)",
     )
-    parser.addoption(
-        "--edits-seed", type=int, help="seed of the random spec edits, to repeat a run"
-    )
+    parser.addoption("--edits-seed", type=int, help="seed of the random spec edits")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Before the tests are imported: they scale their own numbers of examples by the profile's."""
+    """Load the profile before the tests are imported: `examples()` depends on it."""
     if config.getoption("--long"):
         settings.load_profile("long")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Pure tests first, with no control plane idling beside them. Long ones only when asked for: by --long, by -m, or by name."""
+    """Run tests without a control plane first; deselect long tests.
+
+    Long tests run with `--long`, `-m`, or if a test is given by its name.
+    """
     items.sort(key=lambda item: "cluster_echo" in getattr(item, "fixturenames", ()))
     named = any("::" in argument for argument in config.args)
     if config.getoption("--long") or config.option.markexpr or named:
         return
-    left_out = [item for item in items if item.get_closest_marker("long")]
-    config.hook.pytest_deselected(items=left_out)
+    deselected = [item for item in items if item.get_closest_marker("long")]
+    config.hook.pytest_deselected(items=deselected)
     items[:] = [item for item in items if not item.get_closest_marker("long")]
 
 
 @pytest.fixture(scope="session")
 def shared_pryv() -> Path:
-    """The reference data of Pryv's releases, kept beside the repository."""
+    """The folder with reference data of Pryv's releases, beside the repository."""
     if not _SHARED.is_dir():
-        pytest.skip("the reference data of Pryv.io (../shared/pryv) is not on this machine")
+        pytest.skip("needs the reference data of Pryv.io in ../shared/pryv")
     return _SHARED

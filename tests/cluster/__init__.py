@@ -1,1 +1,4 @@
-"""A real Kubernetes control plane with simulated nodes, for tests and the demo. Needs nothing but Python and Go."""
+"""A real Kubernetes control plane with simulated nodes, for tests and the demo.
+
+Needs only Python and Go.
+"""

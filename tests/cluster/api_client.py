@@ -1,4 +1,7 @@
-"""A very small client for the rig's own questions to its API server. Tests of the product use the product's client."""
+"""A very small API client for the test cluster and for tests as its users.
+
+It shares no code with the operator's client.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ JSON_PATCH = "application/json-patch+json"
 
 
 class ApiError(RuntimeError):
-    """The API server answered with an error; `status` is the HTTP status."""
+    """An error response of the API server; `status` is the HTTP status."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(f"{status}: {message}")
@@ -30,7 +33,7 @@ class ApiError(RuntimeError):
 
 @dataclass(frozen=True)
 class ApiClient:
-    """One connection per thread, which is opened again when the server has closed it; no proxy."""
+    """Keeps one connection per thread, reopened if the server has closed it. Ignores proxies."""
 
     url: str
     token: str = field(repr=False)
@@ -40,7 +43,12 @@ class ApiClient:
     def text(
         self, method: str, path: str, body: Any = None, *, headers: Mapping[str, str] | None = None
     ) -> str:
-        """The answer's text. Raises ApiError for a status of 300 and above, OSError when there is no answer."""
+        """Send a request; return the body of the response.
+
+        Raises:
+            ApiError: the status is 300 or above.
+            OSError: there is no response.
+        """
         status, text = self.answer(method, path, body, headers=headers)
         if status >= 300:
             raise ApiError(status, f"{method} {path}: {text[:2000]}")
@@ -49,7 +57,11 @@ class ApiClient:
     def answer(
         self, method: str, path: str, body: Any = None, *, headers: Mapping[str, str] | None = None
     ) -> tuple[int, str]:
-        """HTTP status and text, whatever they are; a body that is a text is sent as it is. Raises OSError when there is no answer."""
+        """Send a request; return status and body. A `body` of type str is sent unchanged.
+
+        Raises:
+            OSError: there is no response.
+        """
         sent = {"Authorization": f"Bearer {self.token}", "Content-Type": JSON, **(headers or {})}
         payload = None if body is None else body if isinstance(body, str) else json.dumps(body)
         try:
@@ -61,7 +73,7 @@ class ApiClient:
         return json.loads(self.text("GET", path))
 
     def find(self, path: str) -> Any | None:
-        """Like `get`, but None when there is no such object."""
+        """Like `get`, but None if the object does not exist."""
         try:
             return self.get(path)
         except ApiError as error:
@@ -81,7 +93,7 @@ class ApiClient:
     def _exchange(
         self, method: str, path: str, body: str | None, headers: Mapping[str, str]
     ) -> tuple[int, str]:
-        """Status and text. A connection that was closed while nobody used it is not the server's answer: a new one is opened, once."""
+        """Status and body; reconnects once if the kept connection was closed while idle."""
         kept: http.client.HTTPSConnection | None = getattr(self._kept, "connection", None)
         self._kept.connection = None
         if kept is not None:

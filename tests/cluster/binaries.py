@@ -1,4 +1,4 @@
-"""The programs of a real cluster, built once from their Go modules into a cache folder."""
+"""Builds the programs of a cluster from their Go modules, once, into a cache folder."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ KEEP_UNUSED_SECONDS = 30 * 24 * 3600
 
 _VERSION_PACKAGE = "k8s.io/component-base/version"
 _MAJOR, _MINOR, _PATCH = KUBERNETES_VERSION.split(".")
-# Without these the servers call themselves v0.0.0.
+# Without these flags the servers report version v0.0.0.
 _KUBERNETES_LDFLAGS = (
     f"-s -w -X {_VERSION_PACKAGE}.gitVersion=v{KUBERNETES_VERSION}"
     f" -X {_VERSION_PACKAGE}.gitMajor={_MAJOR} -X {_VERSION_PACKAGE}.gitMinor={_MINOR}"
@@ -79,21 +79,26 @@ class Binaries:
 
 
 class BuildError(RuntimeError):
-    """The programs cannot be built; the message says what to do."""
+    """The programs cannot be built; the message names the remedy."""
 
 
 def ensure_binaries(echo: Callable[[str], None]) -> Binaries:
-    """Build what is not yet in the cache: about 550 MB; eight minutes on two cores, one with a warm Go build cache.
+    """Build the programs that are not in the cache yet.
 
-    The cache is `$PRYV_OPERATOR_CACHE`, else `$XDG_CACHE_HOME/pryv-operator`, else `~/.cache/pryv-operator`, with one folder
-    per content of the Go modules, build flags and Go version. Two runs at a time build once. Raises BuildError.
+    They take about 550 MB, and eight minutes on two cores (one with a warm Go build cache). The
+    cache is `$PRYV_OPERATOR_CACHE`, else `$XDG_CACHE_HOME/pryv-operator`, else
+    `~/.cache/pryv-operator`, with one folder per content of the Go modules, build flags and Go
+    version. Concurrent runs build once.
+
+    Raises:
+        BuildError: Go is missing or too old, or a build failed.
     """
     go_version, platform = _go()
     cache = cache_folder() / "control-plane"
     folder = cache / _fingerprint(go_version, platform)
     if not _is_complete(folder):
         cache.mkdir(parents=True, exist_ok=True)
-        with _alone(cache / "lock", echo):
+        with _exclusive_lock(cache / "lock", echo):
             folder.mkdir(exist_ok=True)
             for module in _MODULES:
                 if not _has(folder, module):
@@ -105,7 +110,7 @@ def ensure_binaries(echo: Callable[[str], None]) -> Binaries:
 
 
 def cache_folder() -> Path:
-    """Where built programs are kept between runs."""
+    """The folder that keeps built programs between runs."""
     if explicit := os.environ.get("PRYV_OPERATOR_CACHE"):
         return Path(explicit).absolute()
     xdg = os.environ.get("XDG_CACHE_HOME")
@@ -113,14 +118,18 @@ def cache_folder() -> Path:
 
 
 def _go() -> tuple[str, str]:
-    """Version (`go1.26.8`) and platform (`linux/amd64`) of the Go that will build. Raises BuildError when it cannot."""
+    """Version (`go1.26.8`) and platform (`linux/amd64`) of the installed Go.
+
+    Raises:
+        BuildError: Go is missing or older than `NEEDED_GO`.
+    """
     needed = ".".join(map(str, NEEDED_GO))
     advice = f"Install Go {needed} or newer (https://go.dev/dl/) and have `go` on the PATH."
     if shutil.which("go") is None:
         raise BuildError(
-            f"The test cluster is built from Go modules, and there is no `go`. {advice}"
+            f"The test cluster is built from Go modules, but `go` was not found. {advice}"
         )
-    # Asked inside the module: an older Go may fetch the newer toolchain that the module wants, or refuses here.
+    # Run inside the module: an older Go may download the toolchain that the module requires.
     answer = subprocess.run(
         ["go", "env", "-json", "GOVERSION", "GOOS", "GOARCH"],
         cwd=GO_FOLDER / "controlplane",
@@ -164,18 +173,18 @@ def _is_complete(folder: Path) -> bool:
 
 
 @contextlib.contextmanager
-def _alone(lock: Path, echo: Callable[[str], None]) -> Iterator[None]:
+def _exclusive_lock(lock: Path, echo: Callable[[str], None]) -> Iterator[None]:
     with lock.open("w") as held:
         try:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            echo("another run is building the test cluster's programs: waiting for it")
+            echo("waiting for another run that builds the test cluster's programs")
             fcntl.flock(held, fcntl.LOCK_EX)
         yield
 
 
 def _build(module: _Module, folder: Path, echo: Callable[[str], None]) -> None:
-    """Build into a temporary folder, and move the programs to their place only when all of them are there."""
+    """Build into a temporary folder; move the programs into `folder` once all are built."""
     names = ", ".join(module.programs)
     echo(f"building {names} (about {module.cold_seconds} s the first time, then it is cached)")
     started = time.monotonic()
@@ -208,7 +217,8 @@ def _build(module: _Module, folder: Path, echo: Callable[[str], None]) -> None:
         if build.returncode != 0:
             output.seek(0)
             raise BuildError(
-                f"`{' '.join(command)}` failed in {GO_FOLDER / module.folder}:\n{output.read()[-4000:]}"
+                f"`{' '.join(command)}` failed in {GO_FOLDER / module.folder}:\n"
+                f"{output.read()[-4000:]}"
             )
         for program in module.programs:
             (Path(target) / program).replace(folder / program)
@@ -238,12 +248,12 @@ def _remove_unused(cache: Path, keep: Path) -> None:
             shutil.rmtree(entry, ignore_errors=True)
 
 
-def _say(line: str) -> None:
+def _print_with_time(line: str) -> None:
     print(f"[{time.strftime('%H:%M:%S')}] {line}", flush=True)
 
 
 if __name__ == "__main__":
     try:
-        ensure_binaries(_say)
+        ensure_binaries(_print_with_time)
     except BuildError as failed:
         sys.exit(str(failed))

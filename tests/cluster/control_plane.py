@@ -1,4 +1,7 @@
-"""A real Kubernetes control plane on this machine: etcd, API server, controller-manager and scheduler, on 127.0.0.1 only."""
+"""A real Kubernetes control plane on 127.0.0.1.
+
+It consists of etcd, API server, controller-manager and scheduler.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.cluster.api_client import ApiClient, ApiError
 from tests.cluster.binaries import Binaries, ensure_binaries
-from tests.cluster.processes import ServerDiedError, ServerProcess
+from tests.cluster.processes import ServerExitedError, ServerProcess
 from tests.cluster.run_folder import RunFolder
 from tests.cluster.waiting import wait_until
 
@@ -32,14 +35,16 @@ _HIGHEST_P256_KEY = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC
 
 
 class KubectlError(RuntimeError):
-    """kubectl ended with an error; the message carries what it wrote."""
+    """kubectl has failed; the message holds its output."""
 
 
 class ControlPlane:
-    """`with ControlPlane(echo=print) as cluster:` — ready when entered, gone without a trace afterwards.
+    """`with ControlPlane(echo=print) as cluster:` is ready when entered, removed when left.
 
-    `cluster.url`, `.token` (of a member of system:masters), `.ca_file`, `.kubeconfig`, `.folder`, `.binaries`, `.api`.
-    Entering raises BuildError, ServerDiedError or WaitedTooLongError; what was started until then is stopped.
+    `cluster.token` and `cluster.kubeconfig` belong to a member of system:masters.
+
+    Raises:
+        BuildError, ServerExitedError, WaitTimeoutError: it did not start; all of it is stopped.
     """
 
     url: str
@@ -77,7 +82,11 @@ class ControlPlane:
     def kubectl(
         self, *args: str, stdin: str | None = None, check: bool = True, seconds: float = 120
     ) -> subprocess.CompletedProcess[str]:
-        """Run kubectl as the administrator of this cluster. Raises KubectlError when it fails and `check` is set."""
+        """Run kubectl as the administrator of this cluster.
+
+        Raises:
+            KubectlError: it failed and `check` is set.
+        """
         done = subprocess.run(
             [self.binaries.kubectl, f"--kubeconfig={self.kubeconfig}", *args],
             input=stdin,
@@ -90,12 +99,13 @@ class ControlPlane:
         )
         if check and done.returncode != 0:
             raise KubectlError(
-                f"kubectl {' '.join(args)} ended with {done.returncode}:\n{done.stderr or done.stdout}"
+                f"kubectl {' '.join(args)} exited with code {done.returncode}:\n"
+                f"{done.stderr or done.stdout}"
             )
         return done
 
     def kubeconfig_for_token(self, token: str, name: str) -> Path:
-        """A kubeconfig in this run's folder for another bearer token, say a service account's."""
+        """Write a kubeconfig with a bearer token, such as a service account's; return its path."""
         path = self.folder / f"{name}.kubeconfig"
         authority = base64.b64encode(self.ca_file.read_bytes()).decode()
         config = {
@@ -117,7 +127,7 @@ class ControlPlane:
     def start_server(
         self, name: str, command: Sequence[str | Path], *, grace_seconds: float = _GRACE_SECONDS
     ) -> ServerProcess:
-        """Start one more server that ends with this control plane."""
+        """Start another server that is stopped with this control plane."""
         server = ServerProcess(
             name, command, self._run_folder, env=self._environment(), grace_seconds=grace_seconds
         )
@@ -125,21 +135,21 @@ class ControlPlane:
         return server
 
     def stop_api_server(self, *, abruptly: bool = False) -> None:
-        """Stop the API server (TERM; KILL when `abruptly`); the others keep running and try to reach it."""
+        """Stop only the API server, with SIGTERM (`abruptly`: SIGKILL)."""
         if self._api_server is not None:
             self._api_server.stop(abruptly=abruptly)
             self._servers.remove(self._api_server)
             self._api_server = None
 
     def start_api_server(self) -> None:
-        """Start the API server again on the same port, and wait until it is ready."""
+        """Start the API server on its old port and wait until it is ready."""
         if self._api_server is None:
             self._api_server = self._start_api_server(self._api_port)
 
     def stop(self) -> None:
         """Stop everything and remove the folder."""
         etcd, others = self._servers[:1], self._servers[1:]
-        for stopping in (others, etcd):  # the API server cannot end in order without etcd
+        for stopping in (others, etcd):  # without etcd, the API server does not shut down cleanly
             for server in stopping:
                 server.ask_to_stop()
             for server in stopping:
@@ -164,11 +174,12 @@ class ControlPlane:
         for server in self._servers:
             server.check_alive()
         self._echo(
-            f"control plane v{_version_of(self.api)} ready in {time.monotonic() - started:.1f} s at {self.url}"
+            f"control plane v{_version_of(self.api)} ready "
+            f"in {time.monotonic() - started:.1f} s at {self.url}"
         )
 
     def _start_etcd(self, port: int) -> None:
-        # A name of its own: an answer on the port may come from somebody else's etcd.
+        # A unique name tells this etcd from another one that may listen on the port.
         name = f"test-{secrets.token_hex(4)}"
         address = f"http://127.0.0.1:{port}"
         peers = "http://127.0.0.1:0"
@@ -201,7 +212,7 @@ class ControlPlane:
                 f"--etcd-servers=http://127.0.0.1:{self._etcd_port}",
                 "--bind-address=127.0.0.1",
                 "--advertise-address=127.0.0.1",
-                # A loopback address may not be an endpoint of the service "kubernetes", and nobody needs that service here.
+                # A loopback address is not valid as an endpoint of the Service "kubernetes".
                 "--endpoint-reconciler-type=none",
                 f"--secure-port={port}",
                 f"--cert-dir={self.folder / 'certificates'}",
@@ -212,7 +223,7 @@ class ControlPlane:
                 "--authorization-mode=Node,RBAC",
                 f"--service-cluster-ip-range={SERVICE_RANGE}",
                 "--allow-privileged=true",
-                # Without it, a server asked to stop waits a minute for its watchers to leave.
+                # The default waits a minute for watches to end.
                 "--shutdown-watch-termination-grace-period=1s",
             ],
         )
@@ -232,7 +243,7 @@ class ControlPlane:
             return False
 
     def _start_controllers(self) -> None:
-        # Their own ports are off: with the default ones, a second control plane on the machine would not start.
+        # Without ports of their own: several control planes can run on one machine.
         common = [f"--kubeconfig={self.kubeconfig}", "--leader-elect=false", "--secure-port=0"]
         self.start_server(
             "kube-controller-manager",
@@ -254,12 +265,12 @@ class ControlPlane:
         _write_private(self._service_account_key, _new_p256_key())
 
     def _on_a_free_port(self, start: Callable[[int], None]) -> int:
-        """A port that was free a moment ago may be taken by the time the server wants it: then take another."""
+        """Call `start` with a free port; retry with another one if it is in use by then."""
         for attempt in range(1, _PORT_ATTEMPTS + 1):
             port = free_port()
             try:
                 start(port)
-            except ServerDiedError:
+            except ServerExitedError:
                 died = self._servers.pop()
                 if "address already in use" not in died.log() or attempt == _PORT_ATTEMPTS:
                     raise
@@ -277,15 +288,16 @@ class ControlPlane:
         )
 
     def _environment(self) -> dict[str, str]:
-        """Nothing of the user's: no kubeconfig, no proxy, no home."""
-        # Small heaps that live for minutes: collecting garbage less often saves a tenth of their CPU time.
+        """An environment without the user's kubeconfig, proxy and home."""
+        # The servers have small heaps and live for minutes: this saves a tenth of their CPU time.
         return {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(self.folder), "GOGC": "400"}
 
 
 def free_port() -> int:
-    """A port on 127.0.0.1 that nobody listens on, below the range that outgoing connections take their ports from.
+    """A free port on 127.0.0.1 below the ephemeral ports.
 
-    From inside that range, a client that keeps trying to reach a stopped server can connect to itself, and so hold the port.
+    On an ephemeral port, a client that retries a stopped server can connect to itself, which
+    keeps the port in use.
     """
     for _ in range(100):
         port = random.randrange(10_000, max(_first_outgoing_port(), 11_000))
@@ -321,19 +333,20 @@ def _etcd_names(port: int) -> list[str]:
 
 
 def _last_certificate(pem: str) -> str:
-    """The API server writes its own certificate and then the one that signed it."""
+    """The issuer's certificate, which the API server writes after its own."""
     begin = "-----BEGIN CERTIFICATE-----"
     return begin + pem.rpartition(begin)[2]
 
 
 def _new_p256_key() -> str:
-    """A private key for signing service account tokens, as `EC PRIVATE KEY` (RFC 5915, without the optional public part)."""
+    """A private key for service account tokens, as PEM `EC PRIVATE KEY` (RFC 5915)."""
     scalar = (secrets.randbelow(_HIGHEST_P256_KEY) + 1).to_bytes(32, "big")
     version = bytes.fromhex("020101")
     curve = bytes.fromhex("a00a06082a8648ce3d030107")
     content = version + b"\x04\x20" + scalar + curve
     der = b"\x30" + bytes([len(content)]) + content
-    return f"-----BEGIN EC PRIVATE KEY-----\n{base64.b64encode(der).decode()}\n-----END EC PRIVATE KEY-----\n"
+    text = base64.b64encode(der).decode()
+    return f"-----BEGIN EC PRIVATE KEY-----\n{text}\n-----END EC PRIVATE KEY-----\n"
 
 
 def _write_private(path: Path, text: str) -> None:

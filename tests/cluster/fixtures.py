@@ -1,4 +1,4 @@
-"""pytest fixtures of the real cluster; loaded by the top conftest."""
+"""Fixtures of the test cluster; loaded by tests/conftest.py."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def control_plane(cluster_echo: Callable[[str], None]) -> Iterator[ControlPlane]:
-    """A running control plane, without nodes: pods stay Pending."""
+    """A running control plane without nodes: pods stay Pending."""
     with ControlPlane(echo=cluster_echo) as running:
         yield running
 
@@ -28,21 +28,21 @@ def control_plane(cluster_echo: Callable[[str], None]) -> Iterator[ControlPlane]
 def simulated_nodes(
     control_plane: ControlPlane, cluster_echo: Callable[[str], None]
 ) -> Iterator[SimulatedNodes]:
-    """Two simulated nodes of the control plane: pods get Ready."""
+    """Two simulated nodes of the control plane: pods become Ready."""
     with SimulatedNodes(control_plane, echo=cluster_echo) as running:
         yield running
 
 
 @pytest.fixture
 def namespace(control_plane: ControlPlane) -> Iterator[str]:
-    """The name of a new namespace that can take pods; its deletion is started at the end, and not waited for."""
+    """A new namespace that admits pods; it is deleted after the test, without waiting."""
     with new_namespace(control_plane) as name:
         yield name
 
 
 @contextmanager
 def new_namespace(control_plane: ControlPlane) -> Iterator[str]:
-    """A namespace for a while."""
+    """Create a namespace with a random name; delete it on exit, without waiting."""
     name = f"test-{secrets.token_hex(4)}"
     control_plane.api.create("/api/v1/namespaces", {"metadata": {"name": name}})
     wait_until(
@@ -57,7 +57,7 @@ def new_namespace(control_plane: ControlPlane) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def cluster_echo(request: pytest.FixtureRequest) -> Callable[[str], None]:
-    """Tell what goes on during a long start, although pytest captures output."""
+    """Print progress of a long start to the terminal, past pytest's capturing."""
     capture = request.config.pluginmanager.getplugin("capturemanager")
 
     def echo(line: str) -> None:

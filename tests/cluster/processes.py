@@ -1,4 +1,4 @@
-"""Server processes that never outlive the process that started them."""
+"""Server processes that do not outlive the process that started them."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from tests.cluster.run_folder import RunFolder
 
 
-class ServerDiedError(RuntimeError):
-    """A server ended by itself; the message carries its last log lines."""
+class ServerExitedError(RuntimeError):
+    """A server has exited by itself; the message holds its last log lines."""
 
 
 class ServerProcess:
-    """One server below its supervisor (see `supervise.py`); its output goes to `<run folder>/logs/<name>.log`.
+    """A server and its supervisor (`supervise.py`). Logs to `<run folder>/logs/<name>.log`.
 
-    It runs in a session of its own: Ctrl-C in the terminal reaches only us, and we stop the servers in order.
+    It has a session of its own, so that Ctrl-C does not reach it: servers are stopped in order.
     """
 
     def __init__(
@@ -67,14 +67,15 @@ class ServerProcess:
         return self._supervisor.poll() is None
 
     def check_alive(self) -> None:
-        """Raise ServerDiedError when the server is not running."""
+        """Raise ServerExitedError if the server is not running."""
         if not self.alive:
-            raise ServerDiedError(
-                f"{self.name} ended with code {self._supervisor.returncode}; the end of its log:\n{self.last_lines()}"
+            raise ServerExitedError(
+                f"{self.name} exited with code {self._supervisor.returncode}; the end of its log:\n"
+                f"{self.last_lines()}"
             )
 
     def log(self) -> str:
-        """What this server has written since it was started."""
+        """The log since this start of the server."""
         with self.log_file.open("rb") as log:
             log.seek(self._log_start)
             return log.read().decode(errors="replace")
@@ -83,16 +84,19 @@ class ServerProcess:
         return "\n".join(f"  {line}" for line in self.log().splitlines()[-count:])
 
     def ask_to_stop(self, *, abruptly: bool = False) -> None:
-        """Send TERM (KILL when `abruptly`) without waiting."""
+        """Send SIGTERM (`abruptly`: SIGKILL) without waiting."""
         assert self._supervisor.stdin is not None
         if self._supervisor.stdin.closed:
             return
-        with contextlib.suppress(BrokenPipeError):  # it has ended by itself
+        with contextlib.suppress(BrokenPipeError):  # it has exited by itself
             self._supervisor.stdin.write(supervise.KILL if abruptly else supervise.TERMINATE)
         self._supervisor.stdin.close()
 
     def stop(self, *, abruptly: bool = False) -> int:
-        """Stop the server and wait for its end: at most the grace time, then it is killed. Gives its exit code. May be called twice."""
+        """Stop the server and wait; after the grace period it is killed. Returns its exit code.
+
+        May be called again.
+        """
         self.ask_to_stop(abruptly=abruptly)
         try:
             self._supervisor.wait(self._grace_seconds + 5)

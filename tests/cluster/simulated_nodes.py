@@ -1,23 +1,27 @@
-"""Nodes, pods and volumes that are simulated: no container runs, but the API shows what a kubelet and a provisioner would write.
+"""Simulated nodes, pods and volumes, by kwok.
 
-What a pod does can be chosen by the annotation or label `simulated.pryv.io/behaviour`, or, for one container, by its image's tag:
+No container runs, but the API shows what a kubelet and a provisioner would write. The behaviour
+of a pod is chosen by the annotation or label `simulated.pryv.io/behaviour`; that of a single
+container by its image's tag:
 
-=================  ====================================================================================
+=================  ==========================================================================
 (none)             Ready at once; with restartPolicy Never or OnFailure it then completes
-`never-ready`      the containers run, and never become ready; a Ready pod stops being so
-`crash`            exit code 1, then CrashLoopBackOff with a growing restartCount; Failed when not restarted
+`never-ready`      the containers run but do not become ready; a Ready pod becomes unready
+`crash`            exit code 1, then CrashLoopBackOff with a growing restartCount; Failed if
+                   the restart policy is Never
 `does-not-exist`   ErrImagePull and ImagePullBackOff
-`waits-for-mount`  ContainerCreating for ever
-=================  ====================================================================================
+`waits-for-mount`  ContainerCreating, forever
+=================  ==========================================================================
 
-A pod gets well in place when the annotation is removed. A tag behaves so for its container only; one behaviour per pod.
+A pod recovers in place when the annotation is removed. A pod has only one behaviour.
 
-Storage classes: `simulated` (the default; binds at once, claims can grow), `simulated-late` (binds when the first pod has a
-node), `simulated-never` (nobody serves it: the claim stays Pending).
+Storage classes: `simulated` (the default; binds at once, PVCs can be expanded), `simulated-late`
+(binds when the first pod is scheduled), `simulated-never` (no provisioner: PVCs stay Pending).
 """
 
 from __future__ import annotations
 
+import functools
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,7 +42,7 @@ _START_SECONDS = 60
 
 
 class SimulatedNodes:
-    """`with SimulatedNodes(cluster):` — its nodes are Ready, and take pods, when entered."""
+    """`with SimulatedNodes(cluster):` starts nodes that are Ready and schedulable when entered."""
 
     def __init__(
         self,
@@ -71,8 +75,8 @@ class SimulatedNodes:
         )
         for name in self.names:
             wait_until(
-                lambda name=name: self._takes_pods(name), f"node {name}", seconds=_START_SECONDS
-            )  # type: ignore[misc]
+                functools.partial(self._takes_pods, name), f"node {name}", seconds=_START_SECONDS
+            )
         self._echo(f"{len(self.names)} simulated nodes ready in {time.monotonic() - started:.1f} s")
         return self
 
@@ -86,7 +90,10 @@ class SimulatedNodes:
             self._simulator.stop()
 
     def _takes_pods(self, name: str) -> bool:
-        """Ready, untainted, and with its lease: before that, the simulator leaves the node's pods alone for long seconds."""
+        """Whether the node is Ready, untainted and has its lease.
+
+        Without its lease, kwok ignores the node's pods for several seconds.
+        """
         assert self._simulator is not None
         self._simulator.check_alive()
         node = self._control_plane.api.get(f"/api/v1/nodes/{name}")

@@ -1,11 +1,13 @@
-"""Runs one server, and ends it when the process that asked for it is gone, however that one ended.
+"""Runs one server and stops it when the process that started it exits, for whatever reason.
 
-Started as `python supervise.py ASKING_PID GRACE_SECONDS COMMAND…`; standard input is a pipe whose other end the asking process
-holds. A `T` on it, or its end, means: TERM, and KILL after the grace time; a `K` means KILL. Exits with the server's code.
+Usage: `python supervise.py PARENT_PID GRACE_SECONDS COMMAND…`. Standard input is a pipe from the
+parent. A `T` on it, or its end, sends SIGTERM, and SIGKILL after the grace period; a `K` sends
+SIGKILL. The exit code is the server's.
 
-The pipe tells of the asking process's end at once; the parent's id is looked at too, because a process forked off the asking
-one holds a copy of the pipe. (PR_SET_PDEATHSIG alone would not do for the asking process: it follows the thread that forked.
-It is used below, where the supervisor forks from its main thread, for the case that the supervisor itself is killed.)
+The pipe closes as soon as the parent exits, unless a fork of the parent holds a copy; therefore
+the parent's process id is polled too. (PR_SET_PDEATHSIG alone is not enough for the parent: it
+follows the thread that forked. It is used for the server, which the supervisor's main thread
+forks, in case the supervisor itself is killed.)
 """
 
 from __future__ import annotations
@@ -24,30 +26,42 @@ _PR_SET_PDEATHSIG = 1
 
 
 def main(argv: list[str]) -> int:
-    asking_pid, grace_seconds, command = int(argv[1]), float(argv[2]), argv[3:]
+    parent_pid, grace_seconds, command = int(argv[1]), float(argv[2]), argv[3:]
     libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
     def die_with_supervisor() -> None:
         if libc is not None:
             libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
-    server = subprocess.Popen(command, stdin=subprocess.DEVNULL, preexec_fn=die_with_supervisor)  # noqa: PLW1509
-    threading.Thread(target=_obey, args=(server, asking_pid, grace_seconds), daemon=True).start()
+    server = subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        preexec_fn=die_with_supervisor,  # noqa: PLW1509
+    )
+    threading.Thread(
+        target=_stop_on_command, args=(server, parent_pid, grace_seconds), daemon=True
+    ).start()
     return server.wait() & 0xFF
 
 
-def _obey(server: subprocess.Popen[bytes], asking_pid: int, grace_seconds: float) -> None:
-    if _next_order(asking_pid) != KILL:
+def _stop_on_command(
+    server: subprocess.Popen[bytes], parent_pid: int, grace_seconds: float
+) -> None:
+    if _next_command(parent_pid) != KILL:
         server.terminate()
         try:
             server.wait(grace_seconds)
         except subprocess.TimeoutExpired:
-            print(f"not ended {grace_seconds:g} s after TERM: killed", file=sys.stderr, flush=True)
+            print(
+                f"still running {grace_seconds:g} s after SIGTERM: killed",
+                file=sys.stderr,
+                flush=True,
+            )
     server.kill()
 
 
-def _next_order(asking_pid: int) -> bytes:
-    while os.getppid() == asking_pid:
+def _next_command(parent_pid: int) -> bytes:
+    while os.getppid() == parent_pid:
         if select.select([sys.stdin.fileno()], [], [], 0.5)[0]:
             return os.read(sys.stdin.fileno(), 1)
     return TERMINATE

@@ -1,4 +1,4 @@
-"""`python -m tests.cluster.up`: start the cluster, say how to reach it, and stop it cleanly at Ctrl-C."""
+"""`python -m tests.cluster.up`: start the cluster, print its kubeconfig, stop it at Ctrl-C."""
 
 from __future__ import annotations
 
@@ -8,28 +8,24 @@ import threading
 
 from tests.cluster.binaries import BuildError
 from tests.cluster.control_plane import ControlPlane
-from tests.cluster.processes import ServerDiedError
+from tests.cluster.processes import ServerExitedError
 from tests.cluster.simulated_nodes import SimulatedNodes
-from tests.cluster.waiting import WaitedTooLongError
+from tests.cluster.waiting import WaitTimeoutError
 
 
 def main() -> int:
-    for ending in (
-        signal.SIGINT,
-        signal.SIGTERM,
-    ):  # SIGINT too: it is ignored when a shell starts us in the background
+    # SIGINT too: it is ignored by default in a process that a shell starts in the background.
+    for ending in (signal.SIGINT, signal.SIGTERM):
         signal.signal(ending, signal.default_int_handler)
     try:
         with ControlPlane(echo=_echo) as cluster, SimulatedNodes(cluster, echo=_echo):
             _echo(f"export KUBECONFIG={cluster.kubeconfig}")
-            _echo(
-                f"export PATH={cluster.binaries.kubectl.parent}:$PATH   # kubectl and helm of the same version"
-            )
-            _echo("Ctrl-C stops it and removes everything.")
+            _echo(f"export PATH={cluster.binaries.kubectl.parent}:$PATH  # kubectl and helm")
+            _echo("Ctrl-C stops the cluster and removes its data.")
             threading.Event().wait()
     except KeyboardInterrupt:
         _echo("stopped")
-    except (BuildError, ServerDiedError, WaitedTooLongError) as error:
+    except (BuildError, ServerExitedError, WaitTimeoutError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0

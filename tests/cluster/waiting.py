@@ -1,4 +1,4 @@
-"""Waiting for a condition, never for a length of time."""
+"""Polling for a condition."""
 
 from __future__ import annotations
 
@@ -11,16 +11,19 @@ if TYPE_CHECKING:
 Found = TypeVar("Found")
 
 
-class WaitedTooLongError(TimeoutError):
-    """The condition did not come true before its deadline."""
+class WaitTimeoutError(TimeoutError):
+    """The condition did not become true in time."""
 
 
 def wait_until(
     check: Callable[[], Found | None], what: str, *, seconds: float, every: float = 0.1
 ) -> Found:
-    """Ask `check` every `every` seconds until its answer is true-ish, and return that answer.
+    """Call `check` every `every` seconds until its result is true; return the result.
 
-    `check` is asked at least once. Raises WaitedTooLongError, naming `what`, after `seconds`; errors of `check` pass through.
+    `check` is called at least once; its errors are not caught.
+
+    Raises:
+        WaitTimeoutError: the result is still false after `seconds`; the message names `what`.
     """
     deadline = time.monotonic() + seconds
     while True:
@@ -28,5 +31,5 @@ def wait_until(
         if found:
             return found
         if time.monotonic() >= deadline:
-            raise WaitedTooLongError(f"waited {seconds:g} s for {what}")
+            raise WaitTimeoutError(f"waited {seconds:g} s for {what}")
         time.sleep(every)

@@ -18,7 +18,7 @@ from typing import Any, Final, TypeVar
 
 import aiohttp
 
-from tests.cluster.waiting import WaitedTooLongError
+from tests.cluster.waiting import WaitTimeoutError
 from tests.faults import compare
 from tests.faults.compare import Run, Snapshot
 from tests.faults.etcd_backup import ControlPlaneWithBackup
@@ -57,7 +57,7 @@ async def until(
             if found := await check():
                 return found
         if time.monotonic() >= deadline:
-            raise WaitedTooLongError(f"waited {seconds:g} s for {what}")
+            raise WaitTimeoutError(f"waited {seconds:g} s for {what}")
         await asyncio.sleep(0.1)
 
 
@@ -258,7 +258,7 @@ class Sandbox:
         """Wait; a timeout fails the test with conditions, last requests and log."""
         try:
             await until(check, what, seconds=seconds)
-        except WaitedTooLongError as error:
+        except WaitTimeoutError as error:
             resource = await self._platform()
             conditions = [
                 each

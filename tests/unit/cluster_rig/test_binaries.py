@@ -1,4 +1,7 @@
-"""The programs are built once, all or nothing: shown with a small script in place of Go."""
+"""The programs of the test cluster are built once, completely or not at all.
+
+A shell script stands in for Go.
+"""
 
 from __future__ import annotations
 
@@ -47,24 +50,24 @@ def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "calls"
 
 
-def test_builds_each_module_once_and_says_so(calls: Path, tmp_path: Path) -> None:
-    said: list[str] = []
-    binaries = ensure_binaries(said.append)
+def test_each_module_is_built_once_and_reported(calls: Path, tmp_path: Path) -> None:
+    reported: list[str] = []
+    binaries = ensure_binaries(reported.append)
     assert all(
         path.is_file() and path.is_relative_to(tmp_path / "cache") for path in astuple(binaries)
     )
     builds = calls.read_text().splitlines()
     assert [line.rsplit("/", 1)[-1] for line in builds] == ["controlplane", "kwok", "helm"]
     assert all(line.startswith("0 -mod=readonly ") for line in builds)
-    assert sum(line.startswith("building ") for line in said) == 3
+    assert sum(line.startswith("building ") for line in reported) == 3
 
-    said.clear()
-    assert ensure_binaries(said.append) == binaries
-    assert said == []
+    reported.clear()
+    assert ensure_binaries(reported.append) == binaries
+    assert reported == []
     assert len(calls.read_text().splitlines()) == 3
 
 
-def test_two_runs_at_a_time_build_once(calls: Path) -> None:
+def test_concurrent_runs_build_once(calls: Path) -> None:
     runs = [threading.Thread(target=ensure_binaries, args=(lambda _line: None,)) for _ in range(4)]
     for run in runs:
         run.start()
@@ -73,14 +76,14 @@ def test_two_runs_at_a_time_build_once(calls: Path) -> None:
     assert len(calls.read_text().splitlines()) == 3
 
 
-def test_another_go_builds_anew(calls: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_go_version_is_built_again(calls: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = ensure_binaries(lambda _line: None)
     monkeypatch.setenv("FAKE_GO_VERSION", "go1.27.1")
     assert ensure_binaries(lambda _line: None).etcd != first.etcd
     assert len(calls.read_text().splitlines()) == 6
 
 
-def test_a_failed_build_leaves_nothing_half_done(
+def test_a_failed_build_leaves_no_incomplete_files(
     calls: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("FAKE_GO_FAILS_IN", "/kwok")
@@ -100,13 +103,15 @@ def test_a_failed_build_leaves_nothing_half_done(
 
 
 @pytest.mark.usefixtures("calls")
-def test_an_older_go_is_refused_with_advice(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_older_go_is_rejected_with_a_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FAKE_GO_VERSION", "go1.25.9")
     with pytest.raises(BuildError, match=r"go1\.25\.9\. Install Go 1\.26 or newer"):
         ensure_binaries(lambda _line: None)
 
 
-def test_no_go_is_said_with_advice(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_missing_go_is_reported_with_a_remedy(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(BuildError, match=r"there is no `go`\. Install Go 1\.26 or newer"):
+    with pytest.raises(BuildError, match=r"`go` was not found\. Install Go 1\.26 or newer"):
         ensure_binaries(lambda _line: None)

@@ -1,4 +1,7 @@
-"""Servers end with their run, and folders of dead runs go away: shown with small programs in place of servers."""
+"""Servers stop with the run that started them, and folders of killed runs are removed.
+
+Small programs stand in for servers.
+"""
 
 from __future__ import annotations
 
@@ -12,15 +15,20 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.cluster.processes import ServerDiedError, ServerProcess
+from tests.cluster.processes import ServerExitedError, ServerProcess
 from tests.cluster.run_folder import RunFolder
-from tests.cluster.waiting import WaitedTooLongError, wait_until
+from tests.cluster.waiting import WaitTimeoutError, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ENVIRONMENT = {"PATH": os.environ["PATH"]}
-DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(600)"
+IGNORES_SIGTERM = """
+import signal, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+print("ignoring", flush=True)
+time.sleep(600)
+"""
 
 
 @pytest.fixture
@@ -42,7 +50,7 @@ def _exists(pid: int) -> bool:
     return True
 
 
-def test_stop_ends_the_server_and_may_be_repeated(folder: RunFolder) -> None:
+def test_stop_ends_the_server_and_can_be_repeated(folder: RunFolder) -> None:
     server = _server(folder, "sh", "-c", "echo $$; exec sleep 600")
     pid = int(wait_until(lambda: server.log().strip(), "the server's pid", seconds=10))
     assert _exists(pid)
@@ -53,7 +61,7 @@ def test_stop_ends_the_server_and_may_be_repeated(folder: RunFolder) -> None:
 
 
 def _has_ended(pid: int) -> bool:
-    """Also when nobody has collected its exit code: its parent is gone too, and what replaces it may not care."""
+    """Whether the process is gone or a zombie: after its parent, init may not reap it at once."""
     try:
         return "State:\tZ" in Path(f"/proc/{pid}/status").read_text()
     except FileNotFoundError:
@@ -61,9 +69,11 @@ def _has_ended(pid: int) -> bool:
 
 
 @pytest.mark.parametrize("abruptly", [False, True])
-def test_a_server_deaf_to_term_is_killed(folder: RunFolder, abruptly: bool) -> None:
-    server = _server(folder, sys.executable, "-c", DEAF, grace_seconds=60 if abruptly else 0.3)
-    wait_until(lambda: "deaf" in server.log(), "the server", seconds=10)
+def test_a_server_that_ignores_sigterm_is_killed(folder: RunFolder, abruptly: bool) -> None:
+    server = _server(
+        folder, sys.executable, "-c", IGNORES_SIGTERM, grace_seconds=60 if abruptly else 0.3
+    )
+    wait_until(lambda: "ignoring" in server.log(), "the server", seconds=10)
     started = time.monotonic()
     server.stop(abruptly=abruptly)
     assert not server.alive
@@ -71,23 +81,23 @@ def test_a_server_deaf_to_term_is_killed(folder: RunFolder, abruptly: bool) -> N
     assert ("killed" in server.log()) is not abruptly
 
 
-def test_a_server_that_dies_tells_why(folder: RunFolder) -> None:
+def test_the_log_of_an_exited_server_is_reported(folder: RunFolder) -> None:
     server = _server(folder, "sh", "-c", "echo no such disk; exit 3")
-    wait_until(lambda: not server.alive, "the end", seconds=10)
-    with pytest.raises(ServerDiedError, match=r"server ended with code 3(?s:.)*no such disk"):
+    wait_until(lambda: not server.alive, "its exit", seconds=10)
+    with pytest.raises(ServerExitedError, match=r"server exited with code 3(?s:.)*no such disk"):
         server.check_alive()
     server.stop()
 
 
-def test_a_program_that_does_not_exist_tells_why(folder: RunFolder) -> None:
+def test_a_program_that_does_not_exist_is_reported(folder: RunFolder) -> None:
     server = _server(folder, "/no/such/program")
     wait_until(lambda: not server.alive, "the end", seconds=10)
-    with pytest.raises(ServerDiedError, match="/no/such/program"):
+    with pytest.raises(ServerExitedError, match="/no/such/program"):
         server.check_alive()
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a process with its parent")
-def test_a_killed_supervisor_takes_its_server_along(folder: RunFolder) -> None:
+@pytest.mark.skipif(sys.platform != "linux", reason="PR_SET_PDEATHSIG exists on Linux only")
+def test_the_server_of_a_killed_supervisor_is_killed(folder: RunFolder) -> None:
     server = _server(folder, "sh", "-c", "echo $$; exec sleep 600")
     pid = int(wait_until(lambda: server.log().strip(), "the server's pid", seconds=10))
     server._supervisor.kill()
@@ -100,7 +110,8 @@ from pathlib import Path
 from tests.cluster.processes import ServerProcess
 from tests.cluster.run_folder import RunFolder
 folder = RunFolder(Path(sys.argv[1]))
-server = ServerProcess("server", ["sh", "-c", "echo $$; exec sleep 600"], folder, env=dict(os.environ))
+command = ["sh", "-c", "echo $$; exec sleep 600"]
+server = ServerProcess("server", command, folder, env=dict(os.environ))
 while not server.log().strip():
     time.sleep(0.02)
 if sys.argv[2] == "fork" and os.fork() == 0:
@@ -111,10 +122,10 @@ time.sleep(600)
 
 
 @pytest.mark.parametrize("kind", ["plain", "fork"])
-def test_a_killed_run_takes_its_server_along_and_its_folder_is_removed_later(
+def test_the_servers_of_a_killed_run_stop_and_its_folder_is_removed(
     tmp_path: Path, kind: str
 ) -> None:
-    """Also when a process forked off the run holds copies of its open files."""
+    """Even if a fork of the run holds copies of its open files."""
     with subprocess.Popen(
         [sys.executable, "-c", RUN, str(tmp_path / "runs"), kind],
         cwd=Path(__file__).parents[3],
@@ -137,12 +148,12 @@ def _is_removed_by_next_run(path: Path) -> bool:
     return not path.exists()
 
 
-def test_the_folder_of_a_living_run_stays(folder: RunFolder) -> None:
+def test_the_folder_of_a_running_run_is_kept(folder: RunFolder) -> None:
     RunFolder(folder.path.parent).remove()
     assert folder.path.is_dir()
     assert folder.path.stat().st_mode & 0o077 == 0
 
 
-def test_waiting_is_bounded_and_says_for_what() -> None:
-    with pytest.raises(WaitedTooLongError, match=r"waited 0\.05 s for rain"):
+def test_a_timeout_names_the_condition() -> None:
+    with pytest.raises(WaitTimeoutError, match=r"waited 0\.05 s for rain"):
         wait_until(lambda: None, "rain", seconds=0.05, every=0.01)

@@ -1,4 +1,4 @@
-"""The rig itself: what it shows is what tests of the operator rely on."""
+"""The test cluster behaves like a real one, as far as tests of the operator rely on it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.cluster, pytest.mark.usefixtures("simulated_nodes")]
 
 Manifest = dict[str, Any]
 SECONDS = 30
-"""Deadline for what usually takes one."""
+"""Deadline for conditions that are usually met within a second."""
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ def test_helm_works(control_plane: ControlPlane, namespace: str) -> None:
     assert json.loads(listed.stdout) == []
 
 
-def test_service_account_token_has_only_its_rights(
+def test_service_account_token_has_no_further_permissions(
     control_plane: ControlPlane, namespace: str
 ) -> None:
     token = control_plane.kubectl(
@@ -110,7 +110,7 @@ def test_pod_security_is_enforced(control_plane: ControlPlane, namespace: str) -
     assert 'violates PodSecurity "restricted' in refused.stderr
 
 
-def test_deployment_gets_ready_on_both_nodes(
+def test_deployment_becomes_ready_on_both_nodes(
     control_plane: ControlPlane, namespace: str, apply: Callable[..., None]
 ) -> None:
     apply(_workload("Deployment", "web", "example.com/web:1", replicas=3))
@@ -128,7 +128,7 @@ def test_deployment_gets_ready_on_both_nodes(
     )
 
 
-def test_job_completes_and_a_crashing_one_fails(
+def test_job_completes_and_crashing_job_fails(
     control_plane: ControlPlane, namespace: str, apply: Callable[..., None]
 ) -> None:
     apply(_job("good", "example.com/job:1"), _job("bad", "example.com/job:crash"))
@@ -145,27 +145,27 @@ def test_job_completes_and_a_crashing_one_fails(
 @pytest.mark.parametrize(
     "storage_class", ["simulated", pytest.param("simulated-late", marks=pytest.mark.long)]
 )
-def test_claim_is_bound_grows_and_leaves_nothing_behind(
+def test_pvc_is_bound_expanded_and_deleted_with_its_volume(
     control_plane: ControlPlane, namespace: str, apply: Callable[..., None], storage_class: str
 ) -> None:
-    claim_path = f"/api/v1/namespaces/{namespace}/persistentvolumeclaims/data"
+    pvc_path = f"/api/v1/namespaces/{namespace}/persistentvolumeclaims/data"
     storage = {} if storage_class == "simulated" else {"storageClassName": storage_class}
     apply(
-        _claim("data", "1Gi", **storage),
-        _with_claim(_workload("StatefulSet", "db", "example.com/db:1"), "data"),
+        _pvc("data", "1Gi", **storage),
+        _with_pvc(_workload("StatefulSet", "db", "example.com/db:1"), "data"),
     )
     control_plane.kubectl(
         "rollout", "status", "statefulset/db", f"--namespace={namespace}", f"--timeout={SECONDS}s"
     )
-    claim = control_plane.api.get(claim_path)
-    assert claim["status"]["phase"] == "Bound"
-    assert claim["spec"]["storageClassName"] == storage_class
+    pvc = control_plane.api.get(pvc_path)
+    assert pvc["status"]["phase"] == "Bound"
+    assert pvc["spec"]["storageClassName"] == storage_class
 
-    apply(_claim("data", "2Gi", **storage))
-    volume_path = f"/api/v1/persistentvolumes/{claim['spec']['volumeName']}"
+    apply(_pvc("data", "2Gi", **storage))
+    volume_path = f"/api/v1/persistentvolumes/{pvc['spec']['volumeName']}"
     wait(
-        lambda: control_plane.api.get(claim_path)["status"]["capacity"]["storage"] == "2Gi",
-        "the claim to grow",
+        lambda: control_plane.api.get(pvc_path)["status"]["capacity"]["storage"] == "2Gi",
+        "the PVC to be expanded",
     )
     assert control_plane.api.get(volume_path)["spec"]["capacity"]["storage"] == "2Gi"
 
@@ -175,24 +175,24 @@ def test_claim_is_bound_grows_and_leaves_nothing_behind(
     wait(lambda: control_plane.api.find(volume_path) is None, "the volume to be deleted")
 
 
-def test_claim_that_nobody_serves_keeps_its_pod_pending(
+def test_pvc_without_provisioner_keeps_its_pod_pending(
     control_plane: ControlPlane,
     apply: Callable[..., None],
     pod: Callable[[str], Manifest],
     namespace: str,
 ) -> None:
     apply(
-        _claim("data", "1Gi", storageClassName="simulated-never"),
-        _with_claim(_workload("StatefulSet", "db", "example.com/db:1"), "data"),
+        _pvc("data", "1Gi", storageClassName="simulated-never"),
+        _with_pvc(_workload("StatefulSet", "db", "example.com/db:1"), "data"),
     )
 
     def unscheduled() -> bool:
-        """The scheduler may not know the claim yet when it looks first."""
+        """At the first attempt, the scheduler may not have seen the PVC yet."""
         condition = _condition(pod("db-0"), "PodScheduled")
         assert condition.get("status") != "True"
         return "unbound immediate PersistentVolumeClaims" in condition.get("message", "")
 
-    wait(unscheduled, "the scheduler to blame the claim")
+    wait(unscheduled, "the scheduler to report the PVC")
 
 
 @pytest.mark.parametrize(
@@ -217,7 +217,7 @@ def test_pod_that_never_becomes_ready(
 @pytest.mark.parametrize("by", [pytest.param("annotation", marks=pytest.mark.long), "tag"])
 def test_crash_loop(apply: Callable[..., None], pod: Callable[[str], Manifest], by: str) -> None:
     apply(_misbehaving_pod("crash", by))
-    wait(lambda: _waits_for(pod("one")) == "CrashLoopBackOff", "the crash loop")
+    wait(lambda: _waiting_reason(pod("one")) == "CrashLoopBackOff", "the crash loop")
     status = _statuses(pod("one"))["main"]
     assert status["lastState"]["terminated"]["exitCode"] == 1
     first = status["restartCount"]
@@ -230,13 +230,13 @@ def test_image_that_does_not_exist(
     apply: Callable[..., None], pod: Callable[[str], Manifest], by: str
 ) -> None:
     apply(_misbehaving_pod("does-not-exist", by))
-    wait(lambda: _waits_for(pod("one")) == "ImagePullBackOff", "the pull to fail")
+    wait(lambda: _waiting_reason(pod("one")) == "ImagePullBackOff", "the pull to fail")
     assert pod("one")["status"]["phase"] == "Pending"
-    wait(lambda: _waits_for(pod("one")) == "ErrImagePull", "the pull to be tried again")
+    wait(lambda: _waiting_reason(pod("one")) == "ErrImagePull", "the pull to be tried again")
 
 
 @pytest.mark.parametrize("by", ["annotation", pytest.param("tag", marks=pytest.mark.long)])
-def test_pod_that_waits_for_its_mount_and_gets_it(
+def test_pod_waits_for_its_mount_and_recovers(
     control_plane: ControlPlane,
     namespace: str,
     apply: Callable[..., None],
@@ -244,43 +244,43 @@ def test_pod_that_waits_for_its_mount_and_gets_it(
     by: str,
 ) -> None:
     apply(_misbehaving_pod("waits-for-mount", by))
-    wait(lambda: _waits_for(pod("one")) == "ContainerCreating", "the pod to wait")
+    wait(lambda: _waiting_reason(pod("one")) == "ContainerCreating", "the pod to wait")
     assert pod("one")["status"]["phase"] == "Pending"
     get_reasons = ("get", "events", f"--namespace={namespace}", "-o", "jsonpath={.items[*].reason}")
     wait(lambda: "FailedMount" in control_plane.kubectl(*get_reasons).stdout, "the event")
     if by == "annotation":
         control_plane.kubectl("annotate", "pod/one", f"{BEHAVIOUR}-", f"--namespace={namespace}")
-        wait(lambda: _is_ready(pod("one")), "the pod to get ready")
+        wait(lambda: _is_ready(pod("one")), "the pod to become ready")
 
 
 @pytest.mark.long
-def test_tag_concerns_its_container_only(
+def test_image_tag_affects_only_its_container(
     apply: Callable[..., None], pod: Callable[[str], Manifest]
 ) -> None:
     manifest = _misbehaving_pod("crash", "tag")
     manifest["spec"]["containers"].append({"name": "side", "image": "example.com/side:1"})
     apply(manifest)
-    wait(lambda: _waits_for(pod("one")) == "CrashLoopBackOff", "the crash loop")
+    wait(lambda: _waiting_reason(pod("one")) == "CrashLoopBackOff", "the crash loop")
     assert _statuses(pod("one"))["side"]["ready"]
     assert not _is_ready(pod("one"))
 
 
 @pytest.mark.long
-def test_ready_pod_can_be_made_to_fail_and_get_well(
+def test_ready_pod_fails_and_recovers(
     control_plane: ControlPlane,
     namespace: str,
     apply: Callable[..., None],
     pod: Callable[[str], Manifest],
 ) -> None:
     apply(_pod("example.com/one:1"))
-    wait(lambda: _is_ready(pod("one")), "the pod to get ready")
+    wait(lambda: _is_ready(pod("one")), "the pod to become ready")
     for behaviour in ("never-ready", "crash"):
         control_plane.kubectl(
             "annotate", "pod/one", f"{BEHAVIOUR}={behaviour}", f"--namespace={namespace}"
         )
         wait(lambda: not _is_ready(pod("one")), f"the pod to be {behaviour}")
         control_plane.kubectl("annotate", "pod/one", f"{BEHAVIOUR}-", f"--namespace={namespace}")
-        wait(lambda: _is_ready(pod("one")), "the pod to get well")
+        wait(lambda: _is_ready(pod("one")), "the pod to recover")
 
 
 @pytest.mark.parametrize(
@@ -290,7 +290,7 @@ def test_ready_pod_can_be_made_to_fail_and_get_well(
         *(pytest.param(tag, marks=pytest.mark.long) for tag in ("crash", "never-ready")),
     ],
 )
-def test_stateful_set_heals_from_a_bad_image(
+def test_stateful_set_recovers_from_a_bad_image(
     control_plane: ControlPlane,
     namespace: str,
     apply: Callable[..., None],
@@ -309,7 +309,7 @@ def test_stateful_set_heals_from_a_bad_image(
 
 @pytest.mark.long
 @pytest.mark.parametrize("abruptly", [False, True])
-def test_api_server_can_go_away_and_come_back(
+def test_api_server_can_be_restarted(
     control_plane: ControlPlane,
     namespace: str,
     apply: Callable[..., None],
@@ -325,11 +325,11 @@ def test_api_server_can_go_away_and_come_back(
         control_plane.start_api_server()
     assert control_plane.url == url
     apply(_pod("example.com/one:1"))
-    wait(lambda: _is_ready(pod("one")), "a pod to get ready afterwards")
+    wait(lambda: _is_ready(pod("one")), "a pod to become ready afterwards")
 
 
 @pytest.mark.long
-def test_port_that_is_taken_meanwhile_is_given_up_for_another(
+def test_port_in_use_is_replaced_by_another(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -344,8 +344,8 @@ def test_port_that_is_taken_meanwhile_is_given_up_for_another(
 
 @pytest.mark.long
 @pytest.mark.parametrize("ending", [signal.SIGKILL, signal.SIGTERM])
-def test_nothing_outlives_the_run(ending: signal.Signals) -> None:
-    """A second cluster starts next to the first, and its servers go with the process that started them."""
+def test_servers_exit_with_the_process_that_started_them(ending: signal.Signals) -> None:
+    """Also shows that a second cluster can run beside the first."""
     root = Path(__file__).parents[2]
     with subprocess.Popen(
         [sys.executable, "-m", "tests.cluster.up"],
@@ -375,7 +375,7 @@ def test_nothing_outlives_the_run(ending: signal.Signals) -> None:
 
 
 def _processes_of(folder: str) -> list[str]:
-    """Command lines that name the folder, or that run inside it."""
+    """Command lines that contain the path of the folder."""
     listed = subprocess.run(
         ["ps", "-A", "-ww", "-o", "args="], capture_output=True, text=True, check=True
     )
@@ -386,7 +386,7 @@ def _statuses(pod: Manifest) -> Manifest:
     return {status["name"]: status for status in pod["status"].get("containerStatuses", [])}
 
 
-def _waits_for(pod: Manifest) -> str:
+def _waiting_reason(pod: Manifest) -> str:
     main = _statuses(pod).get("main", {"state": {}})
     reason: str = main["state"].get("waiting", {}).get("reason", "")
     return reason
@@ -443,14 +443,14 @@ def _workload(kind: str, name: str, image: str, *, replicas: int = 1, **spec: An
     }
 
 
-def _with_claim(workload: Manifest, claim: str) -> Manifest:
+def _with_pvc(workload: Manifest, pvc: str) -> Manifest:
     pod = workload["spec"]["template"]["spec"]
-    pod["volumes"] = [{"name": "data", "persistentVolumeClaim": {"claimName": claim}}]
+    pod["volumes"] = [{"name": "data", "persistentVolumeClaim": {"claimName": pvc}}]
     pod["containers"][0]["volumeMounts"] = [{"name": "data", "mountPath": "/data"}]
     return workload
 
 
-def _claim(name: str, size: str, **spec: Any) -> Manifest:
+def _pvc(name: str, size: str, **spec: Any) -> Manifest:
     return {
         "apiVersion": "v1",
         "kind": "PersistentVolumeClaim",
