@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from pryv_operator.api import names
 from pryv_operator.api.findings import Advisory, Finding, Problem, Waiting
-from pryv_operator.api.instances import Instance, instances
+from pryv_operator.api.instances import Instance
 from pryv_operator.api.kubernetes import Object
 from pryv_operator.api.platform import Platform
 from pryv_operator.api.reasons import Reason
@@ -15,7 +15,6 @@ from pryv_operator.desired import certificates, checks, restarts, shared_secrets
 from pryv_operator.desired.components import build_components
 from pryv_operator.desired.inputs import Inputs
 from pryv_operator.desired.warnings import Subject, compute_warnings
-from pryv_operator.leader.taint import Value
 from pryv_operator.objects import pvcs
 from pryv_operator.objects.configuration import SecretNaming, configuration_objects
 from pryv_operator.objects.model import Component
@@ -27,10 +26,9 @@ from pryv_operator.objects.services import (
 )
 from pryv_operator.objects.workloads import workload
 from pryv_operator.templates.bundle import Bundle
-from pryv_operator.values import computed
 from pryv_operator.values.addresses import Address
-from pryv_operator.values.resolve import Vocabulary, resolve
-from pryv_operator.values.usage import Usage
+from pryv_operator.values.catalogue import Catalogue
+from pryv_operator.values.platform_values import resolve_platform_values
 
 #: How many names a message lists.
 _SHOWN = 3
@@ -87,94 +85,60 @@ class Desired:
         return not self.problems and not self.waiting
 
 
-@dataclass(frozen=True)
-class _Variables:
-    """The values of all variables, and the role instances with what the variables say of them."""
-
-    values: Mapping[str, Value]
-    instances: tuple[Instance, ...]
-    #: Instance → the address clients reach it at.
-    addresses: Mapping[str, str]
-    problems: tuple[Problem, ...]
-    waiting: tuple[Waiting, ...]
-    warnings: tuple[Advisory, ...]
-
-
 def generated_names(platform: Platform, bundle: Bundle) -> tuple[str, ...]:
     """Names of the secret values that are to be generated for a platform."""
-    vocabulary = Vocabulary(bundle.variables)
+    catalogue = Catalogue(bundle.variables)
     sources = platform.spec.secrets
     requested = [name for name, source in sources.items() if source.generate is not None]
     provided = [name for name, source in sources.items() if source.secret_key_ref is not None]
-    return vocabulary.generated(
-        [*requested, *vocabulary.asked_for(platform.spec.variables)], provided
+    return catalogue.to_generate(
+        [*requested, *catalogue.marked_for_generation(platform.spec.variables)], provided
     )
 
 
 def compute_desired(inputs: Inputs) -> Desired:
     """The complete desired state of a platform. Pure: the same inputs give the same bytes."""
     bundle = inputs.bundle
-    variables = _resolve_variables(inputs)
-    found = Desired(bundle.version, warnings=(*inputs.warnings, *variables.warnings))
+    resolved = resolve_platform_values(
+        inputs.platform,
+        bundle,
+        addresses=inputs.addresses,
+        secrets=inputs.secrets,
+        cluster_dns=inputs.cluster_dns,
+    )
+    found = Desired(
+        bundle.version,
+        warnings=(*inputs.warnings, *resolved.address_warnings, *resolved.warnings),
+    )
     problems = (
         *inputs.problems,
-        *variables.problems,
-        *checks.check_spec(inputs.platform.spec, bundle, variables.instances),
+        *resolved.problems,
+        *checks.check_spec(inputs.platform.spec, bundle, resolved.instances),
     )
     if problems:
         return replace(found, problems=problems)
-    components, problems = build_components(inputs, variables.instances, variables.values)
+    components, problems = build_components(inputs, resolved.instances, resolved.values)
     if problems:
         return replace(found, problems=problems)
     components, restart_warnings = restarts.restarted(components, inputs.restart, inputs.restarts)
-    services = _services(inputs.platform, variables.instances, components)
+    services = _services(inputs.platform, resolved.instances, components)
     found = replace(found, warnings=(*found.warnings, *restart_warnings))
     problems = checks.check_components(components, services)
     if problems:
         return replace(found, problems=problems)
 
-    subject = Subject(inputs.platform, bundle, variables.instances, components, inputs.unresolved)
+    subject = Subject(inputs.platform, bundle, resolved.instances, components, inputs.unresolved)
     found = replace(
         found,
         warnings=(*found.warnings, *compute_warnings(subject)),
-        waiting=(*variables.waiting, *_services_without_address(services, inputs.addresses)),
+        waiting=(*resolved.waiting, *_services_without_address(services, inputs.addresses)),
         services=services,
         certificate_request=certificates.certificate_request(inputs.platform),
         instances=tuple(
-            _plan(instance, components, variables.addresses) for instance in variables.instances
+            _plan(instance, components, resolved.addresses) for instance in resolved.instances
         ),
     )
     return found if found.waiting else _with_objects(found, inputs, components)
-
-
-def _resolve_variables(inputs: Inputs) -> _Variables:
-    spec, bundle = inputs.platform.spec, inputs.bundle
-    placed = computed.placed(instances(spec), spec.variables, bundle.variables)
-    facts = computed.compute(
-        inputs.platform.name,
-        spec.domain,
-        placed.instances,
-        inputs.addresses,
-        cluster_dns=inputs.cluster_dns,
-        given=placed.given,
-    )
-    given = computed.with_providers(placed.given, facts.variables, received=not bundle.jinja)
-    roles = {instance.role for instance in placed.instances}
-    resolved = resolve(
-        Vocabulary(bundle.variables),
-        computed=facts.variables,
-        given=given.variables,
-        secrets=inputs.secrets,
-        is_used=Usage(bundle, roles, given.variables).uses,
-    )
-    return _Variables(
-        values=resolved.values,
-        instances=placed.instances,
-        addresses=facts.addresses,
-        problems=(*placed.problems, *facts.problems, *resolved.problems),
-        waiting=facts.waiting,
-        warnings=(*facts.warnings, *given.warnings, *resolved.warnings),
-    )
 
 
 def _services(

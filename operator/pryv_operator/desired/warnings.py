@@ -21,7 +21,7 @@ from pryv_operator.objects import profiles, pvcs
 from pryv_operator.objects.model import Component
 from pryv_operator.objects.services import REDIS
 from pryv_operator.templates.bundle import Bundle
-from pryv_operator.values.resolve import Vocabulary
+from pryv_operator.values.usage import unused_variables
 
 
 @dataclass(frozen=True)
@@ -170,31 +170,9 @@ def _service_without_ports(subject: Subject) -> Iterable[Advisory]:
 
 
 def _unused_variables(subject: Subject) -> Iterable[Advisory]:
-    """Variables that neither a template of the roles nor the value of another variable names."""
-    vocabulary = Vocabulary(subject.bundle.variables)
-    spec = subject.platform.spec
+    """Variables that neither a template of the roles nor the value of a used variable names."""
     roles = {instance.role for instance in subject.instances}
-    texts = [
-        *(content for role in roles for content in subject.bundle.roles[role].values()),
-        *subject.bundle.shared.values(),
-    ]
-    values = repr([variable.default for variable in subject.bundle.variables.values()]) + repr(
-        spec.variables.values()
-    )
-    for field, declared in (("variables", spec.variables), ("secrets", spec.secrets)):
-        for name in sorted(declared):
-            place = vocabulary.place(name)
-            searched = place.variable.encode(errors="replace")
-            if (
-                vocabulary.knows(place)
-                and place.variable not in values
-                and not any(searched in text for text in texts)
-            ):
-                yield Advisory(
-                    Reason.UNUSED_VARIABLE,
-                    f"spec.{field}.{name}: no template of this platform uses it, so it has no "
-                    "effect; remove it",
-                )
+    return unused_variables(subject.platform.spec, subject.bundle, roles)
 
 
 #: In the order in which they are reported.

@@ -17,7 +17,7 @@ from pryv_operator.leader.taint import RenderError, Value
 from pryv_operator.rendering.files import TOTAL_LIMIT, RenderedFile
 from pryv_operator.rendering.parse_checks import check_parses
 from pryv_operator.templates.leader_folder import Leader
-from pryv_operator.values.resolve import Place, Vocabulary
+from pryv_operator.values.catalogue import Catalogue, Place
 
 Rendered = Mapping[str, tuple[RenderedFile, ...]]
 
@@ -119,14 +119,14 @@ def ungenerated(leader: Leader) -> tuple[str, ...]:
 
 
 def _leader_values(leader: Leader) -> dict[str, Value]:
-    names = Vocabulary(leader.bundle.variables)
+    names = Catalogue(leader.bundle.variables)
     given = {**leader.internals, **leader.values}
     secret = {
         name
         for name in leader.order
         if name in leader.internals
         or names.is_secret(Place(name))
-        or any(names.secret_parts(Place(name), given.get(name)))
+        or any(names.secrets_in(Place(name), given.get(name)))
     }
     return {name: Value(value, name in secret) for name, value in leader.order.items()}
 

@@ -11,6 +11,7 @@ from typing import Any, Final
 from pryv_operator.api import labels_annotations as keys
 from pryv_operator.api import names, secret_variables
 from pryv_operator.api.instances import instances
+from pryv_operator.api.platform import Platform
 from pryv_operator.api.spec import PryvPlatformSpec, Roles
 from pryv_operator.importer import (
     comparison,
@@ -33,8 +34,9 @@ from pryv_operator.templates.archive import leader_of
 from pryv_operator.templates.builtin import load_release
 from pryv_operator.templates.bundle import Bundle
 from pryv_operator.templates.leader_folder import Leader
-from pryv_operator.values.computed import compute
-from pryv_operator.values.resolve import Place, Vocabulary, resolve
+from pryv_operator.values.catalogue import Catalogue, Place
+from pryv_operator.values.nested import value_at, with_value_at
+from pryv_operator.values.platform_values import resolve_platform_values
 
 DEFAULT_NAME: Final = "pryv"
 PLATFORM: Final = "platform.yaml"
@@ -248,14 +250,13 @@ class _Import:
     ) -> dict[str, Json]:
         """What the computed variables would be if the resource did not name them."""
         spec = PryvPlatformSpec.model_construct(
-            domain=domain, roles=Roles.model_validate(dict(machines.roles))
+            domain=domain,
+            roles=Roles.model_validate(dict(machines.roles)),
+            variables=dict(taken.variables),
         )
-        facts = compute(self._options.name, domain, instances(spec), {}, cluster_dns="", given={})
-        resolved = resolve(
-            Vocabulary(bundle.variables),
-            computed=facts.variables,
-            given=taken.variables,
-            secrets={},
+        platform = Platform(self._options.name, "", "", spec)
+        resolved = resolve_platform_values(
+            platform, bundle, addresses={}, secrets={}, cluster_dns=""
         )
         substitution = Substitution(resolved.values)
         found: dict[str, Json] = {}
@@ -273,14 +274,12 @@ class _Import:
         for name, value in variables.items():
             place = self._successor(name, bundle)
             is_number = (
-                isinstance(
-                    value_texts.at(_newest().variables[place.variable].default, place.path), int
-                )
+                isinstance(value_at(_newest().variables[place.variable].default, place.path), int)
                 if place.path
                 else False
             )
             new = value_texts.coerced(value, "number") if is_number else value
-            renamed[place.variable] = value_texts.put(renamed.get(place.variable), place.path, new)
+            renamed[place.variable] = with_value_at(renamed.get(place.variable), place.path, new)
         order = {
             name: index
             for index, name in enumerate(dict.fromkeys((*_newest().variables, *bundle.variables)))
@@ -297,8 +296,8 @@ class _Import:
 
     def _successor(self, name: str, bundle: Bundle) -> Place:
         """What a name of the templates is called since 1.9, if they understand that; else the name itself."""
-        place = Vocabulary(_newest().variables).place(name)
-        understood = Vocabulary(bundle.variables).place(str(place))
+        place = Catalogue(_newest().variables).place(name)
+        understood = Catalogue(bundle.variables).place(str(place))
         if name not in bundle.variables or str(place) == name or understood != Place(name):
             return Place(name)
         self._renames[name] = str(place)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
@@ -16,8 +16,15 @@ from pryv_operator.leader.json_value import Json, is_number
 from pryv_operator.templates.builtin import load_release
 from pryv_operator.templates.bundle import UNSET, Bundle, Unset, Variable, VariableType
 from pryv_operator.templates.leader_folder import Leader
-from pryv_operator.values.resolve import Place, Vocabulary
-from pryv_operator.values.usage import texts_in
+from pryv_operator.values.catalogue import Catalogue, Place
+from pryv_operator.values.nested import (
+    blanked_at,
+    texts_in,
+    value_at,
+    with_value_at,
+    without_paths,
+)
+from pryv_operator.values.usage import used_variables
 
 _SECRET_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z0-9_-]+)*", re.ASCII)
 _MACHINES: Final = re.compile(r"CORE_[0-9]+_IP_ADDRESS|CORE_HOSTING_[0-9]+", re.ASCII)
@@ -76,9 +83,11 @@ class _Takeover:
         self.unknown: list[str] = []
         self._leader = leader
         self._own = own_templates
-        self._names = Vocabulary(target.variables)
+        self._names = Catalogue(target.variables)
         self._given = {**leader.internals, **leader.values}
-        self._used = set(_used(target, leader, self._given))
+        used = used_variables(target, target.roles, self._given)
+        known = (*self._given, *target.variables)
+        self._used = {name for name in known if self._names.place(name).variable in used}
         self._variables: dict[str, Json] = {}
         self._secrets: dict[str, str] = {}
         self._computed: dict[str, Json] = {}
@@ -182,7 +191,7 @@ class _Takeover:
                 start = (
                     whole.get(place.variable, self._default(place.variable)) if place.path else None
                 )
-                whole[place.variable] = value_texts.put(
+                whole[place.variable] = with_value_at(
                     None if start is UNSET else start, place.path, self._as_wanted(place, value)
                 )
                 self._note_renamed(name, place)
@@ -195,7 +204,7 @@ class _Takeover:
 
     def _as_wanted(self, place: Place, value: Json) -> Json:
         """A part of a variable in the type that its default has."""
-        there = value_texts.at(self._default(place.variable), place.path)
+        there = value_at(self._default(place.variable), place.path)
         if place.path and is_number(there):
             return value_texts.coerced(value, "number")
         return value
@@ -232,23 +241,23 @@ class _Takeover:
             value = value_texts.filled(value, None if default is UNSET else default)
             if value in ({}, []):
                 return
-        secret_paths = [each.path for each in self._names.secret_parts(Place(name), value)]
+        secret_paths = [each.path for each in self._names.secrets_in(Place(name), value)]
         for path in secret_paths:
-            leaf = value_texts.at(value, path)
+            leaf = value_at(value, path)
             self._keep_secret(Place(name, path), leaf if isinstance(leaf, str) else stringify(leaf))
-        self._in_templates[name] = value_texts.blanked(value, secret_paths)
+        self._in_templates[name] = blanked_at(value, secret_paths)
         if variable.computed:
             self._computed[name] = value
             return
         kind = self._kind(variable)
         if default is not UNSET and _says_the_same(
-            value_texts.coerced(value_texts.blanked(value, secret_paths), kind),
-            value_texts.blanked(default, secret_paths),
+            value_texts.coerced(blanked_at(value, secret_paths), kind),
+            blanked_at(default, secret_paths),
             kind,
         ):
             return
-        visible = value_texts.coerced(value_texts.without(value, secret_paths), kind)
-        is_shipped = is_shipped_default(name, value_texts.blanked(value, secret_paths))
+        visible = value_texts.coerced(without_paths(value, secret_paths), kind)
+        is_shipped = is_shipped_default(name, blanked_at(value, secret_paths))
         if self._own and (is_shipped or name == _VERSION):
             return
         if is_shipped:
@@ -332,32 +341,6 @@ class _Takeover:
         return UNSET if isinstance(in_templates, str) else in_templates
 
 
-def _used(target: Bundle, leader: Leader, given: Mapping[str, Json]) -> Iterator[str]:
-    """Variables whose names stand in a template, or in the value of such a variable; 2019's where their successor does."""
-    names = Vocabulary(target.variables)
-    texts = [
-        content for files in (*target.roles.values(), target.shared) for content in files.values()
-    ]
-    wanted = dict.fromkeys((*given, *leader.order, *target.variables))
-    found: set[str] = set()
-    pending = [content.decode("utf-8", "replace") for content in texts]
-    while pending:
-        text = "\n".join(pending)
-        pending = []
-        for name in wanted:
-            variable = names.place(name).variable
-            if name not in found and (name in text or variable in text or variable in found):
-                found.add(name)
-                default = (
-                    target.variables[variable].default if variable in target.variables else None
-                )
-                pending += [
-                    *texts_in(given.get(name)),
-                    *texts_in(None if default is UNSET else default),
-                ]
-    yield from found
-
-
 def _says_the_same(value: Json, default: Json, kind: VariableType) -> bool:
     return value_texts.same(value, default) or (
         kind == "any"
@@ -371,18 +354,14 @@ def _newest() -> Mapping[str, Variable]:
 
 def _is_of_some_release(name: str) -> bool:
     """Whether Pryv has or had a variable of that name, as far as the vocabularies of 1.9 and 2019 tell."""
-    return Vocabulary(_newest()).place(name).variable in _newest()
+    return Catalogue(_newest()).place(name).variable in _newest()
 
 
 def _built_in_default(name: str) -> Json | Literal[Unset.UNSET]:
     variables = _newest()
-    place = Vocabulary(variables).place(name)
+    place = Catalogue(variables).place(name)
     known = variables.get(place.variable)
-    return (
-        UNSET
-        if known is None or known.default is UNSET
-        else value_texts.at(known.default, place.path)
-    )
+    return UNSET if known is None or known.default is UNSET else value_at(known.default, place.path)
 
 
 def _kind_of(value: Any) -> str:

@@ -5,15 +5,14 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from pryv_operator.api import secret_variables
 from pryv_operator.leader.javascript import stringify
 from pryv_operator.leader.json_value import Json
 from pryv_operator.templates.bundle import UNSET, VariableType
-
-Path = tuple[str, ...]
+from pryv_operator.values.nested import Path, value_at
 
 _NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?", re.ASCII)
 
@@ -65,60 +64,6 @@ def has_null(value: Json) -> bool:
     return value is None or (isinstance(value, list) and any(has_null(child) for child in value))
 
 
-def without(value: Json, paths: Iterable[Path]) -> Json:
-    """The value without what stands at some paths, and without maps that have nothing else in them."""
-    for path in paths:
-        value = _without(value, path)
-    return value
-
-
-def _without(value: Json, path: Path) -> Json:
-    if not isinstance(value, Mapping) or path[0] not in value:
-        return value
-    rest = {key: child for key, child in value.items() if key != path[0]}
-    if len(path) == 1:
-        return rest
-    inner = _without(value[path[0]], path[1:])
-    return (
-        rest
-        if inner == {}
-        else {key: inner if key == path[0] else child for key, child in value.items()}
-    )
-
-
-def blanked(value: Json, paths: Iterable[Path]) -> Json:
-    """The value with an empty text at some paths; the keys stay, as they have their places among the others."""
-    for path in paths:
-        value = _blanked(value, path)
-    return value
-
-
-def _blanked(value: Json, path: Path) -> Json:
-    if not path:
-        return ""
-    if not isinstance(value, Mapping) or path[0] not in value:
-        return value
-    return {
-        key: _blanked(child, path[1:]) if key == path[0] else child for key, child in value.items()
-    }
-
-
-def at(value: Any, path: Path) -> Any:
-    """What stands at a path; ``UNSET`` when nothing does."""
-    for step in path:
-        value = value[step] if isinstance(value, Mapping) and step in value else UNSET
-    return value
-
-
-def put(value: Any, path: Path, new: Json) -> Any:
-    """A copy of the value with ``new`` at a path."""
-    if not path:
-        return new
-    there = dict(value) if isinstance(value, Mapping) else {}
-    there[path[0]] = put(there.get(path[0]), path[1:], new)
-    return there
-
-
 def gaps(value: Json, path: Path = ()) -> Iterator[Path]:
     """Paths to what still waits to be filled in; the word for it may stand inside a text, or be a key."""
     if isinstance(value, str):
@@ -139,7 +84,7 @@ def filled(value: Json, default: Any) -> Json:
     if isinstance(value, Mapping):
         result: dict[str, Json] = {}
         for key, child in value.items():
-            known = at(default, (key,))
+            known = value_at(default, (key,))
             if secret_variables.REPLACE_ME in key:
                 continue
             if isinstance(child, str) and secret_variables.REPLACE_ME in child:

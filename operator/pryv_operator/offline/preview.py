@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from pryv_operator.api import names
 from pryv_operator.api.findings import Advisory, Finding, Problem
-from pryv_operator.api.instances import instances
 from pryv_operator.api.reasons import Reason
 from pryv_operator.desired import certificates
 from pryv_operator.desired.inputs import Inputs
@@ -19,10 +18,9 @@ from pryv_operator.leader.taint import RenderError
 from pryv_operator.offline.documents import Documents, bundle_of
 from pryv_operator.pki.certificate import Certificate
 from pryv_operator.rendering.files import RenderedFile, render
-from pryv_operator.values import computed
 from pryv_operator.values.addresses import Address, placeholder_addresses
-from pryv_operator.values.resolve import Resolved, Vocabulary, resolve
-from pryv_operator.values.usage import Usage
+from pryv_operator.values.nested import map_leaves
+from pryv_operator.values.platform_values import PlatformValues, resolve_platform_values
 
 CLUSTER_DNS: Final = "10.96.0.10"
 _HASH_KEY: Final = b"offline"
@@ -100,8 +98,8 @@ def rendered_files(
     Raises:
         OfflineError: they cannot be rendered.
     """
-    resolved = resolved_values(inputs)
-    layout = instances(inputs.platform.spec)
+    resolved = platform_values(inputs)
+    layout = resolved.instances
     roles = list(dict.fromkeys(instance.role for instance in layout))
     if (
         any(instance.external_slave for instance in layout)
@@ -114,36 +112,22 @@ def rendered_files(
         raise OfflineError((problem_of(error),)) from None
 
 
-def resolved_values(inputs: Inputs) -> Resolved:
+def platform_values(inputs: Inputs) -> PlatformValues:
     """The values of all variables of a platform.
 
     Raises:
         OfflineError: a value is missing, or wrong.
     """
-    spec = inputs.platform.spec
-    placed = computed.placed(instances(spec), spec.variables, inputs.bundle.variables)
-    facts = computed.compute(
-        inputs.platform.name,
-        spec.domain,
-        placed.instances,
-        inputs.addresses,
-        cluster_dns=inputs.cluster_dns,
-        given=placed.given,
-    )
-    given = computed.with_providers(placed.given, facts.variables, received=not inputs.bundle.jinja)
-    resolved = resolve(
-        Vocabulary(inputs.bundle.variables),
-        computed=facts.variables,
-        given=given.variables,
+    found = resolve_platform_values(
+        inputs.platform,
+        inputs.bundle,
+        addresses=inputs.addresses,
         secrets=inputs.secrets,
-        is_used=Usage(
-            inputs.bundle, {instance.role for instance in placed.instances}, given.variables
-        ).uses,
+        cluster_dns=inputs.cluster_dns,
     )
-    problems = (*placed.problems, *facts.problems, *resolved.problems)
-    if problems:
-        raise OfflineError(problems)
-    return replace(resolved, warnings=(*given.warnings, *resolved.warnings))
+    if found.problems:
+        raise OfflineError(found.problems)
+    return found
 
 
 def all_objects(inputs: Inputs) -> Desired:
@@ -167,17 +151,9 @@ def masked(text: str, name: str) -> str:
         return stand_in
     if isinstance(value, (dict, list)):
         return json.dumps(
-            _each_leaf(value, lambda leaf: stand_in if isinstance(leaf, str) else _nothing(leaf))
+            map_leaves(value, lambda leaf: stand_in if isinstance(leaf, str) else _nothing(leaf))
         )
     return stand_in if isinstance(value, str) else json.dumps(_nothing(value))
-
-
-def _each_leaf(value: Any, change: Callable[[Any], Any]) -> Any:
-    if isinstance(value, dict):
-        return {key: _each_leaf(child, change) for key, child in value.items()}
-    return (
-        [_each_leaf(child, change) for child in value] if isinstance(value, list) else change(value)
-    )
 
 
 def _nothing(value: Any) -> Any:

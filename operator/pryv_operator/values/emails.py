@@ -1,74 +1,94 @@
-"""E-mails: not activated, nothing is asked; activated, everything an SMTP server needs is asked for at once."""
+"""E-mail settings: nothing is required while e-mail is off, all at once when it is on."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
-from typing import Any, Final
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
 
 from pryv_operator.api import secret_variables
 from pryv_operator.api.findings import Problem
 from pryv_operator.api.reasons import Reason
+from pryv_operator.leader.json_value import Json
+from pryv_operator.values.catalogue import Catalogue, Place
+from pryv_operator.values.nested import value_at
 
 _ACTIVATION: Final = "EMAIL_ACTIVATION"
 _SENDMAIL: Final = "EMAIL_SENDMAIL_SETTINGS"
 _PASSWORD: Final = "EMAIL_SMTP_SETTINGS.auth.pass"  # noqa: S105 - its name
-_NEEDED: Final = (
+_REQUIRED: Final = (
     "EMAIL_SENDER.address",
     "EMAIL_SENDER.name",
     "EMAIL_SMTP_SETTINGS.auth.user",
     "EMAIL_SMTP_SETTINGS.host",
     _PASSWORD,
 )
-PORT: Final = "EMAIL_SMTP_SETTINGS.port"
-#: Submission (RFC 6409), which the installation guide has as the default.
-DEFAULT_PORT: Final = 587
-#: The built-in release's defaults, which stand in received templates, too, where nobody has filled them in.
-STAND_INS: Final = ("DOMAIN", "no-reply@DOMAIN", "localhost")
+_PORT: Final = "EMAIL_SMTP_SETTINGS.port"
+#: Submission (RFC 6409), the default of Pryv's installation guide.
+_DEFAULT_PORT: Final = 587
+#: Defaults of the built-in release; received templates have them too where nobody filled them in.
+EXAMPLE_VALUES: Final = ("DOMAIN", "no-reply@DOMAIN", "localhost")
 
 
-def missing(
-    values: Mapping[str, Any],
-    told: Collection[str],
-    called: Callable[[str], str | None],
-    at: Callable[[str], Any],
-) -> Problem | None:
-    """What is still to be said once e-mails are activated.
+class DefaultPort(NamedTuple):
+    """The mail server's port, and where it belongs."""
 
-    ``told`` are the places that the user or a Secret gives, ``called`` gives a place's name in the templates' own
-    vocabulary, None where they have no such place, and ``at`` what stands there now: what received templates have filled in
-    needs not be said again, except for the password.
-    """
-    if not is_activated(values, told, called):
-        return None
-    absent = sorted(
-        name
-        for place in _NEEDED
-        if (name := called(place)) is not None
-        and name not in told
-        and (place == _PASSWORD or not is_filled(at(place), name))
-    )
-    if not absent:
-        return None
-    password = called(_PASSWORD)
-    return Problem(
-        Reason.MISSING_VARIABLES,
-        f"e-mails are activated, and need a value for: {', '.join(absent)} "
-        f"(the password from a Secret, under spec.secrets: {{{password}: {{secretKeyRef: {{name: …, key: …}}}}}})",
-    )
+    place: Place
+    value: Json
 
 
-def is_filled(value: Any, name: str) -> bool:
-    """Whether somebody has said the value: it is not empty, nor a word for that it is to be filled in."""
-    return value not in ("", None, name, secret_variables.REPLACE_ME, *STAND_INS)
+@dataclass(frozen=True)
+class Settings:
+    """The e-mail settings among a platform's values."""
 
+    catalogue: Catalogue
+    #: Variable → its value so far.
+    values: Mapping[str, Any]
+    #: Dotted places that the spec sets.
+    configured: Collection[str]
 
-def is_activated(
-    values: Mapping[str, Any], told: Collection[str], called: Callable[[str], str | None]
-) -> bool:
-    """By the switch since 1.6; in 2019, which had none, by saying anything about the server."""
-    activation, sendmail = values.get(_ACTIVATION), values.get(_SENDMAIL)
-    if isinstance(activation, Mapping):
-        return any(value is True for value in activation.values()) and not (
-            isinstance(sendmail, Mapping) and sendmail.get("active") is True
+    def missing(self) -> Problem | None:
+        """One problem that names all settings that activated e-mail needs; None when complete.
+
+        What received templates have filled in need not be configured, except for the password.
+        """
+        if not self._is_activated():
+            return None
+        absent = sorted(
+            name
+            for setting in _REQUIRED
+            if (name := self.catalogue.name_of(setting)) is not None
+            and name not in self.configured
+            and (setting == _PASSWORD or not self._is_filled(setting))
         )
-    return any(called(place) in told for place in _NEEDED)
+        if not absent:
+            return None
+        password = self.catalogue.name_of(_PASSWORD)
+        return Problem(
+            Reason.MISSING_VARIABLES,
+            f"spec.variables: values that e-mail needs are missing: {', '.join(absent)}; set them, "
+            f"the password in spec.secrets ({password}: {{secretKeyRef: {{name: …, key: …}}}})",
+        )
+
+    def default_port(self) -> DefaultPort | None:
+        """The mail server's default port, when e-mail is activated and no port is set."""
+        place = self.catalogue.place(_PORT)
+        if not self.catalogue.knows(place) or not self._is_activated() or self._is_filled(_PORT):
+            return None
+        is_text = self.catalogue.variables[place.variable].type == "string"
+        return DefaultPort(place, str(_DEFAULT_PORT) if is_text else _DEFAULT_PORT)
+
+    def _is_activated(self) -> bool:
+        """By the switch since 1.6; in 2019, which had no switch, by configuring any setting."""
+        activation, sendmail = self.values.get(_ACTIVATION), self.values.get(_SENDMAIL)
+        if isinstance(activation, Mapping):
+            return any(value is True for value in activation.values()) and not (
+                isinstance(sendmail, Mapping) and sendmail.get("active") is True
+            )
+        return any(self.catalogue.name_of(setting) in self.configured for setting in _REQUIRED)
+
+    def _is_filled(self, setting: str) -> bool:
+        """Whether a setting has a value that is neither empty nor a mark for "to be filled in"."""
+        place = self.catalogue.place(setting)
+        value = value_at(self.values.get(place.variable), place.path, missing=None)
+        return value not in ("", None, str(place), secret_variables.REPLACE_ME, *EXAMPLE_VALUES)

@@ -1,125 +1,26 @@
-"""From what a user and the cluster say to the values of all variables: defaults < computed < variables < secrets."""
+"""The values of all variables, by precedence: defaults < computed < spec.variables < spec.secrets."""
 
 from __future__ import annotations
 
-import copy
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, NamedTuple
 
 from pryv_operator.api import secret_variables
 from pryv_operator.api.findings import Advisory, Problem
 from pryv_operator.api.reasons import Reason
-from pryv_operator.leader.javascript import stringify
-from pryv_operator.leader.json_value import Json, is_number
+from pryv_operator.leader.json_value import Json
 from pryv_operator.leader.taint import Value
-from pryv_operator.templates.bundle import UNSET, Variable
 from pryv_operator.values import emails
-
-_TYPES: Final[Mapping[str, tuple[type, ...]]] = {
-    "string": (str,),
-    "number": (int, float),
-    "integer": (int,),
-    "boolean": (bool,),
-    "object": (dict,),
-    "array": (list,),
-}
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a name leads: a variable, and a path into its value (empty: the whole)."""
-
-    variable: str
-    path: tuple[str, ...] = ()
-
-    def __str__(self) -> str:
-        """The dotted form."""
-        return ".".join((self.variable, *self.path))
-
-
-class Vocabulary:
-    """Both vocabularies of names, 1.9's and that of 2019, as one set of variables understands them."""
-
-    def __init__(self, variables: Mapping[str, Variable]) -> None:
-        """``variables`` are those of a bundle, by name."""
-        self.variables = variables
-        self._aliases = {
-            alias: Place(name) for name, variable in variables.items() for alias in variable.aliases
-        } | {
-            alias: Place(name, tuple(path.split(".")))
-            for name, variable in variables.items()
-            for alias, path in variable.alias_paths.items()
-        }
-
-    def place(self, name: str) -> Place:
-        """The place a name stands for; an unknown name stands for itself."""
-        steps = name.split(".")
-        for length in range(
-            len(steps), 0, -1
-        ):  # a path of 1.9 may be a variable of 2019: EMAIL_SENDER.name is MAIL_FROM_NAME
-            known, rest = ".".join(steps[:length]), steps[length:]
-            if known in self.variables:
-                return Place(known, tuple(rest))
-            if known in self._aliases:
-                found = self._aliases[known]
-                return Place(found.variable, (*found.path, *rest))
-        return Place(steps[0], tuple(steps[1:]))
-
-    def is_split(self, name: str) -> bool:
-        """Whether a name is unknown as a whole, and parts of it are other variables."""
-        return not self.knows(self.place(name)) and any(
-            alias.startswith(name + ".") for alias in self._aliases
-        )
-
-    def knows(self, place: Place) -> bool:
-        """Whether the variable exists."""
-        return place.variable in self.variables
-
-    def is_secret(self, place: Place) -> bool:
-        """Whether what stands there must not be written out."""
-        variable = self.variables.get(place.variable)
-        whole = place.variable in secret_variables.SECRET_VARIABLES or (
-            variable is not None and variable.secret
-        )
-        return whole or any(
-            _matches(pattern, place.path) for pattern in (variable.secret_paths if variable else ())
-        )
-
-    def secret_parts(self, place: Place, value: Json) -> Iterator[Place]:
-        """Places of secrets that are written out inside a value that is about to be put at a place."""
-        return (
-            found
-            for found, leaf in self._secret_leaves(place, value)
-            if leaf not in ("", None, secret_variables.GENERATE)
-        )
-
-    def asked_for(self, given: Mapping[str, Json]) -> tuple[str, ...]:
-        """Names of the secrets that the user's map asks to generate, by the word for it."""
-        leaves = (
-            leaf
-            for name, value in given.items()
-            for leaf in self._secret_leaves(self.place(name), value)
-        )
-        return tuple(
-            sorted(str(place) for place, value in leaves if value == secret_variables.GENERATE)
-        )
-
-    def _secret_leaves(self, place: Place, value: Json) -> Iterator[tuple[Place, Json]]:
-        if isinstance(value, Mapping):
-            for key, child in value.items():
-                yield from self._secret_leaves(Place(place.variable, (*place.path, key)), child)
-        elif self.is_secret(place):
-            yield place, value
-
-    def generated(self, requested: Iterable[str], provided: Iterable[str]) -> tuple[str, ...]:
-        """Names of the values to generate: every secret variable that nobody provides, and those asked for."""
-        given = {self.place(name) for name in provided}
-        wanted = {Place(name) for name, variable in self.variables.items() if variable.secret} | {
-            self.place(name) for name in requested
-        }
-        return tuple(sorted(str(place) for place in wanted - given))
+from pryv_operator.values.catalogue import Catalogue, Place
+from pryv_operator.values.nested import leaves, value_at, with_value_at
+from pryv_operator.values.value_checks import (
+    check_value,
+    in_declared_type,
+    is_unset,
+    missing_values,
+)
 
 
 @dataclass(frozen=True)
@@ -132,307 +33,203 @@ class Resolved:
 
 
 def resolve(
-    names: Vocabulary,
+    catalogue: Catalogue,
     *,
     computed: Mapping[str, Json],
-    given: Mapping[str, Json],
+    configured: Mapping[str, Json],
     secrets: Mapping[str, str],
     is_used: Callable[[str], bool] = lambda _: False,
 ) -> Resolved:
-    """The values of all variables.
+    """The values of all variables. Messages name variables, never values.
 
-    ``given`` is the user's map, in either vocabulary. ``secrets`` maps a variable or a dotted path to the text from its Secret,
-    which is JSON where the variable is no string. ``is_used`` says of a name that is no variable whether something uses it
-    all the same. Messages name variables, never values.
+    Args:
+        catalogue: the declared variables, with their defaults.
+        computed: what the cluster says, by variable.
+        configured: the user's variables, by any of their names.
+        secrets: variable or dotted path → the text from its Secret; JSON where the variable is
+            not a string.
+        is_used: whether templates use a variable that they do not declare.
     """
-    resolution = _Resolution(names, computed, is_used)
-    for name in sorted(given):
-        resolution.give(name, given[name])
+    resolution = _Resolution(catalogue, computed)
+    for name in sorted(configured):
+        for each in _split(catalogue, name, configured[name]):
+            resolution.configure(each, is_used=is_used)
     for name in sorted(secrets):
-        resolution.give_secret(name, secrets[name])
-    return resolution.resolved()
+        resolution.add_secret(name, secrets[name])
+    return resolution.finish()
+
+
+class _Configured(NamedTuple):
+    """A name under ``spec.variables`` and its value."""
+
+    name: str
+    value: Json
+
+
+def _split(catalogue: Catalogue, name: str, value: Json) -> list[_Configured]:
+    """A map of 1.9 as the separate variables that 2019 had for its entries; else the value itself."""
+    if not isinstance(value, Mapping) or not catalogue.is_split(name):
+        return [_Configured(name, value)]
+    return [
+        each for key in sorted(value) for each in _split(catalogue, f"{name}.{key}", value[key])
+    ]
 
 
 class _Resolution:
-    """Values as they come in, and what is wrong with them."""
+    """Values as they are added, by rising precedence, and what is wrong with them."""
 
-    def __init__(
-        self, names: Vocabulary, computed: Mapping[str, Json], is_used: Callable[[str], bool]
-    ) -> None:
-        self._names = names
-        self._is_used = is_used
-        self._values: dict[str, Any] = {
-            name: variable.default
-            for name, variable in names.variables.items()
-            if variable.default is not UNSET
-        }
+    def __init__(self, catalogue: Catalogue, computed: Mapping[str, Json]) -> None:
+        self._catalogue = catalogue
+        self._values: dict[str, Any] = dict(catalogue.defaults())
         for name, value in computed.items():
-            place = names.place(name)
-            if names.knows(place) and not place.path:
+            place = catalogue.place(name)
+            if catalogue.knows(place) and not place.path:
                 self._values[place.variable] = value
-        self._given: dict[Place, str] = {}
-        self._given_secrets: dict[Place, str] = {}
+        self._configured: dict[Place, str] = {}
+        self._secrets: dict[Place, str] = {}
+        #: Dotted places of all values from the spec.
+        self._set: set[str] = set()
+        #: Names whose value is the name itself: "to be filled in" in 2019.
         self._unfilled: set[str] = set()
-        self._told: set[str] = set()
         self._problems: list[Problem] = []
         self._warnings: list[Advisory] = []
 
-    def give(self, name: str, value: Json) -> None:
-        """A value that the user writes out."""
-        if isinstance(value, Mapping) and self._names.is_split(name):
-            for key in sorted(value):
-                self.give(f"{name}.{key}", value[key])
+    def configure(self, entry: _Configured, *, is_used: Callable[[str], bool]) -> None:
+        """Add a value of ``spec.variables``."""
+        name, value = entry
+        place = self._catalogue.place(name)
+        if place in self._configured:
+            self._problems.append(_duplicate("variables", name, self._configured[place]))
             return
-        place = self._names.place(name)
-        if self._stands_already(place, name, self._given):
+        self._configured[place] = name
+        if self._catalogue.is_secret(place) and value in (secret_variables.GENERATE, "", None):
             return
-        if self._names.is_secret(place) and value in (secret_variables.GENERATE, "", None):
+        exposed = sorted({str(each) for each in self._catalogue.secrets_in(place, value)})
+        if exposed:
+            self._problems.append(_secret_in_variables(exposed))
             return
-        written_out = sorted({str(part) for part in self._names.secret_parts(place, value)})
-        if written_out:
-            self._problems.append(_written_out(written_out))
-            return
-        if not self._names.knows(place) and not self._is_used(place.variable):
-            self._warnings.append(
-                Advisory(
-                    Reason.UNKNOWN_VARIABLE,
-                    f"variables.{name} is no variable of this release: nothing uses it; is it spelt right?",
-                )
-            )
-        if value == name:  # how the templates of 2019 said "fill me in"
+        if not self._catalogue.knows(place) and not is_used(place.variable):
+            self._warnings.append(Advisory(Reason.UNKNOWN_VARIABLE, _unknown(f"variables.{name}")))
+        if value == name:
             self._unfilled.add(name)
-        self._put(place, _ordered(value, self._default(place)))
-        self._told |= {str(each) for each in _leaves(place, value)}
+        self._put(place, _ordered(value, self._catalogue.default(place)))
 
-    def give_secret(self, name: str, text: str) -> None:
-        """A value from a Secret."""
-        place = self._names.place(name)
-        if not self._names.knows(place):
-            self._problems.append(
-                Problem(
-                    Reason.UNKNOWN_SECRET,
-                    f"secrets.{name} is no variable of this release: nothing uses it; is it spelt right?",
-                )
-            )
+    def add_secret(self, name: str, text: str) -> None:
+        """Add a value of ``spec.secrets``, or a generated one."""
+        place = self._catalogue.place(name)
+        if not self._catalogue.knows(place):
+            self._problems.append(Problem(Reason.UNKNOWN_SECRET, _unknown(f"secrets.{name}")))
             return
-        if self._stands_already(place, name, self._given_secrets):
+        if place in self._secrets:
+            self._problems.append(_duplicate("secrets", name, self._secrets[place]))
             return
-        if place in self._given and place.path == () and not self._names.is_secret(place):
+        self._secrets[place] = name
+        if place in self._configured and not place.path and not self._catalogue.is_secret(place):
             self._problems.append(
                 Problem(
                     Reason.DUPLICATE_VARIABLE,
-                    f"{name} stands in variables and in secrets: keep one of them",
+                    f"spec.secrets.{name}: also set in spec.variables; keep one of them",
                 )
             )
             return
         try:
-            value = _secret_value(self._names, place, self._values, text)
+            value = json.loads(text) if self._is_json(place) else text
         except (ValueError, RecursionError):
             self._problems.append(
                 Problem(
                     Reason.INVALID_SECRET,
-                    f"the Secret's text for {name} must be JSON, as the variable is no string; it does not parse",
+                    f"spec.secrets.{name}: the Secret's text is not valid JSON, which a variable "
+                    "that is not a string needs; correct it",
                 )
             )
             return
         self._put(place, value)
-        self._told |= {str(each) for each in _leaves(place, value)}
 
-    def resolved(self) -> Resolved:
-        """All values in their types."""
-        secret = {place.variable for place in self._given_secrets}
+    def finish(self) -> Resolved:
+        """All values, in their declared types, checked."""
+        secret = {place.variable for place in self._secrets}
         self._complete_emails()
         for name, value in self._values.items():
-            variable = self._names.variables.get(name)
-            if variable:
-                self._values[name], problem = _checked(variable, value, secret=name in secret)
-                self._problems += [problem] if problem else []
-        self._problems += _missing(self._names, self._values, self._unfilled)
+            variable = self._catalogue.variables.get(name)
+            if variable is None:
+                continue
+            field = "secrets" if Place(name) in self._secrets else "variables"
+            problem = check_value(f"spec.{field}.{name}", variable, value, secret=name in secret)
+            self._problems += [problem] if problem else []
+            self._values[name] = in_declared_type(variable, value)
+        self._problems += self._missing()
         values = {name: Value(value, name in secret) for name, value in self._values.items()}
         return Resolved(values, tuple(self._problems), tuple(self._warnings))
 
+    def _missing(self) -> list[Problem]:
+        absent = {
+            name
+            for name, variable in self._catalogue.variables.items()
+            if (variable.required or variable.computed) and name not in self._values
+        }
+        unset = {name for name, value in self._values.items() if is_unset(value)}
+        missing = absent | unset | self._unfilled
+        return [missing_values(missing)] if missing else []
+
     def _complete_emails(self) -> None:
-        port = self._names.place(emails.PORT)
-        if (
-            self._names.knows(port)
-            and emails.is_activated(self._values, self._told, self._called)
-            and not emails.is_filled(self._at(emails.PORT), str(port))
-        ):
-            is_text = self._names.variables[port.variable].type == "string"
-            self._put(port, str(emails.DEFAULT_PORT) if is_text else emails.DEFAULT_PORT)
-        problem = emails.missing(self._values, self._told, self._called, self._at)
+        """Add the default port of the mail server, and ask for what activated e-mail needs."""
+        settings = emails.Settings(self._catalogue, self._values, self._set)
+        port = settings.default_port()
+        if port is not None:
+            self._values[port.place.variable] = with_value_at(
+                self._values.get(port.place.variable), port.place.path, port.value
+            )
+        problem = settings.missing()
         self._problems += [problem] if problem else []
 
-    def _at(self, name: str) -> Any:
-        """What stands at a place now."""
-        place = self._names.place(name)
-        found = self._values.get(place.variable)
-        for step in place.path:
-            found = found.get(step) if isinstance(found, Mapping) else None
-        return found
-
-    def _default(self, place: Place) -> Any:
-        variable = self._names.variables.get(place.variable)
-        found: Any = variable.default if variable and variable.default is not UNSET else None
-        for step in place.path:
-            found = found.get(step) if isinstance(found, Mapping) else None
-        return found
-
-    def _called(self, name: str) -> str | None:
-        """A place's name in the templates' own vocabulary."""
-        place = self._names.place(name)
-        return str(place) if self._names.knows(place) else None
-
-    def _stands_already(self, place: Place, name: str, given: dict[Place, str]) -> bool:
-        """Whether the place has been given under another name; if not, it is now."""
-        if place not in given:
-            given[place] = name
-            return False
-        problem = f"{given[place]} and {name} are two names of one variable: keep one of them"
-        self._problems.append(Problem(Reason.DUPLICATE_VARIABLE, problem))
-        return True
+    def _is_json(self, place: Place) -> bool:
+        """Whether the text of a Secret for a place is JSON: unless a text is expected there."""
+        variable = self._catalogue.variables[place.variable]
+        if not place.path:
+            return variable.type not in ("string", "any")
+        current = value_at(self._values.get(place.variable), place.path, missing=None)
+        return current is not None and not isinstance(current, str)
 
     def _put(self, place: Place, value: Json) -> None:
-        self._values[place.variable] = _put(self._values.get(place.variable), place.path, value)
+        self._values[place.variable] = with_value_at(
+            self._values.get(place.variable), place.path, value
+        )
+        self._set |= {str(place.at(path)) for path, leaf in leaves(value) if leaf not in ("", None)}
 
 
-def _leaves(place: Place, value: Json) -> Iterator[Place]:
-    """Places of all that is neither map nor empty inside a value."""
-    if isinstance(value, Mapping):
-        for key, child in value.items():
-            yield from _leaves(Place(place.variable, (*place.path, key)), child)
-    elif value not in ("", None):
-        yield place
+def _unknown(field: str) -> str:
+    return f"spec.{field}: not a variable of this release, and nothing uses it; check its spelling"
 
 
-def _matches(pattern: str, path: tuple[str, ...]) -> bool:
-    steps = pattern.split(".")
-    return len(steps) == len(path) and all(
-        step in ("*", part) for step, part in zip(steps, path, strict=True)
+def _duplicate(field: str, name: str, other: str) -> Problem:
+    return Problem(
+        Reason.DUPLICATE_VARIABLE,
+        f"spec.{field}.{name}: the same variable as {other}; keep one of them",
     )
 
 
-def _written_out(places: list[str]) -> Problem:
+def _secret_in_variables(places: list[str]) -> Problem:
+    fields = ", ".join(f"spec.variables.{place}" for place in places)
     return Problem(
         Reason.SECRET_IN_VARIABLES,
-        f"{', '.join(places)}: a secret must not be written out in spec.variables; put it into a Secret and name it under "
-        f"spec.secrets ({places[0]}: {{secretKeyRef: {{name: …, key: …}}}})",
+        f"{fields}: secret values must not be in the resource; put them into a Secret and refer "
+        f"to it in spec.secrets ({places[0]}: {{secretKeyRef: {{name: …, key: …}}}})",
     )
 
 
-def _ordered(value: Json, like: Any) -> Json:
-    """The value with the keys of its maps in the order of the default's, then sorted: the API server forgets the order they had."""
+def _ordered(value: Json, default: Any) -> Json:
+    """The value with the keys of its maps in the order of the default's, then sorted.
+
+    The API server does not preserve the order in which a user wrote them.
+    """
     if isinstance(value, Mapping):
-        known = like if isinstance(like, Mapping) else {}
+        known = default if isinstance(default, Mapping) else {}
         keys = [key for key in known if key in value] + sorted(value.keys() - known.keys())
         return {key: _ordered(value[key], known.get(key)) for key in keys}
     if isinstance(value, list):
-        entries = like if isinstance(like, list) and like else [None]
+        entries = default if isinstance(default, list) and default else [None]
         return [
             _ordered(each, entries[min(index, len(entries) - 1)])
             for index, each in enumerate(value)
         ]
     return value
-
-
-def _put(value: Any, path: tuple[str, ...], new: Json) -> Any:
-    """A copy of a value with ``new`` at a path into it; what is no object on the way becomes one."""
-    if not path:
-        return copy.deepcopy(new)
-    result = dict(value) if isinstance(value, Mapping) else {}
-    result[path[0]] = _put(result.get(path[0]), path[1:], new)
-    return result
-
-
-def _secret_value(names: Vocabulary, place: Place, values: Mapping[str, Any], text: str) -> Json:
-    variable = names.variables.get(place.variable)
-    if not place.path:
-        return text if variable is None or variable.type in ("string", "any") else _json(text)
-    there: Any = values.get(place.variable)
-    for step in place.path:
-        there = there.get(step) if isinstance(there, Mapping) else None
-    return text if there is None or isinstance(there, str) else _json(text)
-
-
-def _json(text: str) -> Json:
-    value: Json = json.loads(text)
-    return value
-
-
-def _checked(variable: Variable, value: Any, *, secret: bool) -> tuple[Any, Problem | None]:
-    """The value in its variable's type; what is no string is made one the leader's way where a string is wanted."""
-    name = variable.name
-    kind = (
-        "a " + variable.type
-        if variable.type not in ("object", "array", "integer")
-        else "an " + variable.type
-    )
-    if value is None:
-        is_default = variable.type == "any" or variable.default is None
-        return value, None if is_default else Problem(
-            Reason.INVALID_VARIABLE, f"{name} is null; it must be {kind}"
-        )
-    if variable.type == "string" and isinstance(value, (bool, int, float)):
-        return stringify(value), None
-    types = _TYPES.get(variable.type)
-    if types and (not isinstance(value, types) or (isinstance(value, bool) and bool not in types)):
-        hint = (
-            f": write {str(value).strip()} without quotes"
-            if _is_quoted_number(variable, value) and not secret
-            else ""
-        )
-        return value, Problem(Reason.INVALID_VARIABLE, f"{name} must be {kind}{hint}")
-    if variable.enum and value not in variable.enum:
-        return value, Problem(
-            Reason.INVALID_VARIABLE,
-            f"{name} must be one of {', '.join(stringify(each) for each in variable.enum)}",
-        )
-    if is_number(value):
-        if variable.minimum is not None and value < variable.minimum:
-            return value, Problem(
-                Reason.INVALID_VARIABLE, f"{name} must be {variable.minimum:g} at least"
-            )
-        if variable.maximum is not None and value > variable.maximum:
-            return value, Problem(
-                Reason.INVALID_VARIABLE, f"{name} must be {variable.maximum:g} at most"
-            )
-    return value, None
-
-
-def _is_quoted_number(variable: Variable, value: Any) -> bool:
-    return (
-        variable.type in ("number", "integer")
-        and isinstance(value, str)
-        and value.strip().replace(".", "", 1).isdigit()
-    )
-
-
-def _missing(
-    names: Vocabulary, values: Mapping[str, Any], unfilled: Iterable[str]
-) -> list[Problem]:
-    """One message that names every variable that is required and absent, or still holds the word for "fill me in"."""
-    absent = {
-        name
-        for name, variable in names.variables.items()
-        if (variable.required or variable.computed) and name not in values
-    }
-    unset = {
-        name for name, value in values.items() if _mentions(value, secret_variables.REPLACE_ME)
-    }
-    wanted = sorted({*absent, *unset, *unfilled})
-    if not wanted:
-        return []
-    listed = ", ".join(wanted)
-    return [
-        Problem(
-            Reason.MISSING_VARIABLES, f"these variables need a value in spec.variables: {listed}"
-        )
-    ]
-
-
-def _mentions(value: Any, word: str) -> bool:
-    if isinstance(value, str):
-        return word in value
-    if isinstance(value, Mapping):
-        return any(_mentions(child, word) or word in key for key, child in value.items())
-    return isinstance(value, list) and any(_mentions(child, word) for child in value)

@@ -1,93 +1,107 @@
-"""Whether templates, or values that are put into them, use a name that is no variable of theirs."""
+"""Which variables have an effect: those that rendered files mention, directly or through values."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from functools import cached_property
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 import ahocorasick_rs
 
+from pryv_operator.api.findings import Advisory
+from pryv_operator.api.reasons import Reason
+from pryv_operator.api.spec import PryvPlatformSpec
 from pryv_operator.leader.javascript import well_formed
-from pryv_operator.templates.bundle import UNSET, Bundle
+from pryv_operator.templates.bundle import Bundle
+from pryv_operator.values.catalogue import Catalogue
+from pryv_operator.values.nested import texts_in
 
 _WORD: Final = re.compile(r"[^\W\d]\w*")
-#: Texts are searched in pieces of about this size (characters): what is found in one is a list.
+#: Texts are searched in pieces of about this size (characters), because the result is a list.
 _PIECE: Final = 64 * 1024
+#: How far pieces overlap (characters): longer than any name.
 _OVERLAP: Final = 256
 
 
-class Usage:
-    """The names of the user's variables that are used in the files of the wanted roles, and in the values of others.
+def used_variables(
+    bundle: Bundle, roles: Iterable[str], configured: Mapping[str, Any]
+) -> frozenset[str]:
+    """Names of the variables that the files of some roles mention, and those that their values mention.
 
-    For Jinja a name has to be a word; for the leader, which looks for names anywhere, it has not, but must be no part of
-    another name that is longer.
+    The leader replaces names wherever they occur, so a name counts as mentioned unless it is only
+    a part of a longer name. In a Jinja template it has to be a word.
+
+    Args:
+        bundle: the templates and the variables that they declare.
+        roles: the roles whose files are searched, besides the shared ones.
+        configured: the user's variables under any of their names; they need not be declared.
     """
+    catalogue = Catalogue(bundle.variables)
+    values: dict[str, list[Any]] = defaultdict(list)
+    for name, value in {**catalogue.defaults(), **configured}.items():
+        values[catalogue.place(name).variable].append(value)
+    search = _NameSearch({*bundle.variables, *values})
+    used: set[str] = set()
+    pending = {
+        name
+        for path, content in _files(bundle, roles)
+        for name in search.in_file(content, jinja=bundle.jinja and path.endswith(".j2"))
+    }
+    while pending:
+        used |= pending
+        texts = (text for name in pending for value in values[name] for text in texts_in(value))
+        pending = {name for text in texts for name in search.in_text(text)} - used
+    return frozenset(used)
 
-    def __init__(self, bundle: Bundle, roles: Iterable[str], given: Mapping[str, Any]) -> None:
-        """``given`` are the user's variables."""
-        self._bundle = bundle
-        self._roles = tuple(roles)
-        self._given = given
 
-    def uses(self, name: str) -> bool:
-        """Whether something besides its own value uses the name."""
-        return name in self._used
-
-    @cached_property
-    def _used(self) -> frozenset[str]:
-        names = [
-            name for name in {*self._bundle.variables, *self._given} if name and name.isprintable()
-        ]
-        matcher = ahocorasick_rs.AhoCorasick(
-            names, matchkind=ahocorasick_rs.MatchKind.LeftmostLongest
+def unused_variables(
+    spec: PryvPlatformSpec, bundle: Bundle, roles: Collection[str]
+) -> tuple[Advisory, ...]:
+    """A warning for each declared variable that the spec sets without effect."""
+    if not spec.variables and not spec.secrets:
+        return ()
+    catalogue = Catalogue(bundle.variables)
+    used = used_variables(bundle, roles, spec.variables)
+    configured = [f"variables.{name}" for name in sorted(spec.variables)]
+    configured += [f"secrets.{name}" for name in sorted(spec.secrets)]
+    places = {field: catalogue.place(field.partition(".")[2]) for field in configured}
+    return tuple(
+        Advisory(
+            Reason.UNUSED_VARIABLE,
+            f"spec.{field}: no template of this platform uses it, so it has no effect; remove it",
         )
-        used: set[str] = set()
-        for path, content in self._files():
-            text = content.decode("utf-8", "replace")
-            if self._bundle.jinja and path.endswith(".j2"):
-                used.update(_WORD.findall(text))
-            else:
-                used.update(*(matcher.find_matches_as_strings(piece) for piece in _pieces(text)))
-        for name, value in self._values():
-            for text in texts_in(value):
-                used |= {
-                    found
-                    for piece in _pieces(text)
-                    for found in matcher.find_matches_as_strings(piece)
-                    if found != name
-                }
-        return frozenset(used)
+        for field, place in places.items()
+        if catalogue.knows(place) and place.variable not in used
+    )
 
-    def _files(self) -> Iterator[tuple[str, bytes]]:
-        folders = [self._bundle.roles[role] for role in self._roles if role in self._bundle.roles]
-        for folder in (*folders, self._bundle.shared):
-            yield from folder.items()
 
-    def _values(self) -> Iterator[tuple[str, Any]]:
-        defaults = {
-            name: variable.default
-            for name, variable in self._bundle.variables.items()
-            if variable.default is not UNSET
-        }
-        yield from (defaults | dict(self._given)).items()
+class _NameSearch:
+    """Finds names in texts; of two that start at one position the longer."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._names = [name for name in names if name and name.isprintable()]
+        self._matcher = ahocorasick_rs.AhoCorasick(
+            self._names, matchkind=ahocorasick_rs.MatchKind.LeftmostLongest
+        )
+
+    def in_text(self, text: str) -> set[str]:
+        found: set[str] = set()
+        for piece in _pieces(text):
+            found.update(self._matcher.find_matches_as_strings(piece))
+        return found
+
+    def in_file(self, content: bytes, *, jinja: bool) -> set[str]:
+        text = content.decode("utf-8", "replace")
+        return set(_WORD.findall(text)).intersection(self._names) if jinja else self.in_text(text)
+
+
+def _files(bundle: Bundle, roles: Iterable[str]) -> Iterator[tuple[str, bytes]]:
+    for role in roles:
+        yield from bundle.roles.get(role, {}).items()
+    yield from bundle.shared.items()
 
 
 def _pieces(text: str) -> Iterator[str]:
-    """A text in pieces that overlap by more than a name is long."""
     for start in range(0, len(text), _PIECE):
         yield well_formed(text[start : start + _PIECE + _OVERLAP])
-
-
-def texts_in(value: Any) -> Iterator[str]:
-    """Every text in a value, names of entries too."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for key, child in value.items():
-            yield key
-            yield from texts_in(child)
-    elif isinstance(value, list):
-        for child in value:
-            yield from texts_in(child)

@@ -349,7 +349,7 @@ class TestRenderPlatform:
             ("", "there must be one PryvPlatform"),
             (
                 PLATFORM + "  variables: {MFA_MODE: other, MAX_UPLOAD_SIZE_MB: x}\n",
-                "MFA_MODE must be one of",
+                "spec.variables.MFA_MODE: must be one of",
             ),
             (
                 PLATFORM + "  roles: {static: {service: {type: NodePort}}}\n",

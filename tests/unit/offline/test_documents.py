@@ -279,7 +279,7 @@ class TestOffline:
 
     def test_problems_are_said(self) -> None:
         text = PLATFORM + "  variables: {MAX_UPLOAD_SIZE_MB: many}\n"
-        with pytest.raises(OfflineError, match="MAX_UPLOAD_SIZE_MB must be an integer"):
+        with pytest.raises(OfflineError, match="MAX_UPLOAD_SIZE_MB: must be an integer"):
             prepare(read_documents([("f", text)]), show_secrets=False)
 
     @pytest.mark.parametrize(

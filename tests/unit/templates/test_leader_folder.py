@@ -27,7 +27,8 @@ from pryv_operator.templates.leader_folder import (
     in_folder,
     read_leader,
 )
-from pryv_operator.values.resolve import Vocabulary, resolve
+from pryv_operator.values.catalogue import Catalogue
+from pryv_operator.values.resolve import resolve
 from tests.unit.templates.archives import folder, release_files
 
 RELEASES = (
@@ -132,7 +133,7 @@ class TestReleases:
             folder(root / "config-leader"),
         ):
             bundle = read_leader(files).bundle
-            names = Vocabulary(bundle.variables)
+            names = Catalogue(bundle.variables)
             computed = {
                 name: _anything(variable)
                 for name, variable in bundle.variables.items()
@@ -141,8 +142,8 @@ class TestReleases:
             resolved = resolve(
                 names,
                 computed=computed,
-                given={},
-                secrets=dict.fromkeys(names.generated([], []), "s3cret"),
+                configured={},
+                secrets=dict.fromkeys(names.to_generate([], []), "s3cret"),
             )
             assert resolved.problems == ()
 
@@ -183,7 +184,7 @@ class TestReleases:
             "DOMAIN",
         } <= computed
         assert _variable(leader, "MAIL_SMTP_PORT").default == "587"
-        assert Vocabulary(leader.bundle.variables).generated([], []) == (
+        assert Catalogue(leader.bundle.variables).to_generate([], []) == (
             "CORE_MAIL_KEY", "CORE_SYSTEM_KEY", "FILES_READ_TOKEN_SECRET", "REGISTER_ADMIN_KEY_1", "REGISTER_SYSTEM_KEY_1",
             "SSO_COOKIE_SIGN_SECRET",
         )  # fmt: skip
@@ -324,8 +325,8 @@ class TestVariables:
             MFA_ENDPOINTS={"verify": {"headers": {"authorization": "k3"}}},
             MFA_SMS_API_SETTINGS={"endpoints": {}, "auth": "k4"},
         )
-        names = Vocabulary(leader.bundle.variables)
-        assert names.generated([], []) == (
+        names = Catalogue(leader.bundle.variables)
+        assert names.to_generate([], []) == (
             "CORE_SYSTEM_KEY",
             "REGISTER_ADMIN_KEY",
             "SSO_COOKIE_SIGN_SECRET",
@@ -350,7 +351,7 @@ class TestVariables:
         leader = _old_leader(
             OWN_KEY="SECRET", MAIL_SMTP_PASS="pa$$", template={"OTHER_KEY": "SECRET"}
         )
-        assert Vocabulary(leader.bundle.variables).generated([], []) == ("OTHER_KEY", "OWN_KEY")
+        assert Catalogue(leader.bundle.variables).to_generate([], []) == ("OTHER_KEY", "OWN_KEY")
         assert _variable(leader, "MAIL_SMTP_PASS").default == ""
         assert leader.values["MAIL_SMTP_PASS"] == "pa$$"
 
@@ -371,9 +372,9 @@ class TestVariables:
             EMAIL_SENDER={"name": "n", "address": "a"},
         )
         resolved = resolve(
-            Vocabulary(leader.bundle.variables),
+            Catalogue(leader.bundle.variables),
             computed={"DNS_ROOT_DOMAIN_A_RECORD": "192.0.2.1"},
-            given=given,
+            configured=given,
             secrets={},
         )
         assert resolved.values[variable].value == value
@@ -392,7 +393,7 @@ class TestVariables:
             ("SUPPORT_URL",), ("TERMS_OF_USE_URL",), ("REGISTER_ADMIN_KEY",), ("DNS_ROOT_DOMAIN_A_RECORD",), ("EMAIL_SENDER.name",),
             ("EMAIL_SMTP_SETTINGS.auth.pass",),
         ]  # fmt: skip
-        place = Vocabulary(leader.bundle.variables).place
+        place = Catalogue(leader.bundle.variables).place
         assert str(place("SUPPORT_URL")) == "SUPPORT_LINK"
         assert str(place("REGISTER_ADMIN_KEY")) == "REGISTER_ADMIN_KEY_1"
 
@@ -609,7 +610,7 @@ _NAMES = st.sampled_from(
 def test_any_values_give_variables_without_gaps(
     shipped: dict[str, Any], filled: dict[str, Any], is_old: bool
 ) -> None:
-    """And with defaults that a Vocabulary and the renderer can use."""
+    """And with defaults that a Catalogue and the renderer can use."""
     try:
         if is_old:
             leader = _old_leader(template=shipped, **filled)
@@ -624,7 +625,7 @@ def test_any_values_give_variables_without_gaps(
             assert secret_variables.REPLACE_ME not in json.dumps(variable.default)
             assert not variable.secret
     assert set(leader.values) | set(leader.internals) <= set(leader.bundle.variables)
-    Vocabulary(leader.bundle.variables).generated([], [])
+    Catalogue(leader.bundle.variables).to_generate([], [])
 
 
 @given(

@@ -7,8 +7,9 @@ from typing import Any, ClassVar
 
 from pryv_operator.templates.builtin import load_release
 from pryv_operator.templates.bundle import Variable
-from pryv_operator.values.emails import STAND_INS
-from pryv_operator.values.resolve import Resolved, Vocabulary, resolve
+from pryv_operator.values.catalogue import Catalogue
+from pryv_operator.values.emails import EXAMPLE_VALUES
+from pryv_operator.values.resolve import Resolved, resolve
 
 RELEASE = load_release("1.9.2").variables
 COMPUTED = {
@@ -33,11 +34,11 @@ OF_2019 = {name: Variable(name, "string", default="", aliases=aliases, secret=na
 
 
 def of(given: dict[str, Any], variables: Any = RELEASE, **secrets: str) -> Resolved:
-    names = Vocabulary(variables)
+    names = Catalogue(variables)
     generated = (
-        {} if variables is OF_2019 else dict.fromkeys(names.generated((), secrets), "generated")
+        {} if variables is OF_2019 else dict.fromkeys(names.to_generate((), secrets), "generated")
     )
-    return resolve(names, computed=COMPUTED, given=given, secrets={**generated, **secrets})
+    return resolve(names, computed=COMPUTED, configured=given, secrets={**generated, **secrets})
 
 
 def test_not_activated_none_is_asked() -> None:
@@ -122,7 +123,7 @@ class TestFilledIn:
     def test_only_the_password_is_asked_for(self) -> None:
         (problem,) = of(ACTIVE, self.filled()).problems
         assert [
-            name for name in ALL if f"{name}," in problem.message or f"{name} (" in problem.message
+            name for name in ALL if f"{name}," in problem.message or f"{name};" in problem.message
         ] == ["EMAIL_SMTP_SETTINGS.auth.pass"]
         found = of(ACTIVE, self.filled(), **{"EMAIL_SMTP_SETTINGS.auth.pass": "hush"})
         assert found.problems == ()
@@ -159,11 +160,11 @@ class TestFilledIn:
         assert found.values["MAIL_SMTP_PORT"].value == "the mail_smtp_port"
 
 
-def test_stand_ins_are_the_defaults_of_the_release() -> None:
+def test_example_values_are_the_defaults_of_the_release() -> None:
     sender, server = RELEASE["EMAIL_SENDER"].default, RELEASE["EMAIL_SMTP_SETTINGS"].default
     assert isinstance(sender, dict)
     assert isinstance(server, dict)
-    assert set(STAND_INS) == {*sender.values(), server["host"]}
+    assert set(EXAMPLE_VALUES) == {*sender.values(), server["host"]}
 
 
 def test_not_activated_no_port_is_added() -> None:

@@ -13,10 +13,11 @@ from pryv_operator.api.findings import Problem
 from pryv_operator.leader.taint import Value
 from pryv_operator.templates.builtin import load_release
 from pryv_operator.templates.bundle import UNSET, Variable
-from pryv_operator.values.resolve import Place, Resolved, Vocabulary, resolve
+from pryv_operator.values.catalogue import Catalogue, Place
+from pryv_operator.values.resolve import Resolved, resolve
 
 CANARY = "canary-7f3a"
-RELEASE = Vocabulary(load_release("1.9.2").variables)
+RELEASE = Catalogue(load_release("1.9.2").variables)
 #: What the cluster would have said.
 COMPUTED: Mapping[str, Any] = {
     name: {"string": "203.0.113.1", "boolean": False, "object": {}, "array": []}[variable.type]
@@ -28,7 +29,7 @@ COMPUTED: Mapping[str, Any] = {
 def of(
     variables: Mapping[str, Any] | None = None, secrets: Mapping[str, str] | None = None
 ) -> Resolved:
-    return resolve(RELEASE, computed=COMPUTED, given=variables or {}, secrets=secrets or {})
+    return resolve(RELEASE, computed=COMPUTED, configured=variables or {}, secrets=secrets or {})
 
 
 def value(resolved: Resolved, name: str) -> Any:
@@ -48,15 +49,15 @@ def test_nothing_has_to_be_said() -> None:
 
 
 def test_the_later_source_wins() -> None:
-    names = Vocabulary({"A": Variable("A", "string", default="default")})
-    assert resolve(names, computed={}, given={}, secrets={}).values["A"] == Value("default")
-    assert resolve(names, computed={"A": "computed"}, given={}, secrets={}).values["A"] == Value(
-        "computed"
-    )
-    assert resolve(names, computed={"A": "computed"}, given={"A": "given"}, secrets={}).values[
+    names = Catalogue({"A": Variable("A", "string", default="default")})
+    assert resolve(names, computed={}, configured={}, secrets={}).values["A"] == Value("default")
+    assert resolve(names, computed={"A": "computed"}, configured={}, secrets={}).values[
+        "A"
+    ] == Value("computed")
+    assert resolve(names, computed={"A": "computed"}, configured={"A": "given"}, secrets={}).values[
         "A"
     ] == Value("given")
-    assert resolve(names, computed={"A": "computed"}, given={}, secrets={"A": "kept"}).values[
+    assert resolve(names, computed={"A": "computed"}, configured={}, secrets={"A": "kept"}).values[
         "A"
     ] == Value("kept", secret=True)
 
@@ -174,7 +175,7 @@ def test_a_secret_of_no_variable_is_named() -> None:
 def test_a_variable_that_nothing_uses_is_said_and_does_no_harm() -> None:
     found = of({"MAX_UPLOAD_SIZE": 3})
     assert found.problems == ()
-    assert "MAX_UPLOAD_SIZE " in only(found.warnings).message
+    assert "MAX_UPLOAD_SIZE:" in only(found.warnings).message
 
 
 def test_everything_that_is_missing_in_one_message() -> None:
@@ -187,51 +188,52 @@ def test_everything_that_is_missing_in_one_message() -> None:
     )
     problem = only(found.problems)
     assert problem.reason == "MissingVariables"
-    assert problem.message.endswith(": SERVICE_INFO_ASSETS, SUPPORT_LINK, TRUSTED_APPS")
+    assert problem.message.endswith(": SERVICE_INFO_ASSETS, SUPPORT_LINK, TRUSTED_APPS; set them")
 
 
 def test_what_is_required_and_what_the_cluster_should_have_said_is_missing_too() -> None:
-    names = Vocabulary(
+    names = Catalogue(
         {
             "A": Variable("A", "string", required=True),
             "B": Variable("B", "string", computed=True),
             "C": Variable("C", "any"),
         }
     )
-    assert only(resolve(names, computed={}, given={}, secrets={}).problems).message.endswith(
-        ": A, B"
+    assert only(resolve(names, computed={}, configured={}, secrets={}).problems).message.endswith(
+        ": A, B; set them"
     )
-    assert resolve(names, computed={"B": ""}, given={"A": ""}, secrets={}).problems == ()
+    assert resolve(names, computed={"B": ""}, configured={"A": ""}, secrets={}).problems == ()
 
 
 @pytest.mark.parametrize(
-    ("variables", "said"),
+    ("variables", "expected"),
     [
         (
             {"MAX_UPLOAD_SIZE_MB": "20"},
-            "MAX_UPLOAD_SIZE_MB must be an integer: write 20 without quotes",
+            "must be an integer; write 20 without quotes",
         ),
-        ({"MAX_UPLOAD_SIZE_MB": 0}, "MAX_UPLOAD_SIZE_MB must be 1 at least"),
-        ({"MAX_UPLOAD_SIZE_MB": True}, "MAX_UPLOAD_SIZE_MB must be an integer"),
-        ({"MAX_UPLOAD_SIZE_MB": None}, "MAX_UPLOAD_SIZE_MB is null; it must be an integer"),
+        ({"MAX_UPLOAD_SIZE_MB": 0}, "must be at least 1"),
+        ({"MAX_UPLOAD_SIZE_MB": True}, "must be an integer"),
+        ({"MAX_UPLOAD_SIZE_MB": None}, "must be an integer, not null"),
         (
             {"PASSWORD_COMPLEXITY_MIN_CHAR_CATS": 5},
-            "PASSWORD_COMPLEXITY_MIN_CHAR_CATS must be 4 at most",
+            "must be at most 4",
         ),
-        ({"DNS_CUSTOM_ENTRIES": []}, "DNS_CUSTOM_ENTRIES must be an object"),
-        ({"TRUSTED_AUTH_URLS": "https://a"}, "TRUSTED_AUTH_URLS must be an array"),
-        ({"LOG_ROTATION_ACTIVE": 1}, "LOG_ROTATION_ACTIVE must be a boolean"),
-        ({"PLATFORM_NAME": None}, "PLATFORM_NAME is null; it must be a string"),
-        ({"PLATFORM_NAME": ["a"]}, "PLATFORM_NAME must be a string"),
+        ({"DNS_CUSTOM_ENTRIES": []}, "must be an object"),
+        ({"TRUSTED_AUTH_URLS": "https://a"}, "must be an array"),
+        ({"LOG_ROTATION_ACTIVE": 1}, "must be a boolean"),
+        ({"PLATFORM_NAME": None}, "must be a string, not null"),
+        ({"PLATFORM_NAME": ["a"]}, "must be a string"),
         (
             {"EMAIL_TEMPLATES_DEFAULT_LANG": "it"},
-            'EMAIL_TEMPLATES_DEFAULT_LANG must be one of "en", "fr", "de"',
+            'must be one of "en", "fr", "de"',
         ),
     ],
 )
-def test_types(variables: Mapping[str, Any], said: str) -> None:
+def test_types(variables: Mapping[str, Any], expected: str) -> None:
     problem = only(of(variables).problems)
-    assert (problem.reason, problem.message) == ("InvalidVariable", said)
+    message = f"spec.variables.{next(iter(variables))}: {expected}"
+    assert (problem.reason, problem.message) == ("InvalidVariable", message)
 
 
 @pytest.mark.parametrize(
@@ -274,9 +276,9 @@ def test_all_secrets_of_an_object_are_told_at_once() -> None:
     endpoints = {step: {"headers": {"authorization": CANARY}} for step in ("single", "verify")}
     message = only(of({"MFA_ENDPOINTS": endpoints}).problems).message
     assert (
-        "MFA_ENDPOINTS.single.headers.authorization, MFA_ENDPOINTS.verify.headers.authorization"
-        in message
-    )
+        "spec.variables.MFA_ENDPOINTS.single.headers.authorization, "
+        "spec.variables.MFA_ENDPOINTS.verify.headers.authorization: "
+    ) in message
 
 
 @pytest.mark.parametrize(
@@ -304,9 +306,9 @@ def test_what_is_generated() -> None:
         "CORE_MAIL_KEY",
     }
     always |= {"REGISTER_SYSTEM_KEY_1"}
-    assert set(RELEASE.generated([], [])) == always
-    assert set(RELEASE.generated([], ["REGISTER_ADMIN_KEY_1"])) == always - {"REGISTER_ADMIN_KEY"}
-    assert set(RELEASE.generated(["MAIL_SMTP_PASS"], [])) == always | {
+    assert set(RELEASE.to_generate([], [])) == always
+    assert set(RELEASE.to_generate([], ["REGISTER_ADMIN_KEY_1"])) == always - {"REGISTER_ADMIN_KEY"}
+    assert set(RELEASE.to_generate(["MAIL_SMTP_PASS"], [])) == always | {
         "EMAIL_SMTP_SETTINGS.auth.pass"
     }
 
@@ -316,7 +318,10 @@ def test_the_word_for_generate_asks_for_it_anywhere() -> None:
         "REGISTER_ADMIN_KEY_1": "SECRET",
         "EMAIL_SMTP_SETTINGS": {"host": "SECRET", "auth": {"pass": "SECRET"}},
     }
-    assert RELEASE.asked_for(given_map) == ("EMAIL_SMTP_SETTINGS.auth.pass", "REGISTER_ADMIN_KEY")
+    assert RELEASE.marked_for_generation(given_map) == (
+        "EMAIL_SMTP_SETTINGS.auth.pass",
+        "REGISTER_ADMIN_KEY",
+    )
 
 
 _json = st.recursive(
@@ -385,9 +390,9 @@ def test_objects_of_1_9_where_2019_had_a_variable_for_each_part() -> None:
         ),
     }
     found = resolve(
-        Vocabulary(variables),
+        Catalogue(variables),
         computed={},
-        given={
+        configured={
             "EMAIL_SENDER": {"name": "Acme"},
             "EMAIL_SMTP_SETTINGS": {"auth": {"user": "acme"}, "pool": True},
         },
@@ -397,7 +402,7 @@ def test_objects_of_1_9_where_2019_had_a_variable_for_each_part() -> None:
     wanted = {"MAIL_FROM_NAME": "Acme", "MAIL_SMTP_USER": "acme", "MAIL_SMTP_PASS": "hush"}
     assert {name: found.values[name].value for name in wanted} == wanted
     assert [warning.message.split(" ")[0] for warning in found.warnings] == [
-        "variables.EMAIL_SMTP_SETTINGS.pool"
+        "spec.variables.EMAIL_SMTP_SETTINGS.pool:"
     ]
 
 
@@ -407,5 +412,7 @@ def test_computed_values_find_the_older_name_too() -> None:
             "SERVICE_WEBSITE_IP_ADDRESS", "string", computed=True, aliases=("NEWER",)
         )
     }
-    found = resolve(Vocabulary(variables), computed={"NEWER": "203.0.113.1"}, given={}, secrets={})
+    found = resolve(
+        Catalogue(variables), computed={"NEWER": "203.0.113.1"}, configured={}, secrets={}
+    )
     assert found.values["SERVICE_WEBSITE_IP_ADDRESS"].value == "203.0.113.1"

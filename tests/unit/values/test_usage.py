@@ -1,4 +1,4 @@
-"""Names that are no variables of the templates, and whether something uses them all the same."""
+"""Which variables the templates use, declared or not."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from pryv_operator.desired.state import compute_desired
 from pryv_operator.templates.bundle import Bundle, Variable
-from pryv_operator.values.usage import Usage
+from pryv_operator.values.usage import used_variables
 from tests.unit.builders import inputs, platform
 
 VARIABLES = {
@@ -26,25 +26,26 @@ def uses(
         "static": {"a.j2": b"{{ ELSEWHERE }}"},
     }
     bundle = Bundle("b", "1", roles, variables=VARIABLES, jinja=jinja)
-    return Usage(bundle, {"core"}, {**given, name: f"the value of {name}"}).uses(name)
+    return name in used_variables(bundle, {"core"}, {**given, name: f"the value of {name}"})
 
 
 @pytest.mark.parametrize("jinja", [True, False])
 def test_in_files_and_values(jinja: bool) -> None:
     assert uses("OWN", {"a.conf": "x OWN y"}, jinja=jinja)
-    assert uses("OWN", APPS="*@OWN", jinja=jinja)
-    assert uses("OWN", APPS={"a": ["OWNS"]}, jinja=jinja)
+    assert uses("OWN", {"a.j2": "APPS"}, APPS="*@OWN", jinja=jinja)
+    assert uses("OWN", {"a.j2": "APPS"}, APPS={"a": ["OWNS"]}, jinja=jinja)
+    assert not uses("OWN", APPS="*@OWN", jinja=jinja), "APPS itself is not used"
     assert not uses("OWN", {"a.conf": "own"}, APPS=1, jinja=jinja)
     assert not uses("ELSEWHERE", jinja=jinja)
 
 
-def test_a_part_of_another_name_is_no_use() -> None:
+def test_a_part_of_a_longer_name_does_not_count() -> None:
     assert not uses("SIZE", {"a.conf": "SIZE_MB"})
-    assert not uses("SIZE", APPS="SIZE_MB", SIZES="SIZES")
+    assert not uses("SIZE", {"a.j2": "APPS SIZES"}, APPS="SIZE_MB", SIZES="SIZES")
     assert uses("SIZE", {"a.conf": "SIZE_MB SIZE_M"})
 
 
-def test_templates_for_jinja_have_words() -> None:
+def test_in_jinja_templates_a_name_is_a_word() -> None:
     assert uses("OWN", {"a.j2": "{{ OWN | tojson }}"})
     assert not uses("OWN", {"a.j2": "{{ OWNER }}"})
     assert uses("OWN", {"a.j2": "{{ OWNER }}"}, jinja=False), (
@@ -52,7 +53,7 @@ def test_templates_for_jinja_have_words() -> None:
     )
 
 
-def test_no_warning_about_a_variable_of_ones_own_that_is_used() -> None:
+def test_an_undeclared_variable_that_is_used_is_not_warned_about() -> None:
     variables = {
         "OWN_SITE": "https://acme.test",
         "TRUSTED_APPS": "*@OWN_SITE",
@@ -61,11 +62,11 @@ def test_no_warning_about_a_variable_of_ones_own_that_is_used() -> None:
     found = compute_desired(inputs(platform(variables=variables)))
     assert [
         each.message.split()[0] for each in found.warnings if each.reason == "UnknownVariable"
-    ] == ["variables.MAX_UPLOAD_SIZE"]
+    ] == ["spec.variables.MAX_UPLOAD_SIZE:"]
 
 
-def test_a_variable_that_only_the_files_of_an_archive_name() -> None:
-    """Its platform.yml need not have it: the resource may."""
+def test_an_undeclared_variable_that_only_files_mention() -> None:
+    """The archive's platform.yml need not declare it."""
     of = inputs()
     core = {**of.bundle.roles["core"], "core/conf/own.conf": b"site OWN_SITE"}
     bundle = replace(of.bundle, roles={**of.bundle.roles, "core": core})

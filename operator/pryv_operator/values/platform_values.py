@@ -1,0 +1,88 @@
+"""The values of all variables of a platform, from its spec, templates, addresses and secrets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+
+from pryv_operator.api.findings import Advisory, Problem, Waiting
+from pryv_operator.api.instances import Instance, instances
+from pryv_operator.api.platform import Platform
+from pryv_operator.leader.taint import Value
+from pryv_operator.templates.bundle import Bundle
+from pryv_operator.values.addresses import Address
+from pryv_operator.values.catalogue import Catalogue
+from pryv_operator.values.computed import compute_variables
+from pryv_operator.values.core_variables import apply_core_variables
+from pryv_operator.values.hosting_providers import complete_hosting_providers
+from pryv_operator.values.resolve import resolve
+from pryv_operator.values.usage import used_variables
+
+
+@dataclass(frozen=True)
+class PlatformValues:
+    """The values of all variables, and the role instances with what variables say about them.
+
+    With ``problems`` the values must not be used; while ``waiting``, addresses are placeholders.
+    """
+
+    values: Mapping[str, Value]
+    instances: tuple[Instance, ...]
+    #: Instance → the address that clients reach it at.
+    addresses: Mapping[str, str]
+    problems: tuple[Problem, ...]
+    waiting: tuple[Waiting, ...]
+    #: Warnings about variables.
+    warnings: tuple[Advisory, ...]
+    #: Warnings about instances that only clients inside the cluster reach.
+    address_warnings: tuple[Advisory, ...]
+
+
+def resolve_platform_values(
+    platform: Platform,
+    bundle: Bundle,
+    *,
+    addresses: Mapping[str, Address],
+    secrets: Mapping[str, str],
+    cluster_dns: str,
+) -> PlatformValues:
+    """The values of all variables of a platform.
+
+    Args:
+        platform: the platform with its spec.
+        bundle: its templates, and the variables that they declare.
+        addresses: Service → its addresses, as far as they are known.
+        secrets: variable or dotted path → the text from its Secret.
+        cluster_dns: IP address of the cluster's DNS server.
+    """
+    spec = platform.spec
+    cores = apply_core_variables(instances(spec), spec.variables, bundle.variables)
+    computed = compute_variables(
+        platform,
+        cores.instances,
+        addresses,
+        cluster_dns=cluster_dns,
+        configured=cores.variables,
+    )
+    configured = complete_hosting_providers(
+        cores.variables, computed.variables, received=not bundle.jinja
+    )
+    roles = {instance.role for instance in cores.instances}
+    used = cache(lambda: used_variables(bundle, roles, configured.variables))
+    resolved = resolve(
+        Catalogue(bundle.variables),
+        computed=computed.variables,
+        configured=configured.variables,
+        secrets=secrets,
+        is_used=lambda name: name in used(),
+    )
+    return PlatformValues(
+        values=resolved.values,
+        instances=cores.instances,
+        addresses=computed.addresses,
+        problems=(*cores.problems, *computed.problems, *resolved.problems),
+        waiting=computed.waiting,
+        warnings=(*configured.warnings, *resolved.warnings),
+        address_warnings=computed.warnings,
+    )

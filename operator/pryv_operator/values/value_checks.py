@@ -1,0 +1,85 @@
+"""Whether a variable's value is there and has the declared type. No message quotes a secret."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any, Final
+
+from pryv_operator.api import secret_variables
+from pryv_operator.api.findings import Problem
+from pryv_operator.api.reasons import Reason
+from pryv_operator.leader.javascript import stringify
+from pryv_operator.leader.json_value import is_number
+from pryv_operator.templates.bundle import Variable
+from pryv_operator.values.nested import texts_in
+
+_TYPES: Final[Mapping[str, tuple[type, ...]]] = {
+    "string": (str,),
+    "number": (int, float),
+    "integer": (int,),
+    "boolean": (bool,),
+    "object": (dict,),
+    "array": (list,),
+}
+
+
+def in_declared_type(variable: Variable, value: Any) -> Any:
+    """The value as a text where a string is declared and it is a number or a boolean.
+
+    YAML reads ``12`` and ``yes`` as such; the text is what JavaScript writes.
+    """
+    return stringify(value) if _becomes_text(variable, value) else value
+
+
+def check_value(field: str, variable: Variable, value: Any, *, secret: bool) -> Problem | None:
+    """Why a value does not suit its variable; None when it does.
+
+    ``field`` is the field of the spec to name. Of a ``secret`` value no part is quoted.
+    """
+    expected = _failed_requirement(variable, value, secret=secret)
+    return Problem(Reason.INVALID_VARIABLE, f"{field}: {expected}") if expected else None
+
+
+def _failed_requirement(variable: Variable, value: Any, *, secret: bool) -> str | None:
+    article = "an" if variable.type in ("object", "array", "integer") else "a"
+    kind = f"must be {article} {variable.type}"
+    if _becomes_text(variable, value):
+        return None
+    if value is None:
+        return None if variable.type == "any" or variable.default is None else f"{kind}, not null"
+    types = _TYPES.get(variable.type)
+    if types and (not isinstance(value, types) or (isinstance(value, bool) and bool not in types)):
+        quoted_number = not secret and _is_quoted_number(variable, value)
+        return f"{kind}; write {str(value).strip()} without quotes" if quoted_number else kind
+    if variable.enum and value not in variable.enum:
+        return f"must be one of {', '.join(stringify(each) for each in variable.enum)}"
+    if is_number(value) and variable.minimum is not None and value < variable.minimum:
+        return f"must be at least {variable.minimum:g}"
+    if is_number(value) and variable.maximum is not None and value > variable.maximum:
+        return f"must be at most {variable.maximum:g}"
+    return None
+
+
+def _becomes_text(variable: Variable, value: Any) -> bool:
+    return variable.type == "string" and isinstance(value, (bool, int, float))
+
+
+def _is_quoted_number(variable: Variable, value: Any) -> bool:
+    return (
+        variable.type in ("number", "integer")
+        and isinstance(value, str)
+        and value.strip().replace(".", "", 1).isdigit()
+    )
+
+
+def missing_values(names: Collection[str]) -> Problem:
+    """One problem that names all variables without a value."""
+    return Problem(
+        Reason.MISSING_VARIABLES,
+        f"spec.variables: required values are missing: {', '.join(sorted(names))}; set them",
+    )
+
+
+def is_unset(value: Any) -> bool:
+    """Whether ``REPLACE_ME``, the leader's mark for "to be filled in", is anywhere in a value."""
+    return any(secret_variables.REPLACE_ME in text for text in texts_in(value))
