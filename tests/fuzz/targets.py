@@ -21,9 +21,11 @@ from pryv_operator.compose.parse import ComposeError, parse
 from pryv_operator.desired.inputs import Inputs
 from pryv_operator.desired.state import compute_desired
 from pryv_operator.leader.javascript import TooLongError, stringify
-from pryv_operator.leader.platform_yml import PlatformYmlError, leader_variables, load_yaml
-from pryv_operator.leader.substitution import Substitution
-from pryv_operator.leader.taint import Order, RenderError, Text, Value
+from pryv_operator.leader.js_yaml import JsYamlError, load_yaml
+from pryv_operator.leader.platform_yml import read_platform_yml
+from pryv_operator.leader.render_error import RenderError
+from pryv_operator.leader.substitution import Order, Substitution
+from pryv_operator.leader.taint import RenderedText, Value
 from pryv_operator.rendering import jinja
 from pryv_operator.rendering.parse_checks import DoesNotParseError, check_parses
 from pryv_operator.templates.archive import HELD_LIMIT, ArchiveError, leader_of, read_archive
@@ -63,15 +65,15 @@ def platform_yml(data: bytes) -> Iterable[object]:
     seen: list[object] = []
     try:
         document = load_yaml(text)
-    except PlatformYmlError as error:
+    except JsYamlError as error:
         return [_words(error.message)]
     with suppress(
         TooLongError
     ):  # a CircularError would be a fault: no reference may lead to what it stands in
         stringify(document, 100_000)
     try:
-        leader_variables(text, {"INTERNAL": "value"})
-    except PlatformYmlError as error:
+        read_platform_yml(text, {"INTERNAL": "value"})
+    except JsYamlError as error:
         seen.append(_words(error.message))
     return seen
 
@@ -112,7 +114,7 @@ def substitution(data: bytes) -> Iterable[object]:
         made = Substitution(values, order)
     except RenderError as error:
         return [_refused(error, data)]
-    wanted: list[Callable[[Substitution], Text | Value]] = [
+    wanted: list[Callable[[Substitution], RenderedText | Value]] = [
         partial(Substitution.apply, text=parts.get("text", ""))
     ]
     wanted += [partial(Substitution.resolve, name=name) for name in list(values)[:5]]
@@ -123,7 +125,9 @@ def substitution(data: bytes) -> Iterable[object]:
             seen.append(_refused(error, data))
         else:
             _check_secret(
-                result.text if isinstance(result, Text) else result.value, result.secret, data
+                result.text if isinstance(result, RenderedText) else result.value,
+                result.secret,
+                data,
             )
     return seen
 
@@ -212,7 +216,7 @@ def _values(text: str) -> dict[str, Value]:
     """Variables written as YAML; the last one is HIDDEN, which is secret."""
     try:
         values = load_yaml(text.encode("utf-8", "surrogateescape").decode("utf-8", "replace"))
-    except PlatformYmlError:
+    except JsYamlError:
         raise _NotForThisError from None
     if not isinstance(values, dict):
         raise _NotForThisError

@@ -22,7 +22,7 @@ from pryv_operator.cli.output import fail, say
 from pryv_operator.importer import comparison
 from pryv_operator.importer.importing import DEFAULT_NAME, Options, import_leader, is_platform_name
 from pryv_operator.importer.report import ImportRefusedError
-from pryv_operator.leader.taint import RenderError
+from pryv_operator.leader.render_error import RenderError
 from pryv_operator.objects import manifest
 from pryv_operator.offline import preview
 from pryv_operator.offline.documents import DocumentError, read_documents

@@ -14,7 +14,8 @@ from pryv_operator.desired import certificates
 from pryv_operator.desired.compose_files import COMPOSE_FILE, RoleServices, read_compose_file
 from pryv_operator.desired.inputs import Inputs
 from pryv_operator.desired.render_errors import problem_of
-from pryv_operator.leader.taint import RenderError, Value
+from pryv_operator.leader.render_error import RenderError
+from pryv_operator.leader.taint import Value
 from pryv_operator.objects import host_aliases, pods, profiles
 from pryv_operator.objects.model import Component, File, FileMount
 from pryv_operator.pki.certificate import Certificate

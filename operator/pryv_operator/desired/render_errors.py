@@ -7,6 +7,7 @@ from typing import Final
 
 from pryv_operator.api.findings import Problem
 from pryv_operator.api.reasons import Reason
+from pryv_operator.leader.render_error import RenderError
 from pryv_operator.leader.substitution import (
     BadKeyError,
     RecursionLoopError,
@@ -16,7 +17,6 @@ from pryv_operator.leader.substitution import (
     TooManyNamesError,
     UndefinedValueError,
 )
-from pryv_operator.leader.taint import RenderError
 from pryv_operator.rendering.files import DuplicateFileError, UnknownRoleError
 from pryv_operator.rendering.jinja import TemplateFailedError
 from pryv_operator.rendering.parse_checks import DoesNotParseError

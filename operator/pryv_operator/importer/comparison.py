@@ -10,10 +10,11 @@ from typing import Any, Final
 import hjson
 
 from pryv_operator.api import secret_variables
-from pryv_operator.leader.listing import kept_by_follower, listed
-from pryv_operator.leader.platform_yml import PlatformYmlError, load_yaml
+from pryv_operator.leader.js_yaml import JsYamlError, load_yaml
+from pryv_operator.leader.listing import is_written_by_follower, offered_paths
+from pryv_operator.leader.render_error import RenderError
 from pryv_operator.leader.substitution import Substitution, TooLargeError
-from pryv_operator.leader.taint import RenderError, Value
+from pryv_operator.leader.taint import Value
 from pryv_operator.rendering.files import TOTAL_LIMIT, RenderedFile
 from pryv_operator.rendering.parse_checks import check_parses
 from pryv_operator.templates.leader_folder import Leader
@@ -89,7 +90,7 @@ def _answer(
     role: str, files: Mapping[str, bytes], substitution: Substitution, room: _Room
 ) -> tuple[RenderedFile, ...]:
     kept: list[RenderedFile] = []
-    for path in listed(files):
+    for path in offered_paths(files):
         try:
             text = substitution.apply(files[path].decode("utf-8", "replace"))
             content = text.text.encode()
@@ -98,7 +99,7 @@ def _answer(
                 check_parses(path, text.text)
         except RenderError as error:
             raise error.at(role, path) from None
-        if kept_by_follower(path):
+        if is_written_by_follower(path):
             kept.append(RenderedFile(path, content, text.secret))
     return tuple(sorted(kept, key=lambda file: file.path))
 
@@ -145,7 +146,7 @@ def _compared(path: str, leaders: bytes | None, platforms: bytes | None) -> str:
         return "different"
     try:
         return "same" if read(leaders.decode()) == read(platforms.decode()) else "different"
-    except (ValueError, PlatformYmlError, RecursionError):
+    except (ValueError, JsYamlError, RecursionError):
         return "different"
 
 

@@ -25,8 +25,9 @@ from pryv_operator.importer.report import ImportRefusedError, Note
 from pryv_operator.importer.shipped import Likeness, likeness
 from pryv_operator.importer.takeover import Taken, take_over
 from pryv_operator.leader.json_value import Json
+from pryv_operator.leader.platform_yml import UNDEFINED
+from pryv_operator.leader.render_error import RenderError
 from pryv_operator.leader.substitution import Substitution
-from pryv_operator.leader.taint import UNDEFINED, RenderError
 from pryv_operator.objects import manifest
 from pryv_operator.offline import preview
 from pryv_operator.offline.documents import DocumentError, read_documents

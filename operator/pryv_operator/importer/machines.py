@@ -12,8 +12,10 @@ from pryv_operator.api import names, secret_variables
 from pryv_operator.api.instances import DEFAULT_CORE, DEFAULT_HOSTING
 from pryv_operator.api.messages import printable
 from pryv_operator.importer.report import ImportRefusedError, Note
+from pryv_operator.leader.platform_yml import UNDEFINED
+from pryv_operator.leader.render_error import RenderError
 from pryv_operator.leader.substitution import Substitution
-from pryv_operator.leader.taint import UNDEFINED, RenderError, Value
+from pryv_operator.leader.taint import Value
 from pryv_operator.objects import manifest
 from pryv_operator.templates.leader_folder import Leader
 

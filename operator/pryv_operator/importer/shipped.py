@@ -16,7 +16,7 @@ from importlib.resources import files as resources
 from typing import Final
 
 from pryv_operator.leader.json_value import Json
-from pryv_operator.leader.listing import kept
+from pryv_operator.leader.listing import written_paths
 from pryv_operator.templates.builtin import RELEASES, load_release
 
 Roles = Mapping[str, Mapping[str, bytes]]
@@ -35,7 +35,7 @@ class Likeness:
 
 def kept_files(files: Mapping[str, bytes]) -> dict[str, bytes]:
     """The files of a role that a follower keeps, by path."""
-    return {path: files[path] for path in sorted(kept(files))}
+    return {path: files[path] for path in sorted(written_paths(files))}
 
 
 def likeness(roles: Roles) -> Likeness:

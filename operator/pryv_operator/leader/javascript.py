@@ -1,20 +1,20 @@
-"""Values as JavaScript's ``JSON.stringify`` writes them: what the leader puts in for everything that is no string.
+"""JavaScript's texts of values and order of properties, as the leader (a Node.js program) has them.
 
-Source: ECMAScript, JSON.stringify (well-formed) and Number::toString.
+``stringify`` is what the leader substitutes for every value that is not a string.
+Source: ECMAScript, JSON.stringify (well-formed), Number::toString and OrdinaryOwnPropertyKeys.
 """
 
 from __future__ import annotations
 
+import math
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from json.encoder import encode_basestring
 from typing import Any, Final
 
-from pryv_operator.leader.platform_yml import number_text, property_order
-
-#: What an element of a list or a map counts for beside its characters, when there is a limit.
+#: What an element of a list or a map counts against a limit, besides its characters.
 ELEMENT_COST: Final = 8
 
 _CONTAINERS: Final = (list, tuple, dict, Mapping)
@@ -22,6 +22,7 @@ _CONTAINERS: Final = (list, tuple, dict, Mapping)
 _SCALARS: Final = frozenset({str, int, float, bool, type(None)})
 _SAFE_INTEGER: Final = 2**53 - 1
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
+_DIGITS: Final = frozenset("0123456789")
 
 
 class TooLongError(Exception):
@@ -33,15 +34,16 @@ class CircularError(ValueError):
 
 
 def stringify(value: Any, limit: int | None = None) -> str:
-    """A value (None, bool, int, float, str, datetime, lists and maps of these) as ``JSON.stringify`` writes it.
+    """A value as ``JSON.stringify`` writes it: None, bool, int, float, str, datetime, lists and maps.
 
-    Datetimes without a zone are UTC. With a ``limit`` (characters) a longer text is never built: a small value can be a
-    huge text, as YAML's aliases put one object in many places. Each element counts for ``ELEMENT_COST`` more.
+    Datetimes without a zone are UTC. With a ``limit`` (characters) a longer text is never built: a
+    small value can be a huge text, as YAML's aliases put one object in many places. Each element
+    counts as ``ELEMENT_COST`` more characters.
 
     Raises:
         TooLongError: the text is longer than ``limit``.
         CircularError: the value contains itself.
-        TypeError: a value that JSON does not know, or a map with a key that is no string.
+        TypeError: a value that JSON does not know, or a map with a key that is not a string.
     """
     if not isinstance(value, _CONTAINERS):
         text = _scalar(value)
@@ -52,14 +54,52 @@ def stringify(value: Any, limit: int | None = None) -> str:
 
 
 def well_formed(text: str) -> str:
-    """The text with surrogate pairs joined and lone surrogates replaced by U+FFFD, as they are when JavaScript writes UTF-8."""
+    """The text as JavaScript writes it in UTF-8: pairs of surrogates joined, lone ones U+FFFD."""
     if not _SURROGATE.search(text):
         return text
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
+def property_order(names: Iterable[str]) -> list[str]:
+    """Names in the order of a JavaScript object's properties: array indices first, by number."""
+    given = list(names)
+    indices = [name for name in given if name[:1] in _DIGITS and _is_array_index(name)]
+    if not indices:
+        return given
+    chosen = set(indices)
+    return sorted(indices, key=int) + [name for name in given if name not in chosen]
+
+
+def number_text(number: float) -> str:
+    """A number as JavaScript's ``String(number)`` writes it; every number is a double there."""
+    try:
+        double = float(number)
+    except OverflowError:
+        return "Infinity" if number > 0 else "-Infinity"
+    if not math.isfinite(double):
+        return "NaN" if math.isnan(double) else "Infinity" if double > 0 else "-Infinity"
+    if double == 0:
+        return "0"
+    sign = "-" if double < 0 else ""
+    mantissa, _, exponent = repr(abs(double)).partition("e")
+    whole, _, fraction = mantissa.partition(".")
+    digits = (whole + fraction).lstrip("0")
+    point = len(whole) + int(exponent or 0) - (len(whole + fraction) - len(digits))
+    digits = digits.rstrip("0")
+    return sign + _placed(digits, point)
+
+
+def iso_string(moment: datetime) -> str:
+    """A time as ``Date.toISOString`` writes it; one without a zone is UTC."""
+    utc = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    return f"{utc.replace(tzinfo=None).isoformat(timespec='milliseconds')}Z"
+
+
 def _container(root: Any, room: int) -> str:
-    """The text of a list or a map, without recursion: values may be nested deeper than Python's stack."""
+    """The text of a list or a map, at most ``room`` characters long.
+
+    Without recursion, as values may be nested deeper than Python's stack allows.
+    """
     pieces: list[str] = []
     #: The containers around the current one.
     outer: list[tuple[Any, Iterator[Any]]] = []
@@ -121,9 +161,8 @@ def _scalar(value: Any) -> str:
         text = number_text(value)
         return "null" if text in {"NaN", "Infinity", "-Infinity"} else text
     if isinstance(value, datetime):
-        moment = value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-        return f'"{moment.replace(tzinfo=None).isoformat(timespec="milliseconds")}Z"'
-    raise TypeError(f"JSON knows no {type(value).__name__}")
+        return f'"{iso_string(value)}"'
+    raise TypeError(f"{type(value).__name__} is not a type of JSON")
 
 
 def _quoted(text: str) -> str:
@@ -131,3 +170,22 @@ def _quoted(text: str) -> str:
         text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
         return _SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", encode_basestring(text))
     return encode_basestring(text)
+
+
+def _placed(digits: str, point: int) -> str:
+    """The number 0.<digits> · 10^point, written by the rules of ECMAScript's Number::toString."""
+    if len(digits) <= point <= 21:
+        return digits.ljust(point, "0")
+    if 0 < point <= 21:
+        return f"{digits[:point]}.{digits[point:]}"
+    if -6 < point <= 0:
+        return "0." + "0" * -point + digits
+    fraction = f".{digits[1:]}" if len(digits) > 1 else ""
+    return f"{digits[0]}{fraction}e{point - 1:+d}"
+
+
+def _is_array_index(name: str) -> bool:
+    canonical = name == "0" or (
+        name[0] != "0" and len(name) <= 10 and name.isascii() and name.isdigit()
+    )
+    return canonical and int(name) < 2**32 - 1

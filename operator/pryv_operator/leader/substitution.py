@@ -1,45 +1,57 @@
-"""Names of variables replaced by their values, the leader's way, in one pass and in bounded space.
+"""Variables' names replaced by their values as the leader does it, in one pass and bounded memory.
 
-Sizes are computed before any text is built (values may double at every step), and texts are built without recursion
-(chains of values may be long). See the project's own rules on what differs from the leader: the loop, the undefined
-value and the oversized result are errors of their own; a name is matched literally, whatever characters it has.
+Sizes are computed before any text is built (values may double at every step), and texts are built without
+recursion (chains of values may be long). Intended differences to the leader: endless recursion, an
+undefined value and an oversized result are errors; names are matched literally, not as patterns.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Literal, TypeAlias
 
 import ahocorasick_rs
 
-from pryv_operator.leader.javascript import CircularError, TooLongError, stringify, well_formed
-from pryv_operator.leader.platform_yml import property_order
-from pryv_operator.leader.taint import UNDEFINED, Order, RenderError, Text, Value
+from pryv_operator.leader.javascript import (
+    CircularError,
+    TooLongError,
+    iso_string,
+    property_order,
+    stringify,
+    well_formed,
+)
+from pryv_operator.leader.platform_yml import UNDEFINED
+from pryv_operator.leader.render_error import RenderError
+from pryv_operator.leader.taint import RenderedText, Value
 
-#: A rendered text is no longer than this (bytes of UTF-8).
+#: Which name wins where several match: the longest, or (the leader's way) the first one of the map.
+Order: TypeAlias = Literal["longest", "leader"]
+
+#: Bytes (UTF-8) of a rendered text, at most.
 SIZE_LIMIT: Final = 16 * 1024 * 1024
-#: A name is no longer than this (characters): a search takes up to this many steps for each character of a text.
+#: Characters of a name, at most: a search may take as many steps for each character of a text.
 NAME_LIMIT: Final = 256
-#: A text holds no more names than this: each takes a hundred times as long as a character.
+#: Names in a text, at most: replacing one takes a hundred times as long as copying a character.
 NAMES_LIMIT: Final = 200_000
-#: A value with its type kept holds no more elements than this: names are looked for in each of them.
+#: Elements of a value whose type is preserved, at most: each is searched for names.
 ELEMENTS_LIMIT: Final = 100_000
-#: Lists and maps inside a value are no deeper than this.
+#: Levels of lists and maps in a value, at most.
 DEPTH_LIMIT: Final = 200
-#: So much text of resolved variables is kept for the next time they are used (bytes).
-_KEPT_TEXTS: Final = 64 * 1024 * 1024
-#: Texts are searched in windows of so many characters: a match costs a hundred times the memory of a character.
+#: Bytes of resolved variables' texts that are cached for the next use.
+_CACHED_TEXTS: Final = 64 * 1024 * 1024
+#: Characters that are searched at once: a match takes a hundred times the memory of a character.
 _WINDOW: Final = 64 * 1024
 
 
 class RecursionLoopError(RenderError):
-    """A variable whose value leads back to itself; ``chain`` holds the names on the way, first and last one equal."""
+    """A variable whose value refers to itself; ``chain`` holds the names on the way, first = last."""
 
     def __init__(self, chain: Sequence[str]) -> None:
         shown = list(chain) if len(chain) <= 10 else [*chain[:5], "…", *chain[-4:]]
         super().__init__(
-            f"the value of {chain[0]} leads back to itself ({' → '.join(shown)}): give one of them a value without these names",
+            f"variable {chain[0]}: its value refers to itself ({' → '.join(shown)}); "
+            "change one of these values so that it does not hold the next name",
             variable=chain[0],
         )
         self.chain = tuple(chain)
@@ -49,7 +61,9 @@ class UndefinedValueError(RenderError):
     """A variable that is known but has no value."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"{name} has no value: set it under spec.variables", variable=name)
+        super().__init__(
+            f"variable {name}: it has no value; set spec.variables.{name}", variable=name
+        )
 
 
 class TooLargeError(RenderError):
@@ -58,10 +72,10 @@ class TooLargeError(RenderError):
     def __init__(
         self, variable: str | None = None, limit: int = SIZE_LIMIT, subject: str = "the file"
     ) -> None:
-        subject = f"the value of {variable}" if variable else subject
+        subject = f"variable {variable}: its value" if variable else subject
         allowed = f"{limit // 1024 // 1024} MiB" if limit >= 1024 * 1024 else f"{limit // 1024} KiB"
         super().__init__(
-            f"{subject} grows beyond {allowed}: make the values shorter that are put into it",
+            f"{subject} exceeds {allowed} after substitution; shorten the values that go into it",
             variable=variable,
         )
 
@@ -71,7 +85,8 @@ class TooManyNamesError(RenderError):
 
     def __init__(self) -> None:
         super().__init__(
-            f"a text, or a value that is put into it, holds more than {NAMES_LIMIT} names of variables: make it shorter"
+            f"the text, or a value that goes into it, holds more than {NAMES_LIMIT} variable names; "
+            "shorten it"
         )
 
 
@@ -80,7 +95,7 @@ class TooManyElementsError(RenderError):
 
     def __init__(self, name: str) -> None:
         super().__init__(
-            f"the value of {name} holds more than {ELEMENTS_LIMIT} elements: make it shorter",
+            f"variable {name}: its value has more than {ELEMENTS_LIMIT} elements; shorten it",
             variable=name,
         )
 
@@ -90,20 +105,21 @@ class TooDeepError(RenderError):
 
     def __init__(self, name: str) -> None:
         super().__init__(
-            f"the value of {name} is nested deeper than {DEPTH_LIMIT} levels or contains itself: make it flatter",
+            f"variable {name}: its value is nested deeper than {DEPTH_LIMIT} levels "
+            "or contains itself; flatten it",
             variable=name,
         )
 
 
 class BadKeyError(RenderError):
-    """A name that no text can hold."""
+    """A variable's name that cannot be substituted."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message, variable="")
 
 
 class _Node:
-    """A variable in the middle of things: text and references to others, later (where there is room) its whole text."""
+    """A variable while it is resolved: pieces of text and references, later its whole text if cached."""
 
     __slots__ = ("name", "pieces", "secret", "size", "value")
 
@@ -117,27 +133,27 @@ class _Node:
 
 
 class Substitution:
-    """The variables of one platform, ready to be put into texts. Each variable is resolved once, when first reached."""
+    """Substitutes one platform's variables in texts. Each variable is resolved once, when first used."""
 
     def __init__(
         self, values: Mapping[str, Value], order: Order = "longest", limit: int = SIZE_LIMIT
     ) -> None:
-        """``order`` says who wins where several names start at one position; no text is longer than ``limit`` (bytes).
+        """Variables by name; no resulting text is longer than ``limit`` (bytes).
 
         Raises:
-            BadKeyError: a name is empty, longer than ``NAME_LIMIT``, or no text.
+            BadKeyError: a name is empty, longer than ``NAME_LIMIT``, or holds a lone surrogate.
         """
         names = property_order(values)
         if "" in values:
-            raise BadKeyError("a variable has an empty name: remove it from spec.variables")
+            raise BadKeyError("spec.variables: a variable has an empty name; remove it")
         self._longest_name = max(map(len, names), default=0)
         if self._longest_name > NAME_LIMIT:
             raise BadKeyError(
-                f"a variable's name is longer than {NAME_LIMIT} characters: shorten it"
+                f"spec.variables: a name is longer than {NAME_LIMIT} characters; shorten it"
             )
         if any(well_formed(name) != name for name in names):
             raise BadKeyError(
-                "a variable's name holds half a character (a lone surrogate): rename it"
+                "spec.variables: a name holds a lone surrogate (half a character); rename it"
             )
         self._nodes = [_Node(name, values[name]) for name in names]
         self._by_name = {node.name: node for node in self._nodes}
@@ -148,14 +164,14 @@ class Substitution:
         )
         self._matcher = ahocorasick_rs.AhoCorasick(names, matchkind=kind)
         self._limit = limit
-        self._room = _KEPT_TEXTS * limit // SIZE_LIMIT
+        self._room = _CACHED_TEXTS * limit // SIZE_LIMIT
         self._typed: dict[str, Value] = {}
         self._typed_room = self._room
 
     def __contains__(self, name: str) -> bool:
         return name in self._by_name
 
-    def apply(self, text: str) -> Text:
+    def apply(self, text: str) -> RenderedText:
         """The text with every name replaced.
 
         Raises:
@@ -169,15 +185,15 @@ class Substitution:
             self._resolve(node)
         if _total_size(pieces) > self._limit:
             raise TooLargeError(limit=self._limit)
-        return Text("".join(_texts(pieces)), any(node.secret for node in nodes))
+        return RenderedText("".join(_texts(pieces)), any(node.secret for node in nodes))
 
     def resolve(self, name: str) -> Value:
-        """A variable's value with its type kept: names are replaced in every text inside it, keys of maps too.
+        """A variable's value, its type preserved, with the names in its texts and keys replaced.
 
         Datetimes become texts; of two keys that become equal the last one stays.
 
         Raises:
-            KeyError: there is no such variable.
+            KeyError: no such variable.
             RenderError: as ``apply``.
         """
         if name not in self._typed:
@@ -192,11 +208,11 @@ class Substitution:
 
     # --- resolving variables ---
 
-    def _resolve(self, wanted: _Node) -> None:
-        """Fill in size, secrecy and text of a variable and of all that it reaches, without recursion."""
-        if wanted.size is not None:
+    def _resolve(self, start: _Node) -> None:
+        """Fill in size, secrecy and text of a variable and all that it refers to, without recursion."""
+        if start.size is not None:
             return
-        path = {wanted: self._references(wanted)}
+        path = {start: self._references(start)}
         while path:
             node, references = next(reversed(path.items()))
             child = next((each for each in references if each.size is None), None)
@@ -227,7 +243,7 @@ class Substitution:
         if size > self._limit:
             raise TooLargeError(node.name, self._limit)
         node.secret = node.secret or any(child.secret for child in _nodes(node.pieces))
-        # What is empty, or only another name for something, would make walks longer than their texts.
+        # Empty pieces and mere aliases would make walks longer than the texts they yield.
         node.pieces = [piece for piece in node.pieces if isinstance(piece, str) or piece.size]
         if size <= self._room:
             self._room -= size
@@ -274,12 +290,12 @@ class Substitution:
 class _Typing:
     """A copy of one variable's value with names replaced in its texts."""
 
-    def __init__(self, node: _Node, apply: Callable[[str], Text], room: int) -> None:
+    def __init__(self, node: _Node, apply: Callable[[str], RenderedText], room: int) -> None:
         self.secret = node.secret
         self.size = 0
         self._elements = 0
-        #: Texts that came already: short ones come often.
-        self._applied: dict[str, Text] = {}
+        #: Texts already substituted: short ones occur often.
+        self._applied: dict[str, RenderedText] = {}
         self._name = node.name
         self._apply = apply
         self._room = room
@@ -294,7 +310,7 @@ class _Typing:
         if isinstance(value, str):
             return self._text(value)
         if isinstance(value, datetime):
-            return stringify(value)[1:-1]
+            return iso_string(value)
         if isinstance(value, Mapping):
             return {
                 self._text(key): self.copy(value[key], depth + 1) for key in property_order(value)
@@ -318,7 +334,7 @@ class _Typing:
 
 
 def _unwrapped(node: _Node) -> Any:
-    """The value that is put in: an object's own ``value``, if it has one that is not null, stands for the object."""
+    """The value to substitute: of an object with a non-null property ``value``, that property."""
     value = node.value
     if value is UNDEFINED:
         raise UndefinedValueError(node.name)

@@ -14,7 +14,7 @@ from pryv_operator.desired import certificates
 from pryv_operator.desired.inputs import Inputs
 from pryv_operator.desired.render_errors import problem_of
 from pryv_operator.desired.state import Desired, compute_desired, generated_names
-from pryv_operator.leader.taint import RenderError
+from pryv_operator.leader.render_error import RenderError
 from pryv_operator.offline.documents import Documents, bundle_of
 from pryv_operator.pki.certificate import Certificate
 from pryv_operator.rendering.files import RenderedFile, render

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from pryv_operator.leader.json_value import Json
-from pryv_operator.leader.listing import kept
-from pryv_operator.leader.substitution import SIZE_LIMIT, Substitution, TooLargeError
-from pryv_operator.leader.taint import Order, RenderError, Text, Value
+from pryv_operator.leader.listing import written_paths
+from pryv_operator.leader.render_error import RenderError
+from pryv_operator.leader.substitution import SIZE_LIMIT, Order, Substitution, TooLargeError
+from pryv_operator.leader.taint import RenderedText, Value
 from pryv_operator.rendering.jinja import render_template
 from pryv_operator.rendering.parse_checks import DoesNotParseError, check_parses, is_parsed
 from pryv_operator.templates.bundle import UNSET, Bundle, Variable
@@ -94,7 +95,7 @@ class _Renderer:
         self._values = Substitution(values, order, limits.file)
         self._limits = limits
 
-    def text(self, source: _Source) -> Text:
+    def text(self, source: _Source) -> RenderedText:
         if len(source.content) > self._limits.file:
             raise TooLargeError(limit=self._limits.file)
         if source.is_template:
@@ -216,7 +217,7 @@ def _sources(role: str, bundle: Bundle) -> list[_Source]:
         by_output[output] = path
     return [
         _Source(by_output[output], files[by_output[output]], output)
-        for output in sorted(kept(by_output))
+        for output in sorted(written_paths(by_output))
     ]
 
 

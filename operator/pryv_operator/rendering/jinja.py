@@ -36,13 +36,14 @@ from jinja2.utils import Namespace, missing
 
 from pryv_operator.leader.javascript import TooLongError, stringify, well_formed
 from pryv_operator.leader.json_value import is_number
+from pryv_operator.leader.render_error import RenderError
 from pryv_operator.leader.substitution import (
     SIZE_LIMIT,
     Substitution,
     TooLargeError,
     UndefinedValueError,
 )
-from pryv_operator.leader.taint import RenderError, Text
+from pryv_operator.leader.taint import RenderedText
 
 #: Blocks (loop bodies, branches, macros) that one file may run.
 STEP_LIMIT: Final = 100_000
@@ -76,7 +77,7 @@ class TemplateFailedError(RenderError):
 
 def render_template(
     path: str, source: str, shared: Mapping[str, str], values: Substitution
-) -> Text:
+) -> RenderedText:
     """What a template makes of the values; ``shared`` are the templates it may include, by name.
 
     Raises:
@@ -101,7 +102,7 @@ def render_template(
     except _FAILURES as error:
         failure = _told(error, path)
     else:
-        return Text(text, environment.secret)
+        return RenderedText(text, environment.secret)
     # Raised out here, so that no exception whose text may hold values hangs on it.
     raise failure
 

@@ -9,8 +9,8 @@ from typing import Any, Final, NoReturn
 import hjson
 from hjson.decoder import PUNCTUATOR, make_scanner
 
-from pryv_operator.leader.platform_yml import PlatformYmlError, load_yaml
-from pryv_operator.leader.taint import RenderError
+from pryv_operator.leader.js_yaml import JsYamlError, load_yaml
+from pryv_operator.leader.render_error import RenderError
 
 
 class DoesNotParseError(RenderError):
@@ -57,7 +57,7 @@ def _check_json(text: str) -> None:
 def _check_yaml(text: str) -> None:
     try:
         load_yaml(text)
-    except PlatformYmlError as error:
+    except JsYamlError as error:
         failure = DoesNotParseError("YAML", error.line or None, error.column or None)
     else:
         return

@@ -9,8 +9,8 @@ from importlib.resources.abc import Traversable
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
+from pryv_operator.leader.js_yaml import JsYamlError, load_yaml
 from pryv_operator.leader.json_value import is_number
-from pryv_operator.leader.platform_yml import PlatformYmlError, load_yaml
 from pryv_operator.templates.bundle import UNSET, VARIABLE_TYPES, Bundle, Variable
 
 _K = TypeVar("_K")
@@ -70,7 +70,7 @@ def read_variables(text: str) -> dict[str, Variable]:
     """
     try:
         document = load_yaml(text)
-    except PlatformYmlError as error:
+    except JsYamlError as error:
         raise BrokenReleaseError(f"{_VARIABLES_FILE}: {error}") from error
     if (
         not isinstance(document, dict)

@@ -19,15 +19,10 @@ from typing import Any, Final, Literal, NoReturn, TypeAlias
 
 from pryv_operator.api import names, secret_variables
 from pryv_operator.api.messages import printable
+from pryv_operator.leader.javascript import property_order
+from pryv_operator.leader.js_yaml import JsYamlError, load_yaml
 from pryv_operator.leader.json_value import Json
-from pryv_operator.leader.platform_yml import (
-    UNDEFINED,
-    LeaderValue,
-    PlatformYmlError,
-    leader_variables,
-    load_yaml,
-    property_order,
-)
+from pryv_operator.leader.platform_yml import UNDEFINED, LeaderValue, read_platform_yml
 from pryv_operator.templates.builtin import load_release
 from pryv_operator.templates.bundle import UNSET, Bundle, Unset, Variable, VariableType
 
@@ -294,8 +289,8 @@ def _platform(files: Mapping[str, bytes], file: str) -> dict[str, _Template]:
     """The settings of a platform.yml or its template, in the leader's order."""
     text = _text(files, file)
     try:
-        values = leader_variables(text, {})
-    except PlatformYmlError as error:
+        values = read_platform_yml(text, {})
+    except JsYamlError as error:
         failure = LeaderError(
             printable(error.message, 300), file, error.line or None, error.column or None
         )

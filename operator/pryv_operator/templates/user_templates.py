@@ -13,7 +13,7 @@ from typing import Final, TypeAlias
 from pryv_operator.api.findings import Problem
 from pryv_operator.api.reasons import Reason
 from pryv_operator.api.spec import Archive, TemplateFiles, Templates
-from pryv_operator.leader.listing import kept
+from pryv_operator.leader.listing import written_paths
 from pryv_operator.templates.archive import ArchiveError, leader_of
 from pryv_operator.templates.builtin import load_release
 from pryv_operator.templates.bundle import Bundle
@@ -85,7 +85,8 @@ def _read_archive(archive: Archive, contents: Contents, if_missing: str) -> Bund
         raise _UnusableError(Reason.INVALID_TEMPLATES, f"{where}: {error}") from None
     # Only files that a follower would write take part in anything; the others need no memory.
     roles = {
-        role: {path: files[path] for path in kept(files)} for role, files in bundle.roles.items()
+        role: {path: files[path] for path in written_paths(files)}
+        for role, files in bundle.roles.items()
     }
     return replace(bundle, roles=roles, secret=kind == "Secret")
 

@@ -14,7 +14,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from pryv_operator.cli.plugin import plugin
-from pryv_operator.leader.listing import kept_by_follower
+from pryv_operator.leader.listing import is_written_by_follower
 from tests.unit.templates.archives import folder, release_files, tgz
 
 RELEASES = (
@@ -94,7 +94,7 @@ class TestRenderLeader:
         assert folder(tmp_path / "out") == {
             path: content
             for path, content in expected.items()
-            if kept_by_follower(path.partition("/")[2])
+            if is_written_by_follower(path.partition("/")[2])
         }
         assert "done in" in result.stderr
 
@@ -139,7 +139,7 @@ class TestRenderLeader:
         [
             (
                 {"conf__platform_dot_yml": b"vars:\n  a: [the-value\n"},
-                "conf/platform.yml, line 3, column 1: no valid YAML",
+                "conf/platform.yml, line 3, column 1: not valid YAML",
             ),
             (
                 {"conf__config-leader_dot_json": b'{"internals": the-value'},
@@ -153,11 +153,11 @@ class TestRenderLeader:
                 {
                     "conf__platform_dot_yml": b"vars: {G: {settings: {DOMAIN: {value: AB}, AB: {value: DOMAIN}}}}"
                 },
-                "core/core/conf/a.yml: the value of DOMAIN leads back to itself (DOMAIN → AB → DOMAIN)",
+                "core/core/conf/a.yml: variable DOMAIN: its value refers to itself (DOMAIN → AB → DOMAIN)",
             ),
             (
                 {"conf__platform_dot_yml": b"vars: {G: {settings: {DOMAIN: {}}}}"},
-                "core/core/conf/a.yml: DOMAIN has no value",
+                "core/core/conf/a.yml: variable DOMAIN: it has no value",
             ),
         ],
     )
@@ -431,7 +431,7 @@ class TestImport:
         [
             (
                 {"conf__platform_dot_yml": b"vars:\n  a: [the-value\n"},
-                "conf/platform.yml, line 3, column 1: no valid YAML",
+                "conf/platform.yml, line 3, column 1: not valid YAML",
             ),
             (
                 {

@@ -10,8 +10,8 @@ import pryv_operator
 from pryv_operator.api.findings import Problem
 from pryv_operator.api.reasons import Reason
 from pryv_operator.desired.render_errors import REASONS, problem_of
+from pryv_operator.leader.render_error import RenderError
 from pryv_operator.leader.substitution import UndefinedValueError
-from pryv_operator.leader.taint import RenderError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

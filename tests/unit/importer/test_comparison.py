@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pryv_operator.importer.comparison import compare, leader_answers, leader_files
-from pryv_operator.leader.taint import RenderError
+from pryv_operator.leader.render_error import RenderError
 from pryv_operator.rendering.files import RenderedFile
 from pryv_operator.templates.leader_folder import Leader, LeaderError, read_leader
 from tests.unit.importer.leaders import current, old

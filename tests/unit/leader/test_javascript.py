@@ -1,4 +1,4 @@
-"""JSON.stringify."""
+"""JSON.stringify, and the order of properties."""
 
 from __future__ import annotations
 
@@ -11,9 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pryv_operator.leader.javascript import CircularError, TooLongError, stringify, well_formed
+from pryv_operator.leader.javascript import (
+    CircularError,
+    TooLongError,
+    property_order,
+    stringify,
+    well_formed,
+)
 
-#: Texts without surrogates and numbers that Python and JavaScript write alike.
+#: Texts without surrogates and numbers that Python and JavaScript write the same way.
 _PLAIN = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(),
     lambda inner: (
@@ -25,7 +31,7 @@ _PLAIN = st.recursive(
 
 
 @given(_PLAIN)
-def test_agrees_with_python_where_both_write_alike(value: Any) -> None:
+def test_agrees_with_python_where_both_write_the_same(value: Any) -> None:
     assert stringify(value) == json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
@@ -65,7 +71,7 @@ def test_index_like_keys_come_first() -> None:
     assert stringify({"z": 1, "10": 2, "2": 3, "01": 4}) == '{"2":3,"10":2,"z":1,"01":4}'
 
 
-def test_only_what_json_demands_is_escaped() -> None:
+def test_only_required_escapes() -> None:
     assert (
         stringify('\x01\b\t\n\f\r"\\/\x7f\u2028é😀')
         == '"\\u0001\\b\\t\\n\\f\\r\\"\\\\/\x7f\u2028é😀"'
@@ -89,14 +95,14 @@ def test_times_are_iso_in_utc_with_milliseconds() -> None:
     )
 
 
-def test_depth_is_no_problem() -> None:
+def test_any_depth() -> None:
     value: Any = []
     for _ in range(100_000):
         value = [value]
     assert stringify(value) == "[" * 100_001 + "]" * 100_001
 
 
-def test_a_small_value_that_is_a_huge_text_is_never_built() -> None:
+def test_a_text_beyond_the_limit_is_never_built() -> None:
     value: Any = "x" * 100
     for _ in range(60):
         value = [value, value]
@@ -111,7 +117,7 @@ def test_a_value_inside_itself_is_an_error() -> None:
         stringify(value)
 
 
-def test_one_object_in_two_places_is_none() -> None:
+def test_one_object_in_two_places_is_not_circular() -> None:
     once = {"a": 1}
     assert stringify([once, once]) == '[{"a":1},{"a":1}]'
 
@@ -119,3 +125,18 @@ def test_one_object_in_two_places_is_none() -> None:
 def test_other_types_are_refused() -> None:
     with pytest.raises(TypeError):
         stringify({"a": b"x"})
+
+
+def test_array_indices_come_first_by_number() -> None:
+    names = ["z", "10", "2", "01", "-1", "4294967295", "4294967294", "٣", "0"]
+    assert property_order(names) == [
+        "0",
+        "2",
+        "10",
+        "4294967294",
+        "z",
+        "01",
+        "-1",
+        "4294967295",
+        "٣",
+    ]

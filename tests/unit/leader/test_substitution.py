@@ -12,13 +12,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pryv_operator.leader.platform_yml import UNDEFINED, PlatformYmlError, leader_variables
+from pryv_operator.leader.js_yaml import JsYamlError
+from pryv_operator.leader.platform_yml import UNDEFINED, read_platform_yml
+from pryv_operator.leader.render_error import RenderError
 from pryv_operator.leader.substitution import (
     ELEMENTS_LIMIT,
     NAME_LIMIT,
     NAMES_LIMIT,
     SIZE_LIMIT,
     BadKeyError,
+    Order,
     RecursionLoopError,
     Substitution,
     TooDeepError,
@@ -27,7 +30,7 @@ from pryv_operator.leader.substitution import (
     TooManyNamesError,
     UndefinedValueError,
 )
-from pryv_operator.leader.taint import Order, RenderError, Value
+from pryv_operator.leader.taint import Value
 
 #: Cases where the leader fails on a name that is no regular expression, and we match it literally.
 _LITERAL_HERE = {
@@ -46,7 +49,7 @@ def _apply(text: str, order: Order = "longest", **values: Any) -> str:
 
 
 def _as_the_leader(platform_yml: str, internals: dict[str, Any], template: str) -> str:
-    variables = leader_variables(platform_yml, internals)
+    variables = read_platform_yml(platform_yml, internals)
     return (
         Substitution({name: Value(value) for name, value in variables.items()}, "leader")
         .apply(template)
@@ -64,7 +67,7 @@ class TestLikeTheLeader:
             expected = vector["expected"].get("ok", _LITERAL_HERE.get(vector["name"]))
             arguments = vector["platform_yml"], vector["internals"], vector["template"]
             if expected is None:
-                with pytest.raises((RenderError, PlatformYmlError)):
+                with pytest.raises((RenderError, JsYamlError)):
                     _as_the_leader(*arguments)
             else:
                 assert _as_the_leader(*arguments) == expected, vector["name"]
@@ -358,7 +361,7 @@ class TestTypedValues:
         assert substitution.resolve("C").value == [{"value": 1}]
 
     def test_times_become_texts(self) -> None:
-        variables = leader_variables(
+        variables = read_platform_yml(
             "vars: {G: {settings: {A: {value: [2001-12-14]}, B: {value: 2001-12-14}}}}\n", {}
         )
         substitution = Substitution({name: Value(value) for name, value in variables.items()})

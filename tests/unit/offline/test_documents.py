@@ -10,7 +10,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pryv_operator.leader.platform_yml import load_yaml
+from pryv_operator.leader.js_yaml import load_yaml
 from pryv_operator.objects import manifest
 from pryv_operator.offline.documents import DocumentError, bundle_of, read_documents
 from pryv_operator.offline.preview import OfflineError, all_objects, masked, prepare, rendered_files

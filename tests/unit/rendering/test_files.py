@@ -12,15 +12,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pryv_operator.leader.listing import kept_by_follower
-from pryv_operator.leader.platform_yml import leader_variables
+from pryv_operator.leader.listing import is_written_by_follower
+from pryv_operator.leader.platform_yml import UNDEFINED, read_platform_yml
+from pryv_operator.leader.render_error import RenderError
 from pryv_operator.leader.substitution import (
     BadKeyError,
+    Order,
     RecursionLoopError,
     TooLargeError,
     UndefinedValueError,
 )
-from pryv_operator.leader.taint import UNDEFINED, Order, RenderError, Value
+from pryv_operator.leader.taint import Value
 from pryv_operator.rendering.files import (
     DuplicateFileError,
     Limits,
@@ -98,9 +100,9 @@ class TestFiles:
     @pytest.mark.parametrize(
         ("files", "words"),
         [
-            ({"a": b"x" * 2000}, "the file grows beyond 1 KiB"),
-            ({"a": b"VV"}, "the value of V grows beyond 1 KiB"),
-            ({"a": b"x" * 900, "b": b"x" * 900}, "everything together grows beyond"),
+            ({"a": b"x" * 2000}, "the file exceeds 1 KiB"),
+            ({"a": b"VV"}, "variable V: its value exceeds 1 KiB"),
+            ({"a": b"x" * 900, "b": b"x" * 900}, "everything together exceeds"),
             ({"a.json": b'"%s"' % (b"x" * 600)}, "what has to be parsed"),
         ],
     )
@@ -242,7 +244,7 @@ def test_bytes_equal_the_leaders(shared_pryv: Path, release: str, order: Order) 
     folder = shared_pryv / "releases" / release
     roles = _tree(folder / "config-leader" / "data")
     expected = {
-        role: {path: content for path, content in files.items() if kept_by_follower(path)}
+        role: {path: content for path, content in files.items() if is_written_by_follower(path)}
         for role, files in _tree(folder / "expected").items()
     }
     rendered = render(Bundle(release, release, roles), _platform(folder), order=order)
@@ -258,7 +260,7 @@ def _platform(folder: Path) -> dict[str, Value]:
     if "platform" in settings:
         return _values(**settings["platform"])
     return _values(
-        **leader_variables((configuration / "platform.yml").read_text(), settings["internals"])
+        **read_platform_yml((configuration / "platform.yml").read_text(), settings["internals"])
     )
 
 

@@ -11,9 +11,10 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pryv_operator.leader.platform_yml import UNDEFINED, load_yaml
+from pryv_operator.leader.js_yaml import load_yaml
+from pryv_operator.leader.platform_yml import UNDEFINED
 from pryv_operator.leader.substitution import RecursionLoopError, Substitution, TooLargeError
-from pryv_operator.leader.taint import Text, Value
+from pryv_operator.leader.taint import RenderedText, Value
 from pryv_operator.rendering.jinja import TemplateFailedError, render_template
 
 
@@ -24,7 +25,7 @@ def _render(
     shared: dict[str, str] | None = None,
     secret: dict[str, Any] | None = None,
     **values: Any,
-) -> Text:
+) -> RenderedText:
     tainted = {name: Value(value, secret=True) for name, value in (secret or {}).items()}
     return render_template(
         "a.j2",

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pryv_operator.leader.listing import kept_by_follower
+from pryv_operator.leader.listing import is_written_by_follower
 from pryv_operator.leader.taint import Value
 from pryv_operator.rendering.files import render
 from pryv_operator.templates import archive
@@ -89,7 +89,7 @@ class TestLayouts:
         assert given == {
             path: content
             for path, content in wanted.items()
-            if kept_by_follower(path.partition("/")[2])
+            if is_written_by_follower(path.partition("/")[2])
         }
 
     def test_a_small_one_in_every_layout(self) -> None:

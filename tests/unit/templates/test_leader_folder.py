@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pryv_operator.api import secret_variables
-from pryv_operator.leader.listing import kept_by_follower
+from pryv_operator.leader.listing import is_written_by_follower
 from pryv_operator.leader.platform_yml import UNDEFINED
 from pryv_operator.leader.taint import Value
 from pryv_operator.rendering.files import render
@@ -107,7 +107,7 @@ class TestReleases:
         } == {
             path: content
             for path, content in expected.items()
-            if kept_by_follower(path.partition("/")[2])
+            if is_written_by_follower(path.partition("/")[2])
         }
 
     @pytest.mark.parametrize("release", RELEASES)
@@ -495,11 +495,11 @@ class TestErrors:
     @pytest.mark.parametrize(
         ("files", "words"),
         [
-            ({"conf/platform.yml": b"vars:\n  G:\n   - x\n  canary: ]"}, r"conf/platform\.yml, line 4, column \d+: no valid YAML"),
+            ({"conf/platform.yml": b"vars:\n  G:\n   - x\n  canary: ]"}, r"conf/platform\.yml, line 4, column \d+: not valid YAML"),
             ({"conf/platform.yml": b"vars: {G: {settings: {A: {value: 1}, A: {value: 2}}}}"}, r"platform\.yml, line 1.*duplicated"),
-            ({"conf/platform.yml": b"canary"}, r"conf/platform\.yml: this is no platform\.yml"),
-            ({"conf/platform.yml": b"vars: {G: 1}"}, "the group G"),
-            ({"conf/platform.yml": b"a: \0"}, r"conf/platform\.yml: no valid YAML"),
+            ({"conf/platform.yml": b"canary"}, r"conf/platform\.yml: not a platform\.yml"),
+            ({"conf/platform.yml": b"vars: {G: 1}"}, r"vars\.G: it has no map"),
+            ({"conf/platform.yml": b"a: \0"}, r"conf/platform\.yml: not valid YAML"),
             ({"conf/template-platform.yml": b"vars:\n\tx: 1"}, r"conf/template-platform\.yml, line 2"),
             ({"conf/config-leader.json": b'{\n  "internals": {"A": canary}\n}'}, r"leader\.json, line 2, column 22: it is no valid JSON"),
             ({"conf/config-leader.json": b'{"internals": {"A": NaN}}'}, "NaN"),

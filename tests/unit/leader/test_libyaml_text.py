@@ -1,4 +1,7 @@
-"""Texts that libyaml alone would not read as js-yaml 4 does. Every value was compared with what js-yaml 4 makes of the text."""
+"""Texts that libyaml alone would not read as js-yaml 4 does.
+
+Every value was compared with js-yaml 4's.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,12 @@ import time
 
 import pytest
 
-from pryv_operator.leader.platform_yml import PlatformYmlError, load_yaml
+from pryv_operator.leader.js_yaml import JsYamlError, load_yaml
 
 SMILE = "\N{GRINNING FACE}"
 
 READ = {
-    # escapes of half a character each
+    # escapes of surrogates
     '"\\ud83d\\ude00"': SMILE,
     '"\\uD83D\\uDE00 \\u00e9"': SMILE + " é",
     '"\\U0000d83d\\U0000de00"': SMILE,
@@ -19,7 +22,7 @@ READ = {
     '"\\\\\\ud83d\\ude00"': "\\" + SMILE,
     '"x\\ud83dy"': "x\ud83dy",
     '{b: "\\ude00\\ud83d"}': {"b": "\ude00\ud83d"},
-    # which are none
+    # not escapes of surrogates
     '"\\\\ud83d\\\\ude00"': "\\ud83d\\ude00",
     "'\\ud83d\\uDE00'": "\\ud83d\\uDE00",
     "\\ud83d\\ude00": "\\ud83d\\ude00",
@@ -33,7 +36,7 @@ READ = {
     ">\n  b": "b\n",
     "|\n  b\n  ": "b\n",
     "b": "b",
-    # tabs on lines of nothing else, or before comments
+    # tabs on blank lines, and before comments
     "1\n\t\n": 1,
     "1\n\t\n\t \n \t\n": 1,
     "1\n\t# c": 1,
@@ -49,20 +52,20 @@ READ = {
     "|+\n  x\n\n\t\n\n": "x\n\n",
     "|\n  x\n \t": "x\n",
     "|\n  x\n  \t\n  y": "x\n\t\ny\n",
-    # tabs that are what a block scalar begins with
+    # tabs at the start of a block scalar's content
     "|\n  \tx\n  y": "\tx\ny\n",
     "|\n\n  \tx\n  y": "\n\tx\ny\n",
     "|\n  \t\n  y": "\t\ny\n",
     "|\n  \t\tx\n   \ty": "\t\tx\n \ty\n",
     "|2\n  \tx": "\tx\n",
     "|\r\n  \tx\r\n  y": "\tx\ny\n",
-    # characters that are not printed, and line breaks of YAML 1.1
+    # non-printable characters, and line breaks of YAML 1.1
     '"\x7f\x80\x9f\ufffe\ufeff"': "\x7f\x80\x9f\ufffe\ufeff",
     "'\x7f'": "\x7f",
     '"\\x07"': "\x07",
     "b\ufeffc\x85": "b\ufeffc\x85",
     "1 # \x07\x1b\x7f\x01": 1,
-    # tags of nothing
+    # tags of empty values
     "!": None,
     "! # c": None,
     "! ''": "",
@@ -71,7 +74,7 @@ READ = {
     "!!null": None,
     "!!map": {},
     "!!seq": [],
-    # comments behind the head of a block scalar
+    # comments after the header of a block scalar
     "| # c\n  x": "x\n",
     "|\t# c\n  x": "x\n",
 }
@@ -109,34 +112,34 @@ def test_read_as_js_yaml_reads_it(text: str, value: object) -> None:
 
 @pytest.mark.parametrize("text", sorted(REFUSED))
 def test_refused_as_js_yaml_refuses_it(text: str) -> None:
-    with pytest.raises(PlatformYmlError):
+    with pytest.raises(JsYamlError):
         load_yaml(f"a: {text}")
 
 
-def test_names_have_escapes_too_and_lines_of_tabs_come_first() -> None:
+def test_escapes_in_keys_and_leading_lines_of_tabs() -> None:
     assert load_yaml('\n\t\n"\\ud83d\\ude00": 1\n\t# c\n"\\x41": 2') == {SMILE: 1, "A": 2}
 
 
-def test_a_fault_behind_what_was_mended_keeps_its_place() -> None:
-    with pytest.raises(PlatformYmlError) as caught:
+def test_an_error_after_replaced_characters_has_its_place() -> None:
+    with pytest.raises(JsYamlError) as caught:
         load_yaml('a: "\\ud83d\\ude00"\n\t\nb: [\n')
     assert (caught.value.line, caught.value.column) == (4, 1)
 
 
-def test_folded_text_that_begins_with_a_tab_is_refused_though_js_yaml_takes_it() -> None:
-    """Lines that begin with white space are not folded: nothing else can stand there."""
-    with pytest.raises(PlatformYmlError, match="tab"):
+def test_folded_text_that_begins_with_a_tab_is_refused_unlike_js_yaml() -> None:
+    """Lines that begin with white space are not folded, so nothing can replace the tab."""
+    with pytest.raises(JsYamlError, match="tab"):
         load_yaml("a: >\n  \tx\n  y\n")
 
 
-def test_texts_made_to_be_mended_without_end_are_refused_soon() -> None:
+def test_many_tabs_to_replace_take_bounded_time() -> None:
     started = time.monotonic()
-    with pytest.raises(PlatformYmlError, match="tab"):
+    with pytest.raises(JsYamlError, match="tab"):
         load_yaml("a:\n" + "- |\n  \tx\n" * 50_000)
     assert load_yaml("a:\n" + "- b\n\t\n" * 20_000) == {"a": ["b"] * 20_000}
     assert time.monotonic() - started < 10
 
 
-def test_a_text_with_every_character_that_could_stand_in_is_a_clear_error() -> None:
-    with pytest.raises(PlatformYmlError, match="private use"):
+def test_a_text_with_every_private_use_character_is_refused() -> None:
+    with pytest.raises(JsYamlError, match="private-use"):
         load_yaml("a: " + "".join(map(chr, range(0xE000, 0xF900))) + "\x85\n")
