@@ -17,7 +17,7 @@ LOAD_BALANCED = {
 
 
 @pytest.mark.long
-def test_a_load_balancer_is_waited_for_and_followed(user: PlatformUser) -> None:
+def test_load_balancer_address_is_awaited_and_followed(user: PlatformUser) -> None:
     user.apply_platform(roles=LOAD_BALANCED)
     condition = user.wait_reason("WaitingForLoadBalancer")
     assert condition["status"] == "False"
@@ -51,7 +51,7 @@ def test_a_load_balancer_is_waited_for_and_followed(user: PlatformUser) -> None:
 
 
 @pytest.mark.long
-def test_a_load_balancer_with_a_host_name_asks_for_an_address(user: PlatformUser) -> None:
+def test_load_balancer_with_host_name_needs_an_address(user: PlatformUser) -> None:
     user.apply_platform(roles={"static": {"service": {"type": "LoadBalancer"}}})
     user.wait_reason("WaitingForLoadBalancer")
     balance(user, "acme-sw", hostname="lb.cloud.test")
@@ -66,7 +66,7 @@ def test_a_load_balancer_with_a_host_name_asks_for_an_address(user: PlatformUser
 
 
 @pytest.mark.long
-def test_a_reg_slave_is_a_second_name_server_with_its_own_redis(user: PlatformUser) -> None:
+def test_reg_slave_is_a_second_name_server_with_its_own_redis(user: PlatformUser) -> None:
     user.apply_platform()
     user.wait_ready()
     assert "reg2" not in register(user)["dns"]["staticDataInDomain"]
@@ -110,7 +110,7 @@ def test_a_reg_slave_is_a_second_name_server_with_its_own_redis(user: PlatformUs
 
 
 @pytest.mark.long
-def test_redis_is_published_to_a_slave_outside_of_the_cluster_only(user: PlatformUser) -> None:
+def test_redis_is_published_only_for_an_external_slave(user: PlatformUser) -> None:
     user.apply_platform()
     user.wait_ready()
     before = user.pods()

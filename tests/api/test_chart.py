@@ -216,7 +216,7 @@ def test_lint(helm: Helm, values: Object) -> None:
     helm("lint", "--strict", CHART, values=values)
 
 
-def test_every_value_is_tried() -> None:
+def test_every_value_is_tested() -> None:
     assert yaml.safe_load((CHART / "values.yaml").read_text()).keys() == EVERYTHING.keys()
 
 
@@ -225,7 +225,7 @@ def test_every_value_is_in_the_schema() -> None:
     assert schema["properties"].keys() - {"global"} == EVERYTHING.keys()
 
 
-def test_kinds(helm: Helm) -> None:
+def test_rendered_kinds(helm: Helm) -> None:
     assert sorted(each["kind"] for each in helm.rendered()) == [
         "ClusterRole",
         "ClusterRoleBinding",
@@ -238,13 +238,13 @@ def test_kinds(helm: Helm) -> None:
     ]
 
 
-def test_versions_are_the_package_s() -> None:
+def test_versions_match_the_package() -> None:
     chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
     package = (ROOT / "operator/pryv_operator/__init__.py").read_text()
     assert f'__version__ = "{chart["appVersion"]}"' in package
 
 
-def test_two_operators_that_end_in_time_and_are_apart(helm: Helm) -> None:
+def test_two_replicas_with_grace_period_and_anti_affinity(helm: Helm) -> None:
     objects = helm.rendered()
     deployment = only(objects, "Deployment")["spec"]
     labels = deployment["selector"]["matchLabels"]
@@ -265,13 +265,13 @@ def test_two_operators_that_end_in_time_and_are_apart(helm: Helm) -> None:
     }
 
 
-def test_a_single_operator_may_be_evicted(helm: Helm) -> None:
+def test_single_replica_can_be_evicted(helm: Helm) -> None:
     objects = helm.rendered({"replicas": 1})
     assert only(objects, "Deployment")["spec"]["replicas"] == 1
     assert "PodDisruptionBudget" not in [each["kind"] for each in objects]
 
 
-def test_they_agree_by_a_lease_of_their_own(helm: Helm) -> None:
+def test_each_release_has_its_own_lease(helm: Helm) -> None:
     """Two releases in one namespace do not stand in for each other."""
     for values in ({}, {"watchNamespaces": ["acme"]}):
         objects = helm.rendered(values)
@@ -293,7 +293,7 @@ def test_they_agree_by_a_lease_of_their_own(helm: Helm) -> None:
         assert "--lease-name=pryv-operator" in container(objects)["args"]
 
 
-def test_arguments(helm: Helm) -> None:
+def test_operator_arguments(helm: Helm) -> None:
     made = container(helm.rendered())
     assert made["command"] == ["pryv-operator", "run"]
     assert made["args"] == [
@@ -311,7 +311,7 @@ def test_arguments(helm: Helm) -> None:
     }
 
 
-def test_all_values_arrive(helm: Helm) -> None:
+def test_all_values_reach_the_manifests(helm: Helm) -> None:
     objects = helm.rendered(EVERYTHING)
     made, template = container(objects), only(objects, "Deployment")["spec"]["template"]
     assert made["image"] == f"registry.example.com/pryv-operator:1@sha256:{'0' * 64}"
@@ -346,13 +346,13 @@ def test_probes(helm: Helm) -> None:
     assert made["ports"] == [{"name": "http", "containerPort": 8080}]
 
 
-def test_an_account_of_somebody_else(helm: Helm) -> None:
+def test_existing_service_account(helm: Helm) -> None:
     objects = helm.rendered({"serviceAccount": {"create": False, "name": "theirs"}})
     assert not [each for each in objects if each["kind"] == "ServiceAccount"]
     assert only(objects, "ClusterRoleBinding")["subjects"][0]["name"] == "theirs"
 
 
-def test_without_the_crd(helm: Helm) -> None:
+def test_crd_can_be_omitted(helm: Helm) -> None:
     assert "CustomResourceDefinition" not in [
         each["kind"] for each in helm.rendered({"crds": {"install": False}})
     ]
@@ -380,7 +380,7 @@ def test_without_the_crd(helm: Helm) -> None:
     ],
     ids=json.dumps,
 )
-def test_bad_values_are_refused(helm: Helm, values: Object, said: str) -> None:
+def test_invalid_values_are_rejected(helm: Helm, values: Object, said: str) -> None:
     answer = helm("template", "pryv-operator", CHART, values=values, check=False)
     assert answer.returncode != 0
     assert said in answer.stderr
@@ -389,7 +389,7 @@ def test_bad_values_are_refused(helm: Helm, values: Object, said: str) -> None:
 # What it does in a cluster
 
 
-def test_install_makes_what_the_operator_needs(installed: Helm) -> None:
+def test_install_creates_all_objects(installed: Helm) -> None:
     cluster = installed.cluster
     notes = installed("get", "notes", "pryv-operator", f"--namespace={OPERATOR_NAMESPACE}").stdout
     assert f"kubectl -n {OPERATOR_NAMESPACE} rollout status deployment/pryv-operator" in notes
@@ -419,7 +419,7 @@ def test_install_makes_what_the_operator_needs(installed: Helm) -> None:
     [{}, {**EVERYTHING, "podAnnotations": {}, "imagePullSecrets": []}],
     ids=["defaults", "all"],
 )
-def test_the_pod_passes_the_restricted_level(helm: Helm, values: Object) -> None:
+def test_pod_meets_the_restricted_pod_security_standard(helm: Helm, values: Object) -> None:
     template = only(helm.rendered(values), "Deployment")["spec"]["template"]
     with new_namespace(helm.cluster) as name:
         api, pods = helm.cluster.api, f"/api/v1/namespaces/{name}/pods?dryRun=All"
@@ -443,14 +443,14 @@ def test_the_pod_passes_the_restricted_level(helm: Helm, values: Object) -> None
             api.create(pods, pod)
 
 
-def test_the_root_file_system_is_read_only(helm: Helm) -> None:
+def test_root_file_system_is_read_only(helm: Helm) -> None:
     made = container(helm.rendered())
     assert made["securityContext"]["readOnlyRootFilesystem"] is True
     assert [mount["mountPath"] for mount in made["volumeMounts"]] == ["/tmp"]
 
 
 @pytest.mark.long
-def test_uninstall_keeps_the_crd_and_the_platforms(
+def test_uninstall_keeps_crd_and_platforms(
     cluster: ControlPlane, own_helm: Helm, home: str
 ) -> None:
     install(own_helm, home)
@@ -473,7 +473,7 @@ def test_uninstall_keeps_the_crd_and_the_platforms(
 
 
 @pytest.mark.long
-def test_another_release_takes_the_crd_only_when_told(
+def test_another_release_adopts_the_crd_only_on_request(
     cluster: ControlPlane, own_helm: Helm, home: str
 ) -> None:
     install(own_helm, home)
@@ -486,7 +486,7 @@ def test_another_release_takes_the_crd_only_when_told(
 
 
 @pytest.mark.long
-def test_uninstall_removes_the_crd_when_told(
+def test_uninstall_removes_the_crd_on_request(
     cluster: ControlPlane, own_helm: Helm, home: str
 ) -> None:
     install(own_helm, home, {"crds": {"keep": False}})
@@ -495,7 +495,7 @@ def test_uninstall_removes_the_crd_when_told(
 
 
 @pytest.mark.long
-def test_upgrade_changes_the_crd(
+def test_upgrade_updates_the_crd(
     cluster: ControlPlane, own_helm: Helm, home: str, tmp_path: Path
 ) -> None:
     older = tmp_path / "older"
@@ -539,11 +539,11 @@ def gets_to(
     )
 
 
-def test_it_is_granted_what_it_uses_and_nothing_else(helm: Helm) -> None:
+def test_role_grants_exactly_what_the_operator_uses(helm: Helm) -> None:
     assert granted(only(helm.rendered(), "ClusterRole")) == GRANTED
 
 
-def test_namespaced_it_is_granted_the_same_there_and_nothing_cluster_wide(helm: Helm) -> None:
+def test_namespaced_roles_grant_the_same_and_nothing_cluster_wide(helm: Helm) -> None:
     objects = helm.rendered({"watchNamespaces": ["acme", "beta"]})
     roles, bindings = operators(objects, "Role"), operators(objects, "RoleBinding")
     assert [role["metadata"]["namespace"] for role in roles] == ["acme", "beta"]
@@ -552,7 +552,7 @@ def test_namespaced_it_is_granted_the_same_there_and_nothing_cluster_wide(helm: 
     assert not [each for each in objects if each["kind"] in ("ClusterRole", "ClusterRoleBinding")]
 
 
-def test_the_api_server_grants_everywhere(installed: Helm) -> None:
+def test_api_server_grants_permissions_in_all_namespaces(installed: Helm) -> None:
     cluster, home = installed.cluster, OPERATOR_NAMESPACE
     assert gets_to(cluster, home, "patch", "statefulsets.apps", None)
     assert gets_to(cluster, home, "patch", "pryvplatforms.pryv.io/status", None)
@@ -576,7 +576,7 @@ def test_the_api_server_grants_everywhere(installed: Helm) -> None:
 
 
 @pytest.mark.long
-def test_the_api_server_grants_in_the_watched_namespaces_only(
+def test_api_server_grants_permissions_only_in_watched_namespaces(
     cluster: ControlPlane, own_helm: Helm, home: str
 ) -> None:
     install(own_helm, home, {"watchNamespaces": ["default", "kube-public"]})

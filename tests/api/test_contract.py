@@ -428,16 +428,14 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("spec", "said"), REFUSED.values(), ids=REFUSED)
-def test_refused_with_a_message_that_says_what_to_do(
-    cluster: ControlPlane, room: str, spec: Object, said: str
-) -> None:
+def test_rejected_with_a_remedy(cluster: ControlPlane, room: str, spec: Object, said: str) -> None:
     answer = dry_run(cluster, room, platform(spec))
     assert answer.returncode != 0
     assert said in answer.stderr
     assert CANARY not in answer.stderr
 
 
-def test_a_domain_is_needed(cluster: ControlPlane, room: str) -> None:
+def test_domain_is_required(cluster: ControlPlane, room: str) -> None:
     answer = dry_run(cluster, room, _json({"name": "acme"}, spec={}))
     assert "spec.domain: Required value" in answer.stderr
 
@@ -468,7 +466,7 @@ def test_a_domain_is_needed(cluster: ControlPlane, room: str) -> None:
         ),
     ],
 )
-def test_names_that_lead_to_impossible_objects_are_refused(
+def test_names_of_impossible_objects_are_rejected(
     cluster: ControlPlane, room: str, name: str, spec: Object, said: str
 ) -> None:
     answer = dry_run(cluster, room, platform(spec, name))
@@ -515,7 +513,7 @@ SECRET_PATHS = tuple(
 SECRETS = (*secret_variables.SECRET_VARIABLES, *SECRET_PATHS)
 
 
-def test_the_vocabulary_has_what_both_times_call_secret() -> None:
+def test_known_secrets_cover_both_vocabularies() -> None:
     assert {
         "REGISTER_ADMIN_KEY",
         "REGISTER_ADMIN_KEY_1",
@@ -529,7 +527,7 @@ def test_the_vocabulary_has_what_both_times_call_secret() -> None:
     "path", [SECRETS[0], *(pytest.param(path, marks=pytest.mark.long) for path in SECRETS[1:])]
 )
 @pytest.mark.parametrize("verb", ["create", "apply", "server-side apply"])
-def test_kubectl_does_not_repeat_a_secret_written_out(
+def test_kubectl_does_not_print_a_literal_secret(
     cluster: ControlPlane, room: str, path: str, verb: str
 ) -> None:
     command = ("apply", "--server-side") if verb == "server-side apply" else (verb,)
@@ -549,7 +547,7 @@ def test_kubectl_does_not_repeat_a_secret_written_out(
 
 @pytest.mark.parametrize("path", SECRETS)
 @pytest.mark.parametrize("apply", [False, True], ids=["create", "server-side apply"])
-def test_a_secret_written_out_is_refused_and_not_repeated(
+def test_literal_secret_is_rejected_and_not_printed(
     cluster: ControlPlane, room: str, path: str, apply: bool
 ) -> None:
     answer = dry_run(cluster, room, platform(at(path, CANARY)), apply=apply)
@@ -566,7 +564,7 @@ def test_a_secret_written_out_is_refused_and_not_repeated(
     [[CANARY], {"value": CANARY}, CANARY * 1000, 48151623421337],
     ids=["list", "object", "long", "number"],
 )
-def test_a_secret_in_another_shape_is_refused_and_not_repeated(
+def test_literal_secret_of_another_type_is_rejected_and_not_printed(
     cluster: ControlPlane, room: str, path: str, value: Any
 ) -> None:
     answer = dry_run(cluster, room, platform(at(path, value)))
@@ -577,7 +575,7 @@ def test_a_secret_in_another_shape_is_refused_and_not_repeated(
 
 
 @pytest.mark.parametrize("path", SECRET_PATHS)
-def test_an_object_cannot_be_replaced_by_a_text_that_hides_its_secret(
+def test_object_with_a_secret_cannot_be_replaced_by_text(
     cluster: ControlPlane, room: str, path: str
 ) -> None:
     answer = dry_run(cluster, room, platform(at(path.rpartition(".")[0], CANARY)))
@@ -585,7 +583,7 @@ def test_an_object_cannot_be_replaced_by_a_text_that_hides_its_secret(
     assert CANARY not in answer.stderr
 
 
-def test_all_secrets_written_out_are_told_at_once(cluster: ControlPlane, room: str) -> None:
+def test_all_literal_secrets_are_reported_at_once(cluster: ControlPlane, room: str) -> None:
     answer = dry_run(
         cluster,
         room,
@@ -607,12 +605,12 @@ def test_the_word_secret_is_admitted(cluster: ControlPlane, room: str) -> None:
 
 
 @pytest.mark.parametrize("path", secret_variables.SECRET_VARIABLES)
-def test_an_empty_secret_is_refused(cluster: ControlPlane, room: str, path: str) -> None:
+def test_empty_secret_is_rejected(cluster: ControlPlane, room: str, path: str) -> None:
     assert f"{path} is a secret" in dry_run(cluster, room, platform(at(path, ""))).stderr
 
 
 @pytest.mark.parametrize("header", ["PRIVATE KEY", "EC PRIVATE KEY", "RSA PRIVATE KEY"])
-def test_a_private_key_among_certificates_is_refused_and_not_repeated(
+def test_private_key_among_certificates_is_rejected_and_not_printed(
     cluster: ControlPlane, room: str, header: str
 ) -> None:
     bundle = f"{CERTIFICATE}-----BEGIN {header}-----\n{CANARY}\n-----END {header}-----\n"
@@ -628,7 +626,7 @@ def test_a_private_key_among_certificates_is_refused_and_not_repeated(
     [CANARY, [CANARY], {"generate": CANARY}, {"secretKeyRef": CANARY}],
     ids=["text", "list", "generate", "ref"],
 )
-def test_a_secret_in_the_place_of_its_source_is_not_repeated(
+def test_secret_in_place_of_its_source_is_not_printed(
     cluster: ControlPlane, room: str, source: Any
 ) -> None:
     answer = dry_run(cluster, room, platform(secret(source)))
@@ -737,13 +735,13 @@ def test_five_lines_are_enough(cluster: ControlPlane, room: str) -> None:
     assert dry_run(cluster, room, document).returncode == 0
 
 
-def test_the_sample_is_admitted(cluster: ControlPlane, room: str) -> None:
+def test_sample_is_admitted(cluster: ControlPlane, room: str) -> None:
     sample = yaml.safe_load(SAMPLE_FILE.read_text())
     del sample["metadata"]["namespace"]
     assert dry_run(cluster, room, json.dumps(sample)).returncode == 0
 
 
-def test_what_is_admitted_is_stored_as_written(cluster: ControlPlane, namespace: str) -> None:
+def test_admitted_spec_is_stored_unchanged(cluster: ControlPlane, namespace: str) -> None:
     """Nothing is defaulted and nothing is pruned, and the models read all of it."""
     cluster.kubectl(
         "create", "-n", namespace, "--validate=strict", "-f-", stdin=platform(EVERYTHING)
@@ -783,7 +781,7 @@ THE_REST: list[Object] = [
 ]
 
 
-def test_the_everything_above_is_everything() -> None:
+def test_full_spec_has_every_field() -> None:
     seen: dict[str, dict[str, bool]] = {}
 
     def visit(value: Any) -> None:
@@ -828,7 +826,7 @@ def test_the_everything_above_is_everything() -> None:
         *(pytest.param(each, id=f"other-{index}") for index, each in enumerate(THE_REST)),
     ],
 )
-def test_admitted(cluster: ControlPlane, room: str, spec: Object) -> None:
+def test_admitted_variants(cluster: ControlPlane, room: str, spec: Object) -> None:
     answer = dry_run(cluster, room, platform(spec))
     assert answer.returncode == 0, answer.stderr
 
@@ -855,7 +853,7 @@ VARIABLES: Object = {
 @pytest.mark.parametrize(
     "verb", [("create",), ("apply",), ("apply", "--server-side")], ids=" ".join
 )
-def test_variables_keep_any_json_value(
+def test_variables_preserve_any_json_value(
     cluster: ControlPlane, namespace: str, verb: tuple[str, ...]
 ) -> None:
     cluster.kubectl(*verb, "-n", namespace, "-f-", stdin=platform({"variables": VARIABLES}))
@@ -866,7 +864,9 @@ def test_variables_keep_any_json_value(
     ]
 
 
-def test_nulls_are_kept_except_by_client_side_apply(cluster: ControlPlane, namespace: str) -> None:
+def test_nulls_are_preserved_except_by_client_side_apply(
+    cluster: ControlPlane, namespace: str
+) -> None:
     """Why null is best said by leaving a variable out."""
     variables = {"TOKENS": None, "OBJECT": {"kept": 1, "gone": None}}
     stored = []
@@ -878,7 +878,7 @@ def test_nulls_are_kept_except_by_client_side_apply(cluster: ControlPlane, names
     assert stored == [variables, variables, {"OBJECT": {"kept": 1}}]
 
 
-def test_map_keys_come_back_sorted(cluster: ControlPlane, namespace: str) -> None:
+def test_map_keys_are_returned_sorted(cluster: ControlPlane, namespace: str) -> None:
     """Why the operator cannot tell in which order variables were written."""
     variables = {"B": 1, "A": 2, "a": 3}
     cluster.kubectl("create", "-n", namespace, "-f-", stdin=platform({"variables": variables}))
@@ -886,7 +886,7 @@ def test_map_keys_come_back_sorted(cluster: ControlPlane, namespace: str) -> Non
     assert list(json.loads(text)["spec"]["variables"]) == ["A", "B", "a"]
 
 
-def test_unknown_fields_are_pruned_where_they_are_not_refused(
+def test_unknown_fields_are_pruned_without_strict_validation(
     cluster: ControlPlane, namespace: str
 ) -> None:
     document = platform({"tls": {"secretname": "acme"}})
@@ -905,7 +905,7 @@ def explained(cluster: ControlPlane) -> Object:
     return schema
 
 
-def test_every_field_has_an_explanation(cluster: ControlPlane) -> None:
+def test_every_field_has_a_description(cluster: ControlPlane) -> None:
     def fields(node: Object, path: str) -> Iterator[tuple[str, Object]]:
         for name, child in node.get("properties", {}).items():
             yield f"{path}.{name}", child
@@ -939,7 +939,7 @@ def test_every_field_has_an_explanation(cluster: ControlPlane) -> None:
         ),
     ],
 )
-def test_kubectl_explains(cluster: ControlPlane, path: str, said: str) -> None:
+def test_kubectl_explain(cluster: ControlPlane, path: str, said: str) -> None:
     text = cluster.kubectl("explain", f"pryvplatform.{path}").stdout
     assert said in " ".join(text.split())
 
@@ -970,7 +970,7 @@ def ready_platform(cluster: ControlPlane) -> Iterator[str]:
         yield name
 
 
-def test_columns(cluster: ControlPlane, ready_platform: str) -> None:
+def test_printer_columns(cluster: ControlPlane, ready_platform: str) -> None:
     heading, row = cluster.kubectl(
         "get", "-n", ready_platform, "pryvplatforms", "acme"
     ).stdout.splitlines()
@@ -987,7 +987,7 @@ def test_columns(cluster: ControlPlane, ready_platform: str) -> None:
     assert row.split()[:-1] == ["acme", DOMAIN, "1.9.2", "True", "3/3", "7", "AllReady"]
 
 
-def test_wide_columns(cluster: ControlPlane, ready_platform: str) -> None:
+def test_wide_printer_columns(cluster: ControlPlane, ready_platform: str) -> None:
     heading, row = cluster.kubectl(
         "get", "-n", ready_platform, "pryv", "acme", "-o", "wide"
     ).stdout.splitlines()
@@ -995,7 +995,7 @@ def test_wide_columns(cluster: ControlPlane, ready_platform: str) -> None:
     assert row.endswith("All components are ready.")
 
 
-def test_kubectl_can_wait_for_a_platform(cluster: ControlPlane, ready_platform: str) -> None:
+def test_kubectl_wait_for_a_platform(cluster: ControlPlane, ready_platform: str) -> None:
     cluster.kubectl(
         "wait", "-n", ready_platform, "--for=condition=Ready", "pryv/acme", "--timeout=10s"
     )
@@ -1013,9 +1013,7 @@ def test_platforms_are_selected_by_field(
     assert found.split() == [f"pryvplatform.{keys.GROUP}/acme"]
 
 
-def test_a_change_of_the_status_leaves_the_generation(
-    cluster: ControlPlane, ready_platform: str
-) -> None:
+def test_status_change_keeps_the_generation(cluster: ControlPlane, ready_platform: str) -> None:
     stored = PlatformUser(cluster, ready_platform).get("pryv", "acme")
     assert stored["metadata"]["generation"] == 1
 
@@ -1023,7 +1021,7 @@ def test_a_change_of_the_status_leaves_the_generation(
 # The CRD itself
 
 
-def test_the_crd_can_be_applied_client_side(cluster: ControlPlane) -> None:
+def test_crd_can_be_applied_client_side(cluster: ControlPlane) -> None:
     """With the copy of it that `kubectl apply` keeps in an annotation; under another group, so that it is new."""
     copy = CRD_FILE.read_text().replace(f"{keys.PLURAL}.{keys.GROUP}", f"{keys.PLURAL}.copy.test")
     copy = copy.replace(f"group: {keys.GROUP}\n", "group: copy.test\n")
@@ -1044,7 +1042,7 @@ def test_applying_the_crd_again_changes_nothing(cluster: ControlPlane) -> None:
     assert version() == before
 
 
-def test_the_crd_has_no_reservations(cluster: ControlPlane) -> None:
+def test_crd_has_no_warning_conditions(cluster: ControlPlane) -> None:
     stored = json.loads(
         cluster.kubectl("get", f"crd/{keys.PLURAL}.{keys.GROUP}", "-o", "json").stdout
     )
@@ -1076,7 +1074,7 @@ EMPTIED: list[tuple[dict[str, Any], dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("before", "after"), EMPTIED, ids=[str(after) for _, after in EMPTIED])
-def test_a_map_may_be_emptied_by_server_side_apply(
+def test_map_can_be_emptied_by_server_side_apply(
     cluster: ControlPlane, namespace: str, before: dict[str, Any], after: dict[str, Any]
 ) -> None:
     """Kubernetes leaves null where server-side apply has removed the last entry; it means the empty map that was written."""

@@ -32,7 +32,7 @@ def running(shared_platform: PlatformUser) -> PlatformUser:
     return shared_platform
 
 
-def test_a_deleted_service_comes_back_with_its_address(running: PlatformUser) -> None:
+def test_deleted_service_is_recreated_with_its_address(running: PlatformUser) -> None:
     before, pods = running.get("service", "acme-co1-core"), running.pods()
     running.delete("service", "acme-co1-core")
     after = back(running, "service", "acme-co1-core", before["metadata"]["uid"])
@@ -42,7 +42,7 @@ def test_a_deleted_service_comes_back_with_its_address(running: PlatformUser) ->
     assert running.pods() == pods
 
 
-def test_a_taken_address_is_given_up_and_rolls_what_names_it(running: PlatformUser) -> None:
+def test_address_in_use_is_replaced_and_rolls_its_consumers(running: PlatformUser) -> None:
     before, pods = running.get("service", "acme-reg-mail"), running.pods()
     address = before["spec"]["clusterIP"]
     taken = {
@@ -69,7 +69,7 @@ def test_a_taken_address_is_given_up_and_rolls_what_names_it(running: PlatformUs
 
 
 @pytest.mark.parametrize("kind", ["deployment", "statefulset", "networkpolicy"])
-def test_a_deleted_object_comes_back(running: PlatformUser, kind: str) -> None:
+def test_deleted_object_is_recreated(running: PlatformUser, kind: str) -> None:
     name = {
         "deployment": "acme-reg-register",
         "statefulset": "acme-reg-redis",
@@ -82,7 +82,7 @@ def test_a_deleted_object_comes_back(running: PlatformUser, kind: str) -> None:
     running.wait_steady()
 
 
-def test_deleted_configuration_comes_back_and_rolls_nothing(running: PlatformUser) -> None:
+def test_deleted_configuration_is_recreated_without_a_rollout(running: PlatformUser) -> None:
     pods = running.pods()
     used = json.dumps([item["spec"] for item in running.list("deployments,statefulsets")])
     every = running.list("configmaps,secrets", f"{MANAGED},pryv.io/purpose=config")
@@ -101,7 +101,7 @@ def test_deleted_configuration_comes_back_and_rolls_nothing(running: PlatformUse
     assert running.pods() == pods
 
 
-def test_it_is_put_back_within_two_seconds_usually(running: PlatformUser) -> None:
+def test_deleted_object_is_usually_recreated_within_two_seconds(running: PlatformUser) -> None:
     """Measured and printed; a slow machine is no failure here."""
     times = []
     for _ in range(3):
@@ -114,7 +114,7 @@ def test_it_is_put_back_within_two_seconds_usually(running: PlatformUser) -> Non
     print(f"put back after {', '.join(f'{each:.2f} s' for each in times)}")
 
 
-def test_edits_of_our_fields_are_reverted(running: PlatformUser) -> None:
+def test_edits_of_managed_fields_are_reverted(running: PlatformUser) -> None:
     pods = running.pods()
     edit = {
         "op": "replace",
@@ -146,7 +146,7 @@ def test_edits_of_our_fields_are_reverted(running: PlatformUser) -> None:
     assert rolled(pods, running.pods()) <= {"reg/register", "reg/redis"}
 
 
-def test_what_selects_pods_is_kept_to_the_letter(running: PlatformUser) -> None:
+def test_additions_to_selectors_and_policies_are_reverted(running: PlatformUser) -> None:
     """An entry that is added to a selector, or a rule to a policy, changes whom it lets through."""
     running.patch(
         "networkpolicy", "acme-co1-mongodb", {"spec": {"podSelector": {"matchLabels": {"x": "y"}}}}
@@ -180,7 +180,7 @@ BY_ANOTHER: dict[str, str | None] = {"app.kubernetes.io/managed-by": "Helm"}
 @pytest.mark.parametrize(
     "edit", [TAKEN, OF_ANOTHER, pytest.param(BY_ANOTHER, marks=pytest.mark.long)]
 )
-def test_our_labels_come_back(running: PlatformUser, edit: dict[str, str | None]) -> None:
+def test_managed_labels_are_restored(running: PlatformUser, edit: dict[str, str | None]) -> None:
     pods = running.pods()
     edited = [
         ("deployment", "acme-co1-mfa"),
@@ -202,7 +202,7 @@ def test_our_labels_come_back(running: PlatformUser, edit: dict[str, str | None]
     assert running.pods() == pods
 
 
-def test_labels_of_what_is_kept_come_back(running: PlatformUser) -> None:
+def test_labels_of_retained_objects_are_restored(running: PlatformUser) -> None:
     """A claim, and values that everything was made with: they are found without their labels, and nothing is made anew."""
     pods = running.pods()
     names = [
@@ -228,7 +228,7 @@ def test_labels_of_what_is_kept_come_back(running: PlatformUser) -> None:
         assert running.get(kind, name)["metadata"]["uid"] == item["metadata"]["uid"]
 
 
-def test_a_status_that_is_wiped_is_written_again(running: PlatformUser) -> None:
+def test_cleared_status_is_restored(running: PlatformUser) -> None:
     addresses = running.get("pryvplatform", "acme")["status"]["services"]
     running.patch("pryvplatform", "acme", {"status": None}, subresource="status")
     wait_until(
@@ -239,7 +239,7 @@ def test_a_status_that_is_wiped_is_written_again(running: PlatformUser) -> None:
 
 
 @pytest.mark.long
-def test_retain_reaches_everything_that_is_kept(running: PlatformUser) -> None:
+def test_retain_applies_to_all_retained_objects(running: PlatformUser) -> None:
     """Claims of a core that is no longer wanted too, and while something else is wrong."""
     two = {"core": {"instances": [{"name": "co1"}, {"name": "co2"}]}}
     running.apply_platform(deletionPolicy="Delete", roles=two)
@@ -253,7 +253,7 @@ def test_retain_reaches_everything_that_is_kept(running: PlatformUser) -> None:
 
 
 @pytest.mark.long
-def test_all_that_share_a_claim_can_move_to_another_node(running: PlatformUser) -> None:
+def test_components_that_share_a_pvc_can_move_to_another_node(running: PlatformUser) -> None:
     def node_of(component: str) -> str:
         return next(
             str(item["spec"]["nodeName"])
@@ -268,7 +268,7 @@ def test_all_that_share_a_claim_can_move_to_another_node(running: PlatformUser) 
     assert {node_of(component) for component in sharers} == {other}
 
 
-def test_fields_of_others_survive(running: PlatformUser) -> None:
+def test_fields_of_other_managers_are_preserved(running: PlatformUser) -> None:
     running.annotate("deployment", "acme-reg-register", **{"example.com/by": "somebody"})
     running.label("service", "acme-reg", **{"example.com/team": "health"})
     running.patch("deployment", "acme-reg-mail", {"spec": {"minReadySeconds": 1}})
@@ -286,7 +286,7 @@ def test_fields_of_others_survive(running: PlatformUser) -> None:
 
 
 @pytest.mark.long
-def test_an_object_of_somebody_else_is_not_taken_over(user: PlatformUser) -> None:
+def test_foreign_object_is_not_adopted(user: PlatformUser) -> None:
     user.apply({
         "apiVersion": "v1", "kind": "Service", "metadata": {"name": "acme-reg-redis"},
         "spec": {"selector": {"app": "theirs"}, "ports": [{"port": 6379}]},

@@ -113,7 +113,7 @@ def applied(user: PlatformUser) -> dict[str, str]:
     }
 
 
-def test_the_history_says_what_changed(person: Person) -> None:
+def test_history_lists_changes(person: Person) -> None:
     lines = person.gets("history", "acme").splitlines()
     assert lines[0].split() == ["REVISION", "CREATED", "STATE", "CHANGED"]
     rows = [re.split(r" {2,}", line) for line in lines[1:]]
@@ -124,7 +124,7 @@ def test_the_history_says_what_changed(person: Person) -> None:
     ]
 
 
-def test_the_difference_shows_spec_files_and_pods(person: Person) -> None:
+def test_diff_shows_spec_files_and_pods(person: Person) -> None:
     text = person.gets("diff", "acme", "--revision", "1", "--to", "2")
     sections = {section.partition("\n")[0]: section for section in text.split("\n\n")}
     assert sections.keys() == {"# spec", "# reg/dns", "# reg/mail", "# reg/register"}
@@ -140,7 +140,7 @@ def test_the_difference_shows_spec_files_and_pods(person: Person) -> None:
     assert person.gets("diff", "acme", "--revision", "3") == ""
 
 
-def test_a_dry_run_writes_nothing(person: Person) -> None:
+def test_dry_run_writes_nothing(person: Person) -> None:
     before = person.user.get("pryvplatform", "acme")
     text = person.gets("rollback", "acme", "--to", "1", "--dry-run")
     assert "-  PLATFORM_NAME: Another name" in text
@@ -157,11 +157,13 @@ def test_a_dry_run_writes_nothing(person: Person) -> None:
         (("history", "other"), "there is no platform other in namespace"),
     ],
 )
-def test_what_cannot_be_is_refused(person: Person, arguments: tuple[str, ...], why: str) -> None:
+def test_impossible_rollback_is_rejected(
+    person: Person, arguments: tuple[str, ...], why: str
+) -> None:
     assert why in person.is_refused(*arguments)
 
 
-def test_who_may_not_read_secrets_is_told_so(person: Person) -> None:
+def test_missing_permission_for_secrets_is_reported(person: Person) -> None:
     """The check needs the referenced Secrets; without them only ``--force`` goes on."""
     user = person.user
     user.kubectl("create", "serviceaccount", "reader")
@@ -198,7 +200,7 @@ def test_who_may_not_read_secrets_is_told_so(person: Person) -> None:
     assert "may have changed" in difference.stdout
 
 
-def test_a_revision_comes_back(person: Person) -> None:
+def test_rollback_restores_a_revision(person: Person) -> None:
     user = person.user
     user.patch("pryvplatform", "acme", {"spec": {"rollout": {"historyLimit": 20}}})
     result = person.runs("rollback", "acme", "--to", "1")
@@ -210,7 +212,7 @@ def test_a_revision_comes_back(person: Person) -> None:
     assert recorded(user, 4) == recorded(user, 1) == applied(user)
 
 
-def test_a_secret_that_has_changed_since_is_named(person: Person) -> None:
+def test_secret_changed_since_the_revision_is_reported(person: Person) -> None:
     user = person.user
     user.secret("admin", key=ANOTHER)
     wait_complete(user, 5)
@@ -229,7 +231,7 @@ def test_a_secret_that_has_changed_since_is_named(person: Person) -> None:
     assert person.gets("rollback", "acme", "--to", "2", "--dry-run")
 
 
-def test_templates_and_generated_values_that_are_not_what_they_were(user: PlatformUser) -> None:
+def test_changed_templates_and_generated_values_are_reported(user: PlatformUser) -> None:
     compose = {
         f"{name}.yml": f"services:\n  {name}:\n    image: registry.acme.test/{name}:1\n"
         for name in ("core", "web")

@@ -125,7 +125,7 @@ def alone(
 
 
 @pytest.mark.long
-def test_hostile_archives_are_told_in_little_memory_and_others_run_on(
+def test_hostile_archives_are_reported_in_little_memory(
     alone: tuple[OperatorProcess, PlatformUser],
 ) -> None:
     operator, user = alone

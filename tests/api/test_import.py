@@ -37,7 +37,7 @@ _READERS: dict[str, Callable[[str], Any]] = {
 
 @pytest.mark.long
 @pytest.mark.parametrize("release", MOVED)
-def test_an_imported_installation_gets_ready(
+def test_imported_installation_becomes_ready(
     user: PlatformUser, shared_pryv: Path, tmp_path: Path, release: str
 ) -> None:
     source = shared_pryv / "releases" / release

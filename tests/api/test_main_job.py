@@ -22,7 +22,7 @@ COMPONENTS = {
 TWO_CORES = {"core": {"instances": [{"name": "co1"}, {"name": "co2"}]}}
 
 
-def test_a_domain_is_enough(user: PlatformUser) -> None:
+def test_domain_is_enough(user: PlatformUser) -> None:
     user.apply_platform()
     user.kubectl("wait", "--for=condition=Ready", "pryvplatform/acme", "--timeout=90s")
     assert user.pods().keys() == COMPONENTS
@@ -63,7 +63,7 @@ def test_a_domain_is_enough(user: PlatformUser) -> None:
 
 
 @pytest.mark.long
-def test_a_single_node(user: PlatformUser) -> None:
+def test_single_node(user: PlatformUser) -> None:
     """Everything in one role; its pods call each other by the names they had on one machine."""
     user.apply_and_wait(roles={"singlenode": {}})
     assert {name.split("/")[1] for name in user.pods()} == {
@@ -90,7 +90,7 @@ def test_upload_size_rolls_proxies_core_and_hfs(shared_platform: PlatformUser) -
 
 
 @pytest.mark.long
-def test_another_core_leaves_the_first_one_alone(shared_platform: PlatformUser) -> None:
+def test_another_core_does_not_roll_the_first_one(shared_platform: PlatformUser) -> None:
     shared_platform.apply_and_wait()
     before = shared_platform.pods()
     shared_platform.apply_and_wait(
@@ -110,7 +110,7 @@ def test_platform_name_rolls_register_and_dns(shared_platform: PlatformUser) -> 
     assert rolled(before, shared_platform.pods()) == {"reg/register", "reg/dns"}
 
 
-def test_order_and_annotations_change_nothing(shared_platform: PlatformUser) -> None:
+def test_order_and_annotations_do_not_matter(shared_platform: PlatformUser) -> None:
     first = platform(
         variables={"PLATFORM_NAME": "Acme", "SUPPORT_LINK": "https://acme.test/help"},
         roles={"core": {"instances": [{"name": "co1"}, {"name": "co2", "hosting": "zurich"}]}},
@@ -127,7 +127,7 @@ def test_order_and_annotations_change_nothing(shared_platform: PlatformUser) -> 
     assert shared_platform.digests(f"{MANAGED_KINDS},pods") == before
 
 
-def test_nothing_is_written_at_rest(
+def test_steady_state_writes_nothing(
     shared_platform: PlatformUser, operator: OperatorProcess
 ) -> None:
     """Neither a restart nor another pass moves a resourceVersion, or writes what is there already."""
@@ -142,7 +142,7 @@ def test_nothing_is_written_at_rest(
     assert operator.writes() == reconciliations, "what it was given to do, and nothing else"
 
 
-def test_a_referenced_secret_rolls_its_consumers(shared_platform: PlatformUser) -> None:
+def test_changed_referenced_secret_rolls_its_consumers(shared_platform: PlatformUser) -> None:
     shared_platform.secret("admin", key="planted-first-value")
     shared_platform.apply_and_wait(
         secrets={"REGISTER_ADMIN_KEY": {"secretKeyRef": {"name": "admin", "key": "key"}}}
@@ -154,7 +154,7 @@ def test_a_referenced_secret_rolls_its_consumers(shared_platform: PlatformUser) 
     assert rolled(before, shared_platform.pods()) == {"reg/register", "reg/dns"}
 
 
-def test_planted_secrets_stay_in_secrets(
+def test_secret_values_are_only_in_secrets(
     shared_platform: PlatformUser, operator: OperatorProcess
 ) -> None:
     canaries = {
@@ -209,7 +209,7 @@ def test_planted_secrets_stay_in_secrets(
         assert all(canary not in str(item["metadata"]) for item in hidden)
 
 
-def test_deletion_keeps_data_and_finds_it_again(shared_platform: PlatformUser) -> None:
+def test_deletion_retains_data_for_a_new_platform(shared_platform: PlatformUser) -> None:
     shared_platform.apply_and_wait()
     claims = {
         item["metadata"]["name"]: item["metadata"]["uid"] for item in shared_platform.list("pvc")
@@ -253,7 +253,7 @@ def test_deletion_keeps_data_and_finds_it_again(shared_platform: PlatformUser) -
 
 
 @pytest.mark.long
-def test_deletion_policy_delete_leaves_nothing(user: PlatformUser) -> None:
+def test_deletion_policy_delete_removes_everything(user: PlatformUser) -> None:
     user.apply_platform(deletionPolicy="Delete")
     user.wait_ready()
     user.delete("pryvplatform", "acme")

@@ -108,16 +108,14 @@ def managers(item: Object) -> set[tuple[str, str]]:
     }
 
 
-async def test_a_creation_that_comes_late_overwrites_nothing(
-    cluster: KubeClient, namespace: str
-) -> None:
+async def test_late_creation_overwrites_nothing(cluster: KubeClient, namespace: str) -> None:
     await cluster.create(config_map(namespace, of="another"))
     with pytest.raises(ConflictError):
         await cluster.create(config_map(namespace, of="mine"))
     assert (await there(cluster, config_map(namespace)))["data"] == {"of": "another"}
 
 
-async def test_an_apply_that_comes_late_has_no_effect(cluster: KubeClient, namespace: str) -> None:
+async def test_late_apply_has_no_effect(cluster: KubeClient, namespace: str) -> None:
     seen = await cluster.create(config_map(namespace, a="1"))
     moved = await cluster.apply(config_map(namespace, a="2"), seen)
     with pytest.raises(ConflictError):
@@ -133,25 +131,21 @@ async def test_an_apply_that_comes_late_has_no_effect(cluster: KubeClient, names
     assert (await there(cluster, seen))["data"] == {"a": "4"}
 
 
-async def test_a_deletion_that_comes_late_has_no_effect(
-    cluster: KubeClient, namespace: str
-) -> None:
+async def test_late_deletion_has_no_effect(cluster: KubeClient, namespace: str) -> None:
     seen = await cluster.create(config_map(namespace, a="1"))
     await cluster.apply(config_map(namespace, a="2"), seen)
     assert not await cluster.delete(seen)
     assert await there(cluster, seen)
 
 
-async def test_owners_that_come_late_are_not_set(cluster: KubeClient, namespace: str) -> None:
+async def test_late_owner_references_are_not_set(cluster: KubeClient, namespace: str) -> None:
     seen = await cluster.create(config_map(namespace, a="1"))
     await cluster.apply(config_map(namespace, a="2"), seen)
     with pytest.raises(ConflictError):
         await cluster.patch_owner_references(seen, [])
 
 
-async def test_an_adoption_that_comes_late_has_no_effect(
-    cluster: KubeClient, namespace: str
-) -> None:
+async def test_late_adoption_has_no_effect(cluster: KubeClient, namespace: str) -> None:
     seen = await cluster.create(config_map(namespace, a="1"))
     await cluster.patch_owner_references(seen, [])
     await cluster.apply(config_map(namespace, a="2"), await there(cluster, seen))
@@ -160,7 +154,7 @@ async def test_an_adoption_that_comes_late_has_no_effect(
 
 
 @pytest.mark.usefixtures("chart_kubeconfig")
-async def test_a_status_that_comes_late_has_no_effect(
+async def test_late_status_has_no_effect(
     cluster: KubeClient, control_plane: ControlPlane, namespace: str
 ) -> None:
     user = PlatformUser(control_plane, namespace)
@@ -184,7 +178,7 @@ async def test_a_status_that_comes_late_has_no_effect(
     user.delete_all()
 
 
-async def test_a_field_that_is_no_longer_set_is_removed_from_what_was_created(
+async def test_field_no_longer_set_is_removed_from_a_created_object(
     cluster: KubeClient, namespace: str
 ) -> None:
     created = await cluster.create(config_map(namespace, a="1", b="2"))
@@ -198,7 +192,7 @@ async def test_a_field_that_is_no_longer_set_is_removed_from_what_was_created(
     assert await cluster.upgrade_managed_fields(applied) == applied
 
 
-async def test_others_keep_their_fields(
+async def test_fields_of_other_managers_are_preserved_by_apply(
     cluster: KubeClient, control_plane: ControlPlane, namespace: str
 ) -> None:
     created = await cluster.create(config_map(namespace, a="1", b="2"))
@@ -228,7 +222,7 @@ async def test_owner_references_do_not_look_like_a_creation(
 @pytest.mark.parametrize(
     "kind", ["Service", "PersistentVolumeClaim", "NetworkPolicy", "Deployment", "StatefulSet"]
 )
-async def test_what_the_api_server_fills_in_survives_the_first_apply(
+async def test_defaults_of_the_api_server_survive_the_first_apply(
     cluster: KubeClient, simulated_nodes: SimulatedNodes, namespace: str, kind: str
 ) -> None:
     """A creation owns the defaults too; an apply after the adoption does not set them, and must change nothing by that."""
@@ -242,7 +236,7 @@ async def test_what_the_api_server_fills_in_survives_the_first_apply(
     assert managers(applied) >= {(keys.FIELD_MANAGER, "Apply")}
 
 
-async def test_one_kind_of_source_may_follow_another(cluster: KubeClient, namespace: str) -> None:
+async def test_value_can_be_replaced_by_a_reference(cluster: KubeClient, namespace: str) -> None:
     """A value becomes a reference: with the created value left over, the API server would refuse it, in a dry run too."""
     (item,) = (each for each in objects(namespace) if each["kind"] == "Deployment")
     await cluster.create(item)
@@ -255,7 +249,7 @@ async def test_one_kind_of_source_may_follow_another(cluster: KubeClient, namesp
     assert applied["spec"]["template"]["spec"]["containers"][0]["env"] == [reference]
 
 
-async def test_dry_runs_do_nothing(cluster: KubeClient, namespace: str) -> None:
+async def test_dry_runs_change_nothing(cluster: KubeClient, namespace: str) -> None:
     await cluster.create(config_map(namespace, a="1"), dry_run=True)
     assert await cluster.get(CONFIG_MAPS, namespace, "a") is None
     created = await cluster.create(config_map(namespace, a="1"))
@@ -263,7 +257,7 @@ async def test_dry_runs_do_nothing(cluster: KubeClient, namespace: str) -> None:
     assert (await there(cluster, created))["data"] == {"a": "1"}
 
 
-async def test_a_change_of_status_is_no_change(
+async def test_status_change_is_not_a_change_of_the_object(
     cluster: KubeClient, simulated_nodes: SimulatedNodes, namespace: str
 ) -> None:
     (item,) = (each for each in objects(namespace) if each["kind"] == "Deployment")

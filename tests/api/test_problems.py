@@ -169,7 +169,7 @@ def running(shared_platform: PlatformUser) -> PlatformUser:
 @pytest.mark.parametrize(
     "case", [pytest.param(case, marks=() if case in OFTEN else pytest.mark.long) for case in WRONG]
 )
-def test_what_is_wrong_is_said_and_nothing_is_touched(running: PlatformUser, case: str) -> None:
+def test_problem_is_reported_and_nothing_is_changed(running: PlatformUser, case: str) -> None:
     spec, reason, words = WRONG[case]
     before, pods = running.digests(), running.pods()
     running.apply_platform(**spec)
@@ -184,7 +184,7 @@ def test_what_is_wrong_is_said_and_nothing_is_touched(running: PlatformUser, cas
     assert running.pods() == pods
 
 
-def test_a_secret_that_appears_is_enough(running: PlatformUser) -> None:
+def test_created_secret_resolves_the_problem(running: PlatformUser) -> None:
     before = running.digests()
     running.apply_platform(
         secrets={"REGISTER_ADMIN_KEY": {"secretKeyRef": {"name": "late", "key": "key"}}}
@@ -195,7 +195,7 @@ def test_a_secret_that_appears_is_enough(running: PlatformUser) -> None:
     running.wait_ready()
 
 
-def test_a_bad_image_says_so_and_the_good_one_heals(running: PlatformUser) -> None:
+def test_bad_image_is_reported_and_a_good_one_repairs_it(running: PlatformUser) -> None:
     """A store, too: its pod is replaced although it never got ready."""
     pods = running.pods()
     components = {
@@ -239,7 +239,7 @@ def test_a_bad_image_says_so_and_the_good_one_heals(running: PlatformUser) -> No
         ),
     ],
 )
-def test_the_reason_is_the_pods_own(
+def test_reason_is_the_reason_of_the_pod(
     running: PlatformUser, spec: dict[str, Any], reason: str, words: tuple[str, ...]
 ) -> None:
     running.apply_platform(roles={"reg-master": {"components": {"mail": spec}}})
@@ -254,7 +254,7 @@ def another_core(name: str, **components: Any) -> dict[str, Any]:
     return {"core": {"instances": [{"name": "co1"}, {"name": name}], "components": components}}
 
 
-def test_a_claim_that_nobody_provides(running: PlatformUser) -> None:
+def test_pvc_without_provisioner(running: PlatformUser) -> None:
     storage = {"storage": {"storageClassName": "simulated-never"}}
     running.apply_platform(roles=another_core("co7", mongodb=storage))
     wait_for_failure(running, {"PVCPending"}, "acme-co7-mongodb-data")
@@ -279,7 +279,7 @@ def label_namespace(user: PlatformUser, label: str, value: str | None) -> None:
     )
 
 
-def test_a_quota_that_admits_no_pod(running: PlatformUser) -> None:
+def test_quota_that_admits_no_pod(running: PlatformUser) -> None:
     running.apply(
         {
             "apiVersion": "v1",
@@ -297,7 +297,7 @@ def test_a_quota_that_admits_no_pod(running: PlatformUser) -> None:
 
 
 @pytest.mark.long
-def test_a_quota_that_admits_no_object(user: PlatformUser) -> None:
+def test_quota_that_admits_no_object(user: PlatformUser) -> None:
     user.apply(
         {
             "apiVersion": "v1",
@@ -315,7 +315,7 @@ def test_a_quota_that_admits_no_object(user: PlatformUser) -> None:
 
 
 @pytest.mark.long
-def test_a_claim_grows_and_never_shrinks(user: PlatformUser) -> None:
+def test_pvc_can_be_expanded_but_not_shrunk(user: PlatformUser) -> None:
     """What cannot be changed about a claim is said, and holds nothing else back."""
     size = "acme-co1-mongodb-data"
 
@@ -344,7 +344,7 @@ def test_a_claim_grows_and_never_shrinks(user: PlatformUser) -> None:
 
 
 @pytest.mark.long
-def test_a_quota_that_admits_no_secret(user: PlatformUser) -> None:
+def test_quota_that_admits_no_secret(user: PlatformUser) -> None:
     user.apply(
         {
             "apiVersion": "v1",
@@ -363,7 +363,7 @@ def test_a_quota_that_admits_no_secret(user: PlatformUser) -> None:
 @pytest.mark.parametrize(
     "name", ["acme-generated-register-admin-key", "acme-hash-key", "acme-private-ca-1"]
 )
-def test_a_secret_of_somebody_elses_is_not_used(user: PlatformUser, name: str) -> None:
+def test_foreign_secret_is_not_used(user: PlatformUser, name: str) -> None:
     user.secret(name, x="y")
     user.apply_platform()
     condition = wait_for_failure(user, {"NameInUse"})
@@ -372,7 +372,7 @@ def test_a_secret_of_somebody_elses_is_not_used(user: PlatformUser, name: str) -
 
 
 @pytest.mark.long
-def test_a_secret_of_somebody_elses_that_goes_is_made_by_us(user: PlatformUser) -> None:
+def test_secret_is_generated_once_the_foreign_one_is_gone(user: PlatformUser) -> None:
     user.secret("acme-hash-key", x="y")
     user.apply_platform()
     wait_for_failure(user, {"NameInUse"})

@@ -108,7 +108,7 @@ _SPECS = st.fixed_dictionaries(
 )  # fmt: skip
 
 
-def test_random_edits_end_in_a_fresh_install(
+def test_random_edits_converge_to_a_fresh_install(
     user: PlatformUser, pytestconfig: pytest.Config
 ) -> None:
     """Bursts of edits, one as soon as the one before was taken; then the operator is let to come to a view of the last one."""

@@ -193,7 +193,7 @@ def _without_traces(found: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.long
-def test_random_histories_end_in_a_fresh_install(
+def test_random_histories_converge_to_a_fresh_install(
     user: PlatformUser, operator: OperatorProcess, pytestconfig: pytest.Config
 ) -> None:
     count, steps = MANY if pytestconfig.getoption("--long") else FEW

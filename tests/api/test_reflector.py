@@ -64,7 +64,7 @@ async def following(
 
 
 @pytest.mark.parametrize("streaming", [True, False], ids=["streaming list", "list page by page"])
-async def test_it_hears_of_what_is_there_comes_changes_and_goes(
+async def test_existing_added_changed_and_deleted_objects_are_reported(
     control_plane: ControlPlane, namespace: str, streaming: bool
 ) -> None:
     async with KubeClient(await read_kubeconfig(control_plane.kubeconfig)) as cluster:
@@ -89,7 +89,7 @@ async def test_it_hears_of_what_is_there_comes_changes_and_goes(
             await follower.hears("new", deleted=True)
 
 
-async def test_whoever_an_object_belonged_to_hears_of_a_label_that_is_taken_away(
+async def test_removed_label_is_reported_with_the_former_labels(
     control_plane: ControlPlane, namespace: str
 ) -> None:
     """Its labels of before are told too: by those of now nobody would be asked to put them back."""
@@ -103,7 +103,7 @@ async def test_whoever_an_object_belonged_to_hears_of_a_label_that_is_taken_away
             assert (await follower.hears("mine", deleted=True)).labels == (("kept", "acme"),)
 
 
-async def test_it_finds_out_what_went_while_it_did_not_look(
+async def test_objects_deleted_during_an_interruption_are_reported(
     control_plane: ControlPlane, namespace: str
 ) -> None:
     """After 410 Gone everything is listed anew, and compared."""
@@ -122,7 +122,7 @@ async def test_it_finds_out_what_went_while_it_did_not_look(
             task.cancel()
 
 
-async def test_a_selector_narrows_what_it_hears_of(
+async def test_selector_limits_what_is_reported(
     control_plane: ControlPlane, namespace: str
 ) -> None:
     async with KubeClient(await read_kubeconfig(control_plane.kubeconfig)) as cluster:

@@ -78,7 +78,7 @@ def _complete(revision: dict[str, Any]) -> bool:
     return revision["metadata"]["annotations"].get("pryv.io/complete") == "true"
 
 
-def test_instances_are_changed_one_after_the_other(ready: PlatformUser) -> None:
+def test_instances_are_rolled_one_after_the_other(ready: PlatformUser) -> None:
     before = newest(ready)
     ready.apply_and_wait(roles=roles(), variables={"MAX_UPLOAD_SIZE_MB": 77})
     done = steps(ready, before + 1)
@@ -92,7 +92,7 @@ def test_instances_are_changed_one_after_the_other(ready: PlatformUser) -> None:
     assert ready.get("pryvplatform", "acme")["status"]["revision"] == newest(ready) == before + 1
 
 
-def test_a_bad_change_stops_itself(ready: PlatformUser) -> None:
+def test_failing_change_stops_the_rollout(ready: PlatformUser) -> None:
     before = ready.pods()
     ready.apply_platform(roles=with_image("hfs", BAD))
     ready.wait_reason("ImagePullBackOff")
@@ -109,7 +109,7 @@ def test_a_bad_change_stops_itself(ready: PlatformUser) -> None:
 
 
 @pytest.mark.long
-def test_a_held_rollout_is_tried_again_when_asked(ready: PlatformUser) -> None:
+def test_stopped_rollout_is_retried_on_request(ready: PlatformUser) -> None:
     ready.apply_platform(roles=with_image("hfs", BAD), rollout=SOON)
     ready.wait_reason("RolloutHeld")
     ready.apply_platform(roles=with_image("hfs", BAD))
@@ -122,7 +122,7 @@ def test_a_held_rollout_is_tried_again_when_asked(ready: PlatformUser) -> None:
     ready.wait_reason("RolloutHeld")
 
 
-def test_a_failed_change_is_put_back(ready: PlatformUser) -> None:
+def test_failed_change_is_rolled_back(ready: PlatformUser) -> None:
     before, good = ready.pods(), newest(ready)
     templates = {
         each["metadata"]["name"]: each["spec"]["template"] for each in ready.list(WORKLOADS)
@@ -146,7 +146,7 @@ def test_a_failed_change_is_put_back(ready: PlatformUser) -> None:
 
 
 @pytest.mark.long
-def test_a_bad_value_of_a_referenced_secret_is_put_back_without_rendering_again(
+def test_bad_value_of_a_referenced_secret_is_rolled_back_without_rendering(
     user: PlatformUser,
 ) -> None:
     """The value that worked is gone from the Secret; the recorded templates still name the configuration that holds it."""
@@ -179,7 +179,7 @@ def test_a_bad_value_of_a_referenced_secret_is_put_back_without_rendering_again(
 
 
 @pytest.mark.long
-def test_a_stuck_pod_of_a_store_is_put_back(ready: PlatformUser) -> None:
+def test_stuck_pod_of_a_stateful_set_is_rolled_back(ready: PlatformUser) -> None:
     """A StatefulSet's pod that never gets ready is replaced all the same."""
     before = ready.pods()
     templates = {
@@ -197,7 +197,7 @@ def test_a_stuck_pod_of_a_store_is_put_back(ready: PlatformUser) -> None:
 
 
 @pytest.mark.long
-def test_an_older_image_is_not_put_back_on_a_store(ready: PlatformUser) -> None:
+def test_older_image_of_a_store_is_not_restored(ready: PlatformUser) -> None:
     ready.apply_platform(
         roles=with_image("mongodb", "docker.io/pryvio/mongodb:crash"),
         rollout={**SOON, "onFailure": "Rollback"},
@@ -211,7 +211,7 @@ def test_an_older_image_is_not_put_back_on_a_store(ready: PlatformUser) -> None:
     ].count("docker.io/pryvio/mongodb:crash") == 1
 
 
-def test_paused_nothing_is_applied_and_it_says_what_would_be(ready: PlatformUser) -> None:
+def test_paused_platform_reports_pending_changes_and_applies_nothing(ready: PlatformUser) -> None:
     ready.wait_steady()
     before = ready.resource_versions()
     ready.apply_platform(
@@ -237,7 +237,7 @@ def test_paused_nothing_is_applied_and_it_says_what_would_be(ready: PlatformUser
     assert ready.condition("Paused")["status"] == "False"
 
 
-def test_stopped_everything_ends_and_all_data_stay(ready: PlatformUser) -> None:
+def test_stopped_platform_has_no_pods_and_keeps_its_data(ready: PlatformUser) -> None:
     claims = {
         each["metadata"]["name"]: each["metadata"]["uid"]
         for each in ready.list("persistentvolumeclaims")
@@ -277,7 +277,7 @@ def test_restart_without_a_change(ready: PlatformUser, target: str, meant: set[s
 
 
 @pytest.mark.long
-def test_a_second_restart_leaves_the_first_one_alone(ready: PlatformUser) -> None:
+def test_second_restart_does_not_repeat_the_first_one(ready: PlatformUser) -> None:
     before = ready.pods()
     for target in ("co1/hfs@1", "sw/reverse-proxy@2"):
         ready.annotate("pryvplatform", "acme", **{"pryv.io/restart": target})
@@ -290,12 +290,12 @@ def test_a_second_restart_leaves_the_first_one_alone(ready: PlatformUser) -> Non
 
 
 @pytest.mark.long
-def test_a_restart_of_what_is_not_there_says_so(ready: PlatformUser) -> None:
+def test_restart_of_an_unknown_component_is_reported(ready: PlatformUser) -> None:
     ready.annotate("pryvplatform", "acme", **{"pryv.io/restart": "nonsense@1"})
     assert "nonsense" in ready.wait_warning("UnknownRestartTarget")
 
 
-def test_a_rotation_rolls_all_consumers_in_one_step(ready: PlatformUser) -> None:
+def test_rotation_rolls_all_consumers_in_one_step(ready: PlatformUser) -> None:
     before = ready.pods()
     old = {
         each["metadata"]["name"]
@@ -323,7 +323,7 @@ def test_a_rotation_rolls_all_consumers_in_one_step(ready: PlatformUser) -> None
 
 
 @pytest.mark.long
-def test_a_deleted_generated_secret_is_made_anew_with_a_warning(ready: PlatformUser) -> None:
+def test_deleted_generated_secret_is_recreated_with_a_warning(ready: PlatformUser) -> None:
     before = ready.pods()
     ready.kubectl("delete", "secret", "acme-generated-core-system-key")
     ready.wait_rolled(before, {"reg/register", "co1/core", "co2/core"})
@@ -333,7 +333,7 @@ def test_a_deleted_generated_secret_is_made_anew_with_a_warning(ready: PlatformU
 
 
 @pytest.mark.long
-def test_history_is_kept_within_its_limit(ready: PlatformUser) -> None:
+def test_history_is_limited(ready: PlatformUser) -> None:
     first = newest(ready)
     for number in (1, 2, 3):
         ready.apply_platform(
@@ -359,7 +359,7 @@ def test_history_is_kept_within_its_limit(ready: PlatformUser) -> None:
     ready.wait_config_cleanup()
 
 
-def test_a_rollout_edited_in_the_middle_goes_on_with_the_newer_one(ready: PlatformUser) -> None:
+def test_edit_during_a_rollout_continues_with_the_newer_revision(ready: PlatformUser) -> None:
     ready.apply_platform(roles=with_image("hfs", BAD))
     ready.wait_reason("ImagePullBackOff")
     before = ready.pods()
@@ -369,7 +369,7 @@ def test_a_rollout_edited_in_the_middle_goes_on_with_the_newer_one(ready: Platfo
 
 
 @pytest.mark.long
-def test_an_autoscaler_may_scale_what_may_run_several_times(ready: PlatformUser) -> None:
+def test_autoscaler_can_scale_stateless_components(ready: PlatformUser) -> None:
     ready.kubectl("scale", "deployment", "acme-reg-register", "--replicas=2")
     ready.wait_steady()
     assert ready.get("deployment", "acme-reg-register")["spec"]["replicas"] == 2

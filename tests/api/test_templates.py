@@ -51,7 +51,7 @@ FROM = {"archive": {"configMapKeyRef": {"name": "received", "key": "archive.tgz"
     "release",
     [OFTEN, *(pytest.param(each, marks=pytest.mark.long) for each in RELEASES if each != OFTEN)],
 )
-def test_a_received_archive_becomes_a_platform(
+def test_received_archive_becomes_a_running_platform(
     user: PlatformUser, shared_pryv: Path, release: str
 ) -> None:
     folder = shared_pryv / "releases" / release / "config-leader"
@@ -74,7 +74,7 @@ def filled_in(shared_pryv: Path, release: str) -> dict[str, Any]:
 
 
 @pytest.mark.long
-def test_an_archive_that_is_none_says_so_and_others_go_on(user: PlatformUser) -> None:
+def test_invalid_archive_is_reported_and_others_continue(user: PlatformUser) -> None:
     config_map(user, "received", gzip.compress(b"no tar at all" * 100))
     user.apply_platform(templates=FROM)
     user.apply_platform("other", domain="other.acme.test")
@@ -86,7 +86,7 @@ def test_an_archive_that_is_none_says_so_and_others_go_on(user: PlatformUser) ->
 
 
 @pytest.mark.long
-def test_a_config_map_that_appears_is_enough(user: PlatformUser, shared_pryv: Path) -> None:
+def test_created_config_map_resolves_the_problem(user: PlatformUser, shared_pryv: Path) -> None:
     user.apply_platform(templates=FROM)
     condition = user.wait_reason("TemplatesNotFound")
     assert 'ConfigMap "received"' in condition["message"]
@@ -99,7 +99,7 @@ def test_a_config_map_that_appears_is_enough(user: PlatformUser, shared_pryv: Pa
 
 
 @pytest.mark.long
-def test_files_of_ones_own(user: PlatformUser) -> None:
+def test_own_template_files(user: PlatformUser) -> None:
     compose = "services:\n  {name}:\n    image: registry.acme.test/{name}:1\n    volumes:\n    - ./{name}/conf/:/app/conf/:ro\n"
     texts = {name: compose.replace("{name}", name) for name in ("register", "core", "web")}
     user.apply({
@@ -125,7 +125,7 @@ def test_files_of_ones_own(user: PlatformUser) -> None:
 
 
 @pytest.mark.long
-def test_everything_of_an_archive_in_a_secret_stays_in_secrets(
+def test_content_of_an_archive_in_a_secret_is_only_in_secrets(
     user: PlatformUser, shared_pryv: Path
 ) -> None:
     content = archive(shared_pryv / "releases" / "1.6.12-cluster" / "config-leader", "received")

@@ -31,7 +31,7 @@ NODE = {
 NAMES = ["pryv.acme.test", "*.pryv.acme.test"]
 
 
-def test_a_private_authority_is_made_and_trusted(shared_platform: PlatformUser) -> None:
+def test_private_authority_is_created_and_trusted(shared_platform: PlatformUser) -> None:
     shared_platform.apply_and_wait()
     ca = certificates(shared_platform, "acme-private-ca-1")[0]
     chain = certificates(shared_platform, "acme-private-tls-1")
@@ -65,7 +65,7 @@ def test_a_private_authority_is_made_and_trusted(shared_platform: PlatformUser) 
 
 
 @pytest.mark.long
-def test_paused_no_authority_is_made_or_told_of(
+def test_paused_platform_creates_no_authority(
     user: PlatformUser, operator: OperatorProcess
 ) -> None:
     issuer = make_issuer()
@@ -99,9 +99,7 @@ def moved(before: dict[str, str], after: dict[str, str]) -> set[str]:
 
 
 @pytest.mark.long
-def test_an_authority_that_cannot_be_read_is_passed_over(
-    user: PlatformUser, shared_platform: PlatformUser
-) -> None:
+def test_unreadable_authority_is_ignored(user: PlatformUser, shared_platform: PlatformUser) -> None:
     shared_platform.apply_and_wait()
     user.apply({
         "apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/tls",
@@ -131,7 +129,7 @@ def told(user: PlatformUser, secret: str) -> int:
 
 
 @pytest.mark.long
-def test_an_absent_certificate_holds_back_the_reverse_proxies_only(user: PlatformUser) -> None:
+def test_missing_certificate_blocks_only_the_reverse_proxies(user: PlatformUser) -> None:
     issuer = make_issuer()
     user.apply_platform(tls={"secretName": "mine", "caBundle": issuer.pem})
     condition = user.wait_reason("WaitingForCertificate")
@@ -155,7 +153,7 @@ def test_an_absent_certificate_holds_back_the_reverse_proxies_only(user: Platfor
 
 
 @pytest.mark.long
-def test_a_role_may_have_a_certificate_of_its_own(user: PlatformUser) -> None:
+def test_role_can_have_its_own_certificate(user: PlatformUser) -> None:
     issuer = make_issuer()
     tls_secret(user, "mine", authority.issue_certificate(issuer, NAMES, now()))
     web = {"static": {"tls": {"secretName": "web"}}}
@@ -185,7 +183,7 @@ def test_a_role_may_have_a_certificate_of_its_own(user: PlatformUser) -> None:
 
 
 @pytest.mark.long
-def test_a_certificate_that_cannot_serve_says_why(user: PlatformUser) -> None:
+def test_unusable_certificate_is_reported(user: PlatformUser) -> None:
     issuer = make_issuer()
     good, other = (authority.issue_certificate(issuer, NAMES, now()) for _ in range(2))
     user.apply({
@@ -202,7 +200,7 @@ def test_a_certificate_that_cannot_serve_says_why(user: PlatformUser) -> None:
 
 
 @pytest.mark.long
-def test_an_issuer_without_cert_manager_says_so(user: PlatformUser) -> None:
+def test_issuer_without_cert_manager_is_reported(user: PlatformUser) -> None:
     user.apply_platform(tls={"issuerRef": {"name": "letsencrypt", "kind": "ClusterIssuer"}})
     condition = user.wait_reason("CertManagerNotInstalled")
     assert "cert-manager" in condition["message"]
@@ -252,7 +250,7 @@ def cert_manager(control_plane: ControlPlane) -> Iterator[Callable[[], None]]:
 
 
 @pytest.mark.long
-def test_an_issuer_is_asked_and_its_certificate_followed(
+def test_certificate_of_an_issuer_is_requested_and_followed(
     user: PlatformUser, cert_manager: Callable[[], None]
 ) -> None:
     issuer = make_issuer()
@@ -287,7 +285,7 @@ def test_an_issuer_is_asked_and_its_certificate_followed(
 
 
 @pytest.mark.long
-def test_cert_manager_that_goes_is_told_and_takes_nothing_along(
+def test_uninstalled_cert_manager_is_reported_and_nothing_is_deleted(
     user: PlatformUser, cert_manager: Callable[[], None]
 ) -> None:
     issuer = make_issuer()

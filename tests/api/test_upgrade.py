@@ -20,9 +20,7 @@ EARLIER = sorted((Path(__file__).parent / "upgrade").glob("*.json"))
 
 @pytest.mark.long
 @pytest.mark.parametrize("path", EARLIER, ids=[path.stem for path in EARLIER])
-def test_an_upgrade_rolls_nothing(
-    user: PlatformUser, operator: OperatorProcess, path: Path
-) -> None:
+def test_upgrade_rolls_nothing(user: PlatformUser, operator: OperatorProcess, path: Path) -> None:
     earlier = json.loads(path.read_text())
     operator.stop()
     try:
