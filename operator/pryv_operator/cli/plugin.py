@@ -19,9 +19,14 @@ from pryv_operator import __version__
 from pryv_operator.cli import history
 from pryv_operator.cli.folders import FolderError, Output, OutputError, read_leader_folder
 from pryv_operator.cli.output import fail, say
-from pryv_operator.importer import comparison
-from pryv_operator.importer.importing import DEFAULT_NAME, Options, import_leader, is_platform_name
-from pryv_operator.importer.report import ImportRefusedError
+from pryv_operator.importer import leader_rendering
+from pryv_operator.importer.import_leader import (
+    DEFAULT_NAME,
+    Options,
+    import_leader,
+    is_platform_name,
+)
+from pryv_operator.importer.notes import ImportRefusedError
 from pryv_operator.leader.render_error import RenderError
 from pryv_operator.objects import manifest
 from pryv_operator.offline import preview
@@ -128,7 +133,7 @@ def render(
             leader = _leader(
                 leader_dir or archive or Path(), is_archive=archive is not None, complete=False
             )
-            waiting = comparison.ungenerated(leader)
+            waiting = leader_rendering.ungenerated_variables(leader)
             if waiting:
                 say(
                     f"warning: not generated yet, so the word stands in the files: {', '.join(waiting)}"
@@ -136,13 +141,13 @@ def render(
             if leader.unset:
                 say(f"warning: not filled in: {', '.join(leader.unset)}")
             assert target is not None  # noqa: S101 - --output was asked for above
-            answers = comparison.leader_answers(leader)
+            answers = leader_rendering.render_each_role(leader)
             _write_roles(target, answers.files)
-            if answers.refused:
+            if answers.errors:
                 fail(
                     "\n".join(
                         f"role {role} was not written: {error}"
-                        for role, error in answers.refused.items()
+                        for role, error in answers.errors.items()
                     ),
                     1,
                 )

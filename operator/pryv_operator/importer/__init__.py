@@ -1,1 +1,1 @@
-"""A docker-compose installation becomes a resource, its Secrets and a report. Pure."""
+"""Turns a docker-compose installation into a PryvPlatform, its Secrets and a report. Pure."""

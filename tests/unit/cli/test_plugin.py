@@ -421,7 +421,10 @@ class TestImport:
     def test_what_is_missing_is_said(self, source: Path, tmp_path: Path) -> None:
         result = run("import", source, "--output", tmp_path / "out")
         assert result.exit_code == 0
-        assert "missing: REG_MASTER_IP_ADDRESS, cores, STATIC_WEB_IP_ADDRESS" in result.stderr
+        assert (
+            "missing: REG_MASTER_IP_ADDRESS, spec.roles.core.instances, STATIC_WEB_IP_ADDRESS"
+            in result.stderr
+        )
         assert "the-follower-key" not in "".join(
             path.read_text() for path in (tmp_path / "out").iterdir()
         )

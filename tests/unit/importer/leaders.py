@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from pryv_operator.importer.importing import Imported, Options, import_leader
+from pryv_operator.importer.import_leader import Imported, Options, import_leader
 from pryv_operator.offline.documents import read_documents
 from pryv_operator.offline.preview import prepare, rendered_files
 from pryv_operator.templates.archive import read_archive

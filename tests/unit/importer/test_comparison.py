@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from pryv_operator.importer.comparison import compare, leader_answers, leader_files
+from pryv_operator.importer.comparison import compare_files
+from pryv_operator.importer.leader_rendering import render_each_role, render_leader_files
 from pryv_operator.leader.render_error import RenderError
 from pryv_operator.rendering.files import RenderedFile
 from pryv_operator.templates.leader_folder import Leader, LeaderError, read_leader
@@ -34,7 +35,7 @@ def rendered(platform_yml: str, internals: Any, template: str) -> dict[str, str]
         return {
             "ok": next(
                 file.content.decode()
-                for file in leader_files(leader)["core"]
+                for file in render_leader_files(leader)["core"]
                 if file.path == "x/conf/t.txt"
             )
         }
@@ -87,7 +88,7 @@ def test_vectors(shared_pryv: Path) -> None:
 def test_files_know_their_secrets(leader: Leader) -> None:
     files = {
         f"{role}/{file.path}": file.secret
-        for role, found in leader_files(leader).items()
+        for role, found in render_leader_files(leader).items()
         for file in found
     }
     assert files == {
@@ -101,13 +102,13 @@ def test_files_know_their_secrets(leader: Leader) -> None:
 def test_a_json_that_does_not_parse_fails_whether_or_not_it_is_kept() -> None:
     leader = current(files={"data/core/core/data/a.json": b"{DOMAIN}"})
     with pytest.raises(RenderError, match=r"core/core/data/a\.json"):
-        leader_files(leader)
+        render_leader_files(leader)
 
 
 def test_a_role_that_cannot_be_answered_says_so_by_its_own_name() -> None:
     files = {f"data/{role}/x/conf/loop.conf": b"LOOP" for role in ("core", "static")}
-    answers = leader_answers(current(files=files, LOOP="LOOP"))
-    assert {role: str(error).partition(":")[0] for role, error in answers.refused.items()} == {
+    answers = render_each_role(current(files=files, LOOP="LOOP"))
+    assert {role: str(error).partition(":")[0] for role, error in answers.errors.items()} == {
         "core": "core/core/conf/all.conf",
         "static": "static/x/conf/loop.conf",
     }
@@ -123,7 +124,7 @@ def test_comparing() -> None:
             )
         }
 
-    found = compare(
+    found = compare_files(
         files(a_json='{"x": 1, "y": 2}', b_conf="x", c_yml="a: [1]\n", d_json="{", e_conf="x"),
         files(a_json='{"y": 2, "x": 1}', b_conf="x", c_yml="a:\n- 1\n", d_json="[", f_conf="x")
         | {"static": ()},

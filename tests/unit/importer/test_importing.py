@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pryv_operator.api import secret_variables
-from pryv_operator.importer.comparison import compare, leader_files
-from pryv_operator.importer.importing import Imported, is_platform_name
-from pryv_operator.importer.report import ImportRefusedError
+from pryv_operator.importer.comparison import compare_files
+from pryv_operator.importer.import_leader import Imported, is_platform_name
+from pryv_operator.importer.leader_rendering import render_leader_files
+from pryv_operator.importer.notes import ImportRefusedError
 from pryv_operator.offline.documents import read_documents
 from pryv_operator.offline.preview import prepare, rendered_files
 from pryv_operator.templates.leader_folder import Leader, read_leader
@@ -61,7 +62,7 @@ def secret_values(leader: Leader) -> list[str]:
 def leaders_bytes(leader: Leader) -> dict[str, bytes]:
     return {
         f"{role}/{file.path}": file.content
-        for role, found in leader_files(leader).items()
+        for role, found in render_leader_files(leader).items()
         for file in found
     }
 
@@ -109,7 +110,7 @@ class TestReleases:
         result = imported(leader, own_templates=True)
         assert "release" not in spec(result)
         assert (
-            "unmodified; they go with the platform, in templates.yaml, as you asked"
+            "unmodified; as requested, the platform uses them, from templates.yaml"
             in result.text("report.md")
         )
         assert files(result) == leaders_bytes(leader)
@@ -179,10 +180,7 @@ class TestReleases:
 
     def test_the_report_says_how_the_files_compare(self, shared_pryv: Path) -> None:
         report = imported(of_release(shared_pryv, "2019-seed-era")).text("report.md")
-        assert (
-            "Of the 40 files that the leader gave these roles, 40 are equal byte for byte."
-            in report
-        )
+        assert "40 of 40 files are byte-identical to the leader's." in report
         assert "- SUPPORT_LINK: `SUPPORT_URL`" in report
         assert "followers" in report
 
@@ -278,7 +276,7 @@ class TestVariables:
         leader = current(
             template={}, unused={"OTHER_SETTING": value}, TRUSTED_APPS="x OTHER_SETTING y"
         )
-        found = compare(leader_files(leader), {"core": ()})
+        found = compare_files(render_leader_files(leader), {"core": ()})
         assert found.different
         ours = files(imported(leader))["core/core/conf/all.conf"].decode()
         theirs = leaders_bytes(leader)["core/core/conf/all.conf"].decode()
@@ -295,7 +293,7 @@ class TestVariables:
             f"data/{role}/pryv.yml": b"services: {}" for role in ("core", "reg-master", "static")
         }
         result = imported(read_leader(folder))
-        assert "- OF_THE_RELEASE: no template uses it" in result.text("report.md")
+        assert "- OF_THE_RELEASE: not used by any template" in result.text("report.md")
 
     def test_what_nobody_uses_is_left_out_and_said(self) -> None:
         leader = current(unused={"PLATFROM_NAME": "x", "LICENSE_NAME": "Acme"})
@@ -303,9 +301,9 @@ class TestVariables:
             imported(leader)
         result = imported(leader, skip_unknown=True)
         assert spec(result)["variables"].keys() == {"PLATFORM_NAME"}
-        assert "- LICENSE_NAME: no template uses it" in result.text("report.md")
+        assert "- LICENSE_NAME: not used by any template" in result.text("report.md")
         assert result.check == (
-            "PLATFROM_NAME: no template uses it; it is left out: is it spelt right?",
+            "PLATFROM_NAME: not used by any template, so not imported; check the spelling",
         )
 
     @pytest.mark.parametrize("filled", [True, False])
@@ -491,7 +489,7 @@ class TestMachines:
         )
 
     def test_the_name_leaves_room_for_the_instances(self) -> None:
-        with pytest.raises(ImportRefusedError, match="34 characters at most"):
+        with pytest.raises(ImportRefusedError, match=r"^--name: .* at most 34 characters"):
             imported(current(), name="a" * 35)
         assert imported(current(), name="a" * 34).files
 

@@ -6,20 +6,22 @@ from pathlib import Path
 
 import pytest
 
-from pryv_operator.importer.shipped import is_shipped_default, likeness
+from pryv_operator.importer.shipped_releases import closest_release, is_shipped_default
 from pryv_operator.templates.leader_folder import read_leader
 from tests.unit.templates.archives import release_files
 
 
 @pytest.mark.parametrize(("release", "files"), [("1.9.2-cluster", 45), ("1.9.2-single-node", 30)])
 def test_a_release_is_itself(shared_pryv: Path, release: str, files: int) -> None:
-    found = likeness(read_leader(release_files(shared_pryv / "releases", release)).bundle.roles)
+    found = closest_release(
+        read_leader(release_files(shared_pryv / "releases", release)).bundle.roles
+    )
     assert (found.release, found.changed, found.files) == ("1.9.2", (), files)
 
 
 @pytest.mark.parametrize("release", ["1.6.12-cluster", "1.7.3-single-node", "2019-seed-era"])
 def test_another_release_is_not(shared_pryv: Path, release: str) -> None:
-    assert likeness(
+    assert closest_release(
         read_leader(release_files(shared_pryv / "releases", release)).bundle.roles
     ).changed
 
@@ -35,13 +37,13 @@ def test_every_change_is_named(shared_pryv: Path) -> None:
     roles["core"]["core/conf/core.yml"] += b" "
     roles["core"]["core/conf/new.conf"] = b""
     roles["core"]["core/data/not-kept"] = b""
-    assert likeness(roles).changed == (
+    assert closest_release(roles).changed == (
         "core/core/conf/core.yml",
         "core/core/conf/new.conf",
         "static/pryv.yml",
     )
     del roles["static"], roles["core"]
-    assert likeness(roles).changed == ()
+    assert closest_release(roles).changed == ()
 
 
 def test_nobody_chose_what_was_shipped(shared_pryv: Path) -> None:

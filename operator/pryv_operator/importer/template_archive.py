@@ -1,4 +1,4 @@
-"""The templates of a leader as an archive of their own, without anything that a person filled in as a secret."""
+"""The leader's templates as an archive for the cluster, without the secrets filled in there."""
 
 from __future__ import annotations
 
@@ -10,39 +10,55 @@ from collections.abc import Mapping
 from typing import Final, Literal
 
 from pryv_operator.api import secret_variables
-from pryv_operator.importer.report import ImportRefusedError
-from pryv_operator.importer.shipped import kept_files
+from pryv_operator.importer.notes import ImportRefusedError
+from pryv_operator.importer.shipped_releases import files_of_follower
 from pryv_operator.leader.json_value import Json
 from pryv_operator.objects import manifest
 from pryv_operator.templates.bundle import UNSET, Unset
 from pryv_operator.templates.leader_folder import DATA, PLATFORM_TEMPLATE, SETTINGS_TEMPLATE, Leader
 
-#: What the data of one ConfigMap or Secret may be together (bytes); a little is left for the rest of the object.
+#: Maximum size of the archive (bytes): the 1 MiB of a ConfigMap's or Secret's data, less 4 KiB for
+#: the other fields of the object.
 SIZE_LIMIT: Final = 1024 * 1024 - 4096
 
 _TOP: Final = "config-leader"
 
+Defaults = Mapping[str, Json | Literal[Unset.UNSET]]
 
-def pack(
-    leader: Leader,
-    roles: Mapping[str, Mapping[str, bytes]],
-    defaults: Mapping[str, Json | Literal[Unset.UNSET]],
+
+def pack_templates(
+    leader: Leader, roles: Mapping[str, Mapping[str, bytes]], defaults: Defaults
 ) -> bytes:
-    """A ``.tgz`` of the leader's folder: the files that a follower keeps, and the variables with their defaults.
+    """A ``.tgz`` of a leader's folder that holds templates and defaults, but no values.
 
-    The same input gives the same bytes.
+    The same arguments give the same bytes.
+
+    Args:
+        leader: the leader whose variables and generation count.
+        roles: role → path → content; only the files that a follower keeps are packed.
+        defaults: variable → default; ``UNSET`` marks it as one to fill in or to generate.
 
     Raises:
-        ImportRefusedError: it is larger than a ConfigMap may be.
+        ImportRefusedError: the archive is larger than ``SIZE_LIMIT``.
     """
     files = {
         f"{DATA}/{role}/{path}": content
         for role, found in roles.items()
-        for path, content in kept_files(found).items()
+        for path, content in files_of_follower(found).items()
     }
     files |= (
         _conf_2019(leader, defaults) if leader.generation == "2019" else _conf(leader, defaults)
     )
+    archive = _tgz(files)
+    if len(archive) > SIZE_LIMIT:
+        raise ImportRefusedError(
+            f"{DATA}/: the packed templates have {len(archive) // 1024} KiB, and a ConfigMap or "
+            f"Secret holds {SIZE_LIMIT // 1024} KiB; remove files that are not templates"
+        )
+    return archive
+
+
+def _tgz(files: Mapping[str, bytes]) -> bytes:
     packed = io.BytesIO()
     with (
         gzip.GzipFile(
@@ -54,16 +70,11 @@ def pack(
             member = tarfile.TarInfo(f"{_TOP}/{path}")
             member.size = len(files[path])
             tar.addfile(member, io.BytesIO(files[path]))
-    archive = packed.getvalue()
-    if len(archive) > SIZE_LIMIT:
-        raise ImportRefusedError(
-            f"the templates are {len(archive) // 1024} KiB when packed; a ConfigMap or Secret holds {SIZE_LIMIT // 1024} KiB: "
-            "take out of data/ what is no template"
-        )
-    return archive
+    return packed.getvalue()
 
 
-def _conf(leader: Leader, defaults: Mapping[str, Json | Literal[Unset.UNSET]]) -> dict[str, bytes]:
+def _conf(leader: Leader, defaults: Defaults) -> dict[str, bytes]:
+    """``conf/`` as since 1.6: ``REPLACE_ME`` marks what is to be filled in."""
     internals = {
         name: secret_variables.REPLACE_ME
         for name in defaults
@@ -84,10 +95,11 @@ def _conf(leader: Leader, defaults: Mapping[str, Json | Literal[Unset.UNSET]]) -
     }
 
 
-def _conf_2019(
-    leader: Leader, defaults: Mapping[str, Json | Literal[Unset.UNSET]]
-) -> dict[str, bytes]:
-    """In 2019 a variable that waited to be filled in held its own name, one that was to be generated ``"SECRET"``."""
+def _conf_2019(leader: Leader, defaults: Defaults) -> dict[str, bytes]:
+    """``conf/`` as in 2019.
+
+    A variable to be filled in held its own name, one to be generated ``"SECRET"``.
+    """
     platform = {
         name: (secret_variables.GENERATE if leader.bundle.variables[name].secret else name)
         if value is UNSET

@@ -1,0 +1,86 @@
+"""Variables that the operator computes, where the leader had another value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from pryv_operator.api.platform import Platform
+from pryv_operator.api.spec import PryvPlatformSpec, Roles
+from pryv_operator.importer import value_texts
+from pryv_operator.importer.classify_values import ClassifiedValues
+from pryv_operator.importer.leader_values import LeaderValues
+from pryv_operator.importer.notes import Note
+from pryv_operator.leader.json_value import Json
+from pryv_operator.leader.platform_yml import UNDEFINED
+from pryv_operator.leader.render_error import RenderError
+from pryv_operator.leader.substitution import Substitution
+from pryv_operator.templates.bundle import Bundle
+from pryv_operator.values.platform_values import resolve_platform_values
+
+_VPN: Final = "REG_MASTER_VPN_IP_ADDRESS"
+
+
+def find_overrides(
+    leader_values: LeaderValues, classified: ClassifiedValues, computed: Mapping[str, Json]
+) -> tuple[dict[str, Json], list[Note]]:
+    """The computed variables to declare because the leader's value differs, and notes on them.
+
+    ``computed`` are the operator's values, from ``values_of_operator``.
+    """
+    overrides: dict[str, Json] = {}
+    notes: list[Note] = []
+    for name, value in classified.computed.items():
+        old = leader_values.value(name)
+        if name == "DOMAIN" or (
+            old is not UNDEFINED and name in computed and value_texts.same(old, computed[name])
+        ):
+            continue
+        if value_texts.has_null(value):
+            why = "contains null, which a resource cannot hold; the computed value is used"
+            notes.append(Note("check", name, why))
+            continue
+        overrides[name] = value
+        notes.append(Note("set", name, "differs from the value the operator computes"))
+        if name == _VPN:
+            why = (
+                "address of the old machine; remove it when both registers run in this cluster, "
+                "where the operator computes it"
+            )
+            notes.append(Note("check", name, why))
+    return overrides, notes
+
+
+def values_of_operator(
+    platform: str,
+    domain: str,
+    roles: Mapping[str, Any],
+    classified: ClassifiedValues,
+    bundle: Bundle,
+) -> dict[str, Json]:
+    """The values of computed variables if the resource declares none of them.
+
+    Args:
+        platform: name of the platform.
+        domain: ``spec.domain``.
+        roles: ``spec.roles``.
+        classified: the variables that the resource declares, and the computed ones in question.
+        bundle: the templates that the platform uses.
+    """
+    spec = PryvPlatformSpec.model_construct(
+        domain=domain,
+        roles=Roles.model_validate(dict(roles)),
+        variables=dict(classified.variables),
+    )
+    resolved = resolve_platform_values(
+        Platform(platform, "", "", spec), bundle, addresses={}, secrets={}, cluster_dns=""
+    )
+    substitution = Substitution(resolved.values)
+    found: dict[str, Json] = {}
+    for name in classified.computed:
+        try:
+            value: Any = substitution.resolve(name).value
+        except (KeyError, RenderError):
+            continue
+        found[name] = value
+    return found

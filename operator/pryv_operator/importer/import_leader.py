@@ -1,0 +1,295 @@
+"""Imports a leader's installation: a PryvPlatform, its Secrets, its templates and a report."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from pryv_operator.api import names as object_names
+from pryv_operator.api import secret_variables
+from pryv_operator.api.instances import instances
+from pryv_operator.api.spec import PryvPlatformSpec, Roles
+from pryv_operator.importer import output_files
+from pryv_operator.importer.certificate_files import ExtractedCertificates, extract_certificates
+from pryv_operator.importer.classify_values import ClassifiedValues, classify_values
+from pryv_operator.importer.computed_overrides import find_overrides, values_of_operator
+from pryv_operator.importer.current_names import Renamed, use_current_names
+from pryv_operator.importer.leader_values import LeaderValues
+from pryv_operator.importer.notes import ImportRefusedError, Note
+from pryv_operator.importer.output_files import ObjectNames, OutputFile
+from pryv_operator.importer.report import TemplateChoice, render_report
+from pryv_operator.importer.roles_from_machines import roles_from_machines
+from pryv_operator.importer.shipped_releases import closest_release
+from pryv_operator.importer.template_archive import pack_templates
+from pryv_operator.leader.json_value import Json
+from pryv_operator.objects import manifest
+from pryv_operator.templates.archive import leader_of
+from pryv_operator.templates.builtin import load_release
+from pryv_operator.templates.bundle import Bundle
+from pryv_operator.templates.leader_folder import Leader
+
+DEFAULT_NAME: Final = "pryv"
+
+_NAME: Final = re.compile(r"[a-z](?:[-a-z0-9]*[a-z0-9])?", re.ASCII)
+#: Secrets of at least this length (characters) are searched for in the templates.
+_SEARCHED_LENGTH: Final = 8
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the user chooses about an import."""
+
+    #: ``metadata.name`` of the platform.
+    name: str = DEFAULT_NAME
+    #: None: that of the kubectl context.
+    namespace: str | None = None
+    #: Use this built-in release, whatever the leader's templates are.
+    release: str | None = None
+    #: Drop variables that nothing uses and no release knows, instead of refusing.
+    skip_unknown: bool = False
+    #: Use the leader's templates even if they are those of a built-in release.
+    own_templates: bool = False
+
+
+@dataclass(frozen=True)
+class Imported:
+    """The result of an import. The report holds ``missing`` and ``check`` too."""
+
+    files: tuple[OutputFile, ...]
+    #: Variables, dotted paths or fields that the leader left open.
+    missing: tuple[str, ...]
+    #: ``<subject>: <what to check>``.
+    check: tuple[str, ...]
+
+    def text(self, name: str) -> str:
+        """The text of a file; empty if there is no such file."""
+        return next((file.text for file in self.files if file.name == name), "")
+
+
+def is_platform_name(name: str) -> bool:
+    """Whether ``name`` is a valid name of a platform."""
+    return bool(_NAME.fullmatch(name))
+
+
+def import_leader(leader: Leader, options: Options) -> Imported:
+    """Files for ``kubectl apply`` out of a leader's installation.
+
+    The same arguments give the same files.
+
+    Raises:
+        ImportRefusedError: the installation cannot be imported as it is.
+        UnknownReleaseError: ``options.release`` is not built in.
+    """
+    certificates = extract_certificates(leader.bundle.roles)
+    choice = _choose_templates(certificates.templates, options)
+    target = load_release(choice.release) if choice.release else leader.bundle
+    leader_values = LeaderValues(leader)
+    machines = roles_from_machines(leader, leader_values)
+    _check_name(options.name, machines.roles)
+    classified = classify_values(
+        leader,
+        target,
+        own_templates=choice.release is None,
+        skip_unknown=options.skip_unknown,
+    )
+    archive = (
+        None
+        if choice.release
+        else pack_templates(leader, certificates.templates, classified.template_defaults)
+    )
+    bundle = leader_of(archive).bundle if archive else target
+    domain, domain_note = _read_domain(leader_values)
+    computed = values_of_operator(options.name, domain, machines.roles, classified, bundle)
+    overrides, override_notes = find_overrides(leader_values, classified, computed)
+    placeholders, placeholder_notes = _placeholders(bundle, classified, overrides)
+    renamed = use_current_names(
+        {**classified.variables, **overrides, **placeholders}, classified.secrets, bundle
+    )
+
+    names = ObjectNames(options.name, options.namespace)
+    templates_are_secret = _holds_secret(certificates.templates, classified.secrets)
+    spec = {
+        "domain": domain,
+        **_templates_fields(choice, names, secret=templates_are_secret),
+        **_values_fields(renamed, names),
+        **_tls_and_roles_fields(certificates, machines.roles, names),
+    }
+    files = [
+        output_files.platform_file(names, spec),
+        output_files.secrets_file(names, renamed.secrets, certificates),
+    ]
+    if archive:
+        files.append(output_files.templates_file(names, archive, secret=templates_are_secret))
+
+    notes = [
+        *certificates.notes,
+        *machines.notes,
+        *classified.notes,
+        domain_note,
+        *override_notes,
+        *placeholder_notes,
+    ]
+    notes += _notes_of_the_rest(leader, classified, notes)
+    report = render_report(leader, choice, _with_current_names(notes, renamed), files)
+    return Imported(
+        files=(*files, OutputFile(output_files.REPORT, report)),
+        missing=_unique(note.subject for note in notes if note.kind == "missing"),
+        check=_unique(f"{note.subject}: {note.text}" for note in notes if note.kind == "check"),
+    )
+
+
+def _choose_templates(
+    templates: Mapping[str, Mapping[str, bytes]], options: Options
+) -> TemplateChoice:
+    """An unmodified built-in release is used from the operator; other templates are imported."""
+    closest = closest_release(templates)
+    is_built_in = not closest.changed and not options.own_templates
+    return TemplateChoice(options.release or (closest.release if is_built_in else None), closest)
+
+
+def _check_name(name: str, roles: Mapping[str, Any]) -> None:
+    """Refuse a name that leaves no room for the names of workloads.
+
+    Raises:
+        ImportRefusedError: the name is too long.
+    """
+    spec = PryvPlatformSpec.model_construct(domain="", roles=Roles.model_validate(dict(roles)))
+    longest_instance = max(len(instance.name) for instance in instances(spec))
+    dashes = 2
+    limit = (
+        object_names.MAX_WORKLOAD_NAME - object_names.LONGEST_COMPONENT - longest_instance - dashes
+    )
+    if len(name) > limit:
+        raise ImportRefusedError(
+            f'--name: "{name[:60]}" is too long; use at most {limit} characters with these roles'
+        )
+
+
+# --- variables ---
+
+
+def _read_domain(values: LeaderValues) -> tuple[str, Note]:
+    """``spec.domain``, or the placeholder for it."""
+    domain = values.value("DOMAIN")
+    if isinstance(domain, str) and domain:
+        return domain.strip().rstrip(".").lower(), Note("mapped", "DOMAIN", "`spec.domain`")
+    placeholder = secret_variables.REPLACE_ME
+    return placeholder, Note("missing", "DOMAIN", f"`spec.domain` is {placeholder}; fill it in")
+
+
+def _placeholders(
+    bundle: Bundle, classified: ClassifiedValues, overrides: Mapping[str, Json]
+) -> tuple[dict[str, Json], list[Note]]:
+    """Placeholders for the required variables that have no value, and notes on them."""
+    declared = classified.variables.keys() | overrides.keys() | classified.secrets.keys()
+    missing = [
+        name
+        for name, variable in bundle.variables.items()
+        if variable.required and name not in declared
+    ]
+    placeholder = secret_variables.REPLACE_ME
+    why = f"{placeholder} in `spec.variables`; fill it in"
+    return dict.fromkeys(missing, placeholder), [Note("missing", name, why) for name in missing]
+
+
+# --- fields of the spec ---
+
+
+def _templates_fields(
+    choice: TemplateChoice, names: ObjectNames, *, secret: bool
+) -> dict[str, Any]:
+    if choice.release:
+        return {"release": choice.release}
+    reference = manifest.Inline(name=names.templates, key=output_files.ARCHIVE_KEY)
+    kind = "secretKeyRef" if secret else "configMapKeyRef"
+    return {"templates": {"archive": {kind: reference}}}
+
+
+def _values_fields(renamed: Renamed, names: ObjectNames) -> dict[str, Any]:
+    fields: dict[str, Any] = {}
+    if renamed.variables:
+        fields["variables"] = dict(renamed.variables)
+    if renamed.secrets:
+        fields["secrets"] = {
+            name: manifest.Inline(secretKeyRef=manifest.Inline(name=names.secrets, key=name))
+            for name in renamed.secrets
+        }
+    return fields
+
+
+def _tls_and_roles_fields(
+    certificates: ExtractedCertificates, roles: Mapping[str, Any], names: ObjectNames
+) -> dict[str, Any]:
+    fields: dict[str, Any] = {}
+    if certificates.platform:
+        fields["tls"] = manifest.Inline(secretName=names.certificate)
+    with_certificates = dict(roles)
+    for role in certificates.by_role:
+        if role not in object_names.ROLES:
+            continue
+        if role == object_names.REG_SLAVE and role not in roles:
+            continue  # declaring the role would add a reg-slave
+        with_certificates[role] = {
+            **with_certificates.get(role, {}),
+            "tls": manifest.Inline(secretName=names.role_certificate(role)),
+        }
+    if with_certificates:
+        fields["roles"] = with_certificates
+    return fields
+
+
+def _holds_secret(templates: Mapping[str, Mapping[str, bytes]], secrets: Mapping[str, str]) -> bool:
+    """Whether a template contains a private key, or the text of a secret."""
+    searched = [
+        text.encode("utf-8", "replace")
+        for text in secrets.values()
+        if len(text) >= _SEARCHED_LENGTH
+    ]
+    contents = [content for files in templates.values() for content in files.values()]
+    return any(
+        b"PRIVATE KEY" in content or any(secret in content for secret in searched)
+        for content in contents
+    )
+
+
+# --- notes ---
+
+
+def _notes_of_the_rest(
+    leader: Leader, classified: ClassifiedValues, notes: Iterable[Note]
+) -> list[Note]:
+    """Notes on variables not filled in that no other note names, and on the leader itself."""
+    noted = {name for note in notes for name in note.subject.split(", ")}
+    rest = [
+        _note_of_unset(name, leader)
+        for name in leader.unset
+        if "." not in name and name not in noted | classified.variables.keys()
+    ]
+    if leader.followers:
+        rest.append(Note("not imported", "keys of the followers", "there are no followers"))
+    why = "port, logs, credentials and ADMIN_KEY of the leader; the operator replaces it"
+    return [*rest, Note("not imported", "the leader's own settings", why)]
+
+
+def _note_of_unset(name: str, leader: Leader) -> Note:
+    variable = leader.bundle.variables.get(name)
+    if variable and variable.computed:
+        return Note("not imported", name, "not filled in; the operator computes it")
+    if variable is None or variable.secret:
+        return Note("not imported", name, "not filled in; the operator generates it")
+    return Note("missing", name, "not filled in; the default is used")
+
+
+def _with_current_names(notes: Iterable[Note], renamed: Renamed) -> list[Note]:
+    """The notes under current names, and a note for each name that changed."""
+    renames = renamed.renames
+    return [
+        *(replace(note, subject=renames.get(note.subject, note.subject)) for note in notes),
+        *(Note("renamed", name, f"`{current}`") for name, current in renames.items()),
+    ]
+
+
+def _unique(texts: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(texts))
