@@ -1,7 +1,9 @@
-"""Write what is generated from the models and the chart: the CRD (twice), install.yaml and the API reference.
+"""Write the files that are generated from the models, the reasons and the chart.
 
-`python manifests/generate.py` writes; with `--check` it only tells what is stale, and fails when something is.
-install.yaml is the chart's own output, from the helm that the test cluster builds, or from the one named with `--helm`.
+These are the CRD (by itself and in the chart), install.yaml, the API reference (docs/reference.md)
+and the tables of reasons in docs/operate.md. With `--check` nothing is written: the stale files are
+listed, and the exit code is 1 if there are any. install.yaml is the output of `helm template`, from
+the helm that the test cluster builds, or from the one given with `--helm`.
 """
 
 from __future__ import annotations
@@ -44,13 +46,13 @@ _REASONS_END: Final = "<!-- end of reasons -->"
 
 
 def main() -> int:
-    """Run from the command line."""
+    """Generate or check the files, as the command line asks; the exit code."""
     parser = argparse.ArgumentParser(description="Write the generated files.")
     parser.add_argument(
-        "--check", action="store_true", help="write nothing; fail when a file is stale"
+        "--check", action="store_true", help="write nothing; fail if a file is stale"
     )
     parser.add_argument(
-        "--helm", type=Path, help="the helm to use instead of the one that the test cluster builds"
+        "--helm", type=Path, help="helm binary; default: the one that the test cluster builds"
     )
     arguments = parser.parse_args()
     if arguments.check:
@@ -69,7 +71,7 @@ def main() -> int:
 
 
 def from_models() -> dict[Path, str]:
-    """The files that follow from the models and the reasons alone."""
+    """Path → content of the files that are generated from the models and the reasons."""
     return {
         CRD_FILE: crd_file(),
         CHART_CRD_FILE: chart_crd_file(),
@@ -79,26 +81,30 @@ def from_models() -> dict[Path, str]:
 
 
 def from_chart(helm: Path) -> dict[Path, str]:
-    """The files that follow from the chart."""
+    """Path → content of the files that are generated from the chart."""
     return {INSTALL_FILE: install_file(helm)}
 
 
-def stale_files(wanted: Mapping[Path, str]) -> list[Path]:
-    """Those that do not exist, or say something else."""
+def stale_files(generated: Mapping[Path, str]) -> list[Path]:
+    """The files that are missing or differ from their generated content."""
     return [
         path
-        for path, text in wanted.items()
+        for path, text in generated.items()
         if not path.is_file() or path.read_text(encoding="utf-8") != text
     ]
 
 
 def crd_file() -> str:
-    """The CRD by itself."""
+    """The content of crds/: the CRD by itself."""
     return f"# {_GENERATED}\n{_yaml(crd.definition())}"
 
 
 def chart_crd_file() -> str:
-    """The CRD as a template: helm changes it when the chart changes, and keeps it (and all platforms) when uninstalled."""
+    """The CRD as a template of the chart.
+
+    As a template, unlike in the chart's crds/ folder, helm upgrades it; the annotation makes helm
+    keep it, and with it all platforms, on uninstall.
+    """
     definition = crd.definition()
     spec = _yaml({"spec": definition["spec"]}).replace("{{", '{{ "{{" }}')
     return "\n".join(
@@ -121,7 +127,7 @@ def chart_crd_file() -> str:
 
 
 def install_file(helm: Path) -> str:
-    """Everything the chart makes, and its namespace, for `kubectl apply --server-side -f`."""
+    """The objects of the chart and its namespace, for `kubectl apply --server-side -f`."""
     with tempfile.TemporaryDirectory() as folder:
         rendered = subprocess.run(
             [helm, "template", "pryv-operator", CHART, "--namespace", INSTALL_NAMESPACE],
@@ -148,7 +154,7 @@ def install_file(helm: Path) -> str:
 
 
 def _without_helm(rendered: Object) -> Object:
-    """Without the marks of helm, which does not look after what kubectl installs."""
+    """The object without helm's labels and annotations: kubectl installs it."""
     metadatas = [rendered["metadata"]]
     if rendered["kind"] == "Deployment":
         metadatas.append(rendered["spec"]["template"]["metadata"])
@@ -171,8 +177,8 @@ def _install_order(each: Object) -> tuple[bool, bool, str, str]:
 
 
 class _Dumper(yaml.SafeDumper):
-    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 - as the parent has it
-        """An object that stands in two places is written twice."""
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 - the parent's signature
+        """Never write YAML anchors."""
         return True
 
 
@@ -200,20 +206,20 @@ def reference() -> str:
         "",
         f"`apiVersion: {keys.API_VERSION}`, `kind: {keys.KIND}`; namespaced; short name "
         + ", ".join(f"`{name}`" for name in definition["spec"]["names"]["shortNames"])
-        + "; `kubectl get --field-selector` knows "
+        + "; `kubectl get --field-selector` supports "
         + " and ".join(f"`{field['jsonPath'][1:]}`" for field in version["selectableFields"])
         + ".",
         "",
-        "Defaults live in the operator, never in the schema: what you left out stays out of the resource.",
+        "Defaults live in the operator, not in the schema: omitted fields stay omitted.",
         "",
         "Rules for the whole resource:",
         "",
         *(f"- {_cell(message)}" for message in _messages(version["schema"]["openAPIV3Schema"])),
         "",
         *_sections("spec", spec),
-        "### Secrets among the variables",
+        "### Secret variables",
         "",
-        f"These variables admit the word `{secret_variables.GENERATE}` and nothing else; their values belong into `spec.secrets`:",
+        f"Set these in `spec.secrets`; here they may only be `{secret_variables.GENERATE}`:",
         "",
         *(f"- `{name}`" for name in sorted(secret_variables.SECRET_VARIABLES)),
         *(
@@ -265,16 +271,16 @@ def _reasons() -> Iterator[str]:
 
 
 def _sections(title: str, schema: Object) -> Iterator[str]:
-    """One section for the model, and one for each that it mentions, in the order in which they are first mentioned."""
+    """A section for the model, and one for each model it refers to, in order of reference."""
     definitions: dict[str, Object] = schema.get("$defs", {})
     yield from _section(f"## {title}", schema)
-    told: list[str] = []
-    waiting = list(_mentioned(schema))
-    while waiting:
-        name = waiting.pop(0)
-        if name not in told:
-            told.append(name)
-            waiting = [*_mentioned(definitions[name]), *waiting]
+    seen: set[str] = set()
+    pending = list(_references(schema))
+    while pending:
+        name = pending.pop(0)
+        if name not in seen:
+            seen.add(name)
+            pending = [*_references(definitions[name]), *pending]
             yield from _section(f"### {name}", definitions[name])
 
 
@@ -289,10 +295,10 @@ def _section(heading: str, schema: Object) -> Iterator[str]:
     required = schema.get("required", ())
     for name, field in schema["properties"].items():
         core = _not_null(field)
-        notes = [*_limits(core), *(f"Rule: {message}." for message in _messages(core))]
-        told = " ".join((field["description"], *notes))
+        notes = [*_limits(core), *(_sentence(message) for message in _messages(core))]
+        meaning = " ".join((field["description"], *notes))
         mark = " **(required)**" if name in required else ""
-        yield f"| `{name}`{mark} | {_type(core)} | {_cell(told)} |"
+        yield f"| `{name}`{mark} | {_type(core)} | {_cell(meaning)} |"
     yield ""
 
 
@@ -330,24 +336,32 @@ def _limits(field: Object) -> Iterator[str]:
         if longest in field:
             least = f"{field[shortest]} to " if shortest in field else "at most "
             yield f"{least}{field[longest]} {what}".strip().capitalize() + "."
-    if admitted := field.get("enum") or ([field["const"]] if "const" in field else []):
-        yield "One of " + ", ".join(f"`{value}`" for value in admitted) + "."
+    if allowed := field.get("enum") or ([field["const"]] if "const" in field else []):
+        yield "One of " + ", ".join(f"`{value}`" for value in allowed) + "."
 
 
 def _messages(schema: Object) -> list[str]:
-    return [rule["message"] for rule in schema.get(RULES, ())]
+    """The messages of a schema's rules, with the field that the API server puts before them."""
+    return [
+        f"`{rule['fieldPath'][1:]}`: {rule['message']}" if "fieldPath" in rule else rule["message"]
+        for rule in schema.get(RULES, ())
+    ]
 
 
-def _mentioned(node: Any) -> Iterator[str]:
+def _references(node: Any) -> Iterator[str]:
     if isinstance(node, dict):
         if "$ref" in node:
             yield _name(node["$ref"])
         for key, child in node.items():
             if key != "$defs":
-                yield from _mentioned(child)
+                yield from _references(child)
     elif isinstance(node, list):
         for child in node:
-            yield from _mentioned(child)
+            yield from _references(child)
+
+
+def _sentence(message: str) -> str:
+    return message[0].upper() + message[1:] + "."
 
 
 def _name(reference_to: str) -> str:
@@ -361,17 +375,15 @@ def _cell(text: str) -> str:
 # Files
 
 
-def _write(wanted: Mapping[Path, str]) -> None:
-    for path in stale_files(wanted):
+def _write(generated: Mapping[Path, str]) -> None:
+    for path in stale_files(generated):
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(wanted[path], encoding="utf-8")
+        path.write_text(generated[path], encoding="utf-8")
         _say(f"wrote {path.relative_to(ROOT)}")
 
 
 def _rig_helm() -> Path:
-    sys.path.insert(
-        0, str(ROOT)
-    )  # this file is run as a script: the tests are no package of its folder
+    sys.path.insert(0, str(ROOT))  # to import tests/ from a script
     from tests.cluster.binaries import ensure_binaries  # noqa: PLC0415 - not needed with --helm
 
     return ensure_binaries(_say).helm

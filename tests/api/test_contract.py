@@ -1,4 +1,4 @@
-"""What the API server admits and refuses, and what it says: the contract that users of the resource see."""
+"""What the API server accepts and rejects, and its messages: the contract with users."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ ROOT = Path(__file__).parents[2]
 CRD_FILE = ROOT / "crds/pryv.io_pryvplatforms.yaml"
 SAMPLE_FILE = ROOT / "manifests/samples/platform.yaml"
 DOMAIN = "pryv.acme.test"
-#: Stands for a secret: it must never come back.
+#: Stands for a secret: no answer may contain it.
 CANARY = "canary-4f1e0c"
 CERTIFICATE = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
 LONGEST = 37
@@ -39,7 +39,7 @@ LONGEST = 37
 
 @pytest.fixture(scope="session")
 def cluster(control_plane: ControlPlane, chart_kubeconfig: Path) -> ControlPlane:
-    """A control plane that knows the resource, from the chart."""
+    """A control plane with the CRD of the chart."""
     return control_plane
 
 
@@ -62,7 +62,7 @@ def platform(spec: Object, name: str = "acme") -> str:
 
 @dataclass(frozen=True)
 class Answer:
-    """What kubectl would end with, and write; asked without it, since that costs a process each time."""
+    """Exit code and stderr of kubectl, without the cost of a process for each request."""
 
     returncode: int
     stderr: str
@@ -111,17 +111,17 @@ def secret(source: Any, name: str = "REGISTER_ADMIN_KEY") -> Object:
     return {"secrets": {name: source}}
 
 
-DOMAIN_HINT = "DNS name in lower case, such as pryv.example.com"
+DOMAIN_HINT = "must be a DNS name in lower case, such as pryv.example.com"
 NAME_HINT = "beginning with a letter, and no dot"
-ADDRESS_HINT = "an IPv4 address such as 203.0.113.10 is needed here"
-SOURCE_HINT = "either generate: {} or secretKeyRef: {name: …, key: …}"
-OBJECT_HINT = "the name of an object in the cluster: lower-case letters"
-QUANTITY_HINT = "a quantity such as 10Gi, 500m or 2 is needed here"
-IMAGE_HINT = "an image such as registry.example.com/pryv/core:1.9.2"
-INSTANCE_HINT = "a host name under the domain"
-COMPONENT_HINT = "components are named as in the role's compose file"
+ADDRESS_HINT = "must be an IPv4 address such as 203.0.113.10"
+SOURCE_HINT = "exactly one source is required: generate: {} or secretKeyRef: {name: …, key: …}"
+OBJECT_HINT = "must be the name of a Kubernetes object: lower-case letters"
+QUANTITY_HINT = "must be a quantity of zero or more, such as 10Gi, 500m or 2"
+IMAGE_HINT = "must be an image such as registry.example.com/pryv/core:1.9.2"
+INSTANCE_HINT = "must be a host name under the domain"
+COMPONENT_HINT = "keys must be names of services in the role's compose file"
 
-REFUSED = {
+REJECTED = {
     # rollout
     "rollout-policy": ({"rollout": {"onFailure": "Retry"}}, 'supported values: "Hold", "Rollback"'),
     "rollout-deadline": (
@@ -136,22 +136,22 @@ REFUSED = {
     # domain
     "domain-upper-case": ({"domain": "Pryv.acme.test"}, DOMAIN_HINT),
     "domain-url": ({"domain": "https://pryv.acme.test"}, "no https://"),
-    "domain-one-label": ({"domain": "localhost"}, "two labels or more"),
+    "domain-one-label": ({"domain": "localhost"}, "at least two labels"),
     "domain-empty": ({"domain": ""}, DOMAIN_HINT),
     "domain-port": ({"domain": "pryv.acme.test:443"}, "no port"),
-    "domain-final-dot": ({"domain": "pryv.acme.test."}, "no dot at the end"),
+    "domain-final-dot": ({"domain": "pryv.acme.test."}, "no final dot"),
     "domain-first-dot": ({"domain": ".acme.test"}, DOMAIN_HINT),
     "domain-wildcard": ({"domain": "*.acme.test"}, DOMAIN_HINT),
     "domain-underscore": ({"domain": "my_pryv.acme.test"}, DOMAIN_HINT),
     "domain-hyphen": ({"domain": "-pryv.acme.test"}, DOMAIN_HINT),
-    "domain-address": ({"domain": "192.0.2.1"}, "not an address"),
+    "domain-address": ({"domain": "192.0.2.1"}, "no IP address"),
     "domain-line": ({"domain": "pryv.acme.test\n"}, DOMAIN_HINT),
-    "domain-long-label": ({"domain": f"{'a' * 64}.test"}, "63 characters at most"),
+    "domain-long-label": ({"domain": f"{'a' * 64}.test"}, "of at most 63 characters"),
     "domain-too-long": ({"domain": ".".join(["abcdefghi"] * 21)}, "spec.domain: Too long"),
     "domain-number": ({"domain": 7}, "must be of type string"),
     "domain-twice": (
         {"variables": {"DOMAIN": "other.example"}},
-        "variables.DOMAIN is spec.domain: leave it out",
+        "DOMAIN must equal spec.domain; remove it from spec.variables",
     ),
     # fields
     "unknown-field": ({"domian": DOMAIN}, 'unknown field "spec.domian"'),
@@ -164,13 +164,13 @@ REFUSED = {
     "registry-url": ({"imageRegistry": "https://registry.example.com"}, "no https://, no tag"),
     "registry-final-slash": (
         {"imageRegistry": "registry.example.com/"},
-        "a registry, with or without a path in it",
+        "must be a registry, optionally with a path",
     ),
     "pull-secret-name": ({"imagePullSecrets": [{"name": "Login"}]}, OBJECT_HINT),
     "pull-secret-twice": ({"imagePullSecrets": [{"name": "a"}, {"name": "a"}]}, "Duplicate value"),
     "pull-secret-text": ({"imagePullSecrets": ["a"]}, "must be of type object"),
     # core instances
-    "same-name-twice": (cores("co1", "co1"), "every core instance needs a name of its own"),
+    "same-name-twice": (cores("co1", "co1"), "names of core instances must be unique"),
     "no-instances": (core(instances=[]), "should have at least 1 items"),
     "too-many-instances": (cores(*(f"co{n}" for n in range(33))), "must have at most 32 items"),
     "instance-upper-case": (cores("Co1"), INSTANCE_HINT),
@@ -178,12 +178,15 @@ REFUSED = {
     "instance-digit": (cores("1co"), INSTANCE_HINT),
     "instance-unnamed": (core(instances=[{"hosting": "geneva"}]), "name: Required value"),
     "instance-too-long": (cores("c" * 31), "may not be more than 30 bytes"),
-    "instance-of-another": (cores("co1", "co1-core"), "could not be told apart"),
-    "instance-of-register": (cores("reg-dns"), "could not be told apart"),
-    "instance-of-static": (cores("sw-nginx"), "could not be told apart"),
-    "hosting": (core(instances=[{"name": "co1", "hosting": "Genève"}]), "the name of a hosting"),
+    "instance-of-another": (cores("co1", "co1-core"), "names of objects would collide"),
+    "instance-of-register": (cores("reg-dns"), "names of objects would collide"),
+    "instance-of-static": (cores("sw-nginx"), "names of objects would collide"),
+    "hosting": (
+        core(instances=[{"name": "co1", "hosting": "Genève"}]),
+        "must be the name of a hosting",
+    ),
     **{
-        f"reserved-{host}": (cores(host), "a name that the platform uses for itself")
+        f"reserved-{host}": (cores(host), "a name that the platform itself uses")
         for host in names.RESERVED_HOSTS
     },
     # addresses
@@ -205,16 +208,16 @@ REFUSED = {
     ),
     "ranges-without-balancer": (
         outside(loadBalancerSourceRanges=["192.0.2.0/24"]),
-        "need type: LoadBalancer",
+        "require type: LoadBalancer",
     ),
     "ranges-node-port": (
         outside(type="NodePort", loadBalancerSourceRanges=["192.0.2.0/24"]),
-        "need type: LoadBalancer",
+        "require type: LoadBalancer",
     ),
-    "class-without-balancer": (outside(loadBalancerClass="a"), "need type: LoadBalancer"),
+    "class-without-balancer": (outside(loadBalancerClass="a"), "require type: LoadBalancer"),
     "ranges-bad": (
         outside(type="LoadBalancer", loadBalancerSourceRanges=["192.0.2.1"]),
-        "networks such as 198.51.100.0/24",
+        "networks in CIDR notation, such as 198.51.100.0/24",
     ),
     "slave-without-ranges": (
         register(externalSlave={"address": "198.51.100.7"}),
@@ -238,11 +241,11 @@ REFUSED = {
     ),
     "slave-range-address": (
         register(externalSlave={"loadBalancerSourceRanges": ["198.51.100.7"]}),
-        "networks such as 198.51.100.7/32",
+        "networks in CIDR notation, such as 198.51.100.7/32",
     ),
     "slave-range-word": (
         register(externalSlave={"loadBalancerSourceRanges": ["everyone"]}),
-        "networks such as 198.51.100.7/32",
+        "networks in CIDR notation, such as 198.51.100.7/32",
     ),
     "slave-address": (
         register(
@@ -257,19 +260,19 @@ REFUSED = {
                 "reg-master": {"externalSlave": {"loadBalancerSourceRanges": ["198.51.100.7/32"]}},
             }
         },
-        "there is one reg-slave",
+        "reg-master.externalSlave (outside it) are mutually exclusive",
     ),
     "slave-of-static": (
         {"roles": {"static": {"externalSlave": {}}}},
         'unknown field "spec.roles.static.externalSlave"',
     ),
-    "traffic-policy-unsaid-type": (
+    "traffic-policy-default-type": (
         outside(externalTrafficPolicy="Local"),
-        "needs type: LoadBalancer or NodePort",
+        "requires type: LoadBalancer or NodePort",
     ),
     "traffic-policy-cluster-ip": (
         outside(type="ClusterIP", externalTrafficPolicy="Local"),
-        "externalTrafficPolicy needs type: LoadBalancer or NodePort",
+        "externalTrafficPolicy requires type: LoadBalancer or NodePort",
     ),
     "traffic-policy": (
         outside(type="NodePort", externalTrafficPolicy="local"),
@@ -293,7 +296,7 @@ REFUSED = {
     "replicas-text": (component(replicas="2"), "must be of type integer"),
     "env-name": (
         component(env=[{"name": "MY-VAR", "value": ""}]),
-        "an environment variable's name",
+        "must be the name of an environment variable",
     ),
     "env-name-digit": (component(env=[{"name": "1A", "value": ""}]), "not beginning with a digit"),
     "env-no-value": (component(env=[{"name": "A"}]), "value: Required value"),
@@ -316,18 +319,21 @@ REFUSED = {
     "size-negative": (component(storage={"size": -10}), QUANTITY_HINT),
     "claim-with-size": (
         component(storage={"existingClaim": "data", "size": "1Gi"}),
-        "existingClaim is taken as it is",
+        "existingClaim is used unchanged",
     ),
     "claim-with-class": (
         component(storage={"existingClaim": "data", "storageClassName": "fast"}),
-        "is taken as it is",
+        "is used unchanged",
     ),
     "claim-name": (component(storage={"existingClaim": "My data"}), OBJECT_HINT),
     "priority-class": (component(priorityClassName="High"), OBJECT_HINT),
     "tolerations": (component(tolerations={}), "must be of type array"),
     # certificates
-    "two-certificates": ({"tls": {"secretName": "a", "issuerRef": {"name": "b"}}}, "not both"),
-    "templates-none": ({"templates": {}}, "either archive or files"),
+    "two-certificates": (
+        {"tls": {"secretName": "a", "issuerRef": {"name": "b"}}},
+        "mutually exclusive",
+    ),
+    "templates-none": ({"templates": {}}, "exactly one of archive and files is required"),
     "templates-both": (
         {
             "templates": {
@@ -341,9 +347,12 @@ REFUSED = {
                 "archive": {},
             }
         },
-        "either archive or files",
+        "exactly one of archive and files is required",
     ),
-    "templates-archive-nowhere": ({"templates": {"archive": {}}}, "either configMapKeyRef"),
+    "templates-archive-nowhere": (
+        {"templates": {"archive": {}}},
+        "exactly one source is required: configMapKeyRef",
+    ),
     "templates-path-out": (
         {
             "templates": {
@@ -356,7 +365,7 @@ REFUSED = {
                 ]
             }
         },
-        "no . or .. in it",
+        "no '.' or '..'",
     ),
     "templates-path-absolute": (
         {
@@ -372,7 +381,7 @@ REFUSED = {
         },
         "relative to the role's folder",
     ),
-    "singlenode-and-core": ({"roles": {"singlenode": {}, "core": {}}}, "leave the other roles out"),
+    "singlenode-and-core": ({"roles": {"singlenode": {}, "core": {}}}, "remove the other roles"),
     "external-ip-name": (
         {"roles": {"static": {"service": {"externalIPs": ["sw.acme.test"]}}}},
         "IPv4 address",
@@ -407,14 +416,14 @@ REFUSED = {
     ),
     "source-secret-key": (
         secret({"secretKeyRef": {"name": "a", "key": "a/b"}}),
-        "the key inside the Secret",
+        "must be a key of the object's data",
     ),
     "secret-name-dash": (
         secret({"generate": {}}, "REGISTER-ADMIN-KEY"),
-        "secrets are named after a variable",
+        "keys must be a variable",
     ),
     "secret-name-dot": (secret({"generate": {}}, "EMAIL_SMTP_SETTINGS."), "or a path into one"),
-    "secret-name-long": (secret({"generate": {}}, "A" * 201), "secrets are named after a variable"),
+    "secret-name-long": (secret({"generate": {}}, "A" * 201), "keys must be a variable"),
     "secrets-too-many": (
         {"secrets": {f"A{n}": {"generate": {}} for n in range(65)}},
         "must have at most 64 items",
@@ -427,11 +436,13 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize(("spec", "said"), REFUSED.values(), ids=REFUSED)
-def test_rejected_with_a_remedy(cluster: ControlPlane, room: str, spec: Object, said: str) -> None:
+@pytest.mark.parametrize(("spec", "message"), REJECTED.values(), ids=REJECTED)
+def test_rejected_with_a_remedy(
+    cluster: ControlPlane, room: str, spec: Object, message: str
+) -> None:
     answer = dry_run(cluster, room, platform(spec))
     assert answer.returncode != 0
-    assert said in answer.stderr
+    assert message in answer.stderr
     assert CANARY not in answer.stderr
 
 
@@ -444,21 +455,21 @@ def test_domain_is_required(cluster: ControlPlane, room: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "spec", "said"),
+    ("name", "spec", "message"),
     [
         pytest.param("acme.eu", {}, NAME_HINT, id="dot"),
         pytest.param("1acme", {}, NAME_HINT, id="digit"),
-        pytest.param("a" * (LONGEST - 2), {}, "34 are the most", id="too-long"),
+        pytest.param("a" * (LONGEST - 2), {}, "at most 34 characters", id="too-long"),
         pytest.param(
             "a" * (LONGEST - 8),
             {"roles": {"reg-slave": {}}},
-            "with a reg-slave: 28",
+            "at most 28 characters with a reg-slave",
             id="too-long-for-reg-slave",
         ),
         pytest.param(
             "a" * (LONGEST - 5),
             {"roles": {"singlenode": {}}},
-            "on a single node: 31",
+            "at most 31 characters on a single node",
             id="too-long-for-singlenode",
         ),
         pytest.param(
@@ -467,11 +478,11 @@ def test_domain_is_required(cluster: ControlPlane, room: str) -> None:
     ],
 )
 def test_names_of_impossible_objects_are_rejected(
-    cluster: ControlPlane, room: str, name: str, spec: Object, said: str
+    cluster: ControlPlane, room: str, name: str, spec: Object, message: str
 ) -> None:
     answer = dry_run(cluster, room, platform(spec, name))
     assert answer.returncode != 0
-    assert said in answer.stderr
+    assert message in answer.stderr
 
 
 @pytest.mark.parametrize(
@@ -541,7 +552,7 @@ def test_kubectl_does_not_print_a_literal_secret(
         check=False,
     )
     assert answer.returncode != 0
-    assert f"{path} is a secret and must not be written out here" in answer.stderr
+    assert f"{path} is a secret and must not be in spec.variables" in answer.stderr
     assert CANARY not in answer.stdout + answer.stderr
 
 
@@ -552,7 +563,7 @@ def test_literal_secret_is_rejected_and_not_printed(
 ) -> None:
     answer = dry_run(cluster, room, platform(at(path, CANARY)), apply=apply)
     assert answer.returncode != 0
-    assert f"{path} is a secret and must not be written out here" in answer.stderr
+    assert f"{path} is a secret and must not be in spec.variables" in answer.stderr
     assert f"spec.secrets ({path}: {{secretKeyRef: {{name: …, key: …}}}})" in answer.stderr
     assert f"spec.variables.{path}: Invalid value" in answer.stderr
     assert CANARY not in answer.stderr
@@ -615,9 +626,7 @@ def test_private_key_among_certificates_is_rejected_and_not_printed(
 ) -> None:
     bundle = f"{CERTIFICATE}-----BEGIN {header}-----\n{CANARY}\n-----END {header}-----\n"
     answer = dry_run(cluster, room, platform({"tls": {"caBundle": bundle}}))
-    assert (
-        "spec.tls.caBundle: Invalid value: caBundle holds one or more certificates" in answer.stderr
-    )
+    assert "spec.tls.caBundle: Invalid value: must be one or more certificates" in answer.stderr
     assert CANARY not in answer.stderr
 
 
@@ -634,8 +643,9 @@ def test_secret_in_place_of_its_source_is_not_printed(
     assert CANARY not in answer.stderr
 
 
-# What is admitted
+# What is accepted
 
+IMAGE = f"registry.example.com:5000/pryv/core:1.9.2@sha256:{'0123456789abcdef' * 4}"
 EVERYTHING: Object = {
     "domain": DOMAIN,
     "release": "1.9.2",
@@ -688,7 +698,7 @@ EVERYTHING: Object = {
             "tls": {"secretName": "core-tls"},
             "components": {
                 "core": {
-                    "image": f"registry.example.com:5000/pryv/core:1.9.2@sha256:{'0123456789abcdef' * 4}",
+                    "image": IMAGE,
                     "replicas": 0,
                     "env": [{"name": "NODE_OPTIONS", "value": "--max-old-space-size=2048"}],
                     "resources": {
@@ -742,7 +752,7 @@ def test_sample_is_admitted(cluster: ControlPlane, room: str) -> None:
 
 
 def test_admitted_spec_is_stored_unchanged(cluster: ControlPlane, namespace: str) -> None:
-    """Nothing is defaulted and nothing is pruned, and the models read all of it."""
+    """Without defaults or pruning; and the models read all of it."""
     cluster.kubectl(
         "create", "-n", namespace, "--validate=strict", "-f-", stdin=platform(EVERYTHING)
     )
@@ -764,7 +774,7 @@ FILES = [
     }
 ]
 ARCHIVE = {"archive": {"configMapKeyRef": {"name": "received", "key": "archive.tgz"}}}
-#: What excludes something of the above.
+#: What cannot be combined with the above.
 THE_REST: list[Object] = [
     register(
         externalSlave={
@@ -867,7 +877,7 @@ def test_variables_preserve_any_json_value(
 def test_nulls_are_preserved_except_by_client_side_apply(
     cluster: ControlPlane, namespace: str
 ) -> None:
-    """Why null is best said by leaving a variable out."""
+    """Why null is best expressed by omitting a variable."""
     variables = {"TOKENS": None, "OBJECT": {"kept": 1, "gone": None}}
     stored = []
     for name, *verb in (("a", "create"), ("b", "apply", "--server-side"), ("c", "apply")):
@@ -879,7 +889,7 @@ def test_nulls_are_preserved_except_by_client_side_apply(
 
 
 def test_map_keys_are_returned_sorted(cluster: ControlPlane, namespace: str) -> None:
-    """Why the operator cannot tell in which order variables were written."""
+    """Why the operator does not know the order in which variables were written."""
     variables = {"B": 1, "A": 2, "a": 3}
     cluster.kubectl("create", "-n", namespace, "-f-", stdin=platform({"variables": variables}))
     text = cluster.kubectl("get", "-n", namespace, "pryv", "acme", "-o", "json").stdout
@@ -922,31 +932,34 @@ def test_every_field_has_a_description(cluster: ControlPlane) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "said"),
+    ("path", "text"),
     [
-        ("spec.roles.core.instances", "Taking one out of the list keeps its claims"),
+        (
+            "spec.roles.core.instances",
+            "Removing one from the list retains its PersistentVolumeClaims",
+        ),
         *(
-            pytest.param(path, said, marks=pytest.mark.long)
-            for path, said in {
-                "spec": "What a platform should be",
-                "spec.domain": "users' data is served at USERNAME.DOMAIN",
-                "spec.variables": "Secrets are refused here",
-                "spec.secrets": "They stay in Secrets",
-                "spec.roles.reg-slave": "Present means wanted",
+            pytest.param(path, text, marks=pytest.mark.long)
+            for path, text in {
+                "spec": "The desired state of a platform",
+                "spec.domain": "data are served at USERNAME.DOMAIN",
+                "spec.variables": "Secrets are rejected",
+                "spec.secrets": "are stored in Secrets",
+                "spec.roles.reg-slave": "Runs only if present",
                 "spec.roles.core.components.storage.size": "never shrink",
                 "status.conditions": "Ready, Reconciling, Stalled",
             }.items()
         ),
     ],
 )
-def test_kubectl_explain(cluster: ControlPlane, path: str, said: str) -> None:
-    text = cluster.kubectl("explain", f"pryvplatform.{path}").stdout
-    assert said in " ".join(text.split())
+def test_kubectl_explain(cluster: ControlPlane, path: str, text: str) -> None:
+    explanation = cluster.kubectl("explain", f"pryvplatform.{path}").stdout
+    assert text in " ".join(explanation.split())
 
 
 @pytest.fixture(scope="module")
 def ready_platform(cluster: ControlPlane) -> Iterator[str]:
-    """The namespace of a platform whose status says that it is ready, and of another one; for tests that only read."""
+    """The namespace of a ready platform and of another one; for tests that only read."""
     condition = {
         "type": "Ready",
         "status": "True",
@@ -1022,7 +1035,7 @@ def test_status_change_keeps_the_generation(cluster: ControlPlane, ready_platfor
 
 
 def test_crd_can_be_applied_client_side(cluster: ControlPlane) -> None:
-    """With the copy of it that `kubectl apply` keeps in an annotation; under another group, so that it is new."""
+    """With its copy in the annotation of `kubectl apply`; in another group, so that it is new."""
     copy = CRD_FILE.read_text().replace(f"{keys.PLURAL}.{keys.GROUP}", f"{keys.PLURAL}.copy.test")
     copy = copy.replace(f"group: {keys.GROUP}\n", "group: copy.test\n")
     answer = cluster.kubectl("apply", "--dry-run=server", "-f-", stdin=copy)
@@ -1077,7 +1090,7 @@ EMPTIED: list[tuple[dict[str, Any], dict[str, Any]]] = [
 def test_map_can_be_emptied_by_server_side_apply(
     cluster: ControlPlane, namespace: str, before: dict[str, Any], after: dict[str, Any]
 ) -> None:
-    """Kubernetes leaves null where server-side apply has removed the last entry; it means the empty map that was written."""
+    """Server-side apply stores null for an emptied map; the models read it as an empty one."""
     for spec in (before, after):
         body = {
             "apiVersion": "pryv.io/v1alpha1",

@@ -1,4 +1,4 @@
-"""What is generated is up to date, and the schema is one that tools and the API server can live with."""
+"""Generated files are up to date, and the schema suits the API server and GitOps tools."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 Schema = dict[str, Any]
 
 ROOT = Path(__file__).parents[2]
-#: Checked elsewhere (a dry run of the workload) or, for variables, by rendering.
+#: Validated by a dry run of the workload or, for variables, by rendering.
 OPEN_OBJECTS = {"affinity", "tolerations", "topologySpreadConstraints", "variables"}
 
 
 @pytest.fixture(scope="module")
 def generate() -> ModuleType:
-    """``manifests/generate.py``, which is a script."""
+    """``manifests/generate.py``, a script, as a module."""
     found = importlib.util.spec_from_file_location("generate", ROOT / "manifests/generate.py")
     assert found is not None
     assert found.loader is not None
@@ -73,7 +73,7 @@ def test_a_page_without_its_markers_is_refused(
         generate.with_reasons("\n".join(both[each] for each in markers))
 
 
-def test_the_chart_carries_the_same_crd(generate: ModuleType) -> None:
+def test_the_chart_contains_the_same_crd(generate: ModuleType) -> None:
     spec = (
         generate.chart_crd_file()
         .split("\nspec:\n", 1)[1]
@@ -90,26 +90,26 @@ def test_the_reference_names_every_field_and_every_rule(generate: ModuleType) ->
             assert f"`{path[-1]}`" in text
         for rule in node.get("x-kubernetes-validations", ()):
             if "variables" not in path:
-                assert rule["message"] in text, path
+                assert rule["message"][1:] in text, path  # a sentence begins with a capital
 
 
 def test_the_crd_can_be_applied_by_any_kubectl(generate: ModuleType) -> None:
-    """Client-side apply keeps a copy in an annotation, and all annotations may have 256 KiB."""
+    """Client-side apply stores a copy in an annotation; all annotations may have 256 KiB."""
     assert len(json.dumps(yaml.safe_load(generate.crd_file()))) < 200_000
 
 
-def test_equal_parts_are_written_out(generate: ModuleType) -> None:
+def test_the_crd_has_no_yaml_anchors(generate: ModuleType) -> None:
     assert not any(isinstance(token, yaml.AnchorToken) for token in yaml.scan(generate.crd_file()))
 
 
 def test_the_schema_has_no_defaults() -> None:
-    """A default written into the resource is a difference that GitOps tools would see for ever."""
+    """GitOps tools would report a default that the API server adds as a permanent difference."""
     assert not [path for path, node in walk(root()) if "default" in node]
 
 
 def test_every_list_map_and_string_has_a_maximum() -> None:
-    """The API server judges the cost of every rule by the most that it could have to read."""
-    needed = {
+    """The API server estimates the cost of every rule from the maximum sizes."""
+    keyword = {
         "array": "maxItems",
         "string": "maxLength",
         "integer": None,
@@ -117,7 +117,7 @@ def test_every_list_map_and_string_has_a_maximum() -> None:
         "object": None,
     }
     for path, node in walk(root()):
-        maximum = "maxLength" if node.get("x-kubernetes-int-or-string") else needed[node["type"]]
+        maximum = "maxLength" if node.get("x-kubernetes-int-or-string") else keyword[node["type"]]
         if "additionalProperties" in node:
             maximum = "maxProperties"
         if path not in {("apiVersion",), ("kind",)} and "enum" not in node:
@@ -132,15 +132,15 @@ def test_every_field_is_described() -> None:
             assert node.get("description", "").endswith("."), path
 
 
-def test_lists_say_how_they_are_merged() -> None:
-    """Without that, server-side apply by two owners replaces the whole list."""
+def test_every_list_declares_how_it_is_merged() -> None:
+    """Without it, server-side apply by two field managers replaces the whole list."""
     for path, node in walk(root()):
         if node.get("type") == "array":
             assert node.get("x-kubernetes-list-type") in ("map", "set", "atomic"), path
 
 
-def test_a_rule_never_stands_on_a_text_that_may_be_a_secret() -> None:
-    """The API server repeats the text that a rule or a pattern refuses."""
+def test_no_rule_is_on_a_string_that_may_be_a_secret() -> None:
+    """The API server quotes a string that a rule or pattern rejects."""
     for path, node in walk(root()):
         if path[:2] == ("spec", "variables") or path == ("spec", "tls", "caBundle"):
             assert node["type"] == "object" or not {
@@ -150,8 +150,8 @@ def test_a_rule_never_stands_on_a_text_that_may_be_a_secret() -> None:
             } & set(node)
 
 
-def test_the_longest_admitted_names_fit() -> None:
-    """The CRD's rule on names and the names themselves."""
+def test_the_longest_allowed_names_fit() -> None:
+    """The CRD's rules on names agree with ``names``."""
     longest = names.MAX_WORKLOAD_NAME - names.LONGEST_COMPONENT - 2
     platform = "a" * (longest - 3)
     assert (

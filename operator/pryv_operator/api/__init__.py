@@ -1,1 +1,1 @@
-"""What users write and read: the resource and its status, reasons, names, labels and annotations; the CRD."""
+"""What users write and read: spec, status, reasons, names, labels and annotations; the CRD."""

@@ -1,4 +1,4 @@
-"""The CustomResourceDefinition, generated from the models: pydantic's JSON schema made structural."""
+"""The CustomResourceDefinition, generated from the models in ``spec`` and ``status``."""
 
 from __future__ import annotations
 
@@ -13,36 +13,49 @@ from pryv_operator.api.status import PryvPlatformStatus
 
 Schema = dict[str, Any]
 
-#: What a structural schema keeps of a JSON schema.
-_KEPT: Final = (
+#: Keywords of a JSON schema that a structural schema may have.
+_KEYWORDS: Final = (
     "description", "type", "format", "pattern", "enum", "minimum", "maximum",
     "minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties", "required",
 )  # fmt: skip
+#: Keywords of a field that is an integer or a string.
+_INT_OR_STRING_KEYWORDS: Final = (
+    "description", "anyOf", "maxLength", RULES, "x-kubernetes-int-or-string",
+)  # fmt: skip
 
-#: A workload is named platform-instance-component; the default instances are reg, sw, co1, and reg-slave when present.
+#: Length of PLATFORM-INSTANCE without the hyphen: a workload is PLATFORM-INSTANCE-COMPONENT.
 _LONGEST_NAME: Final = names.MAX_WORKLOAD_NAME - names.LONGEST_COMPONENT - 2
+#: The longest names of a platform with just the default instances (``reg``, ``co1``), with a
+#: reg-slave, and on a single node (``single``).
+_LONGEST_DEFAULT: Final = _LONGEST_NAME - len("reg")
+_LONGEST_WITH_SLAVE: Final = _LONGEST_NAME - len("reg-slave")
+_LONGEST_SINGLE: Final = _LONGEST_NAME - len("single")
+_NO_ROLES: Final = "!has(self.spec.roles) || dyn(self.spec.roles) == null"
 
 _ROOT_RULES: Final = cel(
     "self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",
-    "metadata.name names Services and DNS labels: lower-case letters, digits and '-', beginning with a letter, and no dot",
+    "metadata.name must consist of lower-case letters, digits and '-', beginning with a letter, "
+    "and no dot: names of Services derive from it",
     f"size(self.metadata.name) + 3 <= {_LONGEST_NAME}",
-    f"metadata.name is too long: what is derived from it must fit into {names.MAX_WORKLOAD_NAME} characters, "
-    f"so {_LONGEST_NAME - 3} are the most",
-    "!has(self.spec.roles) || dyn(self.spec.roles) == null || !has(self.spec.roles.reg__dash__slave) || "
+    f"metadata.name must have at most {_LONGEST_DEFAULT} characters: "
+    f"names of workloads derive from it, and are limited to {names.MAX_WORKLOAD_NAME}",
+    f"{_NO_ROLES} || !has(self.spec.roles.reg__dash__slave) || "
     f"size(self.metadata.name) + 9 <= {_LONGEST_NAME}",
-    f"metadata.name is too long for a platform with a reg-slave: {_LONGEST_NAME - 9} characters are the most",
-    "!has(self.spec.roles) || dyn(self.spec.roles) == null || !has(self.spec.roles.singlenode) || "
+    f"metadata.name must have at most {_LONGEST_WITH_SLAVE} characters with a reg-slave",
+    f"{_NO_ROLES} || !has(self.spec.roles.singlenode) || "
     f"size(self.metadata.name) + 6 <= {_LONGEST_NAME}",
-    f"metadata.name is too long for a platform on a single node: {_LONGEST_NAME - 6} characters are the most",
-    "!has(self.spec.roles) || dyn(self.spec.roles) == null || !has(self.spec.roles.core) || dyn(self.spec.roles.core) == null || "
+    f"metadata.name must have at most {_LONGEST_SINGLE} characters on a single node",
+    f"{_NO_ROLES} || !has(self.spec.roles.core) || dyn(self.spec.roles.core) == null || "
     "!has(self.spec.roles.core.instances) || dyn(self.spec.roles.core.instances) == null || "
-    f"self.spec.roles.core.instances.all(i, size(self.metadata.name) + size(i.name) <= {_LONGEST_NAME})",
-    f"metadata.name and the name of each core instance may have {_LONGEST_NAME} characters together: shorten one of them",
+    "self.spec.roles.core.instances.all(i, "
+    f"size(self.metadata.name) + size(i.name) <= {_LONGEST_NAME})",
+    "metadata.name and the name of each core instance must have at most "
+    f"{_LONGEST_NAME} characters together; shorten one of them",
 )
 
 _COLUMNS: Final = (
-    ("Domain", "string", ".spec.domain", "The platform's DNS name.", 0),
-    ("Release", "string", ".status.release", "The release that is run.", 0),
+    ("Domain", "string", ".spec.domain", "DNS name of the platform.", 0),
+    ("Release", "string", ".status.release", "Release that the platform runs.", 0),
     (
         "Ready",
         "string",
@@ -50,13 +63,13 @@ _COLUMNS: Final = (
         "Whether the platform is ready.",
         0,
     ),
-    ("Roles", "string", ".status.rolesReady", "Ready roles of those wanted.", 0),
-    ("Revision", "integer", ".status.revision", "Number of the wanted revision.", 0),
+    ("Roles", "string", ".status.rolesReady", "Ready roles out of the desired ones.", 0),
+    ("Revision", "integer", ".status.revision", "Number of the desired revision.", 0),
     (
         "Reason",
         "string",
         '.status.conditions[?(@.type=="Ready")].reason',
-        "Why it is, or is not.",
+        "Reason of the condition Ready.",
         0,
     ),
     ("Age", "date", ".metadata.creationTimestamp", "Age of the resource.", 0),
@@ -64,14 +77,14 @@ _COLUMNS: Final = (
         "Message",
         "string",
         '.status.conditions[?(@.type=="Ready")].message',
-        "Why, in plain words.",
+        "Message of the condition Ready.",
         1,
     ),
 )
 
 
 def definition() -> dict[str, Any]:
-    """The CRD as a plain object."""
+    """The CustomResourceDefinition."""
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
@@ -112,20 +125,20 @@ def definition() -> dict[str, Any]:
 
 
 def _root() -> Schema:
-    wanted = structural(PryvPlatformSpec)
-    wanted["properties"]["variables"] |= variables_schema()
+    spec = structural(PryvPlatformSpec)
+    spec["properties"]["variables"] |= variables_schema()
     return {
-        "description": "A Pryv.io platform: variables and secrets in, running roles out.",
+        "description": "A Pryv.io platform: its variables, secrets and roles.",
         "type": "object",
         "required": ["spec"],
         "properties": {
             "apiVersion": {
                 "type": "string",
-                "description": "Version of the schema of this object.",
+                "description": "Version of the schema of this object, pryv.io/v1alpha1.",
             },
             "kind": {"type": "string", "description": "PryvPlatform."},
             "metadata": {"type": "object"},
-            "spec": wanted,
+            "spec": spec,
             "status": structural(PryvPlatformStatus),
         },
         **_ROOT_RULES,
@@ -133,52 +146,57 @@ def _root() -> Schema:
 
 
 def structural(model: type[Model]) -> Schema:
-    """A model's schema as the API server takes it: no references, no alternatives, no defaults."""
+    """A model's schema in structural form: without references, alternatives and defaults.
+
+    Source: https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/
+    custom-resource-definitions/#specifying-a-structural-schema
+    """
     schema = model.model_json_schema(mode="validation")
-    definitions: dict[str, Schema] = schema.get("$defs", {})
-
-    def convert(node: Schema) -> Schema:
-        if "$ref" in node:
-            node = definitions[node["$ref"].rsplit("/", 1)[1]] | {
-                k: v for k, v in node.items() if k != "$ref"
-            }
-        if node.get("x-kubernetes-int-or-string"):
-            return {
-                key: node[key]
-                for key in (
-                    "description",
-                    "anyOf",
-                    "maxLength",
-                    RULES,
-                    "x-kubernetes-int-or-string",
-                )
-                if key in node
-            }
-        if "anyOf" in node:  # a field that may be left out
-            (only,) = (branch for branch in node["anyOf"] if branch.get("type") != "null")
-            return convert(only | {k: v for k, v in node.items() if k not in ("anyOf", "default")})
-        result: Schema = {key: node[key] for key in _KEPT if key in node}
-        result |= {key: value for key, value in node.items() if key.startswith("x-kubernetes-")}
-        if RULES in node:  # which say what a pattern says, in words
-            result.pop("pattern", None)
-        if "const" in node:
-            result |= {"enum": [node["const"]]}
-        if "properties" in node:
-            required = node.get("required", ())
-            result["properties"] = {
-                name: convert(child) if name in required else _emptied(convert(child))
-                for name, child in node["properties"].items()
-            }
-        if isinstance(node.get("additionalProperties"), dict):
-            entry = convert(node["additionalProperties"])
-            result["additionalProperties"] = entry if RULES in entry else _emptied(entry)
-        if "items" in node:
-            result["items"] = convert(node["items"])
-        return result
-
-    return convert(schema)
+    return _structural(schema, schema.get("$defs", {}))
 
 
-def _emptied(schema: Schema) -> Schema:
-    """Server-side apply leaves null where it has removed the last entry of a map or a list: ``roles: {}`` would be refused."""
+def _structural(node: Schema, definitions: dict[str, Schema]) -> Schema:
+    node = _dereferenced(node, definitions)
+    if node.get("x-kubernetes-int-or-string"):
+        return {key: node[key] for key in _INT_OR_STRING_KEYWORDS if key in node}
+    if "anyOf" in node:  # an optional field: its type, or null
+        (only,) = (branch for branch in node["anyOf"] if branch.get("type") != "null")
+        rest = {key: value for key, value in node.items() if key not in ("anyOf", "default")}
+        return _structural(only | rest, definitions)
+    result: Schema = {key: node[key] for key in _KEYWORDS if key in node}
+    result |= {key: value for key, value in node.items() if key.startswith("x-kubernetes-")}
+    if RULES in node:  # one of them is the pattern, with a message of our own
+        result.pop("pattern", None)
+    if "const" in node:
+        result |= {"enum": [node["const"]]}
+    if "properties" in node:
+        required = node.get("required", ())
+        children = {
+            name: _structural(child, definitions) for name, child in node["properties"].items()
+        }
+        result["properties"] = {
+            name: child if name in required else _nullable(child)
+            for name, child in children.items()
+        }
+    if isinstance(node.get("additionalProperties"), dict):
+        entry = _structural(node["additionalProperties"], definitions)
+        result["additionalProperties"] = entry if RULES in entry else _nullable(entry)
+    if "items" in node:
+        result["items"] = _structural(node["items"], definitions)
+    return result
+
+
+def _dereferenced(node: Schema, definitions: dict[str, Schema]) -> Schema:
+    if "$ref" not in node:
+        return node
+    rest = {key: value for key, value in node.items() if key != "$ref"}
+    return definitions[node["$ref"].rsplit("/", 1)[1]] | rest
+
+
+def _nullable(schema: Schema) -> Schema:
+    """The schema; an object or list may also be null.
+
+    Server-side apply stores null where it removed the last entry of a map or list. Without this
+    the API server would reject ``roles: {}`` after ``roles: {static: {address: …}}``.
+    """
     return schema | {"nullable": True} if schema.get("type") in ("object", "array") else schema

@@ -1,4 +1,4 @@
-"""What is reported about a platform: a reason for machines and a message for people."""
+"""What is reported about a platform: a reason for scripts, and a message for people."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import TypeVar
 class Finding:
     """A reason and a message.
 
-    ``reason`` is one of ``api.reasons``, or what a kubelet or scheduler reports. ``message`` has the
-    form ``<where>: <what is wrong>; <what to do>`` and never holds a secret value.
+    ``reason`` is one of ``api.reasons``, or one that Kubernetes reports for a pod. ``message`` has
+    the form ``<where>: <what is wrong>; <what to do>`` and never contains a secret value.
     """
 
     reason: str
@@ -21,17 +21,17 @@ class Finding:
 
 @dataclass(frozen=True, order=True)
 class Problem(Finding):
-    """Something that somebody has to correct; nothing is applied before."""
+    """An error that a person has to correct; nothing is applied until then."""
 
 
 @dataclass(frozen=True, order=True)
 class Waiting(Finding):
-    """Something that the platform, or a component, waits for."""
+    """Something that the platform or a component waits for."""
 
 
 @dataclass(frozen=True, order=True)
 class Advisory(Finding):
-    """Something that works but should be known: an entry of ``status.warnings``."""
+    """A warning about a platform that works: an entry of ``status.warnings``."""
 
 
 @dataclass(frozen=True, order=True)
@@ -41,14 +41,17 @@ class Explanation(Finding):
 
 @dataclass(frozen=True, order=True)
 class Announcement(Finding):
-    """Something that was done once and is worth an event, such as a generated secret."""
+    """Something that happened once and is worth an event, such as a generated secret."""
 
 
 SomeFinding = TypeVar("SomeFinding", bound=Finding)
 
 
 def joined(findings: Sequence[SomeFinding]) -> SomeFinding:
-    """All findings as one: the reason of the first, the messages of all."""
+    """One finding for several: the reason of the first, the messages of all.
+
+    Messages with the reason of the first come first; duplicates are dropped.
+    """
     unique = list(dict.fromkeys(findings))
     first = unique[0]
     same = [each for each in unique if each.reason == first.reason]

@@ -1,4 +1,4 @@
-"""Role instances of a platform: which machines there would have been."""
+"""Role instances of a platform: each was a machine of a docker-compose installation."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ from pryv_operator.api.spec import (
 
 @dataclass(frozen=True)
 class Instance:
-    """One instance of a role. ``host`` is its host name under DOMAIN."""
+    """One instance of a role.
+
+    ``host`` is its host name under DOMAIN; ``components`` are the overrides as users wrote them.
+    """
 
     role: str
     name: str
@@ -29,21 +32,17 @@ class Instance:
     hosting: str | None = None
     address: str | None = None
     service: ServiceOverrides = field(default_factory=ServiceOverrides)
-    #: Secret of the role's own certificate, where it is not the platform's.
+    #: Secret with the role's certificate; None: the platform's certificate.
     tls_secret: str | None = None
     components: Mapping[str, ComponentOverrides] = field(default_factory=dict)
-    #: A reg-slave outside of the cluster, which reads this one's redis.
+    #: A reg-slave outside the cluster that replicates this instance's redis.
     external_slave: ExternalSlave | None = None
 
     def overrides_of(self, service: str) -> ComponentOverrides:
-        """The overrides for a service of the role's compose file; ``reverse-proxy`` means ``reverse_proxy``."""
-        wanted = names.slug(service)
+        """The overrides for a compose service; ``reverse-proxy`` and ``reverse_proxy`` are one."""
+        slug = names.slug(service)
         return next(
-            (
-                self.components[name]
-                for name in sorted(self.components)
-                if names.slug(name) == wanted
-            ),
+            (self.components[name] for name in sorted(self.components) if names.slug(name) == slug),
             ComponentOverrides(),
         )
 
@@ -59,7 +58,7 @@ _HOSTS = {
 
 
 def instances(spec: PryvPlatformSpec) -> tuple[Instance, ...]:
-    """The instances of all wanted roles: by role in order of bring-up, then by name, never by position."""
+    """The instances of all desired roles, by role in rollout order, then by name."""
     roles = spec.roles or Roles()
     if roles.singlenode:
         return (_single(names.SINGLE_NODE, roles.singlenode),)

@@ -1,4 +1,4 @@
-"""Every label, annotation, finalizer-like key and fixed name the operator writes: one place to look them up."""
+"""Every label, annotation and fixed name that the operator reads or writes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ PLURAL: Final = "pryvplatforms"
 
 #: Field manager of every server-side apply, and reporting controller of every event.
 FIELD_MANAGER: Final = "pryv-operator"
-#: Who sets owner references outside of an apply: such an entry must not look like that of a creation.
+#: Field manager of owner references that are set outside an apply. It differs from the one of
+#: creations, so that a managed-fields entry of it does not look like one.
 OWNERS_MANAGER: Final = f"{FIELD_MANAGER}-owners"
 
 # Labels
@@ -22,50 +23,52 @@ PLATFORM: Final = "pryv.io/platform"
 ROLE: Final = "pryv.io/role"
 INSTANCE: Final = "pryv.io/instance"
 COMPONENT: Final = "pryv.io/component"
-#: On pods that mount a shared claim: what their affinity looks for.
+#: On pods that mount a shared PVC: the label that their affinity selects.
 PVC: Final = "pryv.io/claim"
 #: What an object is for: ``config``, ``generated``, ``hash-key``, ``authority``, ``certificate``,
 #: ``history``.
 PURPOSE: Final = "pryv.io/purpose"
 
 # Annotations that a user writes on a platform
-#: What to restart without a change: ``all``, a role, an instance, ``instance/component`` or a component; ``@`` and any text makes it new.
+#: ``TARGET[,TARGET…]@TEXT``: what to restart without a change. A target is ``all``, a role, an
+#: instance, a component or ``instance/component``; another text restarts again.
 RESTART: Final = "pryv.io/restart"
-#: Any new value asks for a pass now, and for another try of a rollout that has failed.
+#: Any new value requests a reconciliation, and another attempt at a failed rollout.
 RECONCILE: Final = "pryv.io/reconcile"
 
 # Annotations that the operator writes
 #: Hash of what was last applied to this object (never of a Secret's data).
 APPLIED: Final = "pryv.io/applied"
-#: The variable a generated Secret holds the value of.
+#: On a generated Secret: the variable whose value it holds.
 VARIABLE: Final = "pryv.io/variable"
-#: On a generated Secret that had to be made again although it was in use: somebody has deleted it.
+#: On a generated Secret that was deleted while in use, and recreated with another value.
 RECREATED: Final = "pryv.io/made-anew"
 #: On a workload: digest of the pod template that was last applied.
 TEMPLATE: Final = "pryv.io/template"
-#: On a workload: secret variables that several roles share → keyed hash of the value it was applied with (JSON).
+#: On a workload: secret variable shared by several roles → keyed hash of the applied value (JSON).
 SHARED_SECRETS: Final = "pryv.io/shared-secrets"
-#: On a pod template: the restart it was made for.
+#: On a pod template: the value of ``pryv.io/restart`` that last restarted it.
 RESTARTED: Final = "pryv.io/restarted"
 
-# Annotations of a revision in the history
-#: Digest of the desired state it records.
+# Annotations of a revision in the history (ControllerRevision)
+#: Digest of the desired state that the revision records.
 DESIRED: Final = "pryv.io/desired"
-#: Workload → its pod template's digest, image and shared secrets (JSON).
+#: Workload → digest of its pod template, image and shared secrets (JSON).
 TEMPLATES: Final = "pryv.io/templates"
-#: Names of the configuration its pod templates refer to (JSON).
+#: Names of the ConfigMaps and Secrets that its pod templates refer to (JSON).
 REFERENCES: Final = "pryv.io/references"
-#: What outside of the spec went into it → keyed hash (JSON).
+#: Input from outside the spec → keyed hash (JSON).
 INPUTS: Final = "pryv.io/inputs"
-#: Names of the workloads that were not ready when it began (JSON).
+#: Names of the workloads that were not ready when its rollout began (JSON).
 UNREADY: Final = "pryv.io/unready"
-#: Names of the workloads that migrate their data and were given another image with it, written before they were (JSON).
+#: Names of the workloads that migrate their data and got another image (JSON), written before
+#: the image is applied.
 MIGRATED: Final = "pryv.io/migrated"
-#: It was rolled out to the end.
+#: Present once the revision was rolled out completely.
 COMPLETE: Final = "pryv.io/complete"
-#: Its rollout has failed, and why.
+#: Present once its rollout failed: the message.
 FAILED: Final = "pryv.io/failed"
-#: The platform's ``pryv.io/reconcile`` when it failed; with another one it is tried again.
+#: The platform's ``pryv.io/reconcile`` when the rollout failed; another value retries it.
 ATTEMPT: Final = "pryv.io/attempt"
-#: When it was tried again.
+#: Time of the last retry.
 RETRIED: Final = "pryv.io/retried"

@@ -1,4 +1,4 @@
-"""Names of everything that belongs to a platform. They are for ever: changing one orphans objects in the field."""
+"""Names of a platform's objects. Permanent: changing one orphans objects of live platforms."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from typing import Final
 
 from pryv_operator.api import labels_annotations as keys
 
-#: A StatefulSet's pods carry the label ``controller-revision-hash`` = name + "-" + 10 characters, 63 at most.
+#: A StatefulSet's pods have the label ``controller-revision-hash``: the name, "-" and 10
+#: characters, of at most 63 in all.
 MAX_WORKLOAD_NAME: Final = 52
-#: Longest component of a built-in release (``reverse-proxy``, ``app-web-auth3``); the CRD's rule counts with it.
+#: Length of the longest component of a built-in release (``reverse-proxy``, ``app-web-auth3``),
+#: which the CRD's rules on names allow for.
 LONGEST_COMPONENT: Final = 13
 
 REG_MASTER: Final = "reg-master"
@@ -17,18 +19,19 @@ REG_SLAVE: Final = "reg-slave"
 CORE: Final = "core"
 STATIC: Final = "static"
 SINGLE_NODE: Final = "singlenode"
-#: Roles in the order in which a platform is brought up and changed.
+#: Roles in the order in which a rollout changes them.
 ROLES: Final = (REG_MASTER, CORE, STATIC, REG_SLAVE, SINGLE_NODE)
-#: Names of the instance of a role that has just one.
+#: Role with a single instance → name of that instance.
 SINGLE_INSTANCE: Final = {
     REG_MASTER: "reg",
     REG_SLAVE: "reg-slave",
     STATIC: "sw",
     SINGLE_NODE: "single",
 }
-#: Host names under DOMAIN that the platform itself uses; no core instance may take one.
+#: Host names under DOMAIN that the platform itself uses; core instances cannot have them.
 RESERVED_HOSTS: Final = (
-    "access", "adm", "dns1", "dns2", "lead", "mail", "mfa", "reg", "reg-master", "reg-slave", "reg2", "service", "static", "sw", "www",
+    "access", "adm", "dns1", "dns2", "lead", "mail", "mfa", "reg", "reg-master", "reg-slave",
+    "reg2", "service", "static", "sw", "www",
 )  # fmt: skip
 
 
@@ -43,17 +46,17 @@ def workload(platform: str, instance: str, component: str) -> str:
 
 
 def external_service(platform: str, instance: str, *, udp: bool = False) -> str:
-    """Name of the Service that publishes a role instance's ports to its clients."""
+    """Name of the Service that publishes a role instance's ports outside the cluster."""
     return f"{platform}-{instance}" + ("-udp" if udp else "")
 
 
 def external_slave_service(platform: str, instance: str) -> str:
-    """Name of the Service that publishes redis to a reg-slave outside of the cluster."""
+    """Name of the Service that publishes redis to a reg-slave outside the cluster."""
     return f"{platform}-{instance}-redis-slave"
 
 
 def pvc(platform: str, instance: str, owner: str, purpose: str) -> str:
-    """Name of a claim: ``acme-co1-core-data``."""
+    """Name of a PVC, such as ``acme-co1-core-data``."""
     return f"{platform}-{instance}-{slug(owner)}-{purpose}"
 
 
@@ -63,21 +66,21 @@ def configuration(platform: str, role: str, component: str, digest: str) -> str:
 
 
 def generated_secret(platform: str, variable: str, rotation: int = 0) -> str:
-    """Name of the Secret that keeps a generated value; distinct variables, and distinct rotations of one, never share one."""
+    """Name of the Secret with a generated value; unique per variable and rotation."""
     plain = slug(variable).strip("-") or "value"
     reversible = plain.replace("-", "_").upper() == variable
     suffix = "" if reversible else "-" + hashlib.sha256(variable.encode()).hexdigest()[:6]
-    # A dot is in no variable's part of the name: no rotation can be taken for another variable.
+    # No part of the name before it contains a dot, so a rotation never equals another variable.
     return f"{platform}-generated-{plain}{suffix}" + (f".{rotation}" if rotation else "")
 
 
 def revision(platform: str, number: int) -> str:
-    """Name of the n-th revision in a platform's history."""
+    """Name of the ControllerRevision with a number."""
     return f"{platform}-revision-{number}"
 
 
 def hash_key_secret(platform: str) -> str:
-    """Name of the Secret with the key that content hashes of secrets are made with."""
+    """Name of the Secret with the key of the keyed hashes of secrets."""
     return f"{platform}-hash-key"
 
 
@@ -92,15 +95,15 @@ def private_certificate(platform: str, number: int) -> str:
 
 
 def cert_manager_certificate(platform: str) -> str:
-    """Name of cert-manager's Certificate, and of the Secret it fills."""
+    """Name of the cert-manager Certificate, and of the Secret that it fills."""
     return f"{platform}-tls"
 
 
 def platform_labels(platform: str) -> dict[str, str]:
-    """Labels of everything that belongs to a platform."""
+    """Labels of all objects of a platform."""
     return {keys.MANAGED_BY: keys.FIELD_MANAGER, keys.APP_NAME: "pryv", keys.PLATFORM: platform}
 
 
 def pod_selector(platform: str, instance: str, component: str) -> dict[str, str]:
-    """Labels that select a component's pods. Immutable in workloads."""
+    """Labels that select a component's pods; immutable in workloads."""
     return {keys.PLATFORM: platform, keys.INSTANCE: instance, keys.COMPONENT: slug(component)}

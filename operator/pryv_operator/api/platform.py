@@ -1,4 +1,4 @@
-"""A platform, as everything that is made for it sees it."""
+"""A platform, as the objects that are rendered for it see it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pryv_operator.api.spec import PryvPlatformSpec
 
 @dataclass(frozen=True)
 class Platform:
-    """A platform as its objects see it. ``uid`` is empty when rendering offline: then nothing has an owner."""
+    """A PryvPlatform. ``uid`` is empty offline: rendered objects then have no owner."""
 
     name: str
     namespace: str
@@ -22,7 +22,7 @@ class Platform:
     def metadata(
         self, name: str, labels: dict[str, str] | None = None, *, owned: bool = True
     ) -> Object:
-        """Metadata of one of the platform's objects; an owned one goes when the platform goes."""
+        """Metadata of one of the platform's objects; an owned one is deleted with the platform."""
         metadata: Object = {
             "name": name,
             "namespace": self.namespace,
@@ -33,7 +33,7 @@ class Platform:
         return metadata
 
     def owner_reference(self) -> Object:
-        """The reference that lets the cluster's garbage collector do the clean-up."""
+        """The owner reference by which the garbage collector deletes objects with the platform."""
         return {
             "apiVersion": keys.API_VERSION,
             "kind": keys.KIND,
@@ -45,10 +45,10 @@ class Platform:
 
     @property
     def paused(self) -> bool:
-        """Whether nothing is to be applied for now."""
+        """Whether nothing may be applied (``spec.rollout.paused``)."""
         return bool(self.spec.rollout and self.spec.rollout.paused)
 
     @property
     def retains_data(self) -> bool:
-        """Whether claims and generated secrets outlive the platform."""
+        """Whether PVCs and generated Secrets outlive the platform (``spec.deletionPolicy``)."""
         return self.spec.deletion_policy != "Delete"

@@ -1,4 +1,8 @@
-"""What JSON schema cannot say by itself: Kubernetes' extensions, written beside the field they are for."""
+"""Kubernetes' extensions of JSON schema, to write beside the field they apply to.
+
+Source: https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/
+custom-resource-definitions/ (validation rules, list types, pruning).
+"""
 
 from __future__ import annotations
 
@@ -10,39 +14,43 @@ RULES: Final = "x-kubernetes-validations"
 
 
 def cel(*rules_and_messages: str, at: str | None = None) -> Schema:
-    """Validation rules: pairs of a CEL expression and the message that says what to do.
+    """Validation rules from pairs of a CEL expression and the message of its failure.
 
-    With ``at``, the field of this object that messages point to. A rule on a text itself makes the API server
-    repeat the text in its answer: what may be a secret is judged, with ``at``, by the object around it.
+    ``at`` is the field of this object that messages point to. The API server quotes a string that
+    breaks a rule of its own; for values that may be secret, put the rule on the object around
+    them, with ``at``.
     """
     pairs = zip(rules_and_messages[::2], rules_and_messages[1::2], strict=True)
     path = {"fieldPath": f".{at}"} if at else {}
     return {RULES: [{"rule": rule, "message": message, **path} for rule, message in pairs]}
 
 
-def together(*rules: Schema) -> Schema:
-    """Rules of one object, written apart."""
-    return {RULES: [rule for each in rules for rule in each[RULES]]}
+def together(*schemas: Schema) -> Schema:
+    """The rules of several schemas as one."""
+    return {RULES: [rule for each in schemas for rule in each[RULES]]}
 
 
 def matches(pattern: str, message: str) -> Schema:
-    """A pattern (without quotes and backslashes) as a rule: what the API server says of a bare pattern is no help."""
+    """A pattern as a rule with a message of its own, in place of the API server's.
+
+    The pattern must not contain quotes or backslashes.
+    """
     return cel(f"self.matches('{pattern}')", message)
 
 
 def list_map(key: str) -> Schema:
-    """A list whose entries are told apart by one field."""
+    """A list whose entries server-side apply merges by one field."""
     return {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": [key]}
 
 
-#: A list of values that each stand once.
+#: A list of unique values.
 SET: Schema = {"x-kubernetes-list-type": "set"}
 #: A list that is replaced as a whole.
 ATOMIC: Schema = {"x-kubernetes-list-type": "atomic"}
 
 
 def preserve_unknown(*, items: bool = False) -> Schema:
-    """Any fields: checked elsewhere (a dry run of the workload), or not at all (variables)."""
+    """Any fields: validated by a dry run of the workload, or by rendering (variables)."""
     extension = {"x-kubernetes-preserve-unknown-fields": True}
     return (
         {"items": {"type": "object", **extension}, "x-kubernetes-list-type": "atomic"}

@@ -1,4 +1,4 @@
-"""Variables that hold secrets, in both vocabularies (1.9 and 2019): they never stand in the resource.
+"""Variables that hold secrets, under the names of 1.9 and of 2019: never in the resource itself.
 
 Source: Pryv.io's platform template (1.9) and the flat ``config-leader.json`` of 2019.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-#: Keys the platform's parts identify themselves with; the leader called most of them "internals".
+#: Keys with which the platform's components authenticate to each other ("internals" in the leader).
 SYSTEM_KEYS: Final = (
     "CORE_MAIL_KEY",
     "CORE_SYSTEM_KEY",
@@ -16,16 +16,16 @@ SYSTEM_KEYS: Final = (
     "SSO_COOKIE_SIGN_SECRET",
 )
 ADMIN_KEYS: Final = ("REGISTER_ADMIN_KEY", "REGISTER_ADMIN_KEY_1")
-#: Whole variables that are secret, whatever the release.
+#: Variables that are secret as a whole, in every release.
 SECRET_VARIABLES: Final = (*SYSTEM_KEYS, *ADMIN_KEYS, "MAIL_SMTP_PASS")
-#: Paths inside object variables that are secret.
+#: Variable → dotted paths inside its object that are secret.
 SECRET_PATHS: Final = {
     "EMAIL_SMTP_SETTINGS": ("auth.pass",),
     "MFA_ENDPOINTS": tuple(
         f"{step}.headers.authorization" for step in ("challenge", "single", "verify")
     ),
 }
-#: As a value of such a variable: "generate one" (a word of the leader's).
+#: The leader's value for a secret that it generates.
 GENERATE: Final = "SECRET"
-#: As a value: "not filled in yet" (a word of the leader's). Core refuses to start on it.
+#: The leader's value for a variable that has to be filled in. Core does not start with it.
 REPLACE_ME: Final = "REPLACE_ME"

@@ -1,4 +1,4 @@
-"""What the operator says about a platform: the status of a PryvPlatform."""
+"""What the operator reports: the status of a PryvPlatform."""
 
 from __future__ import annotations
 
@@ -6,24 +6,26 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from pryv_operator.api.schema import list_map
+from pryv_operator.api.schema import ATOMIC, SET, list_map
 from pryv_operator.api.spec import Model
 
 
 class Condition(Model):
-    """A condition as metav1.Condition has it."""
+    """A condition with the fields of metav1.Condition."""
 
-    type: Annotated[str, Field(max_length=64)] = Field(description="What the condition is about.")
-    status: Literal["True", "False", "Unknown"] = Field(description="Whether it holds.")
+    type: Annotated[str, Field(max_length=64)] = Field(description="Type of the condition.")
+    status: Literal["True", "False", "Unknown"] = Field(description="Whether the condition holds.")
     observed_generation: int = Field(
-        description="The generation of the resource it was judged from."
+        description="Generation of the resource that the condition is about."
     )
     last_transition_time: Annotated[
         str, Field(max_length=32, json_schema_extra={"format": "date-time"})
-    ] = Field(description="When its status last changed.")
-    reason: Annotated[str, Field(max_length=128)] = Field(description="Why, as one CamelCase word.")
+    ] = Field(description="Time of the last change of the condition's status.")
+    reason: Annotated[str, Field(max_length=128)] = Field(
+        description="Reason for the condition's status, in CamelCase."
+    )
     message: Annotated[str, Field(max_length=32768)] = Field(
-        description="Why, in plain words, and what to do."
+        description="Details for people: what is the case, and what to do."
     )
 
 
@@ -31,85 +33,90 @@ class InstanceStatus(Model):
     """A role instance."""
 
     name: Annotated[str, Field(max_length=63)] = Field(description="Name of the instance.")
-    role: Annotated[str, Field(max_length=63)] = Field(description="Its role.")
-    ready: int = Field(description="Components that run the wanted configuration and are ready.")
-    desired: int = Field(description="Components wanted.")
+    role: Annotated[str, Field(max_length=63)] = Field(description="Role of the instance.")
+    ready: int = Field(
+        description="Number of components that run the desired configuration and are ready."
+    )
+    desired: int = Field(description="Number of desired components.")
     address: Annotated[str, Field(max_length=64)] | None = Field(
-        None, description="The address the platform's DNS gives for it."
+        None, description="Address that the platform's DNS publishes for the instance."
     )
 
 
 class ServiceAddress(Model):
-    """Addresses of a Service, remembered so that they are asked for again when it has to be made anew."""
+    """Addresses of a Service, recorded to request the same ones if it has to be recreated."""
 
     name: Annotated[str, Field(max_length=63)] = Field(description="Name of the Service.")
     cluster_ip: Annotated[str, Field(max_length=64)] | None = Field(
-        None, alias="clusterIP", description="Its cluster IP."
+        None, alias="clusterIP", description="Cluster IP of the Service."
     )
     load_balancer_ip: Annotated[str, Field(max_length=64)] | None = Field(
-        None, alias="loadBalancerIP", description="The load balancer's last known IP."
+        None, alias="loadBalancerIP", description="Last known IP of the load balancer."
     )
 
 
 class Endpoint(Model):
     """A URL of the platform."""
 
-    name: Annotated[str, Field(max_length=63)] = Field(description="What it is.")
-    url: Annotated[str, Field(max_length=512)] = Field(description="Where it is.")
+    name: Annotated[str, Field(max_length=63)] = Field(description="Name of the endpoint.")
+    url: Annotated[str, Field(max_length=512)] = Field(description="URL of the endpoint.")
 
 
 class StatusWarning(Model):
-    """Something that works but should be known."""
+    """Something to know about a platform that works."""
 
     reason: Annotated[str, Field(max_length=128)] = Field(
-        description="What, as one CamelCase word."
+        description="Reason of the warning, in CamelCase."
     )
     message: Annotated[str, Field(max_length=4096)] = Field(
-        description="What, in plain words, and what to do."
+        description="Details for people: what is the case, and what to do."
     )
 
 
 class PryvPlatformStatus(Model):
-    """What was observed last."""
+    """The observed state of a platform."""
 
     observed_generation: int | None = Field(
-        None, description="The generation of the resource this status speaks of."
+        None, description="Generation of the resource that the status is about."
     )
     release: Annotated[str, Field(max_length=64)] | None = Field(
-        None, description="The release that is run."
+        None, description="Release that the platform runs."
     )
     revision: int | None = Field(
-        None, description="Number of the revision that is wanted; see kubectl-pryv history."
+        None, description="Number of the desired revision; see kubectl pryv history."
     )
     roles_ready: Annotated[str, Field(max_length=16)] | None = Field(
-        None, description="Ready roles of those wanted, such as 3/3."
+        None, description="Number of ready roles out of the desired ones, such as 3/3."
     )
     conditions: Annotated[
         list[Condition], Field(max_length=16, json_schema_extra=list_map("type"))
     ] = Field(
         default_factory=list,
-        description="Conditions: Ready, Reconciling, Stalled, ConfigRendered, RolloutComplete, Paused.",
+        description="Conditions: Ready, Reconciling, Stalled, ConfigRendered, RolloutComplete, "
+        "Paused.",
     )
     instances: Annotated[
         list[InstanceStatus], Field(max_length=64, json_schema_extra=list_map("name"))
     ] = Field(default_factory=list, description="The role instances.")
     endpoints: Annotated[
         list[Endpoint], Field(max_length=64, json_schema_extra=list_map("name"))
-    ] = Field(default_factory=list, description="Where the platform is reached.")
-    warnings: Annotated[
-        list[StatusWarning],
-        Field(max_length=32, json_schema_extra={"x-kubernetes-list-type": "atomic"}),
-    ] = Field(default_factory=list, description="What works but should be known.")
+    ] = Field(default_factory=list, description="URLs at which clients reach the platform.")
+    warnings: Annotated[list[StatusWarning], Field(max_length=32, json_schema_extra=ATOMIC)] = (
+        Field(
+            default_factory=list, description="What to know about the platform although it works."
+        )
+    )
     services: Annotated[
         list[ServiceAddress], Field(max_length=1024, json_schema_extra=list_map("name"))
     ] = Field(
         default_factory=list,
-        description="Addresses of the platform's Services, kept when a Service has to be made anew.",
+        description="Addresses of the platform's Services, recorded for Services that have to be "
+        "recreated.",
     )
     trusted_authorities: Annotated[
         list[Annotated[str, Field(max_length=128)]],
-        Field(max_length=8, json_schema_extra={"x-kubernetes-list-type": "set"}),
+        Field(max_length=8, json_schema_extra=SET),
     ] = Field(
         default_factory=list,
-        description="Private authorities (their Secrets) that every running component trusts.",
+        description="Secrets of the private authorities that every running component trusts.",
     )

@@ -1,4 +1,4 @@
-"""The role instances of a platform: by name, never by position."""
+"""The role instances of a platform: identified by name, never by position."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def layout(roles: dict[str, Any] | None = None) -> tuple[Instance, ...]:
     )
 
 
-def test_a_domain_is_enough() -> None:
+def test_the_default_roles_of_a_platform_with_just_a_domain() -> None:
     assert [(each.role, each.name, each.host, each.hosting) for each in layout()] == [
         ("reg-master", "reg", "reg", None),
         ("core", "co1", "co1", "hosting1"),
@@ -27,12 +27,12 @@ def test_a_domain_is_enough() -> None:
     ]
 
 
-def test_a_role_that_is_present_is_wanted() -> None:
+def test_a_role_is_desired_if_present() -> None:
     assert [each.name for each in layout({"reg-slave": {}})] == ["reg", "co1", "sw", "reg-slave"]
 
 
 @given(st.permutations(["co1", "co2", "co10", "zurich"]))
-def test_the_order_of_the_cores_is_nothing(order: list[str]) -> None:
+def test_the_order_of_core_instances_in_the_spec_does_not_matter(order: list[str]) -> None:
     found = layout(
         {"core": {"instances": [{"name": name, "hosting": f"h-{name}"} for name in order]}}
     )
@@ -44,7 +44,7 @@ def test_the_order_of_the_cores_is_nothing(order: list[str]) -> None:
     ]
 
 
-def test_overrides_are_found_by_the_name_in_the_compose_file_however_it_is_written() -> None:
+def test_overrides_are_found_under_either_spelling_of_a_compose_service() -> None:
     (found,) = (
         each
         for each in layout({"reg-master": {"components": {"reverse-proxy": {"replicas": 2}}}})

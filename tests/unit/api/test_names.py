@@ -1,4 +1,4 @@
-"""Names: they are for ever, and distinct things never share one."""
+"""Names of objects: permanent, and unique."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _variables = st.from_regex(
 )
 
 
-def test_names_that_are_in_the_field() -> None:
+def test_names_of_live_objects_do_not_change() -> None:
     assert names.workload("acme", "co1", "reverse_proxy") == "acme-co1-reverse-proxy"
     assert names.external_service("acme", "reg") == "acme-reg"
     assert names.external_service("acme", "reg", udp=True) == "acme-reg-udp"
@@ -38,12 +38,12 @@ def test_names_that_are_in_the_field() -> None:
 
 
 @given(st.sets(_variables, min_size=2, max_size=6))
-def test_each_generated_value_has_a_secret_of_its_own(variables: set[str]) -> None:
+def test_each_generated_value_has_its_own_secret(variables: set[str]) -> None:
     assert len({names.generated_secret("acme", each) for each in variables}) == len(variables)
 
 
 @given(_variables)
-def test_the_secret_of_any_variable_has_a_legal_name(variable: str) -> None:
+def test_the_secret_of_any_variable_has_a_valid_name(variable: str) -> None:
     name = names.generated_secret("acme", variable)
     assert len(name) <= 253
     assert re.fullmatch(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", name), name

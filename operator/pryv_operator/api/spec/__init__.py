@@ -1,8 +1,8 @@
 """What users write: the spec of a PryvPlatform, a module for each of its parts.
 
-The CRD is generated from these models (``make generate``). Validation is done twice on purpose: the API server
-refuses what the schema and the rules of the CRD can see; the models check stored objects again,
-because an object may be older than the CRD.
+The CRD is generated from these models (``make generate``). Validation happens twice on purpose:
+the API server enforces the schema and the CEL rules of the CRD; the models validate stored objects
+again, because an object may be older than the CRD.
 """
 
 from pryv_operator.api.spec.base import Model

@@ -1,4 +1,7 @@
-"""What all models of the spec share: the base class, and the types of names, addresses and quantities."""
+"""The base class of the models, and the types that several of them share.
+
+A type's CEL rule has the message that users see; the API server prefixes the field's path.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +12,15 @@ from pydantic.alias_generators import to_camel
 
 from pryv_operator.api.schema import cel, matches
 
+#: One label of a DNS name, RFC 1123.
 LABEL: Final = "[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
-_KEY: Final = "^[-._a-zA-Z0-9]+$"
+_DATA_KEY: Final = "^[-._a-zA-Z0-9]+$"
 _OBJECT_NAME: Final = rf"^{LABEL}([.]{LABEL})*$"
 _QUANTITY: Final = (
     r"^[+]?([0-9]+([.][0-9]*)?|[.][0-9]+)(([KMGTPE]i)|[numkMGTPE]|([eE][-+]?[0-9]+))?$"
 )
+
+#: Name of a Secret, ConfigMap or other object.
 ObjectName = Annotated[
     str,
     Field(
@@ -23,19 +29,22 @@ ObjectName = Annotated[
         pattern=_OBJECT_NAME,
         json_schema_extra=matches(
             _OBJECT_NAME,
-            "the name of an object in the cluster: lower-case letters, digits, '-' and '.', such as acme-tls",
+            "must be the name of a Kubernetes object: lower-case letters, digits, '-' and '.', "
+            "such as acme-tls",
         ),
     ),
 ]
-SecretKey = Annotated[
+#: Key in the data of a Secret or ConfigMap.
+DataKey = Annotated[
     str,
     Field(
         min_length=1,
         max_length=253,
-        pattern=_KEY,
+        pattern=_DATA_KEY,
         json_schema_extra=matches(
-            _KEY,
-            "the key inside the Secret: letters, digits, '-', '_' and '.', such as password; not the secret value itself",
+            _DATA_KEY,
+            "must be a key of the object's data: letters, digits, '-', '_' and '.', "
+            "such as password; never the secret value itself",
         ),
     ),
 ]
@@ -45,11 +54,12 @@ IPv4 = Annotated[
         max_length=253,
         json_schema_extra=cel(
             "isIP(self) && ip(self).family() == 4",
-            "an IPv4 address such as 203.0.113.10 is needed here: the platform's DNS answers with it; "
-            "a host name or an IPv6 address cannot stand in an A record",
+            "must be an IPv4 address such as 203.0.113.10; the platform's DNS publishes it "
+            "in A records, which cannot hold a host name or an IPv6 address",
         ),
     ),
 ]
+#: A Kubernetes quantity; YAML's plain numbers are allowed.
 Quantity = Annotated[
     str | int,
     Field(
@@ -59,7 +69,7 @@ Quantity = Annotated[
             "maxLength": 32,
             **cel(
                 f"type(self) == string ? self.matches('{_QUANTITY}') : self >= 0",
-                "a quantity such as 10Gi, 500m or 2 is needed here, not below zero",
+                "must be a quantity of zero or more, such as 10Gi, 500m or 2",
             ),
         }
     ),
@@ -71,7 +81,11 @@ StringMap = Annotated[
 
 
 def empty_for_null(value: Any) -> Any:
-    """Server-side apply leaves null where it has removed the last entry of a map: ``reg-slave: {}`` is still wanted."""
+    """A map with ``{}`` in place of each null value.
+
+    Server-side apply stores null where it removed the last field of an object: ``reg-slave: {}``
+    comes back as ``reg-slave: null``, and still declares the role.
+    """
     return (
         {key: {} if each is None else each for key, each in value.items()}
         if isinstance(value, dict)
@@ -80,7 +94,7 @@ def empty_for_null(value: Any) -> Any:
 
 
 class Model(BaseModel):
-    """Frozen, camelCase outside; unknown fields are ignored (the API server prunes or rejects them)."""
+    """Frozen, with camelCase names. Unknown fields are ignored: the API server rejects them."""
 
     model_config = ConfigDict(
         frozen=True, alias_generator=to_camel, populate_by_name=True, extra="ignore"
@@ -88,8 +102,8 @@ class Model(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _left_out_for_null(cls, value: Any) -> Any:
-        """A field that is null is as one that is left out."""
+    def _without_nulls(cls, value: Any) -> Any:
+        """Treat a null field as omitted."""
         return (
             {key: each for key, each in value.items() if each is not None}
             if isinstance(value, dict)

@@ -28,12 +28,13 @@ class PullSecret(Model):
 
 
 class PryvPlatformSpec(Model):
-    """What a platform should be."""
+    """The desired state of a platform."""
 
     model_config = ConfigDict(
         json_schema_extra=cel(
-            "!has(self.variables) || dyn(self.variables) == null || !has(self.variables.DOMAIN) || self.variables.DOMAIN == self.domain",
-            "variables.DOMAIN is spec.domain: leave it out, or say the same",
+            "!has(self.variables) || dyn(self.variables) == null || "
+            "!has(self.variables.DOMAIN) || self.variables.DOMAIN == self.domain",
+            "DOMAIN must equal spec.domain; remove it from spec.variables",
             at="variables",
         )
     )
@@ -46,27 +47,27 @@ class PryvPlatformSpec(Model):
             pattern=_DOMAIN,
             json_schema_extra=matches(
                 _DOMAIN,
-                "domain is the platform's DNS name in lower case, such as pryv.example.com: "
-                "two labels or more of 63 characters at most, no https://, no port, no dot at the end, not an address",
+                "must be a DNS name in lower case, such as pryv.example.com: at least two labels "
+                "of at most 63 characters; no https://, no port, no final dot, no IP address",
             ),
         ),
     ] = Field(
-        description="The platform's DNS name, the DOMAIN variable: users' data is served at USERNAME.DOMAIN."
+        description="DNS name of the platform, and value of the variable DOMAIN. Each user's data "
+        "are served at USERNAME.DOMAIN."
     )
     release: Literal["1.9.2"] | None = Field(
-        None, description="The built-in Pryv.io release to run; the newest when left out."
+        None, description="Built-in Pryv.io release to run; default: the newest."
     )
     templates: Templates | None = Field(
-        None,
-        description="Templates of one's own instead of a built-in release's. They take the place of release.",
+        None, description="Your own templates. They replace those of spec.release."
     )
     variables: Annotated[
         dict[str, Any],
         Field(max_length=512, json_schema_extra=preserve_unknown()),
     ] = Field(
         default_factory=dict,
-        description="Variables of the release by name, with any JSON value; the names of 2019 are understood too. "
-        "Secrets are refused here: they belong into spec.secrets.",
+        description="Variables of the release by name, with any JSON value; names of 2019 are "
+        "accepted too. Secrets are rejected: they belong in spec.secrets.",
     )
     secrets: Annotated[
         dict[str, SecretSource],
@@ -74,18 +75,20 @@ class PryvPlatformSpec(Model):
             max_length=64,
             json_schema_extra=cel(
                 f"self.all(k, size(k) <= 200 && k.matches('{_VARIABLE}'))",
-                "secrets are named after a variable (REGISTER_ADMIN_KEY) or a path into one (EMAIL_SMTP_SETTINGS.auth.pass)",
+                "keys must be a variable (REGISTER_ADMIN_KEY), or a path into one "
+                "(EMAIL_SMTP_SETTINGS.auth.pass)",
             ),
         ),
     ] = Field(
         default_factory=dict,
-        description="Secret values by variable, or by a dotted path into one. They stay in Secrets: "
-        "what they end up in is a Secret too. Whatever is not named here is generated.",
+        description="Sources of secret values, by variable or by a dotted path into one. Files "
+        "that contain such a value are stored in Secrets. Secret variables that are omitted here "
+        "are generated.",
     )
     tls: Tls | None = Field(
         None,
-        description="The certificate of DOMAIN and *.DOMAIN. When left out the operator makes a private authority, "
-        "which clients outside do not trust.",
+        description="The certificate of DOMAIN and *.DOMAIN; default: one of a private authority "
+        "that the operator creates, which clients do not trust.",
     )
     image_registry: (
         Annotated[
@@ -96,34 +99,38 @@ class PryvPlatformSpec(Model):
                 pattern=_REGISTRY,
                 json_schema_extra=matches(
                     _REGISTRY,
-                    "a registry, with or without a path in it, such as registry.example.com/pryv: no https://, no tag",
+                    "must be a registry, optionally with a path, such as "
+                    "registry.example.com/pryv; no https://, no tag",
                 ),
             ),
         ]
         | None
     ) = Field(
         None,
-        description="Registry that all images of the release are taken from instead of their own, such as registry.example.com/pryv.",
+        description="Registry to pull all images of the release from, instead of their own, such "
+        "as registry.example.com/pryv.",
     )
     image_pull_secrets: (
         Annotated[list[PullSecret], Field(max_length=8, json_schema_extra=list_map("name"))] | None
-    ) = Field(None, description="Secrets with the login for the image registry, used by every pod.")
+    ) = Field(None, description="Secrets with credentials of image registries, for all pods.")
     network_policy: bool | None = Field(
         None,
-        description="Whether stores and unpublished ports accept only those who need them; true when left out. "
-        "Stores have no password: turn this off only where something else isolates them.",
+        description="Create NetworkPolicies that admit only the clients they need to stores and "
+        "internal ports; default: true. Stores have no password: disable this only where something "
+        "else isolates them.",
     )
     deletion_policy: Literal["Retain", "Delete"] | None = Field(
         None,
-        description="What happens to claims and generated secrets when this resource is deleted; Retain when left out: "
-        "applying it again finds them.",
+        description="What happens to PersistentVolumeClaims and generated Secrets when this "
+        "resource is deleted. Retain (default): they stay, and the resource finds them when it is "
+        "created again.",
     )
-    rollout: Rollout | None = Field(None, description="How changes are brought to what runs.")
+    rollout: Rollout | None = Field(None, description="How changes reach the cluster.")
     stopped: bool | None = Field(
         None,
-        description="Run nothing and keep all data: every component is scaled to zero; false when left out.",
+        description="Scale every component to zero and retain all data; default: false.",
     )
     roles: Roles | None = Field(
         None,
-        description="The roles of the platform. When left out: reg-master, core with one instance, and static.",
+        description="Roles of the platform; default: reg-master, core (one instance) and static.",
     )

@@ -1,4 +1,4 @@
-"""``spec.roles``: the roles of the platform and their instances."""
+"""``spec.roles``: the roles of the platform and the core instances."""
 
 from __future__ import annotations
 
@@ -18,20 +18,21 @@ _INSTANCE: Final = r"^[a-z]([-a-z0-9]*[a-z0-9])?$"
 
 
 class Role(Model):
-    """A role of the platform that has one instance."""
+    """A role with one instance."""
 
     address: IPv4 | None = Field(
         None,
-        description="The address clients reach this role at, when it is not the Service's own (a router, an elastic IP).",
+        description="Address at which clients reach the role, if it is not the Service's own, such "
+        "as that of a router or an elastic IP.",
     )
     service: ServiceOverrides | None = Field(
-        None, description="How the role is reached from outside the cluster."
+        None, description="How clients outside the cluster reach the role."
     )
     tls: RoleTls | None = Field(
-        None, description="A certificate of the role's own, where it is not the platform's."
+        None, description="A certificate of the role; default: the platform's."
     )
     components: Components | None = Field(
-        None, description="Overrides per component, by its name in the role's compose file."
+        None, description="Overrides by component, as named in the role's compose file."
     )
 
 
@@ -40,13 +41,14 @@ class RegMasterRole(Role):
 
     external_slave: ExternalSlave | None = Field(
         None,
-        description="A reg-slave outside of the cluster: publishes redis (TCP 6379) by a load balancer of its own, to the slave's networks "
-        "only. For a slave in the cluster say roles.reg-slave instead.",
+        description="A reg-slave outside the cluster: publishes redis (TCP 6379) with a load "
+        "balancer of its own, to the slave's networks only. For a slave in the cluster, set "
+        "roles.reg-slave instead.",
     )
 
 
 class CoreInstance(Model):
-    """One core: the data of its users lives here."""
+    """One core, which stores the data of its users."""
 
     name: Annotated[
         str,
@@ -56,11 +58,13 @@ class CoreInstance(Model):
             pattern=_INSTANCE,
             json_schema_extra=matches(
                 _INSTANCE,
-                "a host name under the domain: lower-case letters, digits and '-', beginning with a letter, such as co1",
+                "must be a host name under the domain: lower-case letters, digits and '-', "
+                "beginning with a letter, such as co1",
             ),
         ),
     ] = Field(
-        description="Name of the core, and its host name under the domain (co1 → co1.DOMAIN). For ever: it names the data."
+        description="Name of the core instance, and its host name under the domain (co1 → "
+        "co1.DOMAIN). Permanent: the data belong to the name."
     )
     hosting: (
         Annotated[
@@ -71,18 +75,21 @@ class CoreInstance(Model):
                 pattern=_HOSTING,
                 json_schema_extra=matches(
                     _HOSTING,
-                    "the name of a hosting: letters, digits, '-', '_' and '.', such as geneva",
+                    "must be the name of a hosting: letters, digits, '-', '_' and '.', "
+                    "such as geneva",
                 ),
             ),
         ]
         | None
     ) = Field(
         None,
-        description="Hosting the core belongs to, as users choose it when they register; hosting1 when left out.",
+        description="Hosting that the core belongs to; users choose one when they register; "
+        "default: hosting1.",
     )
     address: IPv4 | None = Field(
         None,
-        description="The address clients reach this core at, when it is not the Service's own (a router, an elastic IP).",
+        description="Address at which clients reach the core, if it is not the Service's own, such "
+        "as that of a router or an elastic IP.",
     )
 
 
@@ -98,68 +105,74 @@ class CoreRole(Model):
                 json_schema_extra=list_map("name")
                 | cel(
                     "self.all(a, self.exists_one(b, b.name == a.name))",
-                    "every core instance needs a name of its own: rename one of those that share it",
+                    "names of core instances must be unique; rename the duplicate",
                     "self.all(a, !(a.name in ["
                     + ", ".join(f"'{host}'" for host in names.RESERVED_HOSTS)
                     + "]))",
-                    "a core instance cannot have a name that the platform uses for itself ("
+                    "a core instance cannot have a name that the platform itself uses ("
                     + ", ".join(names.RESERVED_HOSTS)
-                    + "): co1, co2, … are usual",
+                    + "); rename it, such as co1",
                     "self.all(a, !a.name.startsWith('reg-') && !a.name.startsWith('sw-') && "
                     "!self.exists(b, a.name.startsWith(b.name + '-')))",
-                    "a core instance's name cannot be reg-…, sw-… or that of another core followed by '-': "
-                    "its objects could not be told apart from the other's",
+                    "a core instance's name cannot begin with reg-, sw- or another core instance's "
+                    "name and '-': names of objects would collide; rename it",
                 ),
             ),
         ]
         | None
     ) = Field(
         None,
-        description="The cores; one named co1 when left out. Taking one out of the list keeps its claims.",
+        description="The core instances; default: one named co1. Removing one from the list "
+        "retains its PersistentVolumeClaims.",
     )
     service: ServiceOverrides | None = Field(
-        None, description="How each core is reached from outside the cluster."
+        None, description="How clients outside the cluster reach each core."
     )
     tls: RoleTls | None = Field(
-        None, description="A certificate of the role's own, where it is not the platform's."
+        None, description="A certificate of the role; default: the platform's."
     )
     components: Components | None = Field(
-        None, description="Overrides per component, by its name in the role's compose file."
+        None, description="Overrides by component, as named in the role's compose file."
     )
 
 
 class Roles(Model):
-    """The roles (machines, once) of the platform."""
+    """The roles of the platform: each was a machine of a docker-compose installation."""
 
     reg_master: RegMasterRole | None = Field(
         None,
         alias="reg-master",
         description="The register: accounts, DNS, service information, e-mail.",
     )
-    core: CoreRole | None = Field(None, description="The cores, which hold the users' data.")
+    core: CoreRole | None = Field(None, description="The cores, which store the users' data.")
     static: Role | None = Field(
         None, description="The web pages for signing in and consent (sw.DOMAIN)."
     )
     reg_slave: Role | None = Field(
         None,
         alias="reg-slave",
-        description="A second DNS with a copy of the register's data. Present means wanted: reg-slave: {}.",
+        description="A second DNS with a copy of the register's data. Runs only if present; "
+        "reg-slave: {} is enough.",
     )
     singlenode: Role | None = Field(
         None,
-        description="Everything in one role, as single-node installations have it. Present means wanted; it excludes the other roles.",
+        description="All components in one role, as in single-node installations. Runs only if "
+        "present; excludes the other roles.",
     )
 
     model_config = ConfigDict(
         json_schema_extra=cel(
-            "!has(self.singlenode) || !(has(self.core) || has(self.static) || has(self.reg__dash__master) || has(self.reg__dash__slave))",
-            "roles.singlenode is a whole platform in one role: leave the other roles out beside it",
-            "!has(self.reg__dash__slave) || !has(self.reg__dash__master) || !has(self.reg__dash__master.externalSlave)",
-            "there is one reg-slave: either in the cluster (roles.reg-slave) or outside of it (roles.reg-master.externalSlave)",
+            "!has(self.singlenode) || !(has(self.core) || has(self.static) || "
+            "has(self.reg__dash__master) || has(self.reg__dash__slave))",
+            "singlenode runs the whole platform; remove the other roles",
+            "!has(self.reg__dash__slave) || !has(self.reg__dash__master) || "
+            "!has(self.reg__dash__master.externalSlave)",
+            "reg-slave (in the cluster) and reg-master.externalSlave (outside it) are mutually "
+            "exclusive; remove one",
         )
     )
 
     @model_validator(mode="before")
     @classmethod
-    def _present_means_wanted(cls, value: Any) -> Any:
+    def _declared_by_presence(cls, value: Any) -> Any:
         return empty_for_null(value)

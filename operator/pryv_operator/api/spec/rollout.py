@@ -10,23 +10,27 @@ from pryv_operator.api.spec.base import Model
 
 
 class Rollout(Model):
-    """How changes are brought to what runs."""
+    """How changes reach the cluster."""
 
     paused: bool | None = Field(
         None,
-        description="Apply nothing, not even what was changed by hand: only say what would be applied; false when left out.",
+        description="Apply nothing, and report in the condition Paused what would be applied, "
+        "including drift; default: false.",
     )
     on_failure: Literal["Hold", "Rollback"] | None = Field(
         None,
-        description="What follows when a component does not become ready in time. Hold (when left out): stop there, everything after it "
-        "keeps what it runs. Rollback: put back what the last good revision ran, on all that was touched; components that migrate their "
-        "data when they start are never put back to another image, then it holds.",
+        description="What to do when a component misses the deadline. Hold (default): stop; the "
+        "components after it keep the old configuration. Rollback: restore the last good revision "
+        "of every changed component. Components that migrate their data on start never return to "
+        "an older image; then the rollout holds.",
     )
     progress_deadline_seconds: Annotated[int, Field(ge=1, le=604_800)] | None = Field(
         None,
-        description="How long a component may take to become ready before the rollout counts as failed; 600 when left out.",
+        description="Seconds that a component may take to become ready before the rollout fails; "
+        "default: 600.",
     )
     history_limit: Annotated[int, Field(ge=1, le=100)] | None = Field(
         None,
-        description="How many revisions are kept, besides the newest and the last good one; 10 when left out.",
+        description="Number of revisions to retain besides the newest and the last good one; "
+        "default: 10.",
     )

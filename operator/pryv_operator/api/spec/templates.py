@@ -1,4 +1,4 @@
-"""``spec.templates``: templates of the user instead of a built-in release."""
+"""``spec.templates``: the user's own templates instead of those of a built-in release."""
 
 from __future__ import annotations
 
@@ -7,35 +7,36 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field
 
 from pryv_operator.api.schema import ATOMIC, cel, list_map
-from pryv_operator.api.spec.base import Model, ObjectName, SecretKey
+from pryv_operator.api.spec.base import DataKey, Model, ObjectName
 from pryv_operator.api.spec.secrets import SecretKeyRef
 
 
 class ConfigMapKeyRef(Model):
-    """A key of a ConfigMap in the platform's own namespace."""
+    """A key of a ConfigMap in the platform's namespace."""
 
-    name: ObjectName = Field(
-        description="Name of the ConfigMap, in the namespace of this platform."
-    )
-    key: SecretKey = Field(description="Key within the ConfigMap (binaryData or data).")
+    name: ObjectName = Field(description="Name of the ConfigMap.")
+    key: DataKey = Field(description="Key in the ConfigMap's binaryData or data.")
 
 
 class Archive(Model):
-    """Where a received archive (.tgz) is kept: exactly one of the fields."""
+    """Source of an archive (.tgz) as received from Pryv: exactly one of the fields."""
 
     config_map_key_ref: ConfigMapKeyRef | None = Field(
         None,
-        description="A key of a ConfigMap's binaryData: kubectl create configmap NAME --from-file=KEY=archive.tgz.",
+        description="A key of a ConfigMap, as created with "
+        "kubectl create configmap NAME --from-file=KEY=archive.tgz.",
     )
     secret_key_ref: SecretKeyRef | None = Field(
         None,
-        description="A key of a Secret, for an archive that holds secrets: a leader's folder as it was filled in.",
+        description="A key of a Secret, for an archive that contains secrets, such as a leader's "
+        "folder with its values filled in.",
     )
 
     model_config = ConfigDict(
         json_schema_extra=cel(
             "has(self.configMapKeyRef) != has(self.secretKeyRef)",
-            "say where the archive is, in one way: either configMapKeyRef: {name: …, key: …} or secretKeyRef: {name: …, key: …}",
+            "exactly one source is required: configMapKeyRef: {name: …, key: …} or "
+            "secretKeyRef: {name: …, key: …}",
         )
     )
 
@@ -43,7 +44,7 @@ class Archive(Model):
 class TemplateItem(Model):
     """One file of a role."""
 
-    key: SecretKey = Field(description="Key within the ConfigMap.")
+    key: DataKey = Field(description="Key in the ConfigMap's data.")
     path: Annotated[
         str,
         Field(
@@ -51,50 +52,51 @@ class TemplateItem(Model):
             max_length=200,
             json_schema_extra=cel(
                 "!self.matches('(^|/)[.]{0,2}(/|$)')",
-                "a path is relative to the role's folder, such as pryv.yml or core/conf/core.yml: no / in front, no . or .. in it",
+                "must be a path relative to the role's folder, such as pryv.yml or "
+                "core/conf/core.yml; no leading '/', no '.' or '..'",
             ),
         ),
     ] = Field(description="Path of the file in the role's folder, such as core/conf/core.yml.")
 
 
 class ConfigMapRef(Model):
-    """A ConfigMap in the platform's own namespace."""
+    """A ConfigMap in the platform's namespace."""
 
-    name: ObjectName = Field(
-        description="Name of the ConfigMap, in the namespace of this platform."
-    )
+    name: ObjectName = Field(description="Name of the ConfigMap.")
 
 
 class TemplateFiles(Model):
     """Template files of a role, from the keys of a ConfigMap."""
 
     role: Literal["reg-master", "core", "static", "reg-slave", "singlenode"] = Field(
-        description="The role they belong to."
+        description="Role that the files belong to."
     )
-    config_map_ref: ConfigMapRef = Field(description="The ConfigMap that holds them.")
+    config_map_ref: ConfigMapRef = Field(description="ConfigMap with the files.")
     items: Annotated[
         list[TemplateItem], Field(min_length=1, max_length=64, json_schema_extra=list_map("path"))
     ] = Field(description="The files: which key is which path.")
 
 
 class Templates(Model):
-    """Templates of one's own instead of a built-in release: exactly one of the fields."""
+    """Source of your own templates: exactly one of the fields."""
 
     archive: Archive | None = Field(
         None,
-        description="An archive as Pryv hands it out: of reg-master, of a single node, of a whole cluster, or just the leader's folder.",
+        description="An archive as received from Pryv: of reg-master, of a single node, of a whole "
+        "cluster, or of the leader's folder alone.",
     )
     files: (
         Annotated[list[TemplateFiles], Field(min_length=1, max_length=16, json_schema_extra=ATOMIC)]
         | None
     ) = Field(
         None,
-        description="Files from ConfigMaps, per role. Variables are those of the newest built-in release.",
+        description="Files from ConfigMaps, per role. The variables are those of the newest "
+        "built-in release.",
     )
 
     model_config = ConfigDict(
         json_schema_extra=cel(
             "has(self.archive) != has(self.files)",
-            "say where the templates are, in one way: either archive or files",
+            "exactly one of archive and files is required",
         )
     )

@@ -1,4 +1,4 @@
-"""``spec.tls`` and ``spec.roles.*.tls``: the certificates that reverse proxies serve."""
+"""``spec.tls`` and ``spec.roles.*.tls``: the certificates that the reverse proxies serve."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ class IssuerRef(Model):
 
     name: ObjectName = Field(description="Name of the issuer.")
     kind: Annotated[str, Field(max_length=63)] | None = Field(
-        None, description="Kind of the issuer; Issuer when left out."
+        None, description="Kind of the issuer; default: Issuer."
     )
     group: Annotated[str, Field(max_length=253)] | None = Field(
-        None, description="API group of the issuer; cert-manager.io when left out."
+        None, description="API group of the issuer; default: cert-manager.io."
     )
 
 
@@ -27,29 +27,31 @@ class Tls(Model):
 
     secret_name: ObjectName | None = Field(
         None,
-        description="A Secret of type kubernetes.io/tls with the certificate and its chain for DOMAIN and *.DOMAIN. "
-        "Until it is there the reverse proxies wait; everything else starts.",
+        description="Secret of type kubernetes.io/tls with the certificate and its chain for "
+        "DOMAIN and *.DOMAIN. The reverse proxies wait for it; all other components start.",
     )
     issuer_ref: IssuerRef | None = Field(
         None,
-        description="A cert-manager issuer that is asked for a certificate of DOMAIN and *.DOMAIN.",
+        description="cert-manager issuer to request a certificate of DOMAIN and *.DOMAIN from.",
     )
     ca_bundle: Annotated[str, Field(max_length=65536)] | None = Field(
         None,
-        description="Certificates (PEM) of the authority that signed the certificate, when it is not a public one: "
-        "the platform's own components are made to trust it.",
+        description="Certificates (PEM) of the authority that signed the certificate, if it is not "
+        "a public one. The platform's own components trust them.",
     )
 
     model_config = ConfigDict(
         json_schema_extra=together(
             cel(
                 "!(has(self.secretName) && has(self.issuerRef))",
-                "give either tls.secretName (a certificate you bring) or tls.issuerRef (cert-manager makes one), not both; "
-                "without either the platform makes a private authority of its own",
+                "secretName (your own certificate) and issuerRef (cert-manager) are mutually "
+                "exclusive; remove one, or both for a private authority of the operator",
             ),
             cel(
-                "!has(self.caBundle) || (self.caBundle.contains('-----BEGIN CERTIFICATE-----') && !self.caBundle.contains('PRIVATE KEY'))",
-                "caBundle holds one or more certificates in PEM form (-----BEGIN CERTIFICATE-----), and never a private key",
+                "!has(self.caBundle) || (self.caBundle.contains('-----BEGIN CERTIFICATE-----') && "
+                "!self.caBundle.contains('PRIVATE KEY'))",
+                "must be one or more certificates in PEM form (-----BEGIN CERTIFICATE-----), "
+                "without a private key",
                 at="caBundle",
             ),
         )
@@ -57,8 +59,9 @@ class Tls(Model):
 
 
 class RoleTls(Model):
-    """A certificate of a role's own."""
+    """A certificate of one role."""
 
     secret_name: ObjectName = Field(
-        description="A Secret of type kubernetes.io/tls with the certificate this role's reverse proxies serve, instead of the platform's."
+        description="Secret of type kubernetes.io/tls with the certificate that the role's reverse "
+        "proxies serve instead of the platform's."
     )
