@@ -6,18 +6,18 @@ again, because an object may be older than the CRD.
 """
 
 from pryv_operator.api.spec.base import Model
-from pryv_operator.api.spec.components import (
+from pryv_operator.api.spec.component_overrides import (
     ComponentOverrides,
     Components,
     EnvVar,
     Resources,
     Storage,
 )
-from pryv_operator.api.spec.platform import PryvPlatformSpec, PullSecret
+from pryv_operator.api.spec.external_services import ExternalSlave, ServiceOverrides
+from pryv_operator.api.spec.pryv_platform import PryvPlatformSpec, PullSecret
 from pryv_operator.api.spec.roles import CoreInstance, CoreRole, RegMasterRole, Role, Roles
 from pryv_operator.api.spec.rollout import Rollout
 from pryv_operator.api.spec.secrets import Generate, SecretKeyRef, SecretSource
-from pryv_operator.api.spec.services import ExternalSlave, ServiceOverrides
 from pryv_operator.api.spec.templates import (
     Archive,
     ConfigMapKeyRef,

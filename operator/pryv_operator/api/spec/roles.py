@@ -9,8 +9,8 @@ from pydantic import ConfigDict, Field, model_validator
 from pryv_operator.api import names
 from pryv_operator.api.schema import cel, list_map, matches
 from pryv_operator.api.spec.base import IPv4, Model, empty_for_null
-from pryv_operator.api.spec.components import Components
-from pryv_operator.api.spec.services import ExternalSlave, ServiceOverrides
+from pryv_operator.api.spec.component_overrides import Components
+from pryv_operator.api.spec.external_services import ExternalSlave, ServiceOverrides
 from pryv_operator.api.spec.tls import RoleTls
 
 _HOSTING: Final = "^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$"
