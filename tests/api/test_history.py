@@ -118,7 +118,7 @@ def test_history_lists_changes(person: Person) -> None:
     assert lines[0].split() == ["REVISION", "CREATED", "STATE", "CHANGED"]
     rows = [re.split(r" {2,}", line) for line in lines[1:]]
     assert [(row[0], row[2], row[3]) for row in rows] == [
-        ("1", "complete", "the first one"),
+        ("1", "complete", "first revision"),
         ("2", "complete", "reg/dns, reg/mail, reg/register"),
         ("3", "complete", "co1/hfs"),
     ]
@@ -151,10 +151,10 @@ def test_dry_run_writes_nothing(person: Person) -> None:
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [
-        (("rollback", "acme", "--to", "7"), "there is no revision 7: there are 1, 2, 3"),
-        (("rollback", "acme", "--to", "3"), "the resource says what revision 3 says already"),
-        (("diff", "acme", "--revision", "7"), "there is no revision 7"),
-        (("history", "other"), "there is no platform other in namespace"),
+        (("rollback", "acme", "--to", "7"), "revision 7: not found; the history holds 1, 2, 3"),
+        (("rollback", "acme", "--to", "3"), "revision 3: the resource has this spec already"),
+        (("diff", "acme", "--revision", "7"), "revision 7: not found"),
+        (("history", "other"), 'PryvPlatform "other": not found in namespace'),
     ],
 )
 def test_impossible_rollback_is_rejected(
@@ -190,7 +190,7 @@ def test_missing_permission_for_secrets_is_reported(person: Person) -> None:
         seconds=30,
     )
     refused = person.is_refused("rollback", "acme", "--to", "1", kubeconfig=kubeconfig)
-    assert "cannot be told whether what revision 1 was made with has changed since" in refused
+    assert "revision 1: its Secrets and templates cannot be compared" in refused
     assert "cannot get resource" in refused
     assert "--force" in refused
     assert "cannot update resource" in person.is_refused(
@@ -221,11 +221,12 @@ def test_secret_changed_since_the_revision_is_reported(person: Person) -> None:
     assert 'Secret "admin", key "key"' in difference
     assert "in Secrets, so not shown" in difference
     refused = person.is_refused("rollback", "acme", "--to", "2")
-    assert 'Secret "admin", key "key" has changed since' in refused
+    assert 'Secret "admin", key "key": changed since revision 2' in refused
     refused = person.is_refused("rollback", "acme", "--to", "4")
-    assert 'what differs is not in the spec: Secret "admin", key "key" has changed since' in refused
+    assert 'different, but not in the spec: Secret "admin", key "key": changed since' in refused
     assert (
-        "not checked" in person.runs("rollback", "acme", "--to", "2", "--force", "--dry-run").stderr
+        "were not compared"
+        in person.runs("rollback", "acme", "--to", "2", "--force", "--dry-run").stderr
     )
     user.secret("admin", key=CANARY)
     assert person.gets("rollback", "acme", "--to", "2", "--dry-run")
@@ -271,15 +272,14 @@ def test_changed_templates_and_generated_values_are_reported(user: PlatformUser)
     wait_complete(user, 1)
     templates_with(conf + ', "more": 1}')
     wait_complete(user, 2)
-    changed = "ConfigMap mine has changed since"
-    assert f"what differs is not in the spec: {changed}" in someone.is_refused(
+    changed = 'ConfigMap "mine": changed since revision'
+    assert f"different, but not in the spec: {changed}" in someone.is_refused(
         "rollback", "acme", "--to", "1"
     )
     user.replace_platform({**spec, "variables": {"PLATFORM_NAME": "Second"}})
     wait_complete(user, 3)
-    assert (
-        f"what revision 1 ran cannot come from its spec any more: {changed}"
-        in someone.is_refused("rollback", "acme", "--to", "1")
+    assert f"revision 1: its spec alone does not restore it: {changed}" in someone.is_refused(
+        "rollback", "acme", "--to", "1"
     )
     templates_with(conf + "}")
     wait_complete(user, 4)
@@ -294,5 +294,5 @@ def test_changed_templates_and_generated_values_are_reported(user: PlatformUser)
         seconds=60,
     )
     refused = someone.is_refused("rollback", "acme", "--to", "1")
-    assert 'Secret "acme-generated-register-admin-key", key "value" is gone' in refused
+    assert 'Secret "acme-generated-register-admin-key", key "value": not found' in refused
     assert not [value for value in generated(user) if value in "".join(someone.said)]

@@ -131,7 +131,7 @@ def test_failed_change_is_rolled_back(ready: PlatformUser) -> None:
         roles=with_image("hfs", CRASHING), rollout={**SOON, "onFailure": "Rollback"}
     )
     back = ready.wait_reason("RolledBack")
-    assert f"revision {good + 1} has failed" in back["message"]
+    assert f"revision {good + 1}: failed (" in back["message"]
     assert f"revision {good} runs again" in back["message"]
     assert rolled(before, ready.pods()) == {"co1/hfs"}
     assert {

@@ -1,10 +1,14 @@
-"""``kubectl-pryv history``, ``diff`` and ``rollback``: the past of a platform, asked of its cluster as the person who asks."""
+"""``kubectl-pryv history``, ``diff`` and ``rollback``: the revision history of a platform.
+
+The cluster is read with the credentials of the user.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -18,15 +22,22 @@ from pryv_operator.api.kubernetes import Object
 from pryv_operator.api.platform import Platform
 from pryv_operator.api.spec import PryvPlatformSpec
 from pryv_operator.cli.connection import KubeconfigError, Target, connected
+from pryv_operator.cli.history_table import history_table
 from pryv_operator.cli.output import fail, say
 from pryv_operator.desired.inputs import Inputs
 from pryv_operator.kube.client import METADATA, KubeClient
 from pryv_operator.kube.errors import ApiError, ConflictError, NotFoundError, RejectedError
 from pryv_operator.kube.resources import CONFIG_MAPS, CONTROLLER_REVISIONS, PLATFORMS, SECRETS
 from pryv_operator.reconcile.template_sources import TemplateReader
-from pryv_operator.rollout import past, revisions
-from pryv_operator.rollout.past import Kept, PastError
+from pryv_operator.rollout import revision_diff, revisions, rollback_checks
+from pryv_operator.rollout.recorded import (
+    HistoryError,
+    RecordedRevision,
+    find_revision,
+    parse_recorded,
+)
 from pryv_operator.rollout.revision_inputs import (
+    GENERATED_KEY,
     RevisionInput,
     SecretInput,
     TemplatesInput,
@@ -34,28 +45,24 @@ from pryv_operator.rollout.revision_inputs import (
     keyed_hash,
 )
 
-#: Field manager of what a person writes with this tool.
+#: Field manager of what a user writes with this command.
 MANAGER: Final = "kubectl-pryv"
 
-#: The operator may write the status between our reading and our writing.
+#: The operator may write the status between reading and writing.
 _TRIES: Final = 5
 
 _Name = Annotated[str, typer.Argument(metavar="PLATFORM", help="Name of the platform.")]
 _Namespace = Annotated[
     str | None,
-    typer.Option(
-        "--namespace", "-n", help="Namespace of the platform; the context's when left out."
-    ),
+    typer.Option("--namespace", "-n", help="Namespace of the platform; default: the context's."),
 ]
 _Kubeconfig = Annotated[
     Path | None,
-    typer.Option(
-        help="Kubeconfig file; when left out, what kubectl would use: KUBECONFIG, or ~/.kube/config."
-    ),
+    typer.Option(help="Kubeconfig file; default: as with kubectl, KUBECONFIG or ~/.kube/config."),
 ]
 _Context = Annotated[
     str | None,
-    typer.Option(help="Context of the kubeconfig; its current one when left out, as with kubectl."),
+    typer.Option(help="Context of the kubeconfig; default: its current one."),
 ]
 
 
@@ -66,9 +73,9 @@ def history(
     kubeconfig: _Kubeconfig = None,
     context: _Context = None,
 ) -> None:
-    """List the revisions of a platform: when each was made, what became of it, and what it changed.
+    """List the revisions of a platform: when each was created, its state, and what it changed.
 
-    Reads the cluster that kubectl would talk to, with your own credentials.
+    Reads the cluster that kubectl would use, with your own credentials.
     """
     _run(
         Target(namespace, kubeconfig, context),
@@ -82,15 +89,18 @@ def diff(
     revision: Annotated[int, typer.Option("--revision", help="Number of the revision to compare.")],
     to: Annotated[
         int | None,
-        typer.Option("--to", help="The one to compare it with; the newest when left out."),
+        typer.Option(
+            "--to", help="Number of the revision to compare it with; default: the newest."
+        ),
     ] = None,
     namespace: _Namespace = None,
     kubeconfig: _Kubeconfig = None,
     context: _Context = None,
 ) -> None:
-    """Show what differs between two revisions: the spec, and per component its files and its pod template.
+    """Compare two revisions: the spec, and each component's files and pod template.
 
-    Of files that are kept in Secrets only the names are shown. Reads the cluster that kubectl would talk to, with your own credentials.
+    Of files in Secrets only the names are shown. Reads the cluster that kubectl would use, with
+    your own credentials.
     """
     _run(
         Target(namespace, kubeconfig, context),
@@ -101,134 +111,162 @@ def diff(
 def rollback(
     platform: _Name,
     *,
-    to: Annotated[
-        int, typer.Option("--to", help="Number of the revision whose spec is to be written back.")
-    ],
+    to: Annotated[int, typer.Option("--to", help="Number of the revision whose spec is restored.")],
     dry_run: Annotated[
         bool,
         typer.Option(
             "--dry-run",
-            help="Only say what would be written, and whether the API server would take it.",
+            help="Write nothing; show the change, and whether the API server accepts it.",
         ),
     ] = False,
     force: Annotated[
         bool,
         typer.Option(
             "--force",
-            help="Do not check whether Secrets and templates are what they were: the old spec is made into files with the values of today, "
-            "which may be something that never ran.",
+            help="Do not compare Secrets and templates with those of the revision: the result may "
+            "be a state that never ran.",
         ),
     ] = False,
     namespace: _Namespace = None,
     kubeconfig: _Kubeconfig = None,
     context: _Context = None,
 ) -> None:
-    """Write the spec of a revision back to the resource, as a whole; the operator then rolls it out like any other change.
+    """Restore the spec of a revision; the operator rolls it out like any other change.
 
-    What spec.rollout, spec.stopped and spec.deletionPolicy say today stays. It is refused when a Secret or the templates that went into the
-    revision have changed since or are gone. Works on the cluster that kubectl would talk to, with your own credentials.
+    The whole spec is written, but spec.rollout, spec.stopped and spec.deletionPolicy keep their
+    current values. It is refused when a Secret or the templates that the revision was made from
+    have changed since or do not exist. Writes to the cluster that kubectl would use, with your own
+    credentials.
     """
     _run(
         Target(namespace, kubeconfig, context),
-        lambda client, where: _rollback(client, where, platform, to, dry_run=dry_run, force=force),
+        lambda client, where: _rollback(
+            client, where, platform, to, _RollbackOptions(dry_run, force)
+        ),
     )
 
 
-# --- what they do; each answers with what goes to standard output ---
+@dataclass(frozen=True)
+class _RollbackOptions:
+    """Options of ``rollback``, as its help describes them."""
+
+    dry_run: bool
+    force: bool
+
+
+# --- the commands; each returns what goes to standard output ---
 
 
 async def _history(client: KubeClient, namespace: str, name: str) -> str:
-    resource = await _platform(client, namespace, name)
-    found = await _past(client, namespace, name)
-    if not found:
-        raise PastError("there is no history yet: nothing was rolled out so far")
-    return past.table(found, paused=bool((resource["spec"].get("rollout") or {}).get("paused")))
+    resource = await _read_platform(client, namespace, name)
+    recorded = await _list_recorded(client, namespace, name)
+    if not recorded:
+        raise HistoryError(f'PryvPlatform "{name}": the revision history is empty')
+    paused = bool((resource["spec"].get("rollout") or {}).get("paused"))
+    return history_table(recorded, paused=paused)
 
 
 async def _diff(
     client: KubeClient, namespace: str, name: str, number: int, other: int | None
 ) -> str:
-    await _platform(client, namespace, name)
-    found = await _past(client, namespace, name)
-    before = past.find(found, number)
-    after = found[-1] if other is None else past.find(found, other)
-    text = past.difference(
-        before, after, await _contents(client, namespace, sorted(past.config_maps(before, after)))
-    )
+    await _read_platform(client, namespace, name)
+    recorded = await _list_recorded(client, namespace, name)
+    before = find_revision(recorded, number)
+    after = recorded[-1] if other is None else find_revision(recorded, other)
+    config_maps = sorted(revision_diff.config_maps(before, after))
+    contents = await _read_config_maps(client, namespace, config_maps)
+    text = revision_diff.revision_difference(before, after, contents)
     if not text:
         say(f"{before.title} and {after.title} do not differ")
     return text
 
 
 async def _rollback(
-    client: KubeClient, namespace: str, name: str, number: int, *, dry_run: bool, force: bool
+    client: KubeClient, namespace: str, name: str, number: int, options: _RollbackOptions
 ) -> str:
-    resource = await _platform(client, namespace, name)
+    resource = await _read_platform(client, namespace, name)
     if resource["metadata"].get("deletionTimestamp"):
-        raise PastError(f"the platform {name} is being deleted")
-    found = await _past(client, namespace, name)
-    of = past.find(found, number)
-    spec = past.restored_spec(of.spec, resource["spec"])
+        raise HistoryError(f'PryvPlatform "{name}": is being deleted')
+    recorded = await _list_recorded(client, namespace, name)
+    target = find_revision(recorded, number)
+    spec = rollback_checks.restored_spec(target.spec, resource["spec"])
+    await _check_rollback(client, resource, target, spec, force=options.force)
+    await _write(client, resource, spec, dry_run=options.dry_run)
+    for warning in rollback_checks.warnings(target, recorded[-1], spec):
+        say(f"warning: {warning}")
+    managers = rollback_checks.applying_managers(resource)
+    by = f" (it is applied by {', '.join(managers)})" if managers else ""
+    say(f"a GitOps tool that manages the resource{by} overwrites this; change its source, too")
+    say(
+        f"dry run: nothing was written; {target.title} can be restored"
+        if options.dry_run
+        else f"{target.title}: its spec was written; follow it with: kubectl-pryv history {name}"
+    )
+    return revision_diff.spec_difference(resource["spec"], spec, "now", target.title)
+
+
+async def _check_rollback(
+    client: KubeClient,
+    resource: Object,
+    target: RecordedRevision,
+    spec: Mapping[str, Any],
+    *,
+    force: bool,
+) -> None:
+    """Check that a revision's spec can be written, and restores what it was made from.
+
+    Raises:
+        HistoryError: it would change nothing, or its inputs have changed.
+    """
     if force:
-        past.not_identical(of, spec, resource["spec"], ())
+        rollback_checks.check_spec_differs(target, spec, resource["spec"], ())
         say(
-            "warning: not checked whether Secrets and templates are what they were: what comes of it may be something that never ran"
+            "warning: --force: Secrets and templates were not compared; "
+            "the result may be a state that never ran"
         )
-    else:
-        problems, hash_key = await _altered(client, namespace, resource, of)
-        past.not_identical(of, spec, resource["spec"], problems)
-        why = past.refusal(of, problems, hash_key, name)
-        if why:
-            raise PastError(why)
-    await _write(client, resource, spec, dry_run=dry_run)
-    for caution in past.cautions(of, found[-1], spec):
-        say(f"warning: {caution}")
-    appliers = past.appliers(resource)
-    by = f" (it is applied by {', '.join(appliers)})" if appliers else ""
-    say(
-        f"a GitOps tool that manages the resource{by} will put its own state back: change it there, too"
-    )
-    say(
-        f"nothing was written: {of.title} would be"
-        if dry_run
-        else f"{of.title} is written back; kubectl-pryv history {name} follows it"
-    )
-    return past.spec_difference(resource["spec"], spec, "now", of.title)
+        return
+    problems, hash_key = await _input_problems(client, resource, target)
+    rollback_checks.check_spec_differs(target, spec, resource["spec"], problems)
+    refusal = rollback_checks.refusal(target, problems, hash_key, resource["metadata"]["name"])
+    if refusal:
+        raise HistoryError(refusal)
 
 
-# --- the cluster ---
+# --- the API server ---
 
 
-async def _platform(client: KubeClient, namespace: str, name: str) -> Object:
+async def _read_platform(client: KubeClient, namespace: str, name: str) -> Object:
     resource = await client.get(PLATFORMS, namespace, name)
     if resource is not None:
         return resource
     try:
         others = [item["metadata"]["name"] for item in await client.list(PLATFORMS, namespace)]
     except NotFoundError:
-        raise PastError(
-            "this cluster does not know PryvPlatform: the operator's CRD is not installed"
+        raise HistoryError(
+            "PryvPlatform: unknown to this cluster; install the CRD of the operator"
         ) from None
     except RejectedError:
         others = []
-    also = f"; there is: {', '.join(sorted(others))}" if others else ""
-    raise PastError(f"there is no platform {name} in namespace {namespace}{also}")
+    existing = f"; it has: {', '.join(sorted(others))}" if others else ""
+    raise HistoryError(f'PryvPlatform "{name}": not found in namespace "{namespace}"{existing}')
 
 
-async def _past(client: KubeClient, namespace: str, name: str) -> tuple[Kept, ...]:
+async def _list_recorded(
+    client: KubeClient, namespace: str, name: str
+) -> tuple[RecordedRevision, ...]:
     labels = ",".join(
         f"{key}={value}"
         for key, value in {**names.platform_labels(name), keys.PURPOSE: revisions.PURPOSE}.items()
     )
-    return past.kept(await client.list(CONTROLLER_REVISIONS, namespace, labels=labels))
+    return parse_recorded(await client.list(CONTROLLER_REVISIONS, namespace, labels=labels))
 
 
-async def _contents(
-    client: KubeClient, namespace: str, wanted: Sequence[str]
+async def _read_config_maps(
+    client: KubeClient, namespace: str, config_maps: Sequence[str]
 ) -> dict[str, Mapping[str, str]]:
-    """ConfigMap → its data, of those that are there; files of the others are only named."""
+    """ConfigMap → its data; without those that do not exist or may not be read."""
     found: dict[str, Mapping[str, str]] = {}
-    for name in wanted:
+    for name in config_maps:
         try:
             item = await client.get(CONFIG_MAPS, namespace, name)
         except RejectedError as error:
@@ -239,105 +277,113 @@ async def _contents(
     return found
 
 
-async def _altered(
-    client: KubeClient, namespace: str, resource: Object, of: Kept
+async def _input_problems(
+    client: KubeClient, resource: Object, target: RecordedRevision
 ) -> tuple[list[str], Object | None]:
-    """What went into a revision and is not what it was; and the Secret with the key that tells.
+    """What has changed of a revision's inputs, and the Secret with the key of their hashes.
 
     Raises:
-        PastError: it cannot be told.
+        HistoryError: they cannot be compared.
     """
     metadata = resource["metadata"]
+    namespace = metadata["namespace"]
     try:
-        spec = PryvPlatformSpec.model_validate(of.spec)
+        spec = PryvPlatformSpec.model_validate(target.spec)
     except ValidationError as error:
         fields = ", ".join(
             ".".join(map(str, each["loc"]))
             for each in error.errors(include_input=False, include_url=False)[:5]
         )
-        raise PastError(
-            f"the spec of {of.title} is of another version, and cannot be checked: {fields}"
+        raise HistoryError(
+            f"{target.title}: its spec is not valid for this version: {fields}; "
+            "use kubectl-pryv of the version that recorded it"
         ) from None
     platform = Platform(metadata["name"], namespace, metadata["uid"], spec)
     try:
-        gone = [
-            f"Secret {name} (a certificate) is gone"
-            for name in past.certificates(spec)
+        missing = [
+            f'Secret "{name}" (certificate): not found'
+            for name in rollback_checks.certificate_secrets(spec)
             if await client.get(SECRETS, namespace, name, accept=METADATA) is None
         ]
         hash_key = (
             await client.get(SECRETS, namespace, names.hash_key_secret(platform.name))
-            if of.revision.inputs
+            if target.revision.inputs
             else None
         )
-        now = await _fingerprints(client, platform, of, past.bytes_of(hash_key, "value"))
+        current = await _hash_inputs(client, platform, target, hash_key)
     except RejectedError as error:
-        raise PastError(
-            f"it cannot be told whether what {of.title} was made with has changed since: {error.message}. Ask somebody who may read it, "
-            "or use --force to have that spec with the values of today"
+        raise HistoryError(
+            f"{target.title}: its Secrets and templates cannot be compared: {error.message}; "
+            "ask for permission to read them, or use --force to write the spec without"
         ) from None
-    return [*gone, *past.altered(of, now, spec)], hash_key
+    return [*missing, *rollback_checks.input_problems(target, current, spec)], hash_key
 
 
-async def _fingerprints(
-    client: KubeClient, platform: Platform, of: Kept, hash_key: bytes | None
+async def _hash_inputs(
+    client: KubeClient, platform: Platform, target: RecordedRevision, hash_key: Object | None
 ) -> dict[RevisionInput, str | None]:
-    """What went into a revision, as it is now: input → keyed hash; None where it is gone."""
-    if not of.revision.inputs:
+    """Input of a revision → keyed hash of its present content; None when it does not exist."""
+    if not target.revision.inputs:
         return {}
-    if not hash_key:
-        secret = names.hash_key_secret(platform.name)
-        raise PastError(
-            f"it cannot be told whether what {of.title} was made with has changed since: Secret {secret} is gone; see --force"
+    key = rollback_checks.secret_bytes(hash_key, GENERATED_KEY)
+    if not key:
+        raise HistoryError(
+            f"{target.title}: its Secrets and templates cannot be compared: "
+            f'Secret "{names.hash_key_secret(platform.name)}" not found; '
+            "use --force to write the spec without"
         )
-    now: dict[RevisionInput, str | None] = {}
-    read: dict[str, Object | None] = {}
-    for each in of.revision.inputs:
+    current: dict[RevisionInput, str | None] = {}
+    secrets: dict[str, Object | None] = {}
+    for each in target.revision.inputs:
         if isinstance(each, SecretInput):
-            if each.secret not in read:
-                read[each.secret] = await client.get(SECRETS, platform.namespace, each.secret)
-            content = past.bytes_of(read[each.secret], each.key)
-            now[each] = None if content is None else keyed_hash(hash_key, content)
+            if each.secret not in secrets:
+                secrets[each.secret] = await client.get(SECRETS, platform.namespace, each.secret)
+            content = rollback_checks.secret_bytes(secrets[each.secret], each.key)
+            current[each] = None if content is None else keyed_hash(key, content)
         elif isinstance(each, TemplatesInput):
-            now[each] = await _templates(client, platform, hash_key)
-    return now
+            current[each] = await _hash_templates(client, platform, key)
+    return current
 
 
-async def _templates(client: KubeClient, platform: Platform, hash_key: bytes) -> str | None:
-    """The keyed hash of a platform's own templates as they are now; None when they are not there, or cannot be used."""
+async def _hash_templates(client: KubeClient, platform: Platform, key: bytes) -> str | None:
+    """The keyed hash of a platform's own templates; None when they are missing or invalid."""
     bundle = await TemplateReader(client).read(platform)
     if isinstance(bundle, Problem):
         return None
-    inputs = Inputs(platform, bundle, secrets={}, hash_key=hash_key, addresses={}, certificate=None)
+    inputs = Inputs(platform, bundle, secrets={}, hash_key=key, addresses={}, certificate=None)
     return fingerprints(inputs).get(TemplatesInput())
 
 
 async def _write(
     client: KubeClient, resource: Object, spec: Mapping[str, Any], *, dry_run: bool
 ) -> None:
-    """Write the spec over the one that was read. Whoever else writes the status or a label meanwhile is not in the way."""
+    """Write the spec over the one that was read.
+
+    Changes of only the status or metadata since then are no conflict.
+    """
+    name = resource["metadata"]["name"]
     for _ in range(_TRIES):
         try:
             await client.replace_spec(resource, spec, MANAGER, dry_run=dry_run)
         except ConflictError:
-            again = await client.get(
-                PLATFORMS, resource["metadata"]["namespace"], resource["metadata"]["name"]
-            )
+            again = await client.get(PLATFORMS, resource["metadata"]["namespace"], name)
             if again is None or any(
                 again["metadata"][key] != resource["metadata"][key] for key in ("uid", "generation")
             ):
-                raise PastError(
-                    "somebody else has changed the platform meanwhile, so nothing was written: look at it again"
+                raise HistoryError(
+                    f'PryvPlatform "{name}": changed by another client meanwhile, so nothing was '
+                    "written; look at it and try again"
                 ) from None
             resource = again
         else:
             return
-    raise PastError(
-        "the platform is being written to all the time, so nothing was written: try again"
+    raise HistoryError(
+        f'PryvPlatform "{name}": changed by other clients continuously, so nothing was written; '
+        "try again"
     )
 
 
-# --- the person ---
+# --- the terminal ---
 
 
 def _run(target: Target, task: Callable[[KubeClient, str], Awaitable[str]]) -> None:
@@ -350,23 +396,21 @@ def _run(target: Target, task: Callable[[KubeClient, str], Awaitable[str]]) -> N
         text = asyncio.run(work())
     except KubeconfigError as error:
         fail(str(error), 2)
-    except PastError as error:
+    except HistoryError as error:
         fail(str(error), 1)
     typer.echo(text, nl=False)
 
 
 @contextmanager
 def _explained(host: str) -> Iterator[None]:
-    """What the API server did not do, in words for the person."""
+    """Turn errors of the API server into messages."""
     try:
         yield
     except ApiError as error:
         if not error.status:
-            raise PastError(
-                f"the API server at {host} cannot be reached: {error.message}"
-            ) from None
+            raise HistoryError(f"API server {host}: cannot be reached: {error.message}") from None
         if error.status == 401:
-            raise PastError(
-                f"the API server at {host} does not accept these credentials: {error.message}"
+            raise HistoryError(
+                f"API server {host}: does not accept these credentials: {error.message}"
             ) from None
-        raise PastError(f"the API server refuses: {error.message}") from None
+        raise HistoryError(f"rejected by the API server: {error.message}") from None

@@ -1,7 +1,12 @@
-"""Writes differences, and only those: Services first, the rest when everything the API server can judge has been judged.
+"""Applies desired objects where they differ from the live ones.
 
-Nothing is written over what the pass has not seen: what is not there is created, what is there is applied over the version that was
-observed, and a conflict means that the pass has to look again.
+The steps of an apply, each a function: ``compute_changes`` (pure), ``plan_apply`` (reads),
+``upgrade_managed_fields`` (writes only metadata), ``validate`` (a server-side dry run, which writes
+nothing) and ``apply_planned`` (writes). ``prepare_apply`` takes the three in the middle.
+
+Nothing is written over a state that was not read: a missing object is created, a live one is
+applied over the version that was read. A conflict means that the platform has to be reconciled
+again.
 """
 
 from __future__ import annotations
@@ -9,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from pryv_operator.api import labels_annotations as keys
@@ -25,15 +30,17 @@ from pryv_operator.live.diff import needs_apply, with_applied_hash
 from pryv_operator.live.live_objects import LiveObjects
 from pryv_operator.values.addresses import Address
 
-_AT_ONCE: Final = 8
-#: What a user's words go into, so that the API server may refuse it.
-_VALIDATED: Final = ("Service", "PersistentVolumeClaim", *WORKLOAD_KINDS)
+#: So many requests are sent at the same time.
+_CONCURRENT_REQUESTS: Final = 8
+#: Kinds that hold a user's own words, which the API server may refuse.
+_VALIDATED_KINDS: Final = ("Service", "PersistentVolumeClaim", *WORKLOAD_KINDS)
 
-#: What controllers write into our objects all the time, and no decision of a pass goes by.
-_MOVES: Final = ("resourceVersion", "generation", "managedFields")
-_REVISION: Final = "deployment.kubernetes.io/revision"
+#: Metadata that controllers update all the time; no decision depends on it.
+_VOLATILE_METADATA: Final = ("resourceVersion", "generation", "managedFields")
+_DEPLOYMENT_REVISION: Final = "deployment.kubernetes.io/revision"
 _ATTEMPTS: Final = 5
-_ABOUT_NO_CONTENT: Final = re.compile(
+#: Refusals that never quote an object's content: quotas and permissions.
+_QUOTA_OR_PERMISSION: Final = re.compile(
     r'[a-z.]+ (?:"[^"]+" )?is forbidden: (?:exceeded quota|failed quota|User )'
 )
 _WEBHOOK: Final = re.compile(r'admission webhook "([^"]+)"')
@@ -41,292 +48,325 @@ _WEBHOOK: Final = re.compile(r'admission webhook "([^"]+)"')
 _Key = tuple[str, str]
 
 
-class ApplyRefusedError(Exception):
-    """The API server does not take an object; nothing of its step was applied. ``problem`` says what and why."""
+class ApplyRejectedError(Exception):
+    """The API server refuses an object; nothing of its step was applied.
+
+    ``problem`` is what the status reports.
+    """
 
     def __init__(self, problem: Problem) -> None:
-        """For the status."""
+        """``problem``: which object is refused, and why."""
         self.problem = problem
         super().__init__(problem.message)
 
 
 @dataclass(frozen=True)
 class Changes:
-    """Objects that have to be applied, as they are applied."""
+    """Desired objects that differ from the live ones, in the form in which they are applied."""
 
-    wanted: tuple[Object, ...]
+    objects: tuple[Object, ...]
 
     @property
     def workloads(self) -> tuple[str, ...]:
-        """Names of workloads among them."""
+        """Names of the workloads among them."""
         return tuple(
-            item["metadata"]["name"] for item in self.wanted if item["kind"] in WORKLOAD_KINDS
+            item["metadata"]["name"] for item in self.objects if item["kind"] in WORKLOAD_KINDS
         )
 
 
-def compute_changes(wanted: Iterable[Object], observed: LiveObjects) -> Changes:
-    """What differs from what is there."""
+@dataclass(frozen=True)
+class PlannedApply:
+    """Changes, and the live object that each is applied over; an object without one is created.
+
+    The live objects are by (kind, name). Of one that has lost its labels only the metadata are
+    known.
+    """
+
+    changes: Changes
+    live: Mapping[_Key, Object]
+
+    def update(self, live: LiveObjects) -> LiveObjects:
+        """``live`` with the versions of this plan in place of the older ones."""
+        return live.with_objects(item for key, item in self.live.items() if live.get(*key))
+
+
+def compute_changes(desired: Iterable[Object], live: LiveObjects) -> Changes:
+    """Desired objects that are missing, or differ from the live ones."""
     found: list[Object] = []
-    for item in map(with_applied_hash, wanted):
-        live = observed.get(item["kind"], item["metadata"]["name"])
-        if live is None or needs_apply(item, live):
+    for item in map(with_applied_hash, desired):
+        existing = live.get(*_key(item))
+        if existing is None or needs_apply(item, existing):
             found.append(item)
     return Changes(tuple(found))
+
+
+async def plan_apply(
+    client: KubeClient, platform: Platform, changes: Changes, live: LiveObjects
+) -> PlannedApply:
+    """Find the live object that each change is applied over. Reads only.
+
+    An object of the platform that has lost its labels is not in ``live``; it is found by its name.
+
+    Raises:
+        ApplyRejectedError: a name is in use by an object that does not belong to the platform.
+    """
+    found = {
+        _key(item): existing for item in changes.objects if (existing := live.get(*_key(item)))
+    }
+    missing = [item for item in changes.objects if _key(item) not in found]
+    for kind in sorted({item["kind"] for item in missing}):
+        same_kind = [item for item in missing if item["kind"] == kind]
+        in_namespace = await live_objects.list_metadata_by_name(
+            client, platform, resource_of(same_kind[0])
+        )
+        for item in same_kind:
+            metadata = in_namespace.get(item["metadata"]["name"])
+            if metadata is None:
+                continue
+            if not belongs_to(metadata, platform.uid, platform.name):
+                raise name_in_use(kind, item["metadata"]["name"])
+            found[_key(item)] = {
+                "apiVersion": item["apiVersion"],
+                "kind": kind,
+                "metadata": metadata,
+            }
+    return PlannedApply(changes, found)
+
+
+async def upgrade_managed_fields(client: KubeClient, planned: PlannedApply) -> PlannedApply:
+    """Count what the operator owns by having created objects as applied by it.
+
+    Writes metadata only (``managedFields``). It comes before the dry run: fields that are no longer
+    desired would count there otherwise, and the API server would refuse what an apply removes.
+
+    Raises:
+        ConflictError: an object has changed since it was read.
+    """
+    upgraded = await _concurrently(
+        client.upgrade_managed_fields(item) for item in planned.live.values()
+    )
+    return replace(planned, live=dict(zip(planned.live, upgraded, strict=True)))
+
+
+async def validate(client: KubeClient, planned: PlannedApply) -> None:
+    """Let the API server validate all changes by a dry run, so that nothing is half applied.
+
+    Raises:
+        ApplyRejectedError: the API server refuses an object.
+    """
+    await _concurrently(
+        _write(client, item, planned.live.get(_key(item)), dry_run=True)
+        for item in planned.changes.objects
+        if item["kind"] in _VALIDATED_KINDS
+    )
+
+
+async def prepare_apply(
+    client: KubeClient, platform: Platform, changes: Changes, live: LiveObjects
+) -> PlannedApply:
+    """Plan an apply, upgrade managed fields and validate: everything before objects are written.
+
+    Raises:
+        ApplyRejectedError: the API server refuses an object, or a name is in use by another one.
+        ConflictError: an object has changed since it was read.
+    """
+    planned = await plan_apply(client, platform, changes, live)
+    planned = await upgrade_managed_fields(client, planned)
+    await validate(client, planned)
+    return planned
+
+
+async def apply_planned(client: KubeClient, planned: PlannedApply) -> list[Object]:
+    """Create or apply everything that was planned, workloads last.
+
+    Returns the objects as they are now.
+
+    Raises:
+        ApplyRejectedError: the API server refuses an object although its dry run succeeded.
+        ConflictError: an object has changed since it was read.
+    """
+    workloads = [item for item in planned.changes.objects if item["kind"] in WORKLOAD_KINDS]
+    others = [item for item in planned.changes.objects if item["kind"] not in WORKLOAD_KINDS]
+    applied = await _concurrently(_apply(client, item, planned) for item in others)
+    return applied + await _concurrently(_apply(client, item, planned) for item in workloads)
 
 
 async def apply_services(
     client: KubeClient,
     platform: Platform,
-    wanted: Changes,
-    observed: LiveObjects,
+    changes: Changes,
+    live: LiveObjects,
     remembered: Mapping[str, Address],
 ) -> list[Object]:
-    """Apply Services; one that has to be made anew asks for the cluster IP it had.
+    """Apply Services; one that is recreated asks for the cluster IP it had (``remembered``).
 
     Raises:
-        ApplyRefusedError: the API server does not take one, or a name is somebody else's.
-        ConflictError: something has changed since it was observed; the pass is to be tried again.
+        ApplyRejectedError: the API server refuses one, or a name is in use by another object.
+        ConflictError: an object has changed since it was read.
     """
-    there = await _there(client, platform, wanted, observed)
-    await _validate(client, [item for item in wanted.wanted if _key(item) in there], there)
+    planned = await plan_apply(client, platform, changes, live)
+    planned = await upgrade_managed_fields(client, planned)
+    existing = Changes(tuple(item for item in changes.objects if _key(item) in planned.live))
+    await validate(client, replace(planned, changes=existing))
     return await _concurrently(
-        _apply_service(client, item, there, remembered) for item in wanted.wanted
+        _apply_service(client, item, planned, remembered) for item in changes.objects
     )
 
 
 async def _apply_service(
-    client: KubeClient,
-    item: Object,
-    there: Mapping[_Key, Object],
-    remembered: Mapping[str, Address],
+    client: KubeClient, item: Object, planned: PlannedApply, remembered: Mapping[str, Address]
 ) -> Object:
     ip = remembered.get(item["metadata"]["name"], Address()).cluster_ip
-    if ip and ip != "None" and _key(item) not in there:
+    if ip and ip != "None" and _key(item) not in planned.live:
         try:
             return await client.create({**item, "spec": {**item["spec"], "clusterIP": ip}})
         except RejectedError:
-            pass  # somebody else has it by now, or the range has changed
-    return await _apply(client, item, there)
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """Changes that were judged, and what they are applied over."""
-
-    wanted: Changes
-    there: Mapping[_Key, Object]
-
-
-async def prepare(
-    client: KubeClient, platform: Platform, wanted: Changes, observed: LiveObjects
-) -> Prepared:
-    """Let the API server judge changes as a whole, so that nothing is half-applied.
-
-    Raises:
-        ApplyRefusedError: the API server does not take an object, or a name is somebody else's.
-        ConflictError: something has changed since it was observed; the pass is to be tried again.
-    """
-    there = await _there(client, platform, wanted, observed)
-    await _validate(client, wanted.wanted, there)
-    return Prepared(wanted, there)
-
-
-async def apply_prepared(client: KubeClient, prepared: Prepared) -> list[Object]:
-    """Apply everything that was prepared; workloads last.
-
-    Raises:
-        ApplyRefusedError: the API server does not take an object after all.
-        ConflictError: something has changed since it was observed; the pass is to be tried again.
-    """
-    wanted, there = prepared.wanted.wanted, prepared.there
-    before = [item for item in wanted if item["kind"] not in WORKLOAD_KINDS]
-    applied = await _concurrently(_apply(client, item, there) for item in before)
-    return applied + await _concurrently(
-        _apply(client, item, there) for item in wanted if item["kind"] in WORKLOAD_KINDS
-    )
-
-
-async def validate(
-    client: KubeClient, platform: Platform, wanted: Changes, observed: LiveObjects
-) -> LiveObjects:
-    """Let the API server judge what is to be applied later; gives what is there.
-
-    Raises:
-        ApplyRefusedError: the API server does not take an object, or a name is somebody else's.
-    """
-    prepared = await prepare(client, platform, wanted, observed)
-    return observed.with_objects(item for key, item in prepared.there.items() if observed.get(*key))
+            pass  # the address is in use by now, or outside of the cluster's range
+    return await _apply(client, item, planned)
 
 
 async def apply_certificate_request(
-    client: KubeClient, item: Object, observed: LiveObjects
+    client: KubeClient, item: Object, live: LiveObjects
 ) -> Problem | None:
-    """Ask cert-manager for a certificate; a problem when it is not installed."""
-    wanted = compute_changes([item], observed)
+    """Apply a cert-manager Certificate. Returns a problem when cert-manager is not installed.
+
+    Raises:
+        ApplyRejectedError: the API server refuses it, or its name is in use by another object.
+        ConflictError: it has changed since it was read.
+    """
+    changes = compute_changes([item], live)
+    if not changes.objects:
+        return None
+    metadata = item["metadata"]
     try:
-        for each in wanted.wanted:
-            metadata = each["metadata"]
-            live = observed.get(*_key(each)) or await client.get(
-                CERTIFICATES, metadata["namespace"], metadata["name"]
-            )
-            if live and not is_ours(
-                live["metadata"],
-                metadata["ownerReferences"][0]["uid"],
-                metadata["labels"][keys.PLATFORM],
-            ):
-                raise name_in_use(each["kind"], metadata["name"])
-            await _apply(
-                client,
-                each,
-                {_key(each): await client.upgrade_managed_fields(live)} if live else {},
-            )
+        existing = live.get(*_key(item)) or await client.get(
+            CERTIFICATES, metadata["namespace"], metadata["name"]
+        )
+        if existing and not belongs_to(
+            existing["metadata"],
+            metadata["ownerReferences"][0]["uid"],
+            metadata["labels"][keys.PLATFORM],
+        ):
+            raise name_in_use(item["kind"], metadata["name"])
+        planned = PlannedApply(changes, {_key(item): existing} if existing else {})
+        await apply_planned(client, await upgrade_managed_fields(client, planned))
     except NotFoundError:
         return Problem(
             Reason.CERT_MANAGER_NOT_INSTALLED,
-            "tls.issuerRef asks cert-manager for a certificate, and this cluster has no cert-manager: install it, or use tls.secretName",
+            "spec.tls.issuerRef: cert-manager is not installed in this cluster; "
+            "install it, or set spec.tls.secretName instead",
         )
     return None
 
 
-async def _validate(
-    client: KubeClient, wanted: Iterable[Object], there: Mapping[_Key, Object]
-) -> None:
-    """A dry run of what the API server may refuse."""
-    await _concurrently(
-        _write(client, item, there.get(_key(item)), dry_run=True)
-        for item in wanted
-        if item["kind"] in _VALIDATED
-    )
+async def _apply(client: KubeClient, item: Object, planned: PlannedApply) -> Object:
+    """Create an object, or apply it over the version that was read.
 
-
-async def _apply(client: KubeClient, item: Object, there: Mapping[_Key, Object]) -> Object:
-    """Create an object, or apply it over what was observed; a change of nothing but its status meanwhile is none."""
-    live = there.get(_key(item))
+    When only its status or volatile metadata have changed since, it is applied over the new
+    version.
+    """
+    existing = planned.live.get(_key(item))
     for _ in range(_ATTEMPTS - 1):
         try:
-            return await _write(client, item, live)
+            return await _write(client, item, existing)
         except ConflictError:
             now = await client.get(
                 resource_of(item), item["metadata"]["namespace"], item["metadata"]["name"]
             )
-            if live is None or now is None or not same_except_status(live, now):
+            if existing is None or now is None or not same_except_status(existing, now):
                 raise
-            live = now
-    return await _write(client, item, live)
+            existing = now
+    return await _write(client, item, existing)
 
 
 async def _write(
-    client: KubeClient, item: Object, live: Object | None, *, dry_run: bool = False
+    client: KubeClient, item: Object, existing: Object | None, *, dry_run: bool = False
 ) -> Object:
     try:
-        if live is None:
+        if existing is None:
             return await client.create(item, dry_run=dry_run)
-        return await client.apply(item, live, dry_run=dry_run)
+        return await client.apply(item, existing, dry_run=dry_run)
     except RejectedError as error:
-        raise ApplyRefusedError(refusal_problem(item, error)) from None
+        raise ApplyRejectedError(rejection_problem(item, error)) from None
 
 
 def same_except_status(before: Object, now: Object) -> bool:
-    """Whether an object is still what a pass has decided about."""
-    return before["metadata"]["uid"] == now["metadata"]["uid"] and _decided_by(
-        before
-    ) == _decided_by(now)
+    """Whether both are the same object, and differ in status or volatile metadata only."""
+    same_object = before["metadata"]["uid"] == now["metadata"]["uid"]
+    return same_object and _without_status(before) == _without_status(now)
 
 
-def _decided_by(item: Object) -> Object:
-    metadata = {key: value for key, value in item["metadata"].items() if key not in _MOVES}
+def _without_status(item: Object) -> Object:
+    metadata = {
+        key: value for key, value in item["metadata"].items() if key not in _VOLATILE_METADATA
+    }
     metadata["annotations"] = {
-        key: value for key, value in (metadata.get("annotations") or {}).items() if key != _REVISION
+        key: value
+        for key, value in (metadata.get("annotations") or {}).items()
+        if key != _DEPLOYMENT_REVISION
     }
-    return {
-        **{
-            key: value for key, value in item.items() if key not in ("status", "apiVersion", "kind")
-        },
-        "metadata": metadata,
+    content = {
+        key: value for key, value in item.items() if key not in ("status", "apiVersion", "kind")
     }
+    return {**content, "metadata": metadata}
 
 
 def _key(item: Object) -> _Key:
     return item["kind"], item["metadata"]["name"]
 
 
-def refusal_problem(item: Object, error: RejectedError) -> Problem:
-    """What to say about an object that the API server does not take."""
-    why = message_without_content(error) if item["kind"] == "Secret" else error.message
+def rejection_problem(item: Object, error: RejectedError) -> Problem:
+    """The problem to report for an object that the API server refuses."""
+    detail = message_without_content(error) if item["kind"] == "Secret" else error.message
     return Problem(
         Reason.FORBIDDEN if error.status == 403 else Reason.REJECTED,
-        f"the API server refuses {item['kind']} {item['metadata']['name']}: {why}",
+        f'{item["kind"]} "{item["metadata"]["name"]}": refused by the API server: {detail}',
     )
 
 
 def message_without_content(error: RejectedError) -> str:
-    """What the API server says, without what may quote a Secret: an admission webhook's or policy's words, values that are invalid."""
-    if _ABOUT_NO_CONTENT.match(error.message):
+    """The API server's message, unless it may quote an object's content; else only the reason.
+
+    Admission webhooks and policies may quote the object, and so do messages about invalid values.
+    """
+    if _QUOTA_OR_PERMISSION.match(error.message):
         return error.message
     webhook = _WEBHOOK.match(error.message)
-    return f"admission webhook {webhook[1]} denies it" if webhook else error.reason
+    return f'denied by admission webhook "{webhook[1]}"' if webhook else error.reason
 
 
-async def _there(
-    client: KubeClient, platform: Platform, wanted: Changes, observed: LiveObjects
-) -> dict[_Key, Object]:
-    """What is there of the wanted objects, ready to be applied over."""
-    there = await _ours_there(client, platform, wanted, observed)
-    # Before anything is judged: what we no longer set would still count otherwise.
-    adopted = await _concurrently(client.upgrade_managed_fields(item) for item in there.values())
-    return dict(zip(there, adopted, strict=True))
+def name_in_use(kind: str, name: str) -> ApplyRejectedError:
+    """The error for a name that an object of another owner has."""
+    message = (
+        f'{kind} "{name}": already exists and does not belong to this platform; '
+        "rename or delete it, or give the platform another name"
+    )
+    return ApplyRejectedError(Problem(Reason.NAME_IN_USE, message))
 
 
-async def _ours_there(
-    client: KubeClient, platform: Platform, wanted: Changes, observed: LiveObjects
-) -> dict[_Key, Object]:
-    """As observed; of those that have lost their labels, the metadata. An object of the same name that is not ours is not taken over."""
-    there = {_key(item): live for item in wanted.wanted if (live := observed.get(*_key(item)))}
-    new = [item for item in wanted.wanted if _key(item) not in there]
-    for kind in sorted({item["kind"] for item in new}):
-        same_kind = [item for item in new if item["kind"] == kind]
-        names_taken = await live_objects.list_metadata_by_name(
-            client, platform, resource_of(same_kind[0])
-        )
-        for item in same_kind:
-            metadata = names_taken.get(item["metadata"]["name"])
-            if metadata is None:
-                continue
-            if not is_ours(metadata, platform.uid, platform.name):
-                raise name_in_use(kind, item["metadata"]["name"])
-            there[_key(item)] = {
-                "apiVersion": item["apiVersion"],
-                "kind": kind,
-                "metadata": metadata,
-            }
-    return there
+def belongs_to(metadata: Object, owner: str, platform: str) -> bool:
+    """Whether an object belongs to a platform, by its ``metadata``. ``owner``: the platform's uid.
 
-
-def name_in_use(kind: str, name: str) -> ApplyRefusedError:
-    """What to say when a name is somebody else's."""
-    message = f"{kind} {name} exists already and does not belong to this platform: rename or delete it, or give the platform another name"
-    return ApplyRefusedError(Problem(Reason.NAME_IN_USE, message))
-
-
-def is_ours(metadata: Object, owner: str, platform: str) -> bool:
-    """By its owner; or by its labels, or, where somebody took those away, by what we last applied."""
+    By its owner reference, or by its labels; when the labels were removed, by the hash of what was
+    last applied.
+    """
     labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
     if any(each.get("uid") == owner for each in metadata.get("ownerReferences") or ()):
         return True
-    ours = labels.get(keys.MANAGED_BY) == keys.FIELD_MANAGER or keys.APPLIED in annotations
-    return bool(ours and labels.get(keys.PLATFORM, platform) == platform)
+    managed = labels.get(keys.MANAGED_BY) == keys.FIELD_MANAGER or keys.APPLIED in annotations
+    return bool(managed and labels.get(keys.PLATFORM, platform) == platform)
 
 
 async def _concurrently(calls: Iterable[Awaitable[Object]]) -> list[Object]:
-    """Run calls a few at a time; the first failure ends it, and the others are finished first."""
-    slots = asyncio.Semaphore(_AT_ONCE)
+    """The results of calls, a few at a time; after all have ended, the first failure is raised."""
+    slots = asyncio.Semaphore(_CONCURRENT_REQUESTS)
 
-    async def one(call: Awaitable[Object]) -> Object:
+    async def run(call: Awaitable[Object]) -> Object:
         async with slots:
             return await call
 
-    answers = await asyncio.gather(*(one(call) for call in calls), return_exceptions=True)
-    failures = [answer for answer in answers if isinstance(answer, BaseException)]
+    results = await asyncio.gather(*(run(call) for call in calls), return_exceptions=True)
+    failures = [result for result in results if isinstance(result, BaseException)]
     if failures:
         raise failures[0]
-    return [answer for answer in answers if not isinstance(answer, BaseException)]
+    return [result for result in results if not isinstance(result, BaseException)]

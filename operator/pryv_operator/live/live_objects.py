@@ -1,4 +1,7 @@
-"""What is there of a platform: its objects by kind, read from the API server for each pass, kept no longer."""
+"""The live objects of a platform, as the API server holds them. Reads only.
+
+They are read for each reconciliation and not cached.
+"""
 
 from __future__ import annotations
 
@@ -43,27 +46,27 @@ WRITTEN: Final = (
 
 @dataclass(frozen=True)
 class LiveObjects:
-    """Our objects of one platform, by (kind, name)."""
+    """The live objects of one platform that the operator has written, by (kind, name)."""
 
     objects: Mapping[tuple[str, str], Object]
 
     def of_kind(self, kind: str) -> Iterator[Object]:
-        """All of one kind."""
+        """All objects of one kind."""
         return (item for (found, _), item in self.objects.items() if found == kind)
 
     def get(self, kind: str, name: str) -> Object | None:
-        """One object."""
+        """One object, or None."""
         return self.objects.get((kind, name))
 
     def with_objects(self, changed: Iterable[Object]) -> LiveObjects:
-        """The same with newer objects in place of what they were."""
+        """The same, with these objects added or in place of their older versions."""
         return LiveObjects(
             {**self.objects, **{(item["kind"], item["metadata"]["name"]): item for item in changed}}
         )
 
 
 def selector(platform: Platform) -> str:
-    """What our objects of a platform are selected by."""
+    """The label selector of all objects that the operator has written for a platform."""
     return f"{keys.MANAGED_BY}={keys.FIELD_MANAGER},{keys.PLATFORM}={platform.name}"
 
 
@@ -88,15 +91,19 @@ async def list_pods(client: KubeClient, platform: Platform) -> list[Object]:
 
 
 async def list_warning_events(client: KubeClient, platform: Platform) -> list[Object]:
-    """Warnings of the namespace: why pods cannot be made, scheduled or started."""
+    """Warning events of the namespace: why pods cannot be created, scheduled or started."""
     return await client.list(CORE_EVENTS, platform.namespace, fields="type=Warning")
 
 
 async def list_pod_template_holders(client: KubeClient, platform: Platform) -> list[Object]:
-    """Everything that holds one of the platform's pod templates: what it names must not be removed."""
+    """Everything that holds a pod template of the platform.
+
+    Configuration that one of them names must not be deleted.
+    """
     kinds = (DEPLOYMENTS, STATEFUL_SETS, REPLICA_SETS, PODS)
     labelled = selector(platform)
-    # A StatefulSet's revisions carry the labels of its selector, not those of its metadata; our own history is read elsewhere.
+    # The ControllerRevisions of a StatefulSet carry the labels of its selector, not those of its
+    # metadata. The operator's own revisions are read elsewhere.
     labels = f"{keys.PLATFORM}={platform.name},{keys.PURPOSE}!={_HISTORY}"
     stateful = client.list(CONTROLLER_REVISIONS, platform.namespace, labels=labels)
     lists = await asyncio.gather(
@@ -106,41 +113,34 @@ async def list_pod_template_holders(client: KubeClient, platform: Platform) -> l
 
 
 async def list_revision_metadata(client: KubeClient, platform: Platform) -> list[Object]:
-    """Metadata of the platform's history."""
-    found: list[Object] = []
-    token: str | None = None
-    while True:
-        page = await client.list_page(
-            CONTROLLER_REVISIONS,
-            platform.namespace,
-            labels=f"{selector(platform)},{keys.PURPOSE}={_HISTORY}",
-            token=token,
-            accept=METADATA_LIST,
-        )
-        found += [
-            {
-                **item,
-                "apiVersion": CONTROLLER_REVISIONS.api_version,
-                "kind": CONTROLLER_REVISIONS.kind,
-            }
-            for item in page["items"]
-        ]
-        token = page["metadata"].get("continue")
-        if not token:
-            return found
+    """The ControllerRevisions of the platform's revision history, without their data."""
+    labels = f"{selector(platform)},{keys.PURPOSE}={_HISTORY}"
+    items = await _list_metadata(client, platform, CONTROLLER_REVISIONS, labels)
+    identity = {
+        "apiVersion": CONTROLLER_REVISIONS.api_version,
+        "kind": CONTROLLER_REVISIONS.kind,
+    }
+    return [{**item, **identity} for item in items]
 
 
 async def list_metadata_by_name(
     client: KubeClient, platform: Platform, resource: Resource
 ) -> dict[str, Object]:
-    """Metadata of all objects of a kind in the namespace, ours and others', by name."""
-    found: dict[str, Object] = {}
+    """Name → metadata of all objects of a kind in the namespace, of any owner."""
+    items = await _list_metadata(client, platform, resource)
+    return {item["metadata"]["name"]: item["metadata"] for item in items}
+
+
+async def _list_metadata(
+    client: KubeClient, platform: Platform, resource: Resource, labels: str | None = None
+) -> list[Object]:
+    found: list[Object] = []
     token: str | None = None
     while True:
         page = await client.list_page(
-            resource, platform.namespace, token=token, accept=METADATA_LIST
+            resource, platform.namespace, labels=labels, token=token, accept=METADATA_LIST
         )
-        found |= {item["metadata"]["name"]: item["metadata"] for item in page["items"]}
+        found += page["items"]
         token = page["metadata"].get("continue")
         if not token:
             return found

@@ -134,7 +134,7 @@ def _verdict(findings: Findings, checked: Mapping[str, Sequence[Health]]) -> _Ve
             "False",
             "True" if findings.rolled.decision.kind == "RollingBack" else "False",
             "True",
-            findings.rolled.decision.why,
+            findings.rolled.decision.finding,
         )
     if (
         certificate and certificate.reason == Reason.WAITING_FOR_CERTIFICATE
@@ -148,7 +148,7 @@ def _verdict(findings: Findings, checked: Mapping[str, Sequence[Health]]) -> _Ve
         return _Verdict("False", "True", "False", _with_pending(_several(unready), findings))
     if findings.rolled and findings.rolled.decision.kind != "Complete":
         return _Verdict(
-            "False", "True", "False", _with_pending(findings.rolled.decision.why, findings)
+            "False", "True", "False", _with_pending(findings.rolled.decision.finding, findings)
         )
     return _Verdict(
         "True",
@@ -175,7 +175,7 @@ def _with_pending(problem: Finding, findings: Findings) -> Finding:
     pending = findings.rolled.decision.pending if findings.rolled else ()
     if not pending:
         return problem
-    why = findings.rolled.decision.why if findings.rolled else problem
+    why = findings.rolled.decision.finding if findings.rolled else problem
     waiting = (
         f"; {why.message}"
         if why.reason == Reason.WAITING_FOR_OTHER_CORE and why.message not in problem.message
@@ -263,7 +263,7 @@ def _checked(plan: InstancePlan, findings: Findings) -> list[Health]:
     found: list[Health] = []
     for workload in plan.workloads:
         waits_for = findings.desired.blocked.get(workload.name)
-        if findings.rolled and workload.name in findings.rolled.behind:
+        if findings.rolled and workload.name in findings.rolled.outdated:
             found.append(Health(ready=False))  # the decision says why
         elif waits_for and (workload.kind, workload.name) not in findings.health_inputs.workloads:
             found.append(Health(ready=False, problem=waits_for))

@@ -28,7 +28,7 @@ from pryv_operator.desired.state import generated_names
 from pryv_operator.kube.client import KubeClient
 from pryv_operator.kube.errors import ConflictError, RejectedError
 from pryv_operator.kube.resources import SECRETS
-from pryv_operator.live.apply import refusal_problem
+from pryv_operator.live.apply import rejection_problem
 from pryv_operator.live.live_objects import LiveObjects
 from pryv_operator.objects.pvcs import LivePVC
 from pryv_operator.pki import authority, certificate_checks
@@ -386,7 +386,7 @@ async def _kept(
             if there is None:
                 raise
         except RejectedError as error:
-            raise UnusableError(refusal_problem(wanted, error)) from None
+            raise UnusableError(rejection_problem(wanted, error)) from None
     return await _with_labels(client, platform, there, wanted["metadata"]["labels"]), False
 
 
@@ -416,7 +416,7 @@ async def _with_labels(
     try:
         return await client.patch_labels(there, labels)
     except RejectedError as error:
-        raise UnusableError(refusal_problem({"kind": "Secret", **there}, error)) from None
+        raise UnusableError(rejection_problem({"kind": "Secret", **there}, error)) from None
 
 
 def _with_certificate(inputs: Inputs, name: str, secret: Object | None, now: dt.datetime) -> Inputs:

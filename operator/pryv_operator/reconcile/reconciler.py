@@ -25,7 +25,7 @@ from pryv_operator.kube.errors import ApiError, RejectedError, UnavailableError
 from pryv_operator.kube.resources import PLATFORMS
 from pryv_operator.kube.work_queue import Key
 from pryv_operator.live import apply, live_objects
-from pryv_operator.live.apply import ApplyRefusedError
+from pryv_operator.live.apply import ApplyRejectedError
 from pryv_operator.live.health import HealthInputs, is_ready
 from pryv_operator.live.live_objects import LiveObjects
 from pryv_operator.live.pod_references import referenced_configuration
@@ -34,8 +34,8 @@ from pryv_operator.reconcile.conditions import Findings, report
 from pryv_operator.reconcile.gather import Gathered, UnusableError, addresses, gather
 from pryv_operator.reconcile.references import References, references_of
 from pryv_operator.reconcile.template_sources import TemplateReader
-from pryv_operator.rollout import execute, revisions
-from pryv_operator.rollout.execute import RolloutResult
+from pryv_operator.rollout import execute, revision_store, revisions
+from pryv_operator.rollout.execute import RolloutInputs, RolloutResult
 from pryv_operator.rollout.revisions import Revision
 from pryv_operator.values.addresses import Address
 
@@ -155,7 +155,7 @@ class Reconciler:
             )
         observed, past = await asyncio.gather(
             live_objects.list_live_objects(self._client, platform),
-            execute.list_revisions(self._client, platform),
+            revision_store.list_revisions(self._client, platform),
         )
         warnings = () if platform.paused else await self._keep_or_release(platform, observed)
         annotations = metadata.get("annotations") or {}
@@ -167,7 +167,7 @@ class Reconciler:
                 observed,
                 before,
                 in_use=revisions.inputs_in_use(past),
-                restarts=revisions.restarts(past),
+                restarts=revisions.recorded_restarts(past),
                 restart=annotations.get(keys.RESTART, ""),
                 cluster_dns=self._settings.cluster_dns,
                 now=self._now(),
@@ -227,7 +227,7 @@ class Reconciler:
             return replace(outcome, paused=_would_change(platform, wanted, observed))
         try:
             changed = apply.compute_changes(wanted.services, observed)
-            if changed.wanted:
+            if changed.objects:
                 if wanted.complete:  # else the addresses of new Services have to be known first
                     observed = await self._validate(platform, wanted, gathered, observed)
                     outcome = replace(outcome, observed=observed)
@@ -251,17 +251,18 @@ class Reconciler:
             health_inputs = await self._health_inputs(platform, wanted, outcome.observed)
             rolled = await execute.roll(
                 self._client,
-                platform,
-                resource["spec"],
-                wanted,
-                outcome.observed,
-                health_inputs,
-                past,
-                gathered.inputs,
-                attempt=(resource["metadata"].get("annotations") or {}).get(keys.RECONCILE, ""),
-                now=self._now(),
+                RolloutInputs(
+                    inputs=gathered.inputs,
+                    spec=resource["spec"],
+                    desired=wanted,
+                    live=outcome.observed,
+                    health_inputs=health_inputs,
+                    history=past,
+                    attempt=(resource["metadata"].get("annotations") or {}).get(keys.RECONCILE, ""),
+                    now=self._now(),
+                ),
             )
-        except ApplyRefusedError as error:
+        except ApplyRejectedError as error:
             return replace(outcome, refused=error.problem)
         outcome = outcome.having(list(rolled.applied))
         outcome = replace(
@@ -278,12 +279,13 @@ class Reconciler:
         """Let the API server judge all of a change before its Services are applied; gives what is there.
 
         Raises:
-            ApplyRefusedError: it does not take an object. Services that somebody has deleted are back nevertheless: pods need them.
+            ApplyRejectedError: it does not take an object. Services that somebody has deleted are back nevertheless: pods need them.
         """
         try:
             every = apply.compute_changes([*wanted.services, *wanted.objects], observed)
-            return await apply.validate(self._client, platform, every, observed)
-        except ApplyRefusedError:
+            planned = await apply.prepare_apply(self._client, platform, every, observed)
+            return planned.update(observed)
+        except ApplyRejectedError:
             known = gathered.inputs.addresses
             lost = [
                 item
@@ -343,7 +345,7 @@ class Reconciler:
             *([wanted.certificate_request] if wanted.certificate_request else []),
         ]
         for item in cleanup.unwanted(there, every, wanted.blocked, platform.uid):
-            if complete or rolled.good is None or cleanup.in_the_way(item, wanted.objects):
+            if complete or rolled.last_good is None or cleanup.in_the_way(item, wanted.objects):
                 await self._client.delete(item)
         kept = {reference for revision in past for reference in revision.references}
         candidates = [
@@ -366,7 +368,7 @@ class Reconciler:
         if complete and not platform.spec.stopped:
             for item in gathered.rotated:
                 await self._client.delete(item)
-        await execute.prune_revisions(self._client, platform, past)
+        await revision_store.prune_revisions(self._client, platform, past)
 
     async def _health_inputs(
         self, platform: Platform, wanted: Desired, observed: LiveObjects
@@ -494,7 +496,7 @@ def _would_change(platform: Platform, wanted: Desired, observed: LiveObjects) ->
     every = [*wanted.services, *wanted.objects]
     changed = [
         f"{item['kind']} {item['metadata']['name']}"
-        for item in apply.compute_changes(every, observed).wanted
+        for item in apply.compute_changes(every, observed).objects
     ]
     if not wanted.complete:
         return tuple(changed)

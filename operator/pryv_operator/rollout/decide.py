@@ -1,8 +1,9 @@
-"""The rollout decision: from what is observed to the next step, and why. One pure function; ``rollout/execute.py`` carries it out.
+"""The rollout decision: from the observed workloads to the next step, and why. One pure function.
 
-A workload has three templates, compared by digest: the *wanted* one, the *live* one (what was last applied to it) and the *good* one
-(of the last revision that was rolled out to the end). Everything follows from these, so an operator that is restarted in the middle
-goes on where it was.
+``rollout/execute.py`` carries the decision out. A workload has three pod templates, compared by
+digest: the *desired* one, the *live* one (what was last applied to it) and the *last good* one (of
+the newest revision that was rolled out completely). Everything follows from these, so an operator
+that restarts in the middle of a rollout continues where it was.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
+from pryv_operator.api import labels_annotations as keys
 from pryv_operator.api import names
 from pryv_operator.api.findings import Explanation, Finding, Waiting
 from pryv_operator.api.reasons import Reason
@@ -20,11 +22,14 @@ from pryv_operator.api.reasons import Reason
 SharedSecret = tuple[str, str]
 
 DEFAULT_DEADLINE: Final = dt.timedelta(seconds=600)
+_RETRY: Final = f"correct the spec, or set the annotation {keys.RECONCILE} to a new value, to retry"
+#: Messages list at most so many components.
+_LISTED: Final = 4
 
 
 @dataclass(frozen=True)
-class Template:
-    """A pod template, as far as a rollout is concerned."""
+class PodTemplate:
+    """A pod template, as far as a rollout compares it."""
 
     digest: str
     image: str | None = None
@@ -33,13 +38,18 @@ class Template:
 
 @dataclass(frozen=True)
 class Workload:
-    """A workload as a rollout sees it. ``label`` is what people know it by: ``co1/core``.
+    """A workload as a rollout sees it.
 
-    ``tier``: 0 stores, 1 services, 2 reverse proxies. ``live`` is None when there is no such workload, ``good`` when the last good
-    revision has none. ``ready``: all its pods run the live template and are available. ``since``: when that was applied.
-    ``migrates``: it migrates its data when it starts, so that an older image may not be able to read them. ``migrated``: since the last
-    good revision it was given another image than that one's. ``settles``: how long it has to be ready before it counts.
-    ``unready_since``: when its pod got unready, if it has one.
+    ``label``: the name that users know: ``co1/core``.
+    ``tier``: 0 stores, 1 services, 2 reverse proxies.
+    ``live``: None when the workload does not exist.
+    ``last_good``: None when the last good revision has no such workload.
+    ``ready``: all its pods run the live template and are available.
+    ``since``: when the live template was applied.
+    ``migrates``: it migrates its data when it starts; an older image may not read them afterwards.
+    ``migrated``: since the last good revision it was given another image than that revision's.
+    ``settles``: how long it has to be ready before it counts (``minReadySeconds``).
+    ``unready_since``: when its newest unready pod became unready.
     """
 
     name: str
@@ -47,9 +57,9 @@ class Workload:
     role: str
     instance: str
     tier: int
-    wanted: Template
-    live: Template | None
-    good: Template | None
+    desired: PodTemplate
+    live: PodTemplate | None
+    last_good: PodTemplate | None
     ready: bool
     since: dt.datetime | None = None
     problem: Finding | None = None
@@ -60,262 +70,395 @@ class Workload:
 
     @property
     def outdated(self) -> bool:
-        """Whether it runs something else than what is wanted."""
-        return self.live is not None and self.live.digest != self.wanted.digest
+        """Whether it runs another template than the desired one."""
+        return self.live is not None and self.live.digest != self.desired.digest
 
     @property
-    def touched(self) -> bool:
-        """Whether it runs what is wanted, and that is not what the last good revision has."""
+    def changed(self) -> bool:
+        """Whether it runs the desired template, and the last good one is another."""
         return (
             self.live is not None
             and not self.outdated
-            and (self.good is None or self.good.digest != self.wanted.digest)
+            and (self.last_good is None or self.last_good.digest != self.desired.digest)
         )
 
     @property
     def changes_image(self) -> bool:
-        """Whether it is to run another image than that of the last good revision."""
-        return self.good is not None and self.good.image != self.wanted.image
+        """Whether the desired image is another one than that of the last good revision."""
+        return self.last_good is not None and self.last_good.image != self.desired.image
 
 
 @dataclass(frozen=True)
 class Progress:
-    """The revision that is wanted: when its rollout began (or was begun again), and why it has failed, if it has.
+    """How far the desired revision has come.
 
+    ``began``: when its rollout began, or was retried.
+    ``failed``: why it has failed, if it has.
+    ``last_good``: number of the newest revision that was rolled out completely.
     ``unready``: names of the workloads that were not ready when it began, for whatever reason.
     """
 
     revision: int
     began: dt.datetime
     failed: str | None = None
-    #: The last revision that was rolled out to the end.
-    good: int | None = None
+    last_good: int | None = None
     unready: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
 class Policy:
-    """What the platform says about rollouts."""
+    """``spec.rollout``, as far as the decision depends on it."""
 
     roll_back: bool = False
     deadline: dt.timedelta = DEFAULT_DEADLINE
 
 
-#: ``Complete``: all runs what is wanted. ``Step``: something is to be applied. ``Wait``: for what was applied.
-#: ``Failed``: it was not ready in time, which is to be recorded. ``Held``, ``RolledBack``: it had failed before.
+#: ``Complete``: everything runs the desired template. ``Step``: something has to be applied.
+#: ``Wait``: for what was applied. ``Failed``: it was not ready in time, which has to be recorded.
+#: ``Held``, ``RollingBack``, ``RolledBack``: the revision has failed before.
 Kind = Literal["Complete", "Step", "Wait", "Failed", "Held", "RollingBack", "RolledBack"]
 
 
 @dataclass(frozen=True)
 class Decision:
-    """The next step. What is in neither set stays as it is.
+    """The next step. A workload in neither set stays as it is.
 
-    ``to_wanted`` and ``to_good``: names of workloads that are to have that template now. ``pending``: labels of those that wait
-    for their turn. ``deadline``: when a step that is waited for counts as failed.
+    ``to_desired`` and ``to_last_good``: names of workloads that get that template now.
+    ``pending``: labels of the workloads that wait for their turn.
+    ``deadline``: when the step that is waited for counts as failed.
     """
 
     kind: Kind
-    why: Finding
-    to_wanted: frozenset[str] = frozenset()
-    to_good: frozenset[str] = frozenset()
+    finding: Finding
+    to_desired: frozenset[str] = frozenset()
+    to_last_good: frozenset[str] = frozenset()
     pending: tuple[str, ...] = ()
     deadline: dt.datetime | None = None
+
+
+@dataclass(frozen=True)
+class _Rollout:
+    """What a decision is made from. ``ordered``: the workloads in the order of a rollout."""
+
+    ordered: tuple[Workload, ...]
+    progress: Progress
+    policy: Policy
+    now: dt.datetime
+
+    @property
+    def is_first_install(self) -> bool:
+        """Whether no revision has ever been rolled out completely."""
+        return self.progress.last_good is None
+
+    @property
+    def title(self) -> str:
+        """How messages begin."""
+        return f"revision {self.progress.revision}"
 
 
 def decide(
     workloads: Iterable[Workload], progress: Progress, policy: Policy, now: dt.datetime
 ) -> Decision:
-    """What to do next. ``workloads`` in any order."""
-    ordered = sorted(workloads, key=_place)
+    """The next step of a rollout. ``workloads`` may be in any order."""
+    rollout = _Rollout(tuple(sorted(workloads, key=_place)), progress, policy, now)
     if progress.failed is None:
-        return _forward(ordered, progress, policy, now)
+        return _forward(rollout)
     if not policy.roll_back:
-        return _hold(ordered, progress, progress.failed)
-    obstacle = _no_way_back(ordered, progress)
+        return _hold(rollout, progress.failed)
+    obstacle = _rollback_obstacle(rollout)
     if obstacle:
-        return _hold(ordered, progress, f"{progress.failed}; {obstacle}")
-    return _back(ordered, progress, progress.failed)
+        return _hold(rollout, f"{progress.failed}; {obstacle}")
+    return _roll_back(rollout, progress.failed)
 
 
-def _forward(
-    ordered: Sequence[Workload], progress: Progress, policy: Policy, now: dt.datetime
-) -> Decision:
-    """On to what is wanted."""
-    restored = _restored(ordered, progress, forward=True)
-    split = _split(ordered)
-    remaining = [each for each in ordered if _to_do(each, progress) and each not in split]
-    busy = _busy(ordered, progress)
-    pending = tuple(each.label for each in remaining)
-    decision = replace(restored, to_wanted=restored.to_wanted | _names(split), pending=pending)
-    if split:
-        return replace(decision, kind="Step", why=_applying(split, progress))
-    candidates = [
-        each for each in remaining if not any(_waits_for(each, other, busy) for other in busy)
+# --- towards the desired state ---
+
+
+def _forward(rollout: _Rollout) -> Decision:
+    """The next step towards the desired state: the first rule that applies decides."""
+    restored = _restored(rollout, forward=True)
+    split = _split_by_secret(rollout.ordered)
+    remaining = [
+        each for each in rollout.ordered if _is_pending(each, rollout) and each not in split
     ]
-    step = _next_step(candidates, remaining, ordered, progress) if candidates else []
-    obstacle = _another_core(step, ordered)
-    if busy and (obstacle or not step):
-        if restored.to_wanted | restored.to_good:  # they may be what the others wait for
-            return replace(
-                decision,
-                kind="Step",
-                why=_applying([each for each in ordered if each.live is None], progress),
-            )
-        return _waiting(decision, busy, ordered, progress, policy, now)
+    awaited = _awaited(rollout)
+    decision = replace(
+        restored,
+        to_desired=restored.to_desired | _names(split),
+        pending=tuple(each.label for each in remaining),
+    )
+    # A change of a shared secret that was interrupted is finished before anything else.
+    if split:
+        return replace(decision, kind="Step", finding=_applying(split, rollout))
+    step = _next_step(remaining, awaited, rollout)
+    other_core = _waits_for_other_core(step, rollout.ordered)
+    if awaited and (other_core or not step):
+        # Deleted workloads come back at once: the awaited ones may depend on them.
+        if restored.to_desired | restored.to_last_good:
+            missing = [each for each in rollout.ordered if each.live is None]
+            return replace(decision, kind="Step", finding=_applying(missing, rollout))
+        # What was applied is waited for, until its deadline.
+        return _wait_for(awaited, decision, rollout)
+    # Everything was applied.
     if not step:
-        return _at_the_end(decision, ordered, progress)
-    if obstacle:
-        return replace(decision, kind="Wait", why=obstacle)
-    rest = tuple(each.label for each in remaining if each not in step)
+        return _wait_or_complete(decision, rollout)
+    # Two core instances are never disturbed at once.
+    if other_core:
+        return replace(decision, kind="Wait", finding=other_core)
+    # The next step is applied.
     return replace(
         decision,
         kind="Step",
-        why=_applying(step, progress),
-        to_wanted=decision.to_wanted | _names(step),
-        pending=rest,
+        finding=_applying(step, rollout),
+        to_desired=decision.to_desired | _names(step),
+        pending=tuple(each.label for each in remaining if each not in step),
     )
 
 
-def _hold(ordered: Sequence[Workload], progress: Progress, failed: str) -> Decision:
-    """Nothing more is touched; what somebody takes away is put back as it was."""
-    restored = _restored(ordered, progress, forward=False)
-    split = _split(ordered)
-    pending = tuple(each.label for each in ordered if _to_do(each, progress) and each not in split)
-    kept = f"; not touched: {_listed(pending)}" if pending else ""
-    message = f"revision {progress.revision} is stopped: {failed}{kept}; it is tried again when something is changed"
+def _next_step(
+    remaining: Sequence[Workload], awaited: Sequence[Workload], rollout: _Rollout
+) -> list[Workload]:
+    """The workloads that are applied together next; empty when each has to wait."""
+    candidates = [
+        each for each in remaining if not any(_waits_for(each, other, awaited) for other in awaited)
+    ]
+    return _step_of(candidates, remaining, rollout) if candidates else []
+
+
+def _wait_for(awaited: Sequence[Workload], decision: Decision, rollout: _Rollout) -> Decision:
+    """Wait for workloads that are not ready, or fail when one of them is late."""
+    limit = rollout.policy.deadline
+
+    def deadline(each: Workload) -> dt.datetime:
+        return _awaited_since(each, rollout) + limit + each.settles
+
+    late = [each for each in awaited if deadline(each) <= rollout.now]
+    if late:
+        cause = late[0].problem
+        detail = cause.message if cause else f"{late[0].label}: not ready"
+        message = f"{detail} (not ready within {limit.total_seconds():.0f} s)"
+        return replace(decision, kind="Failed", finding=Explanation(Reason.ROLLOUT_FAILED, message))
+    cause = awaited[0].problem or Waiting(Reason.PROGRESSING, f"{awaited[0].label}: not ready yet")
+    return replace(decision, kind="Wait", finding=cause, deadline=min(map(deadline, awaited)))
+
+
+def _wait_or_complete(decision: Decision, rollout: _Rollout) -> Decision:
+    """Everything was applied: complete when it is ready."""
+    missing = decision.to_desired | decision.to_last_good
+    unready = [
+        each
+        for each in rollout.ordered
+        if not each.ready and (rollout.is_first_install or each.changed)
+    ]
+    if missing or unready:
+        problem = next((each.problem for each in unready if each.problem), None)
+        waiting = Waiting(
+            Reason.PROGRESSING, f"{rollout.title}: waiting for its workloads to become ready"
+        )
+        return replace(decision, kind="Wait", finding=problem or waiting)
+    complete = Explanation(Reason.COMPLETE, "every workload runs its newest configuration")
+    return replace(decision, kind="Complete", finding=complete)
+
+
+# --- after a failure ---
+
+
+def _hold(rollout: _Rollout, failed: str) -> Decision:
+    """Apply nothing more; deleted workloads are recreated as they were."""
+    restored = _restored(rollout, forward=False)
+    split = _split_by_secret(rollout.ordered)
+    pending = tuple(
+        each.label for each in rollout.ordered if _is_pending(each, rollout) and each not in split
+    )
+    not_touched = f"; not touched: {_listed(pending)}" if pending else ""
+    message = f"{rollout.title}: stopped: {failed}{not_touched}; {_RETRY}"
     return replace(
         restored,
         kind="Held",
-        why=Explanation(Reason.ROLLOUT_HELD, message),
-        to_wanted=restored.to_wanted | _names(split),
+        finding=Explanation(Reason.ROLLOUT_HELD, message),
+        to_desired=restored.to_desired | _names(split),
         pending=pending,
     )
 
 
-def _back(ordered: Sequence[Workload], progress: Progress, failed: str) -> Decision:
-    """Back to the last good revision, the one that failed first."""
-    known = [each for each in ordered if each.good is not None]
+def _roll_back(rollout: _Rollout, failed: str) -> Decision:
+    """The next step back to the last good revision; what has failed goes first."""
+    known = [each for each in rollout.ordered if each.last_good is not None]
     missing = [each for each in known if each.live is None]
-    backwards = [replace(each, wanted=each.good) for each in known if each.good]
+    backwards = tuple(replace(each, desired=each.last_good) for each in known if each.last_good)
     remaining = [each for each in backwards if each.outdated]
-    why = f"revision {progress.revision} has failed ({failed})"
-    put_back = Decision("RollingBack", Waiting(Reason.ROLLING_BACK, ""), to_good=_names(missing))
+    target = f"revision {rollout.progress.last_good}"
+    title = f"{rollout.title}: failed ({failed})"
+
+    def rolling_back(message: str, step: Iterable[Workload] = ()) -> Decision:
+        finding = Waiting(Reason.ROLLING_BACK, f"{title}; {message}")
+        return Decision("RollingBack", finding, to_last_good=_names(missing) | _names(step))
+
     if remaining:
-        first = _split(backwards) or _next_step(remaining, remaining, backwards, progress)
-        obstacle = _another_core(first, backwards)
-        if obstacle:
-            return replace(
-                put_back,
-                why=Waiting(
-                    Reason.ROLLING_BACK,
-                    f"{why}: going back to revision {progress.good}; {obstacle.message}",
-                ),
-            )
-        message = f"{why}: putting {_listed([each.label for each in first])} back to revision {progress.good}"
-        return replace(
-            put_back,
-            why=Waiting(Reason.ROLLING_BACK, message),
-            to_good=put_back.to_good | _names(first),
-        )
+        to_last_good = replace(rollout, ordered=backwards)
+        step = _split_by_secret(backwards) or _step_of(remaining, remaining, to_last_good)
+        other_core = _waits_for_other_core(step, backwards)
+        if other_core:
+            return rolling_back(f"rolling back to {target}: {other_core.message}")
+        labels = _listed([each.label for each in step])
+        return rolling_back(f"rolling back to {target}: applying {labels}", step)
     unready = [each for each in known if not each.ready]
     if unready or missing:
-        message = f"{why}: all is put back to revision {progress.good}, waiting for {_listed([each.label for each in unready or missing])}"
+        awaited = _listed([each.label for each in unready or missing])
         cause = next((each.problem for each in unready if each.problem), None)
-        message += f" ({cause.message})" if cause else ""
-        return replace(put_back, why=Waiting(Reason.ROLLING_BACK, message))
-    message = (
-        f"{why}: revision {progress.good} runs again; it is tried again when something is changed"
-    )
-    return replace(put_back, kind="RolledBack", why=Explanation(Reason.ROLLED_BACK, message))
+        detail = f" ({cause.message})" if cause else ""
+        return rolling_back(f"rolled back to {target}, waiting for {awaited}{detail}")
+    message = f"{title}; {target} runs again; {_RETRY}"
+    return Decision("RolledBack", Explanation(Reason.ROLLED_BACK, message))
 
 
-def _no_way_back(ordered: Iterable[Workload], progress: Progress) -> str | None:
-    """Why the last good revision cannot be put back automatically."""
-    if progress.good is None:
-        return "there is no good revision to go back to"
-    for each in ordered:
-        if not each.migrates or each.good is None:
+def _rollback_obstacle(rollout: _Rollout) -> str | None:
+    """Why the operator does not roll back automatically, if so."""
+    if rollout.is_first_install:
+        return "no complete revision to roll back to"
+    for each in rollout.ordered:
+        if not each.migrates or each.last_good is None:
             continue
         runs_another = (
             each.live is not None
-            and each.live.digest != each.good.digest
-            and each.live.image != each.good.image
+            and each.live.digest != each.last_good.digest
+            and each.live.image != each.last_good.image
         )
         ran_another = each.migrated and each.changes_image
         if runs_another or ran_another:
-            image = (
-                each.live if each.live and runs_another else each.wanted
-            ).image or "another image"
+            newer = each.live if each.live and runs_another else each.desired
             return (
-                f"{each.label} is not put back to {each.good.image} automatically: it may have migrated its data when it started "
-                f"with {image}"
+                f"{each.label} is not rolled back to {each.last_good.image} automatically: "
+                "it may have migrated its data when it started with "
+                f"{newer.image or 'a newer image'}"
             )
     return None
 
 
-def _restored(ordered: Sequence[Workload], progress: Progress, *, forward: bool) -> Decision:
-    """Workloads that somebody has deleted, or that a first install has not made yet: made at once.
+# --- the rules about single workloads ---
 
-    One whose turn has not come is put back as it was.
+
+def _restored(rollout: _Rollout, *, forward: bool) -> Decision:
+    """Recreate deleted workloads, and create those of a first install, at once.
+
+    One whose turn has not come is recreated with its last good template.
     """
-    first_install = progress.good is None
-    reached = max((index for index, each in enumerate(ordered) if each.touched), default=-1)
-    waiting = min(
+    ordered = rollout.ordered
+    reached = max((index for index, each in enumerate(ordered) if each.changed), default=-1)
+    next_outdated = min(
         (index for index, each in enumerate(ordered) if each.outdated), default=len(ordered)
     )
-    to_wanted: set[str] = set()
-    to_good: set[str] = set()
+    to_desired: set[str] = set()
+    to_last_good: set[str] = set()
     for index, each in enumerate(ordered):
-        if each.live is not None or (each.good is None and not first_install):
+        if each.live is not None or (each.last_good is None and not rollout.is_first_install):
             continue
-        same = each.good is not None and each.good.digest == each.wanted.digest
-        no_way_back = each.migrates and each.migrated and each.changes_image
-        if (
-            first_install
-            or same
-            or no_way_back
+        gets_desired = (
+            rollout.is_first_install
+            # Both templates are the same.
+            or (each.last_good is not None and each.last_good.digest == each.desired.digest)
+            # The older image may not read data that the newer one has migrated.
+            or (each.migrates and each.migrated and each.changes_image)
+            # Its turn has come already, or comes before anything else that is outdated.
             or index <= reached
-            or (forward and index < waiting)
-        ):
-            to_wanted.add(each.name)
-        else:
-            to_good.add(each.name)
+            or (forward and index < next_outdated)
+        )
+        (to_desired if gets_desired else to_last_good).add(each.name)
     nothing = Waiting(Reason.PROGRESSING, "")
-    return Decision("Wait", nothing, frozenset(to_wanted), frozenset(to_good))
+    return Decision("Wait", nothing, frozenset(to_desired), frozenset(to_last_good))
 
 
-def _to_do(each: Workload, progress: Progress) -> bool:
+def _is_pending(each: Workload, rollout: _Rollout) -> bool:
     """Whether its turn is still to come: outdated, or new since the last good revision."""
-    return each.outdated or (each.live is None and each.good is None and progress.good is not None)
+    is_new = each.live is None and each.last_good is None and not rollout.is_first_install
+    return each.outdated or is_new
 
 
-def _busy(ordered: Sequence[Workload], progress: Progress) -> list[Workload]:
-    """What was changed and is not ready, and what got unready beside it: a store's change may be the end of what uses it."""
-    if progress.good is None:
+def _awaited(rollout: _Rollout) -> list[Workload]:
+    """Workloads that are not ready and that the rollout waits for.
+
+    Those that it has changed, and others of the same instances that have become unready: a change
+    of a store may take down what uses it.
+    """
+    if rollout.is_first_install:
         return []
-    changed = {each.instance for each in ordered if each.touched}
+    instances = {each.instance for each in rollout.ordered if each.changed}
 
     def disturbed(each: Workload) -> bool:
         in_use = each.live is not None and not each.outdated
-        return in_use and each.instance in changed and each.name not in progress.unready
+        was_ready = each.name not in rollout.progress.unready
+        return in_use and each.instance in instances and was_ready
 
-    return [each for each in ordered if not each.ready and (each.touched or disturbed(each))]
+    return [
+        each for each in rollout.ordered if not each.ready and (each.changed or disturbed(each))
+    ]
 
 
-def _waits_for(each: Workload, other: Workload, busy: Sequence[Workload]) -> bool:
-    """Whether a step comes after one that is waited for. What comes before that is not held up: it may be what mends it."""
-    role, other_role = _role(each), _role(other)
+def _waits_for(each: Workload, other: Workload, awaited: Sequence[Workload]) -> bool:
+    """Whether a workload comes after one that is awaited.
+
+    What comes before that one does not wait: it may be what repairs it.
+    """
+    role, other_role = _role_index(each), _role_index(other)
     if role != other_role:
         return role > other_role
-    if each.instance != other.instance:  # of two that are down, each may be mended
-        return not any(one.instance == each.instance for one in busy)
-    return each.tier > other.tier or (each.tier == other.tier and not other.touched)
+    if each.instance != other.instance:  # of two instances that are down, each may be repaired
+        return not any(one.instance == each.instance for one in awaited)
+    return each.tier > other.tier or (each.tier == other.tier and not other.changed)
 
 
-def _split(ordered: Sequence[Workload]) -> list[Workload]:
-    """Workloads that have an old value of a secret that others have the new value of already: they cannot talk to each other.
+def _awaited_since(each: Workload, rollout: _Rollout) -> dt.datetime:
+    """Since when a workload is awaited.
 
-    A step that was interrupted in its middle looks like this; it is finished before anything else.
+    Since it was changed, or since what it may depend on was (a store of its instance, for example).
+    One that has become ready and then unready again has its full time from then on.
+    """
+    dependencies = [
+        other
+        for other in rollout.ordered
+        if other.changed and other.instance == each.instance and other.tier <= each.tier
+    ]
+    began = rollout.progress.began
+    times = [began, each.since, *(other.since for other in dependencies)]
+    applied = each.since or began
+    others = [
+        other
+        for other in rollout.ordered
+        if other.changed and (other.instance, other.tier) != (each.instance, each.tier)
+    ]
+    # A later step means that this one had become ready.
+    if not each.changed or any(other.since and other.since > applied for other in others):
+        times.append(each.unready_since)
+    return max(time for time in times if time)
+
+
+def _step_of(
+    candidates: Sequence[Workload], remaining: Sequence[Workload], rollout: _Rollout
+) -> list[Workload]:
+    """Workloads that are applied together next.
+
+    A tier of an instance, or a new instance as a whole, and all that share a changed secret with
+    it.
+    """
+    # Before the first complete revision, what is down is repaired at once, the rest in order.
+    if rollout.is_first_install:
+        down = [each for each in candidates if not _serves(each.instance, rollout.ordered)]
+        if down:
+            return down
+    first = min(candidates, key=lambda each: _turn(each, rollout.ordered))
+    same_instance = [each for each in candidates if each.instance == first.instance]
+    is_new = all(each.live is None for each in rollout.ordered if each.instance == first.instance)
+    step = same_instance if is_new else [each for each in same_instance if each.tier == first.tier]
+    return _with_shared_secrets(step, remaining)
+
+
+# --- secrets that several workloads share ---
+
+
+def _split_by_secret(ordered: Sequence[Workload]) -> list[Workload]:
+    """Workloads that hold an old value of a secret of which others hold the new value already.
+
+    They cannot talk to each other. A step that was interrupted looks like this.
     """
     changed = {
         shared
@@ -326,110 +469,8 @@ def _split(ordered: Sequence[Workload]) -> list[Workload]:
     return [each for each in ordered if each.live and each.outdated and _gains(each) & changed]
 
 
-def _gains(each: Workload) -> frozenset[SharedSecret]:
-    """New values of shared secrets that it does not have yet, but had an old value of.
-
-    Hashes that were made with different keys tell nothing: a key that was lost changes no value.
-    """
-    if each.live is None:
-        return frozenset()
-    had = {(variable, _key_of(digest)) for variable, digest in each.live.shared}
-    return frozenset(
-        shared
-        for shared in each.wanted.shared - each.live.shared
-        if (shared[0], _key_of(shared[1])) in had
-    )
-
-
-def _key_of(digest: str) -> str:
-    return digest.rpartition(":")[0]
-
-
-def _waiting(
-    decision: Decision,
-    busy: Sequence[Workload],
-    ordered: Sequence[Workload],
-    progress: Progress,
-    policy: Policy,
-    now: dt.datetime,
-) -> Decision:
-    def deadline(each: Workload) -> dt.datetime:
-        return _awaited_since(each, ordered, progress) + policy.deadline + each.settles
-
-    late = [each for each in busy if deadline(each) <= now]
-    if late:
-        cause = late[0].problem
-        detail = cause.message if cause else f"{late[0].label} is not ready"
-        message = f"{detail} ({policy.deadline.total_seconds():.0f} s were given)"
-        return replace(decision, kind="Failed", why=Explanation(Reason.ROLLOUT_FAILED, message))
-    cause = busy[0].problem or Waiting(Reason.PROGRESSING, f"{busy[0].label} is not ready yet")
-    return replace(decision, kind="Wait", why=cause, deadline=min(map(deadline, busy)))
-
-
-def _awaited_since(each: Workload, ordered: Sequence[Workload], progress: Progress) -> dt.datetime:
-    """Since when it is waited for: since it was changed, or what it may need (a store of its instance, say).
-
-    One that has been ready since then is given its time anew when it is not any more.
-    """
-    causes = [
-        other
-        for other in ordered
-        if other.touched and other.instance == each.instance and other.tier <= each.tier
-    ]
-    times = [progress.began, each.since, *(other.since for other in causes)]
-    changed = each.since or progress.began
-    later = [
-        other
-        for other in ordered
-        if other.touched and (other.instance, other.tier) != (each.instance, each.tier)
-    ]
-    if not each.touched or any(other.since and other.since > changed for other in later):
-        times.append(each.unready_since)
-    return max(time for time in times if time)
-
-
-def _at_the_end(decision: Decision, ordered: Sequence[Workload], progress: Progress) -> Decision:
-    """Nothing is left to apply."""
-    missing = decision.to_wanted | decision.to_good
-    unready = [
-        each for each in ordered if not each.ready and (progress.good is None or each.touched)
-    ]
-    if missing or unready:
-        problem = next((each.problem for each in unready if each.problem), None)
-        return replace(
-            decision,
-            kind="Wait",
-            why=problem or Waiting(Reason.PROGRESSING, "waiting for what was applied"),
-        )
-    return replace(
-        decision,
-        kind="Complete",
-        why=Explanation(Reason.COMPLETE, "every workload runs its newest configuration"),
-    )
-
-
-def _next_step(
-    candidates: Sequence[Workload],
-    remaining: Sequence[Workload],
-    ordered: Sequence[Workload],
-    progress: Progress,
-) -> list[Workload]:
-    """What is applied together next: a tier of an instance, a new instance, or all that share a changed secret."""
-    if (
-        progress.good is None
-    ):  # nothing has ever worked: what does not work is mended at once, what does in order
-        down = [each for each in candidates if not _serves(each.instance, ordered)]
-        if down:
-            return down
-    first = min(candidates, key=lambda each: _turn(each, ordered))
-    mates = [each for each in candidates if each.instance == first.instance]
-    is_new = all(each.live is None for each in ordered if each.instance == first.instance)
-    step = mates if is_new else [each for each in mates if each.tier == first.tier]
-    return _with_shared(step, remaining)
-
-
-def _with_shared(step: list[Workload], remaining: Sequence[Workload]) -> list[Workload]:
-    """The step, and everything else that gets a new value of a secret that is changed in it."""
+def _with_shared_secrets(step: list[Workload], remaining: Sequence[Workload]) -> list[Workload]:
+    """The step, and all others that get a new value of a secret that is changed in it."""
     while True:
         changed = frozenset(shared for each in step for shared in _gains(each))
         more = [each for each in remaining if each not in step and _gains(each) & changed]
@@ -438,8 +479,30 @@ def _with_shared(step: list[Workload], remaining: Sequence[Workload]) -> list[Wo
         step = [*step, *more]
 
 
-def _another_core(step: Sequence[Workload], ordered: Sequence[Workload]) -> Finding | None:
-    """Why a step has to wait: it would disturb a core instance while another one is down."""
+def _gains(each: Workload) -> frozenset[SharedSecret]:
+    """New values of shared secrets of which it holds an old value.
+
+    Hashes that were made with different keys are not compared: losing the key changes no value.
+    """
+    if each.live is None:
+        return frozenset()
+    held = {(variable, _hash_key(digest)) for variable, digest in each.live.shared}
+    return frozenset(
+        shared
+        for shared in each.desired.shared - each.live.shared
+        if (shared[0], _hash_key(shared[1])) in held
+    )
+
+
+def _hash_key(digest: str) -> str:
+    return digest.rpartition(":")[0]
+
+
+# --- instances and order ---
+
+
+def _waits_for_other_core(step: Sequence[Workload], ordered: Sequence[Workload]) -> Finding | None:
+    """Why a step has to wait, if so: it would disturb a core instance while another one is down."""
     instances = {each.instance for each in step}
     if not any(
         each.role == names.CORE and each.live and _serves(each.instance, ordered) for each in step
@@ -448,49 +511,50 @@ def _another_core(step: Sequence[Workload], ordered: Sequence[Workload]) -> Find
     others = [
         each for each in ordered if each.role == names.CORE and each.instance not in instances
     ]
-    down = [each for each in others if not each.ready and (each.live or each.good)]
+    down = [each for each in others if not each.ready and (each.live or each.last_good)]
     if not down:
         return None
-    detail = f": {down[0].problem.message}" if down[0].problem else ""
+    labels = _listed([each.label for each in step])
+    detail = f" ({down[0].problem.message})" if down[0].problem else ""
     return Waiting(
-        Reason.WAITING_FOR_OTHER_CORE,
-        f"{_listed([each.label for each in step])} waits until {down[0].label} is ready{detail}",
+        Reason.WAITING_FOR_OTHER_CORE, f"{labels}: waiting until {down[0].label} is ready{detail}"
     )
 
 
 def _serves(instance: str, ordered: Iterable[Workload]) -> bool:
-    """Whether all of an instance is ready."""
+    """Whether all workloads of an instance are ready."""
     return all(
         each.ready and each.live is not None for each in ordered if each.instance == instance
     )
 
 
 def _place(each: Workload) -> tuple[int, str, int, str]:
-    """Its place in the order: by role, instance and tier."""
-    return _role(each), each.instance, each.tier, each.name
+    """The place of a workload in the order: by role, instance and tier."""
+    return _role_index(each), each.instance, each.tier, each.name
 
 
-def _role(each: Workload) -> int:
+def _role_index(each: Workload) -> int:
     return names.ROLES.index(each.role) if each.role in names.ROLES else len(names.ROLES)
 
 
 def _turn(each: Workload, ordered: Sequence[Workload]) -> tuple[int, bool, str, int, str]:
-    """Its place in the order; of several core instances, one that is down comes first: it disturbs nobody."""
+    """The place in the order; of several core instances, one that is down comes first."""
     role, instance, tier, name = _place(each)
     return role, _serves(each.instance, ordered), instance, tier, name
 
 
-def _applying(step: Sequence[Workload], progress: Progress) -> Finding:
-    return Waiting(
-        Reason.PROGRESSING,
-        f"revision {progress.revision}: applying {_listed([each.label for each in step])}",
-    )
+# --- messages ---
+
+
+def _applying(step: Sequence[Workload], rollout: _Rollout) -> Finding:
+    labels = _listed([each.label for each in step])
+    return Waiting(Reason.PROGRESSING, f"{rollout.title}: applying {labels}")
 
 
 def _names(workloads: Iterable[Workload]) -> frozenset[str]:
     return frozenset(each.name for each in workloads)
 
 
-def _listed(labels: Sequence[str], shown: int = 4) -> str:
-    rest = len(labels) - shown
-    return ", ".join(labels[:shown]) + (f" and {rest} more" if rest > 0 else "")
+def _listed(labels: Sequence[str]) -> str:
+    rest = len(labels) - _LISTED
+    return ", ".join(labels[:_LISTED]) + (f" and {rest} more" if rest > 0 else "")

@@ -16,7 +16,7 @@ from pryv_operator.cli import history
 from pryv_operator.cli.connection import KubeconfigError, Target, connected, kubeconfig_files
 from pryv_operator.cli.plugin import plugin
 from pryv_operator.kube.errors import ConflictError
-from pryv_operator.rollout.past import PastError
+from pryv_operator.rollout.recorded import HistoryError
 
 TOKEN = "canary-token-0123456789"
 COMMANDS = (("history", "acme"), ("diff", "acme", "--revision=1"), ("rollback", "acme", "--to=1"))
@@ -117,7 +117,7 @@ class TestNoCluster:
                 KUBECONFIG=str(kubeconfig(tmp_path / "a", "x", current="x", server=server)),
             )
         assert result.exit_code == 1
-        assert result.stderr.startswith(f"error: the API server at {server} cannot be reached")
+        assert result.stderr.startswith(f"error: API server {server}: cannot be reached")
         assert result.stdout == ""
 
     def test_no_kubeconfig(self, tmp_path: Path) -> None:
@@ -189,7 +189,7 @@ class TestNoCluster:
         assert run(*command).exit_code == 2
 
 
-class Busy:
+class BusyServer:
     """An API server on which somebody else writes before each of our writes."""
 
     def __init__(self, *versions: Object) -> None:
@@ -223,17 +223,17 @@ class TestWriting:
     """The spec that was read is replaced, or nothing."""
 
     async def test_who_writes_the_status_is_not_in_the_way(self) -> None:
-        server = Busy(version(2), version(3))
+        server = BusyServer(version(2), version(3))
         await history._write(server, version(1), {"domain": "b.test"}, dry_run=False)  # type: ignore[arg-type]
         assert server.written == [(version(3), {"domain": "b.test"})]
 
     async def test_who_writes_the_spec_is(self) -> None:
-        server = Busy(version(2), version(3, generation=2))
-        with pytest.raises(PastError, match="somebody else has changed the platform"):
+        server = BusyServer(version(2), version(3, generation=2))
+        with pytest.raises(HistoryError, match="changed by another client meanwhile"):
             await history._write(server, version(1), {"domain": "b.test"}, dry_run=False)  # type: ignore[arg-type]
         assert server.written == []
 
     async def test_a_platform_that_never_rests(self) -> None:
-        server = Busy(*(version(number) for number in range(2, 20)))
-        with pytest.raises(PastError, match="try again"):
+        server = BusyServer(*(version(number) for number in range(2, 20)))
+        with pytest.raises(HistoryError, match="try again"):
             await history._write(server, version(1), {"domain": "b.test"}, dry_run=False)  # type: ignore[arg-type]

@@ -8,18 +8,18 @@ from dataclasses import replace
 import pytest
 
 from pryv_operator.api.findings import Problem
-from pryv_operator.rollout.decide import Decision, Policy, Progress, Template, Workload, decide
+from pryv_operator.rollout.decide import Decision, PodTemplate, Policy, Progress, Workload, decide
 
 NOW = dt.datetime(2026, 1, 1, 12, tzinfo=dt.UTC)
 JUST_NOW = NOW - dt.timedelta(seconds=1)
 LONG_AGO = NOW - dt.timedelta(hours=1)
 OLD, NEW, NEWER = (
-    Template("old", "image:1"),
-    Template("new", "image:1"),
-    Template("newer", "image:1"),
+    PodTemplate("old", "image:1"),
+    PodTemplate("new", "image:1"),
+    PodTemplate("newer", "image:1"),
 )
 HOLD, ROLL_BACK = Policy(), Policy(roll_back=True)
-GOOD = Progress(2, LONG_AGO, good=1)
+GOOD = Progress(2, LONG_AGO, last_good=1)
 FIRST = Progress(1, LONG_AGO)
 FAILED = replace(GOOD, failed="co1/core: its image cannot be pulled")
 
@@ -29,9 +29,9 @@ _ROLES = {"reg": "reg-master", "sw": "static", "reg-slave": "reg-slave"}
 
 def at(
     label: str,
-    wanted: Template = OLD,
-    live: Template | None = OLD,
-    good: Template | None = OLD,
+    desired: PodTemplate = OLD,
+    live: PodTemplate | None = OLD,
+    last_good: PodTemplate | None = OLD,
     *,
     ready: bool = True,
     **more: object,
@@ -43,9 +43,9 @@ def at(
         role=_ROLES.get(instance, "core"),
         instance=instance,
         tier=_TIERS.get(component, 1),
-        wanted=wanted,
+        desired=desired,
         live=live,
-        good=good,
+        last_good=last_good,
         ready=ready and live is not None,
         since=more.pop("since", JUST_NOW),  # type: ignore[arg-type]
         problem=None
@@ -94,8 +94,8 @@ def test_a_change_goes_by_role_instance_and_tier() -> None:
     there = {label: changed(label) for label in EVERYTHING}
     order = []
     while (decision := next_step(*there.values())).kind == "Step":
-        step = labels(decision.to_wanted) if "reg-slave/redis" in there else set()
-        step = {label for label in there if there[label].name in decision.to_wanted}
+        step = labels(decision.to_desired) if "reg-slave/redis" in there else set()
+        step = {label for label in there if there[label].name in decision.to_desired}
         order.append(sorted(step))
         there |= {label: done(label) for label in step}
     assert order == [[label] for label in EVERYTHING]
@@ -106,7 +106,7 @@ def test_a_tier_of_an_instance_is_one_step() -> None:
     assert labels(
         next_step(
             changed("co1/core"), changed("co1/hfs"), changed("co2/core"), changed("co2/hfs")
-        ).to_wanted
+        ).to_desired
     ) == {
         "co1/core",
         "co1/hfs",
@@ -115,20 +115,20 @@ def test_a_tier_of_an_instance_is_one_step() -> None:
 
 def test_what_was_applied_is_waited_for() -> None:
     decision = next_step(done("co1/core", ready=False), changed("co2/core"))
-    assert (decision.kind, decision.to_wanted, decision.pending) == (
+    assert (decision.kind, decision.to_desired, decision.pending) == (
         "Wait",
         frozenset(),
         ("co2/core",),
     )
-    assert decision.why == Problem("CrashLoopBackOff", "co1/core: it starts and ends again")
+    assert decision.finding == Problem("CrashLoopBackOff", "co1/core: it starts and ends again")
     assert decision.deadline == JUST_NOW + dt.timedelta(seconds=600)
 
 
 def test_what_is_not_ready_in_time_has_failed() -> None:
     decision = next_step(done("co1/core", ready=False, since=LONG_AGO), changed("co2/core"))
-    assert (decision.kind, decision.to_wanted) == ("Failed", frozenset())
-    assert "co1/core" in decision.why.message
-    assert "600 s" in decision.why.message
+    assert (decision.kind, decision.to_desired) == ("Failed", frozenset())
+    assert "co1/core" in decision.finding.message
+    assert "600 s" in decision.finding.message
 
 
 @pytest.mark.parametrize("since", [LONG_AGO, None])
@@ -148,13 +148,13 @@ def test_a_failed_rollout_touches_nothing_more() -> None:
         decision = next_step(
             done("co1/core", ready=ready, since=LONG_AGO), changed("co2/core"), progress=FAILED
         )
-        assert (decision.kind, decision.to_wanted, decision.to_good) == (
+        assert (decision.kind, decision.to_desired, decision.to_last_good) == (
             "Held",
             frozenset(),
             frozenset(),
         )
-        assert decision.why.reason == "RolloutHeld"
-        assert "not touched: co2/core" in decision.why.message
+        assert decision.finding.reason == "RolloutHeld"
+        assert "not touched: co2/core" in decision.finding.message
 
 
 def test_a_failed_rollout_is_put_back() -> None:
@@ -165,55 +165,59 @@ def test_a_failed_rollout_is_put_back() -> None:
         progress=FAILED,
         policy=ROLL_BACK,
     )
-    assert (first.kind, labels(first.to_good), first.to_wanted) == (
+    assert (first.kind, labels(first.to_last_good), first.to_desired) == (
         "RollingBack",
         {"co2/core"},
         frozenset(),
     )
     put_back = at("co2/core", NEW, OLD, OLD, ready=False)
     second = next_step(done("co1/core"), put_back, progress=FAILED, policy=ROLL_BACK)
-    assert (second.kind, second.to_good) == ("RollingBack", frozenset()), (
+    assert (second.kind, second.to_last_good) == ("RollingBack", frozenset()), (
         "co1 serves: it is not touched while co2 is down"
     )
     third = next_step(done("co1/core"), changed("co2/core"), progress=FAILED, policy=ROLL_BACK)
-    assert (third.kind, labels(third.to_good)) == ("RollingBack", {"co1/core"})
+    assert (third.kind, labels(third.to_last_good)) == ("RollingBack", {"co1/core"})
     last = next_step(changed("co1/core"), changed("co2/core"), progress=FAILED, policy=ROLL_BACK)
-    assert (last.kind, last.to_good, last.why.reason) == ("RolledBack", frozenset(), "RolledBack")
-    assert "revision 1 runs again" in last.why.message
+    assert (last.kind, last.to_last_good, last.finding.reason) == (
+        "RolledBack",
+        frozenset(),
+        "RolledBack",
+    )
+    assert "revision 1 runs again" in last.finding.message
 
 
 def test_an_older_image_is_never_put_back_on_what_migrates_its_data() -> None:
     upgraded = at(
         "co1/mongodb",
-        Template("new", "mongo:5"),
-        Template("new", "mongo:5"),
-        Template("old", "mongo:4"),
+        PodTemplate("new", "mongo:5"),
+        PodTemplate("new", "mongo:5"),
+        PodTemplate("old", "mongo:4"),
         ready=False,
         migrates=True,
     )
     decision = next_step(upgraded, progress=FAILED, policy=ROLL_BACK)
     assert decision.kind == "Held"
-    assert "mongo:4" in decision.why.message
+    assert "mongo:4" in decision.finding.message
     other_configuration = at("co1/mongodb", NEW, NEW, OLD, ready=False, migrates=True)
     assert next_step(other_configuration, progress=FAILED, policy=ROLL_BACK).kind == "RollingBack"
 
 
 MIGRATED = {"migrates": True, "migrated": True}
-OLD_STORE, NEW_STORE = Template("old", "mongo:4"), Template("new", "mongo:5")
+OLD_STORE, NEW_STORE = PodTemplate("old", "mongo:4"), PodTemplate("new", "mongo:5")
 
 
 @pytest.mark.parametrize("policy", [HOLD, ROLL_BACK])
 def test_an_older_image_is_not_made_again_where_data_were_migrated(policy: Policy) -> None:
-    """Somebody deletes the store after its upgrade has failed: what is made again is what it ran."""
+    """Somebody deletes the store after its upgrade has failed: what is recreated is what it ran."""
     gone = at("co1/mongodb", NEW_STORE, None, OLD_STORE, **MIGRATED)
     decision = next_step(gone, at("co1/core"), progress=FAILED, policy=policy)
-    assert (decision.kind, labels(decision.to_wanted), decision.to_good) == (
+    assert (decision.kind, labels(decision.to_desired), decision.to_last_good) == (
         "Held",
         {"co1/mongodb"},
         frozenset(),
     )
     never_upgraded = replace(gone, migrated=False)
-    assert labels(next_step(never_upgraded, at("co1/core"), progress=FAILED).to_good) == {
+    assert labels(next_step(never_upgraded, at("co1/core"), progress=FAILED).to_last_good) == {
         "co1/mongodb"
     }
 
@@ -221,7 +225,7 @@ def test_an_older_image_is_not_made_again_where_data_were_migrated(policy: Polic
 def test_nor_on_the_way_forward() -> None:
     gone = at("co2/mongodb", NEW_STORE, None, OLD_STORE, **MIGRATED)
     decision = next_step(gone, at("co1/mongodb", NEW_STORE, OLD_STORE, OLD_STORE, migrates=True))
-    assert (labels(decision.to_wanted), decision.to_good) == ({"co2/mongodb"}, frozenset()), (
+    assert (labels(decision.to_desired), decision.to_last_good) == ({"co2/mongodb"}, frozenset()), (
         "co1 serves, and waits"
     )
 
@@ -230,12 +234,12 @@ def test_what_mends_a_component_does_not_wait_for_it() -> None:
     """Core was changed and crashes, as its store has the wrong configuration: mending that comes before core in the order."""
     core = done("co1/core", ready=False, since=LONG_AGO)
     decision = next_step(core, changed("co1/mongodb"), changed("co2/mongodb"))
-    assert (decision.kind, labels(decision.to_wanted)) == ("Step", {"co1/mongodb"})
-    assert labels(next_step(core, changed("reg/register"), changed("sw/web")).to_wanted) == {
+    assert (decision.kind, labels(decision.to_desired)) == ("Step", {"co1/mongodb"})
+    assert labels(next_step(core, changed("reg/register"), changed("sw/web")).to_desired) == {
         "reg/register"
     }
     waiting = next_step(core, done("co1/mongodb", ready=False), changed("co1/reverse-proxy"))
-    assert (waiting.kind, waiting.to_wanted) == ("Wait", frozenset()), (
+    assert (waiting.kind, waiting.to_desired) == ("Wait", frozenset()), (
         "its time begins anew with that of its store"
     )
 
@@ -244,7 +248,7 @@ def test_what_a_change_takes_down_beside_it_is_waited_for() -> None:
     """A store that is ready itself, and a core that no longer is."""
     core = at("co1/core", ready=False, since=LONG_AGO)
     decision = next_step(done("co1/mongodb"), core, changed("co2/mongodb"))
-    assert (decision.kind, decision.why.reason) == ("Wait", "CrashLoopBackOff")
+    assert (decision.kind, decision.finding.reason) == ("Wait", "CrashLoopBackOff")
     assert decision.deadline == JUST_NOW + dt.timedelta(seconds=600)
     assert next_step(done("co1/mongodb", since=LONG_AGO), core).kind == "Failed"
     before = replace(GOOD, unready=frozenset({core.name}))
@@ -293,13 +297,15 @@ def test_a_way_back_that_is_stuck_says_why() -> None:
     put_back = at("reg/register", NEW, OLD, OLD, ready=False)
     decision = next_step(put_back, progress=FAILED, policy=ROLL_BACK)
     assert decision.kind == "RollingBack"
-    assert "reg/register: it starts and ends again" in decision.why.message
+    assert "reg/register: it starts and ends again" in decision.finding.message
 
 
 def test_nothing_to_go_back_to_is_held() -> None:
     assert (
         next_step(
-            done("co1/core", ready=False), progress=replace(FAILED, good=None), policy=ROLL_BACK
+            done("co1/core", ready=False),
+            progress=replace(FAILED, last_good=None),
+            policy=ROLL_BACK,
         ).kind
         == "Held"
     )
@@ -308,17 +314,17 @@ def test_nothing_to_go_back_to_is_held() -> None:
 def test_two_cores_are_never_disturbed_at_once() -> None:
     down = at("co2/core", ready=False)
     decision = next_step(changed("co1/core"), down)
-    assert (decision.kind, decision.to_wanted, decision.why.reason) == (
+    assert (decision.kind, decision.to_desired, decision.finding.reason) == (
         "Wait",
         frozenset(),
         "WaitingForOtherCore",
     )
-    assert "co2/core" in decision.why.message
+    assert "co2/core" in decision.finding.message
 
 
 def test_a_core_that_somebody_has_deleted_is_down_too() -> None:
     decision = next_step(changed("co1/core"), at("co2/core", OLD, None, OLD))
-    assert (decision.kind, labels(decision.to_wanted), decision.why.reason) == (
+    assert (decision.kind, labels(decision.to_desired), decision.finding.reason) == (
         "Wait",
         {"co2/core"},
         "WaitingForOtherCore",
@@ -327,12 +333,12 @@ def test_a_core_that_somebody_has_deleted_is_down_too() -> None:
 
 def test_a_core_that_is_down_is_mended_first() -> None:
     decision = next_step(changed("co1/core"), at("co2/core", NEW, NEWER, OLD, ready=False))
-    assert labels(decision.to_wanted) == {"co2/core"}
+    assert labels(decision.to_desired) == {"co2/core"}
 
 
 def test_what_is_down_elsewhere_holds_nothing_up() -> None:
     assert labels(
-        next_step(at("sw/reverse-proxy", ready=False), changed("reg/register")).to_wanted
+        next_step(at("sw/reverse-proxy", ready=False), changed("reg/register")).to_desired
     ) == {"reg/register"}
     assert next_step(at("sw/reverse-proxy", ready=False)).kind == "Complete"
 
@@ -340,7 +346,7 @@ def test_what_is_down_elsewhere_holds_nothing_up() -> None:
 def test_a_first_install_makes_everything_at_once() -> None:
     missing = [at(label, NEW, None, None) for label in EVERYTHING]
     decision = next_step(*missing, progress=FIRST)
-    assert decision.to_wanted == frozenset(each.name for each in missing)
+    assert decision.to_desired == frozenset(each.name for each in missing)
     still = [at(label, NEW, NEW, None, ready=label != "co1/core") for label in EVERYTHING]
     assert next_step(*still, progress=FIRST).kind == "Wait"
     assert (
@@ -355,22 +361,22 @@ def test_a_first_install_is_mended_without_waiting_for_what_fails() -> None:
         at("co1/core", NEW, OLD, None, ready=False),
         at("sw/web", OLD, OLD, None, ready=False),
     ]
-    assert labels(next_step(*broken, progress=FIRST).to_wanted) == {"reg/register", "co1/core"}
+    assert labels(next_step(*broken, progress=FIRST).to_desired) == {"reg/register", "co1/core"}
 
 
 def test_a_new_instance_is_made_at_once_in_its_turn() -> None:
     new = [at(label, NEW, None, None) for label in ("co3/mongodb", "co3/core", "co3/reverse-proxy")]
-    assert labels(next_step(*new, at("co1/core")).to_wanted) == {
+    assert labels(next_step(*new, at("co1/core")).to_desired) == {
         "co3/mongodb",
         "co3/core",
         "co3/reverse-proxy",
     }
-    assert labels(next_step(*new, changed("reg/register")).to_wanted) == {"reg/register"}
-    assert next_step(*new, changed("reg/register"), progress=FAILED).to_wanted == frozenset()
+    assert labels(next_step(*new, changed("reg/register")).to_desired) == {"reg/register"}
+    assert next_step(*new, changed("reg/register"), progress=FAILED).to_desired == frozenset()
 
 
 @pytest.mark.parametrize(
-    ("gone", "others", "to_wanted", "to_good"),
+    ("gone", "others", "to_desired", "to_last_good"),
     [
         (at("co2/core", OLD, None, OLD), [at("co1/core")], {"co2/core"}, set()),
         (at("co2/core", NEW, None, OLD), [done("co1/core")], {"co2/core"}, set()),
@@ -384,18 +390,21 @@ def test_a_new_instance_is_made_at_once_in_its_turn() -> None:
     ],
     ids=["unchanged", "its turn", "its turn is to come", "its turn has been"],
 )
-def test_what_is_deleted_by_hand_is_put_back(
-    gone: Workload, others: list[Workload], to_wanted: set[str], to_good: set[str]
+def test_what_is_deleted_by_another_client_is_put_back(
+    gone: Workload, others: list[Workload], to_desired: set[str], to_last_good: set[str]
 ) -> None:
     decision = next_step(gone, *others)
-    assert (labels(decision.to_wanted), labels(decision.to_good)) == (to_wanted, to_good)
+    assert (labels(decision.to_desired), labels(decision.to_last_good)) == (
+        to_desired,
+        to_last_good,
+    )
 
 
 def test_what_is_deleted_while_held_is_put_back_as_it_was() -> None:
     decision = next_step(
         done("co1/core", ready=False), at("co2/core", NEW, None, OLD), progress=FAILED
     )
-    assert (decision.kind, decision.to_wanted, labels(decision.to_good)) == (
+    assert (decision.kind, decision.to_desired, labels(decision.to_last_good)) == (
         "Held",
         frozenset(),
         {"co2/core"},
@@ -405,11 +414,11 @@ def test_what_is_deleted_while_held_is_put_back_as_it_was() -> None:
 # Secrets that several roles share
 
 
-def sharing(label: str, *, live: str, wanted: str = "b", ready: bool = True) -> Workload:
-    def template(value: str) -> Template:
-        return Template(value, "image:1", frozenset({("SYSTEM_KEY", value)}))
+def sharing(label: str, *, live: str, desired: str = "b", ready: bool = True) -> Workload:
+    def template(value: str) -> PodTemplate:
+        return PodTemplate(value, "image:1", frozenset({("SYSTEM_KEY", value)}))
 
-    return at(label, template(wanted), template(live), template("a"), ready=ready)
+    return at(label, template(desired), template(live), template("a"), ready=ready)
 
 
 def test_a_shared_secret_is_one_step_for_all_its_consumers() -> None:
@@ -419,7 +428,7 @@ def test_a_shared_secret_is_one_step_for_all_its_consumers() -> None:
         sharing("co2/core", live="a"),
         changed("co1/hfs"),
     )
-    assert labels(decision.to_wanted) == {"reg/register", "co1/core", "co2/core"}
+    assert labels(decision.to_desired) == {"reg/register", "co1/core", "co2/core"}
     assert decision.pending == ("co1/hfs",)
 
 
@@ -429,8 +438,8 @@ def test_an_interrupted_shared_step_is_finished_before_anything_else() -> None:
         sharing("co1/core", live="a"),
         changed("co1/hfs"),
     ]
-    assert labels(next_step(*there).to_wanted) == {"co1/core"}
-    assert labels(next_step(*there, progress=FAILED).to_wanted) == {"co1/core"}, (
+    assert labels(next_step(*there).to_desired) == {"co1/core"}
+    assert labels(next_step(*there, progress=FAILED).to_desired) == {"co1/core"}, (
         "never left half-done"
     )
 
@@ -439,8 +448,8 @@ def test_hashes_of_different_keys_are_not_compared() -> None:
     """The key was lost: every hash is another one, and no value has changed."""
 
     def keyed(label: str, key: str, live: str) -> Workload:
-        def template(digest: str, key: str) -> Template:
-            return Template(digest, "image:1", frozenset({("SYSTEM_KEY", f"{key}:value")}))
+        def template(digest: str, key: str) -> PodTemplate:
+            return PodTemplate(digest, "image:1", frozenset({("SYSTEM_KEY", f"{key}:value")}))
 
         return at(label, template("b", "new"), template(live, key), template("a", "old"))
 
@@ -449,7 +458,7 @@ def test_hashes_of_different_keys_are_not_compared() -> None:
         keyed("co2/core", "old", "a"),
         keyed("sw/web", "old", "a"),
     ]
-    assert labels(next_step(*there).to_wanted) == {"co2/core"}, "one after the other"
+    assert labels(next_step(*there).to_desired) == {"co2/core"}, "one after the other"
 
 
 def test_a_shared_secret_goes_back_in_one_step() -> None:
@@ -458,7 +467,7 @@ def test_a_shared_secret_goes_back_in_one_step() -> None:
         sharing("co1/core", live="b"),
         sharing("co2/core", live="b", ready=False),
     ]
-    assert labels(next_step(*there, progress=FAILED, policy=ROLL_BACK).to_good) == {
+    assert labels(next_step(*there, progress=FAILED, policy=ROLL_BACK).to_last_good) == {
         "reg/register",
         "co1/core",
         "co2/core",
@@ -467,8 +476,8 @@ def test_a_shared_secret_goes_back_in_one_step() -> None:
 
 def test_two_changed_secrets_are_one_step_where_they_meet() -> None:
     def both(label: str, *variables: str) -> Workload:
-        def template(value: str) -> Template:
-            return Template(
+        def template(value: str) -> PodTemplate:
+            return PodTemplate(
                 value, "image:1", frozenset((variable, value) for variable in variables)
             )
 
@@ -480,4 +489,4 @@ def test_two_changed_secrets_are_one_step_where_they_meet() -> None:
         both("sw/web", "B"),
         both("reg-slave/dns", "C"),
     )
-    assert labels(decision.to_wanted) == {"reg/register", "co1/core", "sw/web"}
+    assert labels(decision.to_desired) == {"reg/register", "co1/core", "sw/web"}

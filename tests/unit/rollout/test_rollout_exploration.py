@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from pryv_operator.rollout.decide import Decision, Policy, Progress, Template, Workload, decide
+from pryv_operator.rollout.decide import Decision, PodTemplate, Policy, Progress, Workload, decide
 
 NOW = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 DEADLINE = dt.timedelta(seconds=600)
@@ -37,13 +37,13 @@ class Pod:
 
 @dataclass(frozen=True)
 class State:
-    """A platform. ``rolled``: workloads that were brought to the wanted version since the last edit.
+    """A platform. ``rolled``: workloads that were brought to the desired version since the last edit.
 
     ``migrated``: those that were given another image than the good one since that was good; ``unready``: those that were not ready
     when the last edit was made. The operator keeps both with the revision.
     """
 
-    wanted: Versions
+    desired: Versions
     good: Versions | None
     pods: tuple[Pod, ...]
     failed: bool = False
@@ -89,9 +89,9 @@ class Model:
             for index, pod in enumerate(pods)
         )
 
-    def template(self, version: int) -> Template:
+    def template(self, version: int) -> PodTemplate:
         shared = frozenset({("KEY", str(version))}) if self.shared else frozenset()
-        return Template(str(version), f"image:{version}" if self.migrates else "image:1", shared)
+        return PodTemplate(str(version), f"image:{version}" if self.migrates else "image:1", shared)
 
     def workloads(self, state: State) -> list[Workload]:
         found = []
@@ -106,9 +106,9 @@ class Model:
                     role="core",
                     instance=instance,
                     tier=COMPONENTS[component],
-                    wanted=self.template(state.wanted[index]),
+                    desired=self.template(state.desired[index]),
                     live=None if pod.version is None else self.template(pod.version),
-                    good=None if state.good is None else self.template(state.good[index]),
+                    last_good=None if state.good is None else self.template(state.good[index]),
                     ready=pod.ready and pod.version is not None,
                     since=NOW - DEADLINE if pod.late else NOW,
                     migrates=self.migrates,
@@ -132,11 +132,11 @@ class Model:
             return replace(state, failed=True)
         pods, rolled, migrated = list(state.pods), set(state.rolled), set(state.migrated)
         for index, each in enumerate(self.workloads(state)):
-            if self.migrates and each.name in decision.to_wanted and each.changes_image:
+            if self.migrates and each.name in decision.to_desired and each.changes_image:
                 migrated.add(index)  # written down before anything is applied
             for names, version in (
-                (decision.to_wanted, each.wanted),
-                (decision.to_good, each.good),
+                (decision.to_desired, each.desired),
+                (decision.to_last_good, each.last_good),
             ):
                 if each.name not in names or only not in (None, index):
                     continue
@@ -144,10 +144,10 @@ class Model:
                 if pods[index].version is None:
                     rolled.discard(index)  # somebody else's doing, so this does not count
                 pods[index] = Pod(int(version.digest), ready=False)
-                if names is decision.to_wanted:
+                if names is decision.to_desired:
                     rolled.add(index)
         complete = decision.kind == "Complete" and only is None
-        good = state.wanted if complete else state.good
+        good = state.desired if complete else state.good
         kept = frozenset() if complete else frozenset(migrated)
         return replace(
             state,
@@ -182,13 +182,13 @@ class Model:
             ):
                 changed = tuple(
                     1 - version if index in edited else version
-                    for index, version in enumerate(state.wanted)
+                    for index, version in enumerate(state.desired)
                 )
                 fresh = tuple(replace(pod, late=False) for pod in state.pods)
                 unready = frozenset(index for index, pod in enumerate(fresh) if not pod.ready)
                 edit = replace(
                     state,
-                    wanted=changed,
+                    desired=changed,
                     pods=fresh,
                     failed=False,
                     rolled=frozenset(),
@@ -276,7 +276,7 @@ def migrated_data_is_never_taken_back(model: Model, before: State, after: State)
     for index in before.migrated:
         component = list(COMPONENTS).index(WORKLOADS[index][1])
         old, new = before.pods[index].version, after.pods[index].version
-        assert old == new or new == before.wanted[component], (
+        assert old == new or new == before.desired[component], (
             f"an older image is put back on what was deleted: {before}"
         )
 
@@ -290,7 +290,7 @@ INVARIANTS: tuple[Callable[[Model, State, State], None], ...] = (
 
 
 def comes_to_rest(model: Model, state: State, known: set[State]) -> None:
-    """Once disturbances stop, and pods get ready, the operator comes to rest: with all that is wanted, or held or rolled back.
+    """Once disturbances stop, and pods get ready, the operator comes to rest: with all that is desired, or held or rolled back.
 
     ``known``: states from which it was shown already.
     """
@@ -306,8 +306,8 @@ def comes_to_rest(model: Model, state: State, known: set[State]) -> None:
         )
         state = replace(state, pods=pods)
         following = model.operated(state)
-        assert state.failed or not following.failed or not model.works(state.wanted), (
-            f"what is wanted works, and is given up: {state}"
+        assert state.failed or not following.failed or not model.works(state.desired), (
+            f"the desired state works, and is given up: {state}"
         )
         if following == state:
             is_sound_at_rest(model, state)
@@ -319,7 +319,7 @@ def comes_to_rest(model: Model, state: State, known: set[State]) -> None:
 def is_sound_at_rest(model: Model, state: State) -> None:
     """What is true when nothing moves any more."""
     decision = model.decision(state)
-    assert not decision.to_wanted | decision.to_good
+    assert not decision.to_desired | decision.to_last_good
     assert decision.kind == (
         "Held" if state.failed and (model.migrates or not model.policy.roll_back) else decision.kind
     )
@@ -330,11 +330,11 @@ def is_sound_at_rest(model: Model, state: State) -> None:
         f"left half-done: {state}"
     )
     if decision.kind == "Complete":
-        wanted = {
-            index: state.wanted[list(COMPONENTS).index(component)]
+        desired = {
+            index: state.desired[list(COMPONENTS).index(component)]
             for index, (_, component) in enumerate(WORKLOADS)
         }
-        assert {index: pod.version for index, pod in enumerate(state.pods)} == wanted
+        assert {index: pod.version for index, pod in enumerate(state.pods)} == desired
 
 
 RUNNING = State((0, 0), (0, 0), tuple(Pod(0) for _ in WORKLOADS))

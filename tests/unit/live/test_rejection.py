@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from pryv_operator.kube.errors import RejectedError
-from pryv_operator.live.apply import refusal_problem
+from pryv_operator.live.apply import rejection_problem
 
 CANARY = "canary-93b1"
 
 
 def said(kind: str, message: str) -> str:
-    return refusal_problem(
+    return rejection_problem(
         {"kind": kind, "metadata": {"name": "x"}}, RejectedError(403, "Forbidden", message)
     ).message
 

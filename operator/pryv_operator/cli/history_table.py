@@ -1,0 +1,71 @@
+"""The revision history as a table, for ``kubectl-pryv history``. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from pryv_operator.rollout.recorded import (
+    RecordedRevision,
+    changed_inputs,
+    component_label,
+    shortened,
+)
+
+_HEADER: Final = ("REVISION", "CREATED", "STATE", "CHANGED")
+#: A cell lists at most so many components.
+_LISTED: Final = 4
+
+
+def history_table(history: Sequence[RecordedRevision], *, paused: bool = False) -> str:
+    """The history as lines of columns, oldest first. ``paused``: ``spec.rollout.paused``."""
+    rows = [_HEADER]
+    for before, each in zip((None, *history), history, strict=False):
+        current = "paused" if paused else "rolling"
+        rows.append(
+            (
+                str(each.number),
+                f"{each.revision.created:%Y-%m-%d %H:%M:%SZ}",
+                _state(each, current if each is history[-1] else "superseded"),
+                _changed(before, each),
+            )
+        )
+    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADER))]
+    return "".join(
+        "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
+        + "\n"
+        for row in rows
+    )
+
+
+def _state(each: RecordedRevision, unless_ended: str) -> str:
+    revision = each.revision
+    if revision.failed is not None:
+        return f"failed: {shortened(revision.failed)}"
+    return "complete" if revision.complete else unless_ended
+
+
+def _changed(before: RecordedRevision | None, after: RecordedRevision) -> str:
+    """What a revision changed, in a few words."""
+    if before is None:
+        return "first revision" if after.number == 1 else "oldest retained revision"
+    cells = []
+    old, new = before.revision.templates, after.revision.templates
+    both = sorted(old.keys() & new.keys())
+    changed = [name for name in both if old[name].digest != new[name].digest]
+    for prefix, listed, workloads in (
+        ("", changed, after.workloads),
+        ("added: ", sorted(new.keys() - old.keys()), after.workloads),
+        ("removed: ", sorted(old.keys() - new.keys()), before.workloads),
+    ):
+        if listed:
+            cells.append(prefix + _listed([component_label(name, workloads) for name in listed]))
+    inputs = changed_inputs(before, after)
+    if inputs:
+        cells.append(f"by {_listed([str(each) for each in inputs])}")
+    return "; ".join(cells) or "Services or PVCs"
+
+
+def _listed(words: Sequence[str]) -> str:
+    rest = len(words) - _LISTED
+    return ", ".join(words[:_LISTED]) + (f" and {rest} more" if rest > 0 else "")

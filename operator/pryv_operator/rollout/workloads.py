@@ -1,0 +1,86 @@
+"""The workloads of a platform as the rollout decision sees them. Pure."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Collection
+from dataclasses import replace
+from typing import Final
+
+from pryv_operator.api import labels_annotations as keys
+from pryv_operator.api.kubernetes import Object
+from pryv_operator.desired.state import Desired
+from pryv_operator.live import diff
+from pryv_operator.live.health import (
+    HealthInputs,
+    is_available,
+    last_applied,
+    unready_since,
+    workload_health,
+)
+from pryv_operator.live.live_objects import LiveObjects
+from pryv_operator.rollout.decide import PodTemplate, Workload
+from pryv_operator.rollout.revision_record import pod_template
+from pryv_operator.rollout.revisions import Revision
+
+#: A template that an operator has applied without recording its digest.
+_UNKNOWN: Final = PodTemplate("unknown")
+
+
+def observed_workloads(
+    desired: Desired,
+    live: LiveObjects,
+    health_inputs: HealthInputs,
+    last_good: Revision | None,
+    migrated: Collection[str] = (),
+) -> tuple[Workload, ...]:
+    """The desired workloads, without those that are blocked.
+
+    Args:
+        desired: the desired state.
+        live: the live objects.
+        health_inputs: pods and events that explain why a workload is not ready.
+        last_good: the newest revision that was rolled out completely.
+        migrated: names of workloads that may have migrated their data since.
+    """
+    objects = {(item["kind"], item["metadata"]["name"]): item for item in desired.objects}
+    found: list[Workload] = []
+    for instance in desired.instances:
+        for plan in instance.workloads:
+            item = objects.get((plan.kind, plan.name))
+            if item is None:
+                continue
+            existing = live.get(plan.kind, plan.name)
+            health = workload_health(plan.kind, plan.name, plan.label, health_inputs)
+            found.append(
+                Workload(
+                    name=plan.name,
+                    label=plan.label,
+                    role=instance.role,
+                    instance=instance.name,
+                    tier=plan.tier,
+                    desired=pod_template(item),
+                    live=live_pod_template(item, existing) if existing else None,
+                    last_good=last_good.templates.get(plan.name) if last_good else None,
+                    ready=is_available(existing),
+                    since=last_applied(existing) if existing else None,
+                    problem=health.problem,
+                    migrates=plan.migrates,
+                    migrated=plan.name in migrated,
+                    settles=dt.timedelta(seconds=item["spec"].get("minReadySeconds", 0)),
+                    unready_since=unready_since(existing, health_inputs.pods) if existing else None,
+                )
+            )
+    return tuple(found)
+
+
+def live_pod_template(desired: Object, live: Object) -> PodTemplate:
+    """The pod template that was last applied to a workload.
+
+    Without a recorded digest, the live template is compared with the desired one field by field.
+    """
+    if keys.TEMPLATE in (live["metadata"].get("annotations") or {}):
+        return pod_template(live)
+    if diff.template_contains(desired["spec"]["template"], live["spec"]["template"]):
+        return pod_template(desired)
+    return replace(_UNKNOWN, image=pod_template(live).image)
