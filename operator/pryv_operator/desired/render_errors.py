@@ -18,7 +18,7 @@ from pryv_operator.leader.substitution import (
     UndefinedValueError,
 )
 from pryv_operator.rendering.files import DuplicateFileError, UnknownRoleError
-from pryv_operator.rendering.jinja import TemplateFailedError
+from pryv_operator.rendering.jinja_errors import TemplateFailedError
 from pryv_operator.rendering.parse_checks import DoesNotParseError
 
 #: Every subclass of RenderError → its reason.

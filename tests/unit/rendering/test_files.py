@@ -31,7 +31,7 @@ from pryv_operator.rendering.files import (
     default_values,
     render,
 )
-from pryv_operator.rendering.jinja import TemplateFailedError
+from pryv_operator.rendering.jinja_errors import TemplateFailedError
 from pryv_operator.rendering.parse_checks import DoesNotParseError
 from pryv_operator.templates.builtin import RELEASES, UnknownReleaseError, load_release
 from pryv_operator.templates.bundle import Bundle, Variable

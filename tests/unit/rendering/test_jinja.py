@@ -1,4 +1,4 @@
-"""Templates: what they see and print, what they may not do, and what is said when they fail."""
+"""Jinja templates: what they read and print, what they may not do, and how failures are reported."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from pryv_operator.leader.js_yaml import load_yaml
 from pryv_operator.leader.platform_yml import UNDEFINED
 from pryv_operator.leader.substitution import RecursionLoopError, Substitution, TooLargeError
 from pryv_operator.leader.taint import RenderedText, Value
-from pryv_operator.rendering.jinja import TemplateFailedError, render_template
+from pryv_operator.rendering.jinja import render_template
+from pryv_operator.rendering.jinja_errors import TemplateFailedError
 
 
 def _render(
@@ -40,7 +41,7 @@ def _text(source: str, /, **values: Any) -> str:
 
 
 class TestPrinting:
-    """Values look as the leader would put them in."""
+    """Values are printed as the leader would insert them."""
 
     @pytest.mark.parametrize(
         ("value", "text"),
@@ -63,7 +64,7 @@ class TestPrinting:
             _text("{{ URL }} DOMAIN", URL="https://DOMAIN/", DOMAIN="p.m") == "https://p.m/ DOMAIN"
         )
 
-    def test_types_are_kept(self) -> None:
+    def test_types_are_preserved(self) -> None:
         source = "{% for name, core in CORES | dictsort %}{{ name }}={{ core.ip }};{% endfor %}{{ N + 1 }}{{ 'x' if not FLAG }}"
         assert (
             _text(source, CORES={"b": {"ip": "IP"}, "a": {"ip": 2}}, IP="1.2.3.4", N=20, FLAG=False)
@@ -163,7 +164,7 @@ class TestTaint:
             "{% for letter in KEY %}{{ letter }}{% endfor %}",
         ],
     )
-    def test_wherever_it_is_read(self, source: str) -> None:
+    def test_a_file_that_reads_a_secret_is_secret(self, source: str) -> None:
         shared = {
             "_shared/plain": "{{ KEY }}",
             "_shared/nested": '{% include "_shared/plain" %}',
@@ -172,7 +173,7 @@ class TestTaint:
         assert _render(source, shared=shared, secret={"KEY": "canary"}, URL="https://KEY").secret
         assert not _render(source, shared=shared, KEY="canary", URL="https://KEY").secret
 
-    def test_a_file_that_reads_no_secret_is_none(self) -> None:
+    def test_a_file_that_reads_no_secret_is_not_secret(self) -> None:
         assert not _render("{{ A }} KEY", secret={"KEY": "canary"}, A="a").secret
 
     @given(
@@ -191,7 +192,7 @@ class TestTaint:
             max_size=6,
         )
     )
-    def test_the_canary_never_stands_in_a_file_that_is_not_secret(self, parts: list[str]) -> None:
+    def test_a_secret_is_never_in_a_file_that_is_not_secret(self, parts: list[str]) -> None:
         try:
             result = _render(
                 "".join(parts),
@@ -206,7 +207,7 @@ class TestTaint:
 
 
 class TestFailures:
-    """Where and why, in our words, without values."""
+    """Messages name the place and the cause, and quote no values."""
 
     @pytest.mark.parametrize(
         ("source", "line", "words"),
@@ -222,18 +223,18 @@ class TestFailures:
             ("{{ KEY[OBJ] }}", 1, "entry"),
             ("{{ [OBJ.nope] | tojson }}", 1, ""),
             ("\n{{ KEY | int(base=99) + KEY }}", 2, "numbers"),
-            ("{{ KEY - 1 }}", 1, "kind"),
-            ("{{ (1).__class__ }}", 1, "not use here"),
+            ("{{ KEY - 1 }}", 1, "wrong type"),
+            ("{{ (1).__class__ }}", 1, "does not allow"),
             ("{{ OBJ | random }}", 1, "random"),
             ("{{ KEY", 1, "malformed"),
             ("\n{% include KEY %}", 2, "included"),
-            ("{{ 1 / 0 }}", 1, "kind"),
-            ("{{ range }}", 1, "kind"),
-            ("{{ KEY.join }}", 1, "not use here"),
+            ("{{ 1 / 0 }}", 1, "wrong type"),
+            ("{{ range }}", 1, "wrong type"),
+            ("{{ KEY.join }}", 1, "does not allow"),
             ("{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}", 1, ""),
         ],
     )
-    def test_are_told(self, source: str, line: int, words: str) -> None:
+    def test_name_place_and_cause(self, source: str, line: int, words: str) -> None:
         with pytest.raises(TemplateFailedError) as caught:
             _render(source, secret={"KEY": "canary"}, OBJ={"a": 1}, NOTHING=UNDEFINED)
         error = caught.value
@@ -243,12 +244,12 @@ class TestFailures:
         assert error.__context__ is None
         assert error.__cause__ is None
 
-    def test_a_name_that_is_missing_is_on_the_error(self) -> None:
+    def test_an_undefined_variable_is_on_the_error(self) -> None:
         with pytest.raises(TemplateFailedError) as caught:
             _text("{{ NOPE }}")
         assert caught.value.variable == "NOPE"
 
-    def test_both_places_are_told_for_an_included_file(self) -> None:
+    def test_an_error_in_an_included_file_names_both_places(self) -> None:
         with pytest.raises(TemplateFailedError) as caught:
             _render('a\n{% include "_shared/x" %}', shared={"_shared/x": "\n\n{{ NOPE }}"})
         assert caught.value.line == 2
@@ -260,12 +261,12 @@ class TestFailures:
         ):
             _render('{% include "_shared/x" %}', shared={"_shared/x": "\n\n{% if %}"})
 
-    def test_loops_of_variables_keep_their_kind(self) -> None:
+    def test_a_loop_of_variables_is_reported_as_such(self) -> None:
         with pytest.raises(RecursionLoopError) as caught:
             _text("\n{{ A }}", A="B", B="A")
         assert caught.value.line is not None
 
-    def test_what_is_defined_can_be_asked(self) -> None:
+    def test_templates_can_test_what_is_defined(self) -> None:
         assert (
             _text("{{ A is defined }} {{ NOPE is defined }} {{ NOPE | default('x') }}", A=1)
             == "true false x"
@@ -279,7 +280,7 @@ class TestFailures:
 
 
 class TestBounds:
-    """Templates that would take long, or much."""
+    """Templates that would take much time or memory."""
 
     @pytest.mark.parametrize(
         "source",
@@ -329,12 +330,12 @@ class TestBounds:
         with pytest.raises(TemplateFailedError):
             _text("{{ X.update({}) }}", X={"a": 1})
 
-    def test_honest_templates_have_room(self) -> None:
+    def test_large_but_reasonable_templates_pass(self) -> None:
         assert len(_text("{% for i in range(20000) %}server {{ i }};\n{% endfor %}")) > 200_000
 
 
 class TestWork:
-    """Whatever a template goes over is counted, not only the blocks it runs."""
+    """Whatever a template reads is counted, not only the blocks that it runs."""
 
     LONG = ("x y " * 100_000, [[number] for number in range(20_000)])
 
@@ -352,12 +353,12 @@ class TestWork:
             "TEXT | urlencode | length",
         ],
     )
-    def test_going_over_long_values_again_and_again_is_refused(self, expression: str) -> None:
+    def test_reading_long_values_repeatedly_is_refused(self, expression: str) -> None:
         self._is_refused(
             "{% for i in range(9999) %}{% if " + expression + " %}{% endif %}{% endfor %}"
         )
 
-    def test_loops_that_leave_everything_out_are_counted(self) -> None:
+    def test_skipped_elements_of_loops_are_counted(self) -> None:
         self._is_refused(
             "{% for i in range(9999) %}{% for j in range(9999) if false %}{% endfor %}{% endfor %}"
         )
@@ -372,11 +373,11 @@ class TestWork:
     def test_a_chain_of_filters_is_counted(self) -> None:
         self._is_refused("{{ range(99999)" + " | map('int')" * 20 + " | list }}")
 
-    def test_a_source_that_takes_long_to_compile_is_refused(self) -> None:
+    def test_a_large_source_is_refused(self) -> None:
         with pytest.raises(TemplateFailedError, match="larger than 128 KiB"):
             _render("{{ 1 }}" * 20_000)
 
-    def test_what_is_useful_is_not_refused(self) -> None:
+    def test_a_useful_template_is_not_refused(self) -> None:
         hosts = {
             f"core{number}": {"name": "n" * 100, "ip": f"192.0.2.{number % 256}"}
             for number in range(300)

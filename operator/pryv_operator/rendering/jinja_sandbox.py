@@ -1,0 +1,166 @@
+"""The sandbox in which Jinja templates run: what they may use, and how it is counted.
+
+Whatever could build something long from something short is not available, or is counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache, wraps
+from types import CodeType
+from typing import Any, Final
+
+from jinja2 import DictLoader, Undefined
+from jinja2.runtime import Context
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2.utils import Namespace, missing
+
+from pryv_operator.leader.json_value import is_number
+from pryv_operator.leader.substitution import Substitution, UndefinedValueError
+from pryv_operator.rendering.jinja_budget import Budget
+from pryv_operator.rendering.jinja_compiler import CountingCodeGenerator
+from pryv_operator.rendering.jinja_errors import NamedUndefined, RefusedError
+from pryv_operator.rendering.jinja_filters import Filters
+
+#: Methods of texts, numbers, lists and maps that build nothing long from something short.
+_METHODS: Final = frozenset((
+    "capitalize", "count", "endswith", "find", "get", "index", "isalnum", "isalpha", "isdigit",
+    "items", "keys", "lower", "lstrip", "partition", "removeprefix", "removesuffix", "rpartition",
+    "rsplit", "rstrip", "split", "splitlines", "startswith", "strip", "title", "upper", "values",
+))  # fmt: skip
+#: Larger numbers (bits) are not multiplied.
+_NUMBER_BITS: Final = 1024
+
+
+class _VariablesContext(Context):
+    """Looks up among the platform's variables what a template does not define itself."""
+
+    def resolve_or_missing(self, key: str) -> Any:
+        found = super().resolve_or_missing(key)
+        environment = self.environment
+        if found is missing and isinstance(environment, Sandbox):
+            return environment.look_up(key)
+        return found
+
+
+class Sandbox(ImmutableSandboxedEnvironment):
+    """The environment of one file.
+
+    It is not shared between files: Jinja remembers imported modules, and what they read decides
+    whether each of the files is secret.
+    """
+
+    code_generator_class = CountingCodeGenerator
+    context_class = _VariablesContext
+    intercepted_binops = frozenset({"+", "-", "*", "**", "%"})
+
+    def __init__(self, sources: Mapping[str, str], values: Substitution | None) -> None:
+        """``sources`` are all templates by name; ``values`` are the platform's variables."""
+        self.budget = Budget()
+        self._print = Filters(self.budget)
+        super().__init__(
+            loader=DictLoader(sources),
+            undefined=NamedUndefined,
+            autoescape=False,
+            keep_trailing_newline=True,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            finalize=self._print.text,
+            optimized=False,
+            auto_reload=False,
+        )
+        #: Whether a secret variable has been read.
+        self.secret = False
+        self._values = values
+        self.globals = {"range": self.budget.numbers, "dict": dict, "namespace": Namespace}
+        self.filters = self._all_weighed(self._print.by_name())
+        self.tests = dict[str, Any](self._all_weighed(dict[str, Any](self.tests)))
+
+    def compile(  # type: ignore[override]
+        self, source: Any, name: str | None = None, filename: str | None = None, *_: Any, **__: Any
+    ) -> CodeType:
+        """A template's code, cached over files and reconciliations: compiling takes the longest."""
+        return _compiled(str(source), name, filename)
+
+    def compile_uncached(self, source: str, name: str | None, filename: str | None) -> CodeType:
+        """A template's code."""
+        return super().compile(source, name, filename)
+
+    def look_up(self, name: str) -> Any:
+        """A variable's value in its type, or Jinja's ``missing``."""
+        if self._values is None or name not in self._values:
+            return missing
+        try:
+            value = self._values.resolve(name)
+        except UndefinedValueError:
+            return missing
+        self.secret = self.secret or value.secret
+        return value.value
+
+    def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
+        """Whether templates may use an attribute."""
+        if isinstance(obj, (str, int, float, Mapping, list, tuple, range)) and attr not in _METHODS:
+            return False
+        return super().is_safe_attribute(obj, attr, value)
+
+    # --- called by compiled templates ---
+
+    @property
+    def counted(self) -> bool:
+        """True, and one element more that was read."""
+        self.budget.read(1)
+        return True
+
+    def call(self, context: Context, called: Any, /, *arguments: Any, **named: Any) -> Any:
+        """The result of a call, whose object and arguments count as read."""
+        self.budget.weighed((getattr(called, "__self__", None), arguments, named))
+        return super().call(context, called, *arguments, **named)
+
+    def concat(self, texts: Iterable[str]) -> str:
+        """The joined output of a macro, block or include."""
+        return "".join(self.budget.built(text) for text in texts)
+
+    def joined(self, values: Iterable[Any]) -> str:
+        """The result of the operator ``~``."""
+        return "".join([self._print.text(value) for value in values])
+
+    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
+        """The result of an arithmetic operator: ``+`` joins texts and lists, others take numbers."""
+        if isinstance(left, Undefined) or isinstance(right, Undefined):
+            return super().call_binop(context, operator, left, right)
+        if operator == "+" and isinstance(left, (str, list, tuple)):
+            sequences = (each for each in (left, right) if isinstance(each, (str, list, tuple)))
+            self.budget.build(sum(map(len, sequences)))
+        elif not is_number(left) or not is_number(right):
+            if operator == "-":  # Python subtracts sets and views of maps, and refuses the rest
+                raise TypeError
+            raise RefusedError(f'"{operator}" takes numbers only; correct the expression')
+        elif operator == "**" or (operator == "*" and _bits(left) + _bits(right) > _NUMBER_BITS):
+            raise RefusedError("the numbers of the expression are too large; correct it")
+        return super().call_binop(context, operator, left, right)
+
+    def _all_weighed(
+        self, functions: Mapping[str, Callable[..., Any]]
+    ) -> dict[str, Callable[..., Any]]:
+        return {name: self._weighed(function) for name, function in functions.items()}
+
+    def _weighed(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """A filter or test whose arguments count as read; Jinja may pass one of its own first."""
+        first = 1 if hasattr(function, "jinja_pass_arg") else 0
+
+        @wraps(function)
+        def weighed(*arguments: Any, **named: Any) -> Any:
+            self.budget.read(1)
+            self.budget.weighed((arguments[first:], named))
+            return function(*arguments, **named)
+
+        return weighed
+
+
+@lru_cache(maxsize=512)
+def _compiled(source: str, name: str | None, filename: str | None) -> CodeType:
+    return Sandbox({}, None).compile_uncached(source, name, filename)
+
+
+def _bits(number: float) -> int:
+    return number.bit_length() if isinstance(number, int) else 0
