@@ -16,6 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from pryv_operator.api.kubernetes import WORKLOAD_KINDS
 from tests.faults.proxy import Request
 
 Object = dict[str, Any]
@@ -33,7 +34,6 @@ _CHOSEN: Final = frozenset(
 )
 #: Annotations of the cluster's controllers and of the tests.
 _OTHERS: Final = ("pv.kubernetes.io/", "volume.", "deployment.kubernetes.io/", "example.com/")
-_WORKLOADS: Final = ("Deployment", "StatefulSet")
 
 
 @dataclass(frozen=True)
@@ -193,7 +193,7 @@ def _comparable(item: Object) -> Any:
             "spec": item["data"]["spec"],
             "workloads": _templates(item["data"]),
         }
-    if kind in _WORKLOADS:
+    if kind in WORKLOAD_KINDS:
         found["generation"] = metadata["generation"]
     if kind in ("ConfigMap", "Secret"):
         return found | {"data": _data(item)}

@@ -8,14 +8,14 @@ from typing import Any
 
 from pryv_operator.api import names
 from pryv_operator.api.instances import Instance
-from pryv_operator.api.kubernetes import Object
+from pryv_operator.api.kubernetes import WORKLOAD_KINDS, Object
 from pryv_operator.api.platform import Platform
 from pryv_operator.api.spec import ComponentOverrides, PryvPlatformSpec
 from pryv_operator.compose.model import ComposeFile, Mount, Port, Service
 from pryv_operator.desired.inputs import Inputs
 from pryv_operator.desired.state import Desired, compute_desired, generated_names
-from pryv_operator.objects import profiles
 from pryv_operator.objects.model import Component, File
+from pryv_operator.objects.profiles import profile_of
 from pryv_operator.pki.certificate import Certificate
 from pryv_operator.templates.builtin import load_release
 from pryv_operator.values.addresses import Address
@@ -65,7 +65,7 @@ def component(
         instance=fields.pop("at", instance()),
         compose=ComposeFile((mine, *beside)),
         service=mine,
-        profile=profiles.profile(mine.name),
+        profile=profile_of(mine.name),
         overrides=ComponentOverrides.model_validate(overrides),
         files=tuple(files),
         **fields,
@@ -117,9 +117,7 @@ def every(found: Desired) -> tuple[Object, ...]:
 def workloads(found: Desired) -> dict[str, Object]:
     """Deployments and StatefulSets by name."""
     return {
-        item["metadata"]["name"]: item
-        for item in found.objects
-        if item["kind"] in ("Deployment", "StatefulSet")
+        item["metadata"]["name"]: item for item in found.objects if item["kind"] in WORKLOAD_KINDS
     }
 
 

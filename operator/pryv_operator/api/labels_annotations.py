@@ -25,6 +25,8 @@ INSTANCE: Final = "pryv.io/instance"
 COMPONENT: Final = "pryv.io/component"
 #: On pods that mount a shared PVC: the label that their affinity selects.
 PVC: Final = "pryv.io/claim"
+#: On pods with published ports: what external Services select.
+PUBLISHED: Final = "pryv.io/published"
 #: What an object is for: ``config``, ``generated``, ``hash-key``, ``authority``, ``certificate``,
 #: ``history``.
 PURPOSE: Final = "pryv.io/purpose"

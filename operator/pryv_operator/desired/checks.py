@@ -148,10 +148,10 @@ def _shared_existing_pvcs(components: Iterable[Component]) -> Iterable[Problem]:
     """A PVC that the user provides holds the data of one component of one instance."""
     users: dict[str, dict[str, Component]] = {}
     for component in components:
-        for claim in pvcs.pvcs_of(component):
-            if claim.existing:
-                user = f"{component.instance.name}/{claim.owner}"
-                users.setdefault(claim.name, {}).setdefault(user, component)
+        for pvc in pvcs.pvcs_of(component):
+            if pvc.existing:
+                user = f"{component.instance.name}/{pvc.owner}"
+                users.setdefault(pvc.name, {}).setdefault(user, component)
     for name, found in users.items():
         if len(found) > 1:
             owner = next(iter(found)).partition("/")[2]

@@ -16,8 +16,9 @@ from pryv_operator.desired.inputs import Inputs
 from pryv_operator.desired.render_errors import problem_of
 from pryv_operator.leader.render_error import RenderError
 from pryv_operator.leader.taint import Value
-from pryv_operator.objects import host_aliases, pods, profiles
+from pryv_operator.objects import host_aliases, pods
 from pryv_operator.objects.model import Component, File, FileMount
+from pryv_operator.objects.profiles import profile_of
 from pryv_operator.pki.certificate import Certificate
 from pryv_operator.rendering.files import IN_A_PASS, render
 from pryv_operator.templates.bundle import Bundle
@@ -79,7 +80,7 @@ def _render_roles(
 
 def _component(inputs: Inputs, instance: Instance, service: Service, role: _Role) -> Component:
     """A component with the rendered files below the folders that its service mounts."""
-    profile = profiles.profile(service.name)
+    profile = profile_of(service.name)
     secret_environment = role.services.secret_environment.get(service.name, frozenset())
     environment = dict(service.environment)
     folders = {mount.source for mount in service.mounts if not mount.of_machine}
@@ -129,22 +130,14 @@ def _upstream_ports(service: str, files: Iterable[File]) -> tuple[int, ...]:
 
 def _complete(component: Component, inputs: Inputs, instances: tuple[Instance, ...]) -> Component:
     """The component with what no template provides: certificate, host names, authorities."""
-    cluster_ips = {
-        name: address.cluster_ip for name, address in inputs.addresses.items() if address.cluster_ip
-    }
-    aliases = host_aliases.aliases(
-        platform=inputs.platform.name,
-        domain=inputs.platform.spec.domain,
-        instance=component.instance,
-        compose=component.compose,
-        service=component.service,
-        profile=component.profile,
-        instances=instances,
-        cluster_ips=cluster_ips,
-        nowhere=inputs.unresolved & public_upstreams(component),
+    aliases = host_aliases.host_aliases(
+        component,
+        instances,
+        inputs.cluster_ips,
+        inputs.unresolved & public_upstreams(component),
     )
     certified = _with_certificate(component, inputs)
-    return _with_authorities(_with_host_names(certified, aliases), inputs.authorities)
+    return _with_authorities(_with_host_aliases(certified, aliases), inputs.authorities)
 
 
 def public_upstreams(component: Component) -> frozenset[str]:
@@ -170,7 +163,8 @@ def _with_certificate(component: Component, inputs: Inputs) -> Component:
     return replace(component, files=(*component.files, *files), file_mounts=file_mounts)
 
 
-def _with_host_names(component: Component, aliases: host_aliases.Aliases) -> Component:
+def _with_host_aliases(component: Component, aliases: host_aliases.HostAliases) -> Component:
+    """The component with host aliases, or with a hosts file where these cannot hold a name."""
     if not host_aliases.needs_hosts_file(aliases):
         return replace(component, host_aliases=aliases)
     file = File(
@@ -189,7 +183,7 @@ def _with_authorities(component: Component, authorities: str) -> Component:
     Node.js reads them from the file in ``NODE_EXTRA_CA_CERTS``; other components call no one
     by TLS.
     """
-    if not authorities or not component.profile.node:
+    if not authorities or not component.profile.nodejs:
         return component
     file = File(f"{_AUTHORITIES.folder}/ca.crt", authorities, secret=False)
     variable = ("NODE_EXTRA_CA_CERTS", f"{_AUTHORITIES.target}/ca.crt")

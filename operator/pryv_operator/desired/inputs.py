@@ -1,4 +1,4 @@
-"""All that the desired state of a platform depends on. No clock, no randomness, no client."""
+"""Everything that the desired state of a platform depends on: no clock, no randomness, no client."""
 
 from __future__ import annotations
 
@@ -15,39 +15,48 @@ from pryv_operator.values.addresses import Address
 
 @dataclass(frozen=True)
 class Inputs:
-    """Everything a platform's objects are made from."""
+    """What a platform's objects are built from."""
 
     platform: Platform
-    #: The templates, and the variables they ask for.
+    #: The templates, and the variables they declare.
     bundle: Bundle
-    #: Variable, or dotted path into one → the text from its Secret (referenced or generated).
+    #: Variable, or dotted path into one → text of its Secret, referenced or generated.
     secrets: Mapping[str, str] = field(repr=False)
     hash_key: bytes = field(repr=False)
-    #: Service → its addresses, as last known.
+    #: Service → its last known addresses.
     addresses: Mapping[str, Address]
-    #: Absent: the reverse proxies wait, and ``certificate_problem`` says what for.
+    #: None: reverse proxies are blocked, ``certificate_problem`` holds the reason.
     certificate: Certificate | None
     certificate_problem: Finding | None = None
-    #: Roles with a certificate of their own: that, or what it waits for.
+    #: For roles with a certificate of their own: the certificate, or why there is none.
     role_certificates: Mapping[str, Certificate | Finding] = field(default_factory=dict)
-    #: Authorities (PEM) that the platform's own components are made to trust.
+    #: Authorities (PEM) that the platform's components trust besides the public ones.
     authorities: str = ""
-    #: Content-addressed Secrets of the platform: name → data (base64).
+    #: Content-addressed Secrets of the platform in the cluster: name → data (base64).
     owned_secrets: Mapping[str, Mapping[str, str]] = field(default_factory=dict, repr=False)
-    #: Claims that are there, by name.
+    #: PVCs of the platform in the cluster, by name.
     pvcs: Mapping[str, LivePVC] = field(default_factory=dict)
-    #: Workload → the restart it was last made for.
+    #: Workload → the restart that its pods were last started for.
     restarts: Mapping[str, str] = field(default_factory=dict)
-    #: The restart that is asked for: targets, and what tells it from the one before (``core@2``).
+    #: The annotation ``pryv.io/restart`` of the platform: ``core@2``.
     restart: str = ""
-    #: Public hosts that templates name as upstreams, and that cannot be resolved in this cluster.
+    #: Public hosts that templates pass requests to and that the cluster cannot resolve.
     unresolved: frozenset[str] = frozenset()
-    #: The cluster's DNS server, which nginx asks for names outside the platform.
+    #: IP address of the cluster's DNS server; nginx resolves names outside the platform there.
     cluster_dns: str = ""
-    #: What was found wrong while the inputs were gathered.
+    #: Problems and warnings found while the inputs were read.
     problems: tuple[Problem, ...] = ()
     warnings: tuple[Advisory, ...] = ()
 
     def certificate_of(self, role: str) -> Certificate | Finding | None:
-        """The certificate that a role's reverse proxies serve, or what they wait for."""
+        """The certificate that a role's reverse proxies serve, or why there is none."""
         return self.role_certificates.get(role, self.certificate or self.certificate_problem)
+
+    @property
+    def cluster_ips(self) -> Mapping[str, str]:
+        """Service → cluster IP, for Services that have one."""
+        return {
+            name: address.cluster_ip
+            for name, address in self.addresses.items()
+            if address.cluster_ip
+        }

@@ -1,9 +1,10 @@
-"""Restarts without a change: the annotation ``pryv.io/restart`` says what, and a new text in it says again."""
+"""Restarts without a change of configuration, asked for by the annotation ``pryv.io/restart``."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from typing import Final
 
 from pryv_operator.api import labels_annotations as keys
 from pryv_operator.api import names
@@ -11,38 +12,50 @@ from pryv_operator.api.findings import Advisory
 from pryv_operator.api.reasons import Reason
 from pryv_operator.objects.model import Component
 
-EVERYTHING = "all"
+_ALL: Final = "all"
+#: How much of an unknown target a warning quotes (characters).
+_QUOTED: Final = 100
 
 
-def restarted(
-    components: Iterable[Component], asked: str, last: Mapping[str, str]
+def with_restarts(
+    components: Iterable[Component], restart: str, former: Mapping[str, str]
 ) -> tuple[tuple[Component, ...], tuple[Advisory, ...]]:
-    """The components, each with the restart its pods are made for, and what is to be said about targets that are not there.
+    """The components with the restart that their pods are started for, and unknown targets.
 
-    ``asked``: ``TARGET[,TARGET…][@ANYTHING]``, a target being ``all``, a role, an instance, a component or ``instance/component``.
-    ``last``: workload → the restart it was last made for; it keeps that until it is meant again.
+    Args:
+        components: all components of the platform.
+        restart: the annotation, ``TARGET[,TARGET…][@ANYTHING]``. A target is ``all``, a role, an
+            instance, a component or ``instance/component``. Another text after ``@`` restarts the
+            same targets again.
+        former: workload → the restart it was last started for, which it keeps while it is no
+            target.
     """
     listed = tuple(components)
-    targets = {target.strip() for target in asked.partition("@")[0].split(",") if target.strip()}
-    known = {EVERYTHING} | {name for component in listed for name in _targets(component)}
+    texts = (text.strip() for text in restart.partition("@")[0].split(","))
+    targets = {text for text in texts if text}
+    known = {_ALL}.union(*(_targets(component) for component in listed))
     warnings = tuple(
         Advisory(
             Reason.UNKNOWN_RESTART_TARGET,
-            f"the annotation {keys.RESTART} names {target[:100]}, which is no role, instance or component here",
+            f'metadata.annotations["{keys.RESTART}"]: "{target[:_QUOTED]}" is not a role, instance '
+            "or component of this platform; correct it",
         )
         for target in sorted(targets - known)
     )
-    token = asked.strip()
-
-    def one(component: Component) -> Component:
-        meant = EVERYTHING in targets or bool(targets & _targets(component))
-        return replace(component, restarted=token if meant else last.get(component.name, ""))
-
-    return tuple(one(component) for component in listed), warnings
+    restarted = tuple(
+        replace(
+            component,
+            restarted=restart.strip()
+            if targets & {_ALL, *_targets(component)}
+            else former.get(component.name, ""),
+        )
+        for component in listed
+    )
+    return restarted, warnings
 
 
 def _targets(component: Component) -> set[str]:
-    """What a component may be called; an instance and a role before the component of the same name (core)."""
+    """The targets that a component is restarted by, besides ``all``."""
     name = names.slug(component.service.name)
     return {
         component.instance.role,

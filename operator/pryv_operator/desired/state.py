@@ -16,7 +16,7 @@ from pryv_operator.desired.components import build_components
 from pryv_operator.desired.inputs import Inputs
 from pryv_operator.desired.warnings import Subject, compute_warnings
 from pryv_operator.objects import pvcs
-from pryv_operator.objects.configuration import SecretNaming, configuration_objects
+from pryv_operator.objects.configuration import SecretNaming, configuration_of
 from pryv_operator.objects.model import Component
 from pryv_operator.objects.network_policies import network_policy
 from pryv_operator.objects.services import (
@@ -120,7 +120,9 @@ def compute_desired(inputs: Inputs) -> Desired:
     components, problems = build_components(inputs, resolved.instances, resolved.values)
     if problems:
         return replace(found, problems=problems)
-    components, restart_warnings = restarts.restarted(components, inputs.restart, inputs.restarts)
+    components, restart_warnings = restarts.with_restarts(
+        components, inputs.restart, inputs.restarts
+    )
     services = _services(inputs.platform, resolved.instances, components)
     found = replace(found, warnings=(*found.warnings, *restart_warnings))
     problems = checks.check_components(components, services)
@@ -179,7 +181,7 @@ def _plan(
 ) -> InstancePlan:
     workloads = tuple(
         WorkloadPlan(
-            kind="StatefulSet" if component.profile.stateful else "Deployment",
+            kind=component.workload_kind,
             name=component.name,
             label=f"{instance.name}/{names.slug(component.service.name)}",
             tier=component.profile.tier,
@@ -204,12 +206,12 @@ def _with_objects(found: Desired, inputs: Inputs, components: tuple[Component, .
         if inputs.platform.spec.network_policy is False
         else tuple(network_policy(component, components) for component in components)
     )
-    claims, claim_warnings = pvcs.pvc_objects(components, inputs.pvcs)
+    persistent, pvc_warnings = pvcs.pvc_objects(components, inputs.pvcs)
     return replace(
         found,
-        objects=(*claims, *configuration, *policies, *workloads),
+        objects=(*persistent, *configuration, *policies, *workloads),
         blocked=blocked,
-        warnings=(*found.warnings, *claim_warnings),
+        warnings=(*found.warnings, *pvc_warnings),
     )
 
 
@@ -230,20 +232,14 @@ def _workloads(
 
     ``started`` are those of the components that are not blocked.
     """
-    addressing = SecretNaming(inputs.hash_key, inputs.owned_secrets)
+    naming = SecretNaming(inputs.hash_key, inputs.owned_secrets)
     shared_pvcs = pvcs.shared_pvcs(components)
-    shared = shared_secrets.shared_secrets(components, inputs.secrets, inputs.hash_key)
+    shared = shared_secrets.shared_secret_digests(components, inputs.secrets, inputs.hash_key)
     configuration: dict[tuple[str, str], Object] = {}
     workloads: list[Object] = []
     for component in started:
-        built = configuration_objects(
-            inputs.platform,
-            component.instance.role,
-            component.service.name,
-            component.files,
-            addressing,
-        )
+        built = configuration_of(component, naming)
         configuration |= {(item["kind"], item["metadata"]["name"]): item for item in built.objects}
         item = workload(component, built, shared_pvcs)
-        workloads.append(shared_secrets.annotated(item, shared.get(component.name)))
+        workloads.append(shared_secrets.with_digests(item, shared.get(component.name)))
     return tuple(configuration[name] for name in sorted(configuration)), tuple(workloads)

@@ -1,4 +1,8 @@
-"""Configuration-addressed ConfigMaps and Secrets: changed content is a changed name, and so a rollout; the same content is nothing at all."""
+"""ConfigMaps and Secrets with a component's files, named by a hash of their content.
+
+Changed content gets another name, so pod templates that refer to it change and pods roll out.
+Equal content keeps its name, and nothing rolls out.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ import hashlib
 import hmac
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import rfc8785
@@ -15,79 +19,81 @@ import rfc8785
 from pryv_operator.api import labels_annotations as keys
 from pryv_operator.api import names
 from pryv_operator.api.kubernetes import Object
-from pryv_operator.api.platform import Platform
-from pryv_operator.objects.model import File
+from pryv_operator.objects.model import Component, File
 
-#: What fits into one object: 1 MiB less room for keys and metadata.
+#: The API server's limit of 1 MiB less room for keys and metadata.
 MAX_OBJECT_BYTES: Final = 1_000_000
 _DIGEST_CHARACTERS: Final = 10
 
 
 @dataclass(frozen=True)
 class SecretNaming:
-    """How secrets get their names: by a keyed hash, unless one with equal content is there already.
+    """What the names of content-addressed Secrets depend on.
 
-    ``owned`` maps the names of content-addressed Secrets of the platform to their data (base64, as the API server has it),
-    so that a lost key renames nothing.
+    A plain hash would let a reader verify guesses of the content, so it is keyed. Live Secrets
+    with equal content are reused: after the loss of the key nothing rolls out.
     """
 
-    hash_key: bytes
-    owned: Mapping[str, Mapping[str, str]]
+    hash_key: bytes = field(repr=False)
+    #: Content-addressed Secrets of the platform in the cluster: name → data (base64).
+    live: Mapping[str, Mapping[str, str]] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True)
+class KeyReference:
+    """A key of a ConfigMap or Secret."""
+
+    kind: str
+    name: str
+    key: str
 
 
 @dataclass(frozen=True)
 class Configuration:
-    """The objects that hold a component's files, and where each file is."""
+    """The objects with a component's files, and where each file is."""
 
-    objects: tuple[Object, ...]
-    #: path → (kind, object's name, key)
-    places: Mapping[str, tuple[str, str, str]]
+    objects: tuple[Object, ...] = ()
+    #: By path of the file.
+    references: Mapping[str, KeyReference] = field(default_factory=dict)
 
 
-def configuration_objects(
-    platform: Platform, role: str, component: str, files: Iterable[File], addressing: SecretNaming
-) -> Configuration:
-    """Objects for the files of a component: ConfigMaps for the plain ones, Secrets for those with a secret in them. No file may
-    be larger than ``MAX_OBJECT_BYTES`` (``stored_bytes``).
+def configuration_of(component: Component, naming: SecretNaming) -> Configuration:
+    """ConfigMaps for the plain files of a component, Secrets for those that hold a secret.
+
+    No file may be larger than ``MAX_OBJECT_BYTES`` (see ``stored_bytes``).
     """
     objects: list[Object] = []
-    places: dict[str, tuple[str, str, str]] = {}
-    ordered = sorted(files, key=lambda file: file.path)
+    references: dict[str, KeyReference] = {}
+    ordered = sorted(component.files, key=lambda file: file.path)
     for secret in (False, True):
         for chunk in _chunks([file for file in ordered if file.secret is secret]):
             data = {object_key(file.path): file.text for file in chunk}
-            built = (
-                _secret(platform, role, component, data, addressing)
-                if secret
-                else _config_map(platform, role, component, data)
-            )
-            objects.append(built)
-            places |= {
-                file.path: (built["kind"], built["metadata"]["name"], object_key(file.path))
-                for file in chunk
+            item = _secret(component, data, naming) if secret else _config_map(component, data)
+            objects.append(item)
+            name = item["metadata"]["name"]
+            references |= {
+                file.path: KeyReference(item["kind"], name, object_key(file.path)) for file in chunk
             }
-    return Configuration(tuple(objects), places)
+    return Configuration(tuple(objects), references)
 
 
 def stored_bytes(file: File) -> int:
-    """How many bytes a file takes in its object: a Secret's data is base64."""
+    """How many bytes a file takes in its object; the data of Secrets is base64."""
     size = len(file.text.encode())
     return (size + 2) // 3 * 4 if file.secret else size
 
 
 def object_key(path: str) -> str:
-    """A path as a key of an object, which cannot hold a slash. Distinct paths get distinct keys."""
+    """The key for a file: keys cannot hold a slash. Different paths get different keys."""
     plain = path.replace("/", "__")
     if re.fullmatch(r"[-._a-zA-Z0-9]{1,200}", plain) and not re.search("__|_/|/_", path):
         return plain
-    return (
-        re.sub(r"[^-._a-zA-Z0-9]", "_", plain)[-180:]
-        + "-"
-        + hashlib.sha256(path.encode()).hexdigest()[:8]
-    )
+    readable = re.sub(r"[^-._a-zA-Z0-9]", "_", plain)[-180:]
+    return f"{readable}-{hashlib.sha256(path.encode()).hexdigest()[:8]}"
 
 
 def _chunks(files: list[File]) -> Iterable[list[File]]:
+    """The files in groups that each fit into one object."""
     chunk: list[File] = []
     room = MAX_OBJECT_BYTES
     for file in files:
@@ -101,46 +107,56 @@ def _chunks(files: list[File]) -> Iterable[list[File]]:
         yield chunk
 
 
-def _config_map(platform: Platform, role: str, component: str, data: dict[str, str]) -> Object:
+def _config_map(component: Component, data: dict[str, str]) -> Object:
     digest = hashlib.sha256(rfc8785.dumps(data)).hexdigest()[:_DIGEST_CHARACTERS]
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
-        "metadata": platform.metadata(
-            names.configuration(platform.name, role, component, digest), _labels(role, component)
-        ),
+        "metadata": component.platform.metadata(_name(component, digest), _labels(component)),
         "immutable": True,
         "data": data,
     }
 
 
-def _secret(
-    platform: Platform, role: str, component: str, data: dict[str, str], addressing: SecretNaming
-) -> Object:
+def _secret(component: Component, data: dict[str, str], naming: SecretNaming) -> Object:
     encoded = {name: base64.b64encode(text.encode()).decode() for name, text in data.items()}
-    prefix = names.configuration(platform.name, role, component, "")
-    equal = sorted(
-        name
-        for name, owned in addressing.owned.items()
-        if name.startswith(prefix)
-        and len(name) == len(prefix) + _DIGEST_CHARACTERS
-        and owned == encoded
-    )
-    digest = hmac.new(addressing.hash_key, rfc8785.dumps(data), hashlib.sha256).hexdigest()[
-        :_DIGEST_CHARACTERS
-    ]
-    name = prefix + digest
+    digest = hmac.new(naming.hash_key, rfc8785.dumps(data), hashlib.sha256).hexdigest()
+    name = _name(component, digest[:_DIGEST_CHARACTERS])
+    equal = _live_secrets(component, encoded, naming)
     return {
         "apiVersion": "v1",
         "kind": "Secret",
         "type": "Opaque",
-        "metadata": platform.metadata(
-            name if not equal or name in equal else equal[0], _labels(role, component)
+        "metadata": component.platform.metadata(
+            name if not equal or name in equal else equal[0], _labels(component)
         ),
         "immutable": True,
         "data": encoded,
     }
 
 
-def _labels(role: str, component: str) -> dict[str, str]:
-    return {keys.ROLE: role, keys.COMPONENT: names.slug(component), keys.PURPOSE: "config"}
+def _live_secrets(
+    component: Component, encoded: Mapping[str, str], naming: SecretNaming
+) -> list[str]:
+    """Names of the component's live Secrets with this data, sorted."""
+    prefix = _name(component, "")
+    length = len(prefix) + _DIGEST_CHARACTERS
+    return sorted(
+        name
+        for name, data in naming.live.items()
+        if name.startswith(prefix) and len(name) == length and data == encoded
+    )
+
+
+def _name(component: Component, digest: str) -> str:
+    role, service = component.instance.role, component.service.name
+    return names.configuration(component.platform.name, role, service, digest)
+
+
+def _labels(component: Component) -> dict[str, str]:
+    """Instances of a role share their configuration, so no label names an instance."""
+    return {
+        keys.ROLE: component.instance.role,
+        keys.COMPONENT: names.slug(component.service.name),
+        keys.PURPOSE: "config",
+    }

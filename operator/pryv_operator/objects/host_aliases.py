@@ -1,34 +1,35 @@
-"""Host names inside the pods: the compose names, and the platform's own under DOMAIN, as addresses of Services.
+"""Host names inside the pods: compose service names, and the platform's names under DOMAIN.
 
-nginx resolves its upstreams once, at start, and refuses to start on a name it does not know.
+nginx resolves its upstreams once, when it starts, and does not start with an unknown name.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping
-from typing import Final
+from typing import Final, TypeAlias
 
 from pryv_operator.api import names
 from pryv_operator.api.instances import Instance
-from pryv_operator.compose.model import ComposeFile, Service
-from pryv_operator.objects import profiles
-from pryv_operator.objects.profiles import Profile
+from pryv_operator.objects.model import Component
+from pryv_operator.objects.profiles import profile_of
 
-Aliases = tuple[tuple[str, tuple[str, ...]], ...]
+#: IP address and host names, as in a pod's ``hostAliases``.
+HostAliases: TypeAlias = tuple[tuple[str, tuple[str, ...]], ...]
 
 _LOOPBACK: Final = "127.0.0.1"
-#: Stands for a host that cannot be resolved: connecting to the broadcast address fails at once, wherever it is tried.
+#: Address for hosts that cannot be resolved. Connections to the broadcast address fail at once.
 UNREACHABLE: Final = "255.255.255.255"
-#: Where all releases take some web pages from; nginx looks it up when it starts, and does not start without an answer.
+#: The host that the nginx.conf of all releases passes requests for some pages to. Only a literal
+#: host is resolved when nginx starts.
 _PUBLIC_UPSTREAM: Final = re.compile(
     r"^[^#\n]*\b(?:server|proxy_pass)\s+(?:https?://)?(pryv\.github\.io)(?![\w.-])", re.MULTILINE
 )
-#: Services of the machine, once: received templates still name them, and nginx must resolve them.
-_GONE: Final = ("config-follower", "config-leader")
+#: Services of compose installations that do not exist in a cluster. Archives still name them.
+_REMOVED_SERVICES: Final = ("config-follower", "config-leader")
 _DNS_NAME: Final = re.compile(r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$")
-#: Host names of a role besides its own: what the platform's zone points there.
-_ALSO: Final[Mapping[str, tuple[str, ...]]] = {
+#: Host names that the platform's DNS zone points at a role, besides the instance's own.
+_ROLE_HOSTS: Final[Mapping[str, tuple[str, ...]]] = {
     names.REG_MASTER: ("access", "mail", "service"),
     names.STATIC: ("mfa",),
     names.CORE: (),
@@ -37,69 +38,86 @@ _ALSO: Final[Mapping[str, tuple[str, ...]]] = {
 }
 
 
-def aliases(
-    *,
-    platform: str,
-    domain: str,
-    instance: Instance,
-    compose: ComposeFile,
-    service: Service,
-    profile: Profile,
+def host_aliases(
+    component: Component,
     instances: Iterable[Instance],
     cluster_ips: Mapping[str, str],
-    nowhere: Collection[str] = (),
-) -> Aliases:
-    """Addresses with their names for one component, one entry an address (server-side apply merges by address), sorted by names.
+    unresolved: Collection[str] = (),
+) -> HostAliases:
+    """The host names that a component needs, sorted, with one entry per IP address.
 
-    A passive component calls nobody. Everyone else reaches its compose peers, the register and the static pages, and its own instance;
-    the register also calls each core. Others do not name the cores: a new core must not roll the ones that are there.
-    ``nowhere`` are names that lead nowhere, so that they are known at all.
+    Server-side apply merges ``hostAliases`` by address, so an address must not occur twice.
+
+    Args:
+        component: the component; a passive one needs none.
+        instances: all role instances of the platform.
+        cluster_ips: Service → cluster IP.
+        unresolved: hosts that a reverse proxy needs and that the cluster cannot resolve.
     """
-    if profile.passive:
+    if component.profile.passive:
         return ()
+    entries = [*_compose_peers(component, cluster_ips)]
+    if component.profile.proxy:
+        entries += [(_LOOPBACK, _REMOVED_SERVICES), (UNREACHABLE, tuple(unresolved))]
+    entries += _called_instances(component, instances, cluster_ips)
     by_ip: dict[str, set[str]] = {}
+    for ip, hosts in entries:
+        if ip and hosts:
+            by_ip.setdefault(ip, set()).update(hosts)
+    aliases = ((ip, tuple(sorted(hosts))) for ip, hosts in by_ip.items())
+    return tuple(sorted(aliases, key=lambda alias: alias[1]))
 
-    def add(ip: str | None, *host_names: str) -> None:
-        if ip and host_names:
-            by_ip.setdefault(ip, set()).update(host_names)
 
-    for peer in compose.peers(service):
-        if profiles.profile(peer.name).proxy:
-            continue  # nobody calls it by this name, which is none for the API server
-        add(cluster_ips.get(names.workload(platform, instance.name, peer.name)), peer.name)
-    if profile.proxy:
-        add(_LOOPBACK, *_GONE)
-        add(UNREACHABLE, *nowhere)
+def _compose_peers(
+    component: Component, cluster_ips: Mapping[str, str]
+) -> Iterable[tuple[str | None, tuple[str, ...]]]:
+    """The services on the same compose networks, by their compose names."""
+    for peer in component.compose.peers(component.service):
+        # No service calls a reverse proxy by its compose name, which is not a valid DNS name.
+        if not profile_of(peer.name).proxy:
+            service = names.workload(component.platform.name, component.instance.name, peer.name)
+            yield cluster_ips.get(service), (peer.name,)
+
+
+def _called_instances(
+    component: Component, instances: Iterable[Instance], cluster_ips: Mapping[str, str]
+) -> Iterable[tuple[str | None, tuple[str, ...]]]:
+    """The role instances that a component calls, by their names under DOMAIN.
+
+    Only the register calls cores: otherwise a new core would roll out the existing ones.
+    """
+    platform = component.platform
     for other in instances:
         if (
             other.role in (names.REG_MASTER, names.STATIC)
-            or other == instance
-            or (profile.calls_cores and other.role == names.CORE)
+            or other == component.instance
+            or (component.profile.calls_cores and other.role == names.CORE)
         ):
-            hosts = (other.host, *_ALSO[other.role])
-            add(
-                cluster_ips.get(names.external_service(platform, other.name)),
-                *(f"{host}.{domain}" for host in hosts),
+            hosts = (other.host, *_ROLE_HOSTS[other.role])
+            yield (
+                cluster_ips.get(names.external_service(platform.name, other.name)),
+                tuple(f"{host}.{platform.spec.domain}" for host in hosts),
             )
-    return tuple(
-        sorted(
-            ((ip, tuple(sorted(hosts))) for ip, hosts in by_ip.items()), key=lambda alias: alias[1]
-        )
-    )
 
 
 def public_upstreams(texts: Iterable[str]) -> frozenset[str]:
-    """Public hosts that nginx looks up when it starts; what it looks up when it is asked (by a variable) is none."""
+    """Public hosts that nginx resolves when it starts with these configuration files.
+
+    Hosts in nginx variables are resolved per request and are not among them.
+    """
     return frozenset(host for text in texts for host in _PUBLIC_UPSTREAM.findall(text))
 
 
-def needs_hosts_file(found: Aliases) -> bool:
-    """Whether a name is none for the API server (``app_web_auth3``): then a hosts file carries them all."""
-    return any(not _DNS_NAME.match(host) for _, hosts in found for host in hosts)
+def needs_hosts_file(aliases: HostAliases) -> bool:
+    """Whether ``hostAliases`` cannot hold a name because it is not a DNS name (``admin_panel``)."""
+    return any(not _DNS_NAME.match(host) for _, hosts in aliases for host in hosts)
 
 
-def hosts_file(found: Aliases) -> str:
-    """The text of ``/etc/hosts``: a container that mounts one gets no aliases at all, so it holds localhost too."""
+def hosts_file(aliases: HostAliases) -> str:
+    """The text of an ``/etc/hosts``, with localhost.
+
+    A container that mounts one gets no ``hostAliases``, so it holds every name.
+    """
     lines = ["127.0.0.1\tlocalhost", "::1\tlocalhost ip6-localhost ip6-loopback"]
-    lines += [f"{ip}\t{' '.join(hosts)}" for ip, hosts in found]
+    lines += [f"{ip}\t{' '.join(hosts)}" for ip, hosts in aliases]
     return "\n".join(lines) + "\n"

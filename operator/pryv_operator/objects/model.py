@@ -1,4 +1,4 @@
-"""What workloads are built from."""
+"""A component with its files: what workloads, Services and policies are built from."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pryv_operator.objects.profiles import Profile
 
 @dataclass(frozen=True)
 class File:
-    """A file mounted into a container, by its path below the role's folder (or a folder of the operator's own)."""
+    """A file of a component. ``path`` is relative to the role's folder."""
 
     path: str
     text: str
@@ -24,7 +24,7 @@ class File:
 
 @dataclass(frozen=True)
 class FileMount:
-    """Where files are mounted: all below ``folder`` at ``target``, or only ``file`` of it."""
+    """Where files are mounted: all files below ``folder`` at ``target``, or only ``file`` of it."""
 
     folder: str
     target: str
@@ -33,33 +33,41 @@ class FileMount:
 
 @dataclass(frozen=True)
 class Component:
-    """One service of one role instance: what becomes a workload."""
+    """A compose service of a role instance: it becomes a workload."""
 
     platform: Platform
     instance: Instance
+    #: The compose file that declares it.
     compose: ComposeFile
     service: Service
     profile: Profile
     overrides: ComponentOverrides
     files: tuple[File, ...] = ()
     file_mounts: tuple[FileMount, ...] = ()
+    #: IP address and host names.
     host_aliases: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    #: Name and value.
     environment: tuple[tuple[str, str], ...] = ()
-    #: Variables of ``environment`` whose value is a secret: they are read from a Secret.
+    #: Names in ``environment`` whose value is a secret: pods read them from a Secret.
     secret_environment: frozenset[str] = frozenset()
-    #: The restart its pods were made for.
+    #: The ``pryv.io/restart`` that its pods were last started for.
     restarted: str = ""
-    #: Ports that rendered files name, besides the profile's.
+    #: Ports that rendered files name, besides those of the profile.
     upstream_ports: tuple[int, ...] = ()
 
     @property
     def name(self) -> str:
-        """Name of the workload and of its cluster-internal Service."""
+        """Name of the workload and of the internal Service."""
         return names.workload(self.platform.name, self.instance.name, self.service.name)
 
     @property
+    def workload_kind(self) -> str:
+        """Kind of the workload."""
+        return "StatefulSet" if self.profile.stateful else "Deployment"
+
+    @property
     def spec_path(self) -> str:
-        """Where the user overrides the component: its field in the platform's spec."""
+        """Path of the component's overrides in the spec."""
         return f"spec.roles.{self.instance.role}.components.{self.service.name}"
 
     @property
@@ -74,6 +82,6 @@ class Component:
 
     @property
     def reached_ports(self) -> tuple[int, ...]:
-        """TCP ports behind the cluster-internal Service."""
+        """TCP ports of the internal Service."""
         published = tuple(port.container for port in self.service.ports if port.protocol == "tcp")
         return tuple(sorted({*self.profile.ports, *self.upstream_ports, *published}))

@@ -1,4 +1,7 @@
-"""Isolation: compose networks become NetworkPolicies. Stores and NATS have no password, so this is what keeps health data apart."""
+"""NetworkPolicies from compose networks.
+
+Stores and NATS have no password: only these policies keep other pods away from health data.
+"""
 
 from __future__ import annotations
 
@@ -11,47 +14,25 @@ from pryv_operator.api.kubernetes import Object
 from pryv_operator.objects.model import Component
 from pryv_operator.objects.services import REDIS, REDIS_PORT
 
-#: Flows between roles: (role, component) that listens, its port, and (role, component) that calls.
-_FLOWS: Final[Mapping[tuple[str, str], tuple[int, tuple[str, str]]]] = {
+#: Connections between roles: (role, component) that listens → its port, (role, component) that
+#: connects.
+_CONNECTIONS: Final[Mapping[tuple[str, str], tuple[int, tuple[str, str]]]] = {
     (names.REG_MASTER, REDIS): (REDIS_PORT, (names.REG_SLAVE, REDIS)),
 }
 
 
 def network_policy(component: Component, components: Iterable[Component]) -> Object:
-    """Who may reach a component: those of its instance on a common compose network, and anyone on published ports.
+    """The policy that admits a component's peers, and anyone to its published ports.
 
-    Redis also admits the reg-slave: that of the platform, or the networks of one outside of the cluster.
+    Peers are the components of its instance on a common compose network. Redis of reg-master also
+    admits the redis of the platform's reg-slave, or the networks of one outside of the cluster.
     """
-    rules: list[Object] = []
-    peers = sorted(names.slug(peer.name) for peer in component.compose.peers(component.service))
-    if peers:
-        rules.append({"from": [{"podSelector": _peers(component, peers)}]})
-    if component.service.ports:
-        rules.append({
-            "ports": [
-                {"protocol": port.protocol.upper(), "port": port.container}
-                for port in sorted(set(component.service.ports), key=lambda port: (port.protocol, port.container))
-            ]
-        })  # fmt: skip
-    flow = _FLOWS.get((component.instance.role, component.service.name))
-    if flow:
-        port, caller = flow
-        callers = [
-            other for other in components if (other.instance.role, other.service.name) == caller
-        ]
-        rules += [
-            {
-                "from": [{"podSelector": {"matchLabels": other.selector}}],
-                "ports": [{"protocol": "TCP", "port": port}],
-            }
-            for other in callers
-        ]
-    slave = component.instance.external_slave
-    if slave and component.service.name == REDIS:
-        networks = [
-            {"ipBlock": {"cidr": cidr}} for cidr in sorted(slave.load_balancer_source_ranges)
-        ]
-        rules.append({"from": networks, "ports": [{"protocol": "TCP", "port": REDIS_PORT}]})
+    rules = [
+        *_from_peers(component),
+        *_to_published_ports(component),
+        *_from_other_roles(component, components),
+        *_from_external_slave(component),
+    ]
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
@@ -64,11 +45,46 @@ def network_policy(component: Component, components: Iterable[Component]) -> Obj
     }
 
 
-def _peers(component: Component, peers: list[str]) -> Object:
-    return {
-        "matchLabels": {
-            keys.PLATFORM: component.platform.name,
-            keys.INSTANCE: component.instance.name,
-        },
-        "matchExpressions": [{"key": keys.COMPONENT, "operator": "In", "values": peers}],
-    }
+def _from_peers(component: Component) -> Iterable[Object]:
+    peers = sorted(names.slug(peer.name) for peer in component.compose.peers(component.service))
+    if peers:
+        selector = {
+            "matchLabels": {
+                keys.PLATFORM: component.platform.name,
+                keys.INSTANCE: component.instance.name,
+            },
+            "matchExpressions": [{"key": keys.COMPONENT, "operator": "In", "values": peers}],
+        }
+        yield {"from": [{"podSelector": selector}]}
+
+
+def _to_published_ports(component: Component) -> Iterable[Object]:
+    ports = sorted(set(component.service.ports), key=lambda port: (port.protocol, port.container))
+    if ports:
+        yield {
+            "ports": [{"protocol": port.protocol.upper(), "port": port.container} for port in ports]
+        }
+
+
+def _from_other_roles(component: Component, components: Iterable[Component]) -> Iterable[Object]:
+    connection = _CONNECTIONS.get((component.instance.role, component.service.name))
+    if connection is None:
+        return
+    port, client = connection
+    for other in components:
+        if (other.instance.role, other.service.name) == client:
+            yield {
+                "from": [{"podSelector": {"matchLabels": other.selector}}],
+                "ports": [{"protocol": "TCP", "port": port}],
+            }
+
+
+def _from_external_slave(component: Component) -> Iterable[Object]:
+    slave = component.instance.external_slave
+    if slave and component.service.name == REDIS:
+        yield {
+            "from": [
+                {"ipBlock": {"cidr": cidr}} for cidr in sorted(slave.load_balancer_source_ranges)
+            ],
+            "ports": [{"protocol": "TCP", "port": REDIS_PORT}],
+        }

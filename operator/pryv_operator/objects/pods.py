@@ -11,10 +11,10 @@ from pryv_operator.objects import images, pvcs
 from pryv_operator.objects.configuration import Configuration
 from pryv_operator.objects.model import Component
 from pryv_operator.objects.profiles import Probe
-from pryv_operator.objects.services import PUBLISHED, port_name
+from pryv_operator.objects.services import port_name
 
-#: Log files are copied to the pod's output and cut at 64 MiB each: nginx never rotates its own.
 _LOG_VOLUME_SIZE: Final = "1Gi"
+#: Copies log files to the output, and truncates each at 64 MiB: nginx never rotates its own.
 _LOG_READER: Final = """\
 trap 'kill $readers 2>/dev/null; exit 0' TERM INT
 seen=" "
@@ -32,46 +32,36 @@ while :; do
   wait $!
 done
 """
-#: Read by nginx's master process, which is root, and by nobody else.
+#: Files that only root may read: nginx's master process reads private keys.
 _PRIVATE_KEY: Final = "-key.pem"
 _LOG_READER_RESOURCES: Final = {
     "requests": {"cpu": "5m", "memory": "16Mi"},
     "limits": {"cpu": "200m", "memory": "64Mi"},
 }
-#: Of the grace period, what is left for the kubelet after the services have been stopped.
+#: What remains of the grace period for the kubelet once the services have stopped.
 _STOP_MARGIN_SECONDS: Final = 10
 
 
 def pod_template(
-    component: Component, content: Configuration, shared_pvcs: frozenset[str]
+    component: Component, configuration: Configuration, shared_pvcs: frozenset[str]
 ) -> Object:
-    """The pod template; it names its configuration by content, so nothing else is needed to roll it."""
-    overrides = component.overrides
-    labels = component.labels | names.platform_labels(component.platform.name)
-    if component.service.ports:
-        labels[PUBLISHED] = "true"
-    shared = [claim.name for claim in pvcs.pvcs_of(component) if claim.name in shared_pvcs]
-    if shared:
-        labels[keys.PVC] = shared[0]
-    own = {
-        key: value
-        for key, value in (overrides.labels or {}).items()
-        if not key.startswith(f"{keys.GROUP}/")
-    }
-    metadata: Object = {"labels": own | labels}
-    annotations = dict(overrides.annotations or {}) | (
-        {keys.RESTARTED: component.restarted} if component.restarted else {}
-    )
-    if annotations:
-        metadata["annotations"] = annotations
+    """The pod template of a component.
 
+    It refers to its configuration by content-addressed names: any change of a file changes it.
+
+    Args:
+        component: the component.
+        configuration: where the component's files are.
+        shared_pvcs: names of the PVCs that other components mount too.
+    """
+    shared = [pvc.name for pvc in pvcs.pvcs_of(component) if pvc.name in shared_pvcs]
     spec: Object = {
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "terminationGracePeriodSeconds": component.profile.grace_seconds,
-        "securityContext": _pod_security(component),
-        "containers": [_container(component, content)],
-        "volumes": _volumes(component, content),
+        "securityContext": _pod_security_context(component),
+        "containers": [_container(component, configuration)],
+        "volumes": _volumes(component, configuration),
     }
     if any(pvcs.is_log(mount) for mount in component.service.mounts):
         spec["initContainers"] = [_log_reader(component)]
@@ -83,52 +73,96 @@ def pod_template(
         spec["imagePullSecrets"] = [
             {"name": secret.name} for secret in component.platform.spec.image_pull_secrets
         ]
-    affinity = _affinity(component, shared)
-    if affinity:
-        spec["affinity"] = affinity
-    if overrides.node_selector:
-        spec["nodeSelector"] = dict(overrides.node_selector)
-    if overrides.tolerations:
-        spec["tolerations"] = list(overrides.tolerations)
-    if overrides.topology_spread_constraints:
-        spec["topologySpreadConstraints"] = list(overrides.topology_spread_constraints)
-    if overrides.priority_class_name:
-        spec["priorityClassName"] = overrides.priority_class_name
-    return {"metadata": metadata, "spec": spec}
+    return {"metadata": _metadata(component, shared), "spec": spec | _scheduling(component, shared)}
 
 
 def image(component: Component) -> str:
-    """The component's image: the override as it is, or the release's from the wanted registry."""
+    """The image override as it is, or the image of the compose file in the platform's registry."""
     return component.overrides.image or images.in_registry(
         component.service.image, component.platform.spec.image_registry
     )
 
 
-def _pod_security(component: Component) -> Object:
+def environment_path(name: str) -> str:
+    """Path of the file that holds the value of a secret environment variable."""
+    return f"environment/{name}"
+
+
+def _metadata(component: Component, shared: list[str]) -> Object:
+    """The user's labels and annotations, and the operator's, which take precedence."""
+    overrides = component.overrides
+    labels = {
+        key: value
+        for key, value in (overrides.labels or {}).items()
+        if not key.startswith(f"{keys.GROUP}/")
+    }
+    labels |= component.labels | names.platform_labels(component.platform.name)
+    if component.service.ports:
+        labels[keys.PUBLISHED] = "true"
+    if shared:
+        labels[keys.PVC] = shared[0]
+    annotations = dict(overrides.annotations or {})
+    if component.restarted:
+        annotations[keys.RESTARTED] = component.restarted
+    return {"labels": labels} | ({"annotations": annotations} if annotations else {})
+
+
+def _scheduling(component: Component, shared: list[str]) -> Object:
+    overrides = component.overrides
+    fields: Object = {
+        "affinity": _affinity(component, shared),
+        "nodeSelector": dict(overrides.node_selector or {}),
+        "tolerations": list(overrides.tolerations or ()),
+        "topologySpreadConstraints": list(overrides.topology_spread_constraints or ()),
+        "priorityClassName": overrides.priority_class_name,
+    }
+    return {name: value for name, value in fields.items() if value}
+
+
+def _affinity(component: Component, shared: list[str]) -> dict[str, Any]:
+    """The user's affinity, and a term by which pods that share a PVC run on one node.
+
+    Every sharing pod requires the label, core too: affinity to core alone would block for ever
+    once core moves to another node first.
+    """
+    affinity: dict[str, Any] = dict(component.overrides.affinity or {})
+    if shared:
+        term = {
+            "labelSelector": {"matchLabels": {keys.PVC: shared[0]}},
+            "topologyKey": "kubernetes.io/hostname",
+        }
+        pod_affinity = dict(affinity.get("podAffinity") or {})
+        required = "requiredDuringSchedulingIgnoredDuringExecution"
+        pod_affinity[required] = [*(pod_affinity.get(required) or []), term]
+        affinity["podAffinity"] = pod_affinity
+    return affinity
+
+
+def _pod_security_context(component: Component) -> Object:
     context: Object = {"seccompProfile": {"type": "RuntimeDefault"}}
     if component.profile.fs_group is not None:
         context |= {"fsGroup": component.profile.fs_group, "fsGroupChangePolicy": "OnRootMismatch"}
     return context
 
 
-def _container_security(*capabilities: str) -> Object:
+def _container_security_context(*capabilities: str) -> Object:
     added: Object = {"add": sorted(capabilities)} if capabilities else {}
     return {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]} | added}
 
 
-def _container(component: Component, content: Configuration) -> Object:
+def _container(component: Component, configuration: Configuration) -> Object:
     container: Object = {
         "name": names.slug(component.service.name),
         "image": image(component),
-        "securityContext": _container_security(*component.profile.capabilities),
-        "volumeMounts": _mounts(component),
+        "securityContext": _container_security_context(*component.profile.capabilities),
+        "volumeMounts": _volume_mounts(component),
     }
     if component.service.command:
         container["command"] = ["/bin/sh", "-c", component.service.command]
     ports = _ports(component)
     if ports:
         container["ports"] = ports
-    environment = _environment(component, content)
+    environment = _environment(component, configuration)
     if environment:
         container["env"] = environment
     if component.overrides.resources:
@@ -138,19 +172,19 @@ def _container(component: Component, content: Configuration) -> Object:
     container |= _probes(component)
     if component.profile.runit:
         container["lifecycle"] = {
-            "preStop": {"exec": {"command": ["/bin/sh", "-c", _runit_stop(component)]}}
+            "preStop": {"exec": {"command": ["/bin/sh", "-c", _stop_command(component)]}}
         }
     return container
 
 
-def _runit_stop(component: Component) -> str:
-    """Services are stopped in order, and only killed when nearly all of the grace period has passed."""
-    return (
-        f"sv -w {component.profile.grace_seconds - _STOP_MARGIN_SECONDS} force-stop /etc/service/*"
-    )
+def _stop_command(component: Component) -> str:
+    """Stops runit's services, and kills them shortly before the grace period ends."""
+    seconds = component.profile.grace_seconds - _STOP_MARGIN_SECONDS
+    return f"sv -w {seconds} force-stop /etc/service/*"
 
 
 def _ports(component: Component) -> list[Object]:
+    """The published ports, then the others that components connect to."""
     published = [
         {
             "name": port_name(port),
@@ -161,45 +195,39 @@ def _ports(component: Component) -> list[Object]:
             set(component.service.ports), key=lambda port: (port.protocol, port.host)
         )
     ]
-    taken = {(port["containerPort"], port["protocol"]) for port in published}
+    named = {(port["containerPort"], port["protocol"]) for port in published}
     reached = [
         {"name": f"tcp-{port}", "containerPort": port, "protocol": "TCP"}
         for port in component.reached_ports
-        if (port, "TCP") not in taken
+        if (port, "TCP") not in named
     ]
     return published + reached
 
 
-def _environment(component: Component, content: Configuration) -> list[Object]:
-    wanted: dict[str, Object] = {}
+def _environment(component: Component, configuration: Configuration) -> list[Object]:
+    """The variables of the compose file, overridden by the user's."""
+    variables: dict[str, Object] = {}
     for name, value in component.environment:
         if name in component.secret_environment:
-            _, secret, key = content.places[environment_path(name)]
-            wanted[name] = {
-                "name": name,
-                "valueFrom": {"secretKeyRef": {"name": secret, "key": key}},
-            }
+            reference = configuration.references[environment_path(name)]
+            source = {"secretKeyRef": {"name": reference.name, "key": reference.key}}
+            variables[name] = {"name": name, "valueFrom": source}
         else:
-            wanted[name] = {"name": name, "value": value}
+            variables[name] = {"name": name, "value": value}
     for variable in component.overrides.env or []:
-        wanted[variable.name] = {"name": variable.name, "value": variable.value}
-    return list(wanted.values())
-
-
-def environment_path(name: str) -> str:
-    """Where the value of a secret environment variable is kept among a component's files."""
-    return f"environment/{name}"
+        variables[variable.name] = {"name": variable.name, "value": variable.value}
+    return list(variables.values())
 
 
 def _probes(component: Component) -> Object:
     profile = component.profile
     probes: Object = {}
-    if profile.ready:
+    if profile.readiness:
         attempts = max(1, profile.slow_start_seconds // 5)
-        probes["startupProbe"] = _probe(profile.ready, period=5, failures=attempts, timeout=3)
-        probes["readinessProbe"] = _probe(profile.ready, period=5, failures=3, timeout=3)
-    if profile.alive:
-        probes["livenessProbe"] = _probe(profile.alive, period=20, failures=6, timeout=5)
+        probes["startupProbe"] = _probe(profile.readiness, period=5, failures=attempts, timeout=3)
+        probes["readinessProbe"] = _probe(profile.readiness, period=5, failures=3, timeout=3)
+    if profile.liveness:
+        probes["livenessProbe"] = _probe(profile.liveness, period=20, failures=6, timeout=5)
     return probes
 
 
@@ -213,88 +241,71 @@ def _probe(probe: Probe, *, period: int, failures: int, timeout: int) -> Object:
 
 
 def _log_reader(component: Component) -> Object:
-    """A sidecar with the component's own image that copies log files to the pod's output, and bounds them."""
+    """A sidecar with the component's image that copies log files to the output."""
+    log = next(mount for mount in component.service.mounts if pvcs.is_log(mount))
     return {
         "name": "logs",
         "image": image(component),
         "restartPolicy": "Always",
         "command": ["/bin/sh", "-c", _LOG_READER],
-        "securityContext": _container_security("DAC_OVERRIDE"),
+        "securityContext": _container_security_context("DAC_OVERRIDE"),
         "resources": _LOG_READER_RESOURCES,
-        "volumeMounts": [
-            {"name": _volume_name(mount.source), "mountPath": "/app/log"}
-            for mount in component.service.mounts
-            if pvcs.is_log(mount)
-        ][:1],
+        "volumeMounts": [{"name": _volume_name(log.source), "mountPath": "/app/log"}],
     }
 
 
-def _mounts(component: Component) -> list[Object]:
+def _volume_mounts(component: Component) -> list[Object]:
     mounts: list[Object] = []
     for mount in component.service.mounts:
-        claim = pvcs.pvc_of(component, mount)
-        if claim:
-            mounts.append({"name": _claim_volume(claim), "mountPath": mount.target})
+        pvc = pvcs.pvc_of(component, mount)
+        if pvc:
+            mounts.append({"name": _pvc_volume_name(pvc), "mountPath": mount.target})
         elif pvcs.is_log(mount):
             mounts.append({"name": _volume_name(mount.source), "mountPath": mount.target})
     return mounts + [
-        {"name": _volume_name(files.folder), "mountPath": files.target, "readOnly": True}
-        | ({"subPath": files.file} if files.file else {})
-        for files in component.file_mounts
+        {"name": _volume_name(mount.folder), "mountPath": mount.target, "readOnly": True}
+        | ({"subPath": mount.file} if mount.file else {})
+        for mount in component.file_mounts
     ]
 
 
-def _volumes(component: Component, content: Configuration) -> list[Object]:
+def _volumes(component: Component, configuration: Configuration) -> list[Object]:
     volumes: dict[str, Object] = {}
     for mount in component.service.mounts:
-        claim = pvcs.pvc_of(component, mount)
-        if claim:
-            volumes[_claim_volume(claim)] = {"persistentVolumeClaim": {"claimName": claim.name}}
+        pvc = pvcs.pvc_of(component, mount)
+        if pvc:
+            volumes[_pvc_volume_name(pvc)] = {"persistentVolumeClaim": {"claimName": pvc.name}}
         elif pvcs.is_log(mount):
             volumes[_volume_name(mount.source)] = {"emptyDir": {"sizeLimit": _LOG_VOLUME_SIZE}}
     for files in component.file_mounts:
         volumes[_volume_name(files.folder)] = {
-            "projected": {"defaultMode": 0o444, "sources": _sources(files.folder, content)}
+            "projected": {"defaultMode": 0o444, "sources": _sources(files.folder, configuration)}
         }
     return [{"name": name, **volume} for name, volume in volumes.items()]
 
 
-def _sources(folder: str, content: Configuration) -> list[Object]:
-    """The objects that hold files below a folder, each item with its path: object keys cannot hold a slash."""
+def _sources(folder: str, configuration: Configuration) -> list[Object]:
+    """The sources of a projected volume with the files below a folder.
+
+    Keys of objects cannot hold a slash, so each item has the path of its file.
+    """
     items: dict[tuple[str, str], list[Object]] = {}
-    for path, (kind, name, key) in sorted(content.places.items()):
+    for path in sorted(configuration.references):
+        reference = configuration.references[path]
         if path.startswith(folder + "/"):
-            item: Object = {"key": key, "path": path.removeprefix(folder + "/")}
+            item: Object = {"key": reference.key, "path": path.removeprefix(folder + "/")}
             if path.endswith(_PRIVATE_KEY):
                 item["mode"] = 0o400
-            items.setdefault((kind, name), []).append(item)
+            items.setdefault((reference.kind, reference.name), []).append(item)
     return [
         {"configMap" if kind == "ConfigMap" else "secret": {"name": name, "items": listed}}
         for (kind, name), listed in sorted(items.items())
     ]
 
 
-def _claim_volume(claim: pvcs.Claim) -> str:
-    return names.slug(f"{claim.owner}-{claim.purpose}")
+def _pvc_volume_name(pvc: pvcs.PVC) -> str:
+    return names.slug(f"{pvc.owner}-{pvc.purpose}")
 
 
 def _volume_name(folder: str) -> str:
     return names.slug(folder.replace("/", "-"))
-
-
-def _affinity(component: Component, shared: list[str]) -> dict[str, Any]:
-    """The user's affinity, and beside it: pods that share a claim share a node."""
-    affinity: dict[str, Any] = dict(component.overrides.affinity or {})
-    terms = [
-        {
-            "labelSelector": {"matchLabels": {keys.PVC: claim}},
-            "topologyKey": "kubernetes.io/hostname",
-        }
-        for claim in shared[:1]
-    ]
-    if terms:
-        pods = dict(affinity.get("podAffinity") or {})
-        key = "requiredDuringSchedulingIgnoredDuringExecution"
-        pods[key] = [*(pods.get(key) or []), *terms]
-        affinity["podAffinity"] = pods
-    return affinity

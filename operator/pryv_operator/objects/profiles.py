@@ -1,72 +1,79 @@
-"""What compose files do not say about a component: ports reached by others, state, users, probes, signals.
+"""What compose files do not declare about a component: ports, state, users, probes, signals.
 
-Facts are of the images of Pryv.io 1.9.2 and, where they differ, older ones; a service that is not listed gets the plain profile.
+The facts are of the images of Pryv.io 1.9.2 and, where they differ, of older ones. Services that
+are not listed get a plain profile.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
-Probe = Mapping[str, Any]
+#: The handler of a probe, as in a container's ``readinessProbe``.
+Probe: TypeAlias = Mapping[str, Any]
 
-#: The user all of Pryv's own Node.js processes run as.
+#: The user that Pryv's own Node.js processes run as.
 APP_USER: Final = 9999
 
 
 def tcp(port: int) -> Probe:
-    """Something listens."""
+    """A probe that succeeds when the port accepts connections."""
     return {"tcpSocket": {"port": port}}
 
 
 def http(path: str, port: int) -> Probe:
-    """Something answers with a status below 400."""
+    """A probe that succeeds on a status of 200 to 399."""
     return {"httpGet": {"path": path, "port": port}}
 
 
 @dataclass(frozen=True)
 class Profile:
-    """How a component is run.
+    """How a component runs."""
 
-    ``ports`` are TCP ports that other components reach. ``stateful``: a StatefulSet of one. ``single``: two must never run at
-    the same time. ``runit``: PID 1 exits on TERM without stopping its services. ``node``: Node.js, which trusts the authorities
-    named in NODE_EXTRA_CA_CERTS. ``passive``: calls nobody. ``calls_cores``: calls
-    every core by its name under DOMAIN. ``slow_start_seconds``: after how long a start is given up; stores recover and core
-    migrates its data before they listen, and Node.js components wait for the register.
-    """
-
+    #: TCP ports that other components connect to.
     ports: tuple[int, ...] = ()
+    #: It keeps state: a StatefulSet with one replica.
     stateful: bool = False
+    #: Two pods must never run at the same time.
     single: bool = False
+    #: PID 1 is runit, which exits on TERM without stopping its services.
     runit: bool = False
-    node: bool = False
+    #: It runs on Node.js, which trusts the authorities in the file of ``NODE_EXTRA_CA_CERTS``.
+    nodejs: bool = False
+    #: It connects to no other component.
     passive: bool = False
+    #: It connects to every core by its name under DOMAIN.
     calls_cores: bool = False
+    #: It is a reverse proxy: it serves the certificate.
     proxy: bool = False
-    ready: Probe | None = None
-    alive: Probe | None = None
+    readiness: Probe | None = None
+    liveness: Probe | None = None
     fs_group: int | None = None
+    #: Capabilities added to none.
     capabilities: tuple[str, ...] = ()
+    #: Purpose of a PVC → its default size.
     storage: Mapping[str, str] = field(default_factory=dict)
+    #: How long a start may take. Stores recover and core migrates data before they listen;
+    #: Node.js components wait for the register.
     slow_start_seconds: int = 3600
     grace_seconds: int = 45
 
     @property
     def tier(self) -> int:
-        """When its turn comes in a rollout of its instance: 0 stores, 1 services, 2 reverse proxies."""
+        """Position in the rollout of an instance: 0 stores, 1 services, 2 reverse proxies."""
         if self.proxy:
             return 2
         return 0 if self.store else 1
 
     @property
     def store(self) -> bool:
-        """Whether it is a database. Those of Pryv.io have no password: none is ever published."""
+        """Whether it is a database. Pryv.io's have no password, so none is ever published."""
         return self.stateful and self.passive
 
     @property
     def migrates(self) -> bool:
-        """Whether it may migrate its data when it starts, so that an older image cannot read them any more."""
+        """Whether it may migrate its data at start, so that an older image cannot read it."""
         return self.stateful
 
     @property
@@ -75,59 +82,109 @@ class Profile:
         return not (self.stateful or self.single)
 
 
-#: root starts them: it hands folders over (CHOWN, FOWNER, DAC_OVERRIDE) and becomes another user (SETUID, SETGID, KILL to signal it).
+#: For containers that root starts: it changes the owner of folders (CHOWN, FOWNER, DAC_OVERRIDE)
+#: and becomes another user (SETUID, SETGID; KILL to signal its processes).
 _DROPS_ROOT: Final = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "SETGID", "SETUID")
 _SERVES_LOW_PORTS: Final = (*_DROPS_ROOT, "NET_BIND_SERVICE")
 
 
-def _node(**different: Any) -> Profile:
-    return Profile(**{"node": True, "fs_group": APP_USER, "capabilities": _DROPS_ROOT, **different})
+def _nodejs(**different: Any) -> Profile:
+    return Profile(
+        **{"nodejs": True, "fs_group": APP_USER, "capabilities": _DROPS_ROOT, **different}
+    )
 
 
 _PLAIN: Final = Profile(capabilities=_SERVES_LOW_PORTS)
 
 _PROFILES: Final[Mapping[str, Profile]] = {
     "reverse_proxy": Profile(
-        proxy=True, ready=tcp(443), alive=tcp(443), capabilities=_SERVES_LOW_PORTS, slow_start_seconds=60, grace_seconds=30
+        proxy=True,
+        readiness=tcp(443),
+        liveness=tcp(443),
+        capabilities=_SERVES_LOW_PORTS,
+        slow_start_seconds=60,
+        grace_seconds=30,
     ),
-    "core": _node(
-        # 3000 to 3005 stand in every nginx upstream; NUM_PROCS of them listen. 4222: NATS.
+    "core": _nodejs(
+        # Every nginx upstream names 3000 to 3005; NUM_PROCS of them listen. 4222: NATS.
         ports=(3000, 3001, 3002, 3003, 3004, 3005, 4222),
-        stateful=True, runit=True, ready=tcp(3000), alive=tcp(3000), storage={"data": "20Gi"},
-        slow_start_seconds=6 * 3600, grace_seconds=60,
+        stateful=True,
+        runit=True,
+        readiness=tcp(3000),
+        liveness=tcp(3000),
+        storage={"data": "20Gi"},
+        slow_start_seconds=6 * 3600,
+        grace_seconds=60,
     ),
-    "mfa": _node(ports=(7000,), single=True, ready=tcp(7000), alive=tcp(7000)),
-    "preview": _node(ports=(9000,), runit=True, ready=tcp(9000), alive=tcp(9000)),
-    "hfs": _node(
-        ports=(3000, 3001, 3002, 3003, 3004, 3005), runit=True, ready=http("/system/status", 3000), alive=tcp(3000)
+    "mfa": _nodejs(ports=(7000,), single=True, readiness=tcp(7000), liveness=tcp(7000)),
+    "preview": _nodejs(ports=(9000,), runit=True, readiness=tcp(9000), liveness=tcp(9000)),
+    "hfs": _nodejs(
+        ports=(3000, 3001, 3002, 3003, 3004, 3005),
+        runit=True,
+        readiness=http("/system/status", 3000),
+        liveness=tcp(3000),
     ),
-    "webhooks": _node(single=True, runit=True),
+    "webhooks": _nodejs(single=True, runit=True),
     "mongodb": Profile(
-        ports=(27017,), stateful=True, passive=True, runit=True, ready=tcp(27017), capabilities=_DROPS_ROOT,
-        storage={"data": "20Gi", "backup": "20Gi"}, slow_start_seconds=24 * 3600, grace_seconds=120,
+        ports=(27017,),
+        stateful=True,
+        passive=True,
+        runit=True,
+        readiness=tcp(27017),
+        capabilities=_DROPS_ROOT,
+        storage={"data": "20Gi", "backup": "20Gi"},
+        slow_start_seconds=24 * 3600,
+        grace_seconds=120,
     ),
     "influxdb": Profile(
-        ports=(8086,), stateful=True, passive=True, ready=http("/ping", 8086),
-        storage={"data": "20Gi", "backup": "20Gi"}, slow_start_seconds=24 * 3600, grace_seconds=60,
+        ports=(8086,),
+        stateful=True,
+        passive=True,
+        readiness=http("/ping", 8086),
+        storage={"data": "20Gi", "backup": "20Gi"},
+        slow_start_seconds=24 * 3600,
+        grace_seconds=60,
     ),
     "redis": Profile(
-        ports=(6379,), stateful=True, passive=True, runit=True, ready=tcp(6379), capabilities=_DROPS_ROOT,
-        storage={"data": "5Gi"}, slow_start_seconds=24 * 3600, grace_seconds=60,
+        ports=(6379,),
+        stateful=True,
+        passive=True,
+        runit=True,
+        readiness=tcp(6379),
+        capabilities=_DROPS_ROOT,
+        storage={"data": "5Gi"},
+        slow_start_seconds=24 * 3600,
+        grace_seconds=60,
     ),
-    "register": _node(calls_cores=True, ports=(9000,), ready=http("/service/info", 9000), alive=tcp(9000)),
-    "dns": _node(calls_cores=True, ports=(9000,), ready=tcp(9000), alive=tcp(9000)),
-    "mail": _node(ports=(9000,), runit=True, ready=http("/system/status", 9000), alive=tcp(9000)),
-    "app_web_auth3": Profile(passive=True, ports=(80,), ready=http("/", 80), alive=tcp(80), capabilities=_SERVES_LOW_PORTS),
-    "admin_panel": Profile(passive=True, ports=(80,), ready=http("/", 80), alive=tcp(80), capabilities=_SERVES_LOW_PORTS),
-    "core_router": _node(ports=(1337,), ready=tcp(1337), alive=tcp(1337)),
-    "core_audit": _node(ports=(5000,), single=True),
-}  # fmt: skip
+    "register": _nodejs(
+        calls_cores=True, ports=(9000,), readiness=http("/service/info", 9000), liveness=tcp(9000)
+    ),
+    "dns": _nodejs(calls_cores=True, ports=(9000,), readiness=tcp(9000), liveness=tcp(9000)),
+    "mail": _nodejs(
+        ports=(9000,), runit=True, readiness=http("/system/status", 9000), liveness=tcp(9000)
+    ),
+    "app_web_auth3": Profile(
+        passive=True,
+        ports=(80,),
+        readiness=http("/", 80),
+        liveness=tcp(80),
+        capabilities=_SERVES_LOW_PORTS,
+    ),
+    "admin_panel": Profile(
+        passive=True,
+        ports=(80,),
+        readiness=http("/", 80),
+        liveness=tcp(80),
+        capabilities=_SERVES_LOW_PORTS,
+    ),
+    "core_router": _nodejs(ports=(1337,), readiness=tcp(1337), liveness=tcp(1337)),
+    "core_audit": _nodejs(ports=(5000,), single=True),
+}
 
-
-#: Names of Pryv's services.
+#: Names of the services of Pryv.io's releases.
 KNOWN: Final = tuple(_PROFILES)
 
 
-def profile(service: str) -> Profile:
+def profile_of(service: str) -> Profile:
     """The profile of a compose service."""
     return _PROFILES.get(service, _PLAIN)

@@ -1,4 +1,4 @@
-"""Claims: objects of their own, mounted by name, so that they can grow and outlive their workloads."""
+"""PersistentVolumeClaims: objects of their own, so that they can grow and outlive workloads."""
 
 from __future__ import annotations
 
@@ -15,39 +15,50 @@ from pryv_operator.api.kubernetes import Object
 from pryv_operator.api.reasons import Reason
 from pryv_operator.compose.model import Mount
 from pryv_operator.objects.model import Component
-from pryv_operator.objects.profiles import profile
+from pryv_operator.objects.profiles import profile_of
 
 _DEFAULT_SIZE: Final = "10Gi"
-#: Folders whose files come from templates.
+#: Last parts of mounted folders whose files are rendered.
 _RENDERED: Final = ("conf", "templates")
 
 
 @dataclass(frozen=True)
-class Claim:
-    """A folder of the role that is kept: ``owner`` is the component whose folder it is (``core`` in ``core/data``)."""
+class PVC:
+    """The PVC of a mounted folder.
+
+    ``owner`` is the component that the folder belongs to and ``purpose`` the rest of its path:
+    ``core`` and ``data`` for ``core/data``, which other components mount too.
+    """
 
     owner: str
     purpose: str
     name: str
-    #: Whether the user brought it: then it is neither made nor changed.
+    #: Whether the user provides it: then it is neither created nor changed.
     existing: bool
 
 
-def pvc_of(component: Component, mount: Mount) -> Claim | None:
-    """The claim behind a mount: ``<x>/data``, ``<x>/backup`` and whatever else is neither rendered nor a log."""
+@dataclass(frozen=True)
+class LivePVC:
+    """What matters of a PVC in the cluster."""
+
+    size: str
+    storage_class: str | None = None
+    #: Whether the operator has applied the storage class: omitting it would remove the field,
+    #: which the API server refuses.
+    owns_storage_class: bool = False
+
+
+def pvc_of(component: Component, mount: Mount) -> PVC | None:
+    """The PVC behind a mount; None for rendered files, logs and paths of the host."""
     owner, _, purpose = mount.source.partition("/")
     if mount.of_machine or mount.read_only or is_log(mount) or purpose in _RENDERED:
         return None
     storage = component.instance.overrides_of(owner).storage
     purpose = names.slug(purpose.replace("/", "-")) or "data"
     if storage and storage.existing_claim and purpose == "data":
-        return Claim(owner, purpose, storage.existing_claim, existing=True)
-    return Claim(
-        owner,
-        purpose,
-        names.pvc(component.platform.name, component.instance.name, owner, purpose),
-        existing=False,
-    )
+        return PVC(owner, purpose, storage.existing_claim, existing=True)
+    name = names.pvc(component.platform.name, component.instance.name, owner, purpose)
+    return PVC(owner, purpose, name, existing=False)
 
 
 def is_log(mount: Mount) -> bool:
@@ -55,83 +66,50 @@ def is_log(mount: Mount) -> bool:
     return not mount.of_machine and mount.source.endswith("/log")
 
 
-def pvcs_of(component: Component) -> tuple[Claim, ...]:
-    """All claims a component mounts."""
-    return tuple(claim for mount in component.service.mounts if (claim := pvc_of(component, mount)))
+def pvcs_of(component: Component) -> tuple[PVC, ...]:
+    """All PVCs that a component mounts."""
+    return tuple(pvc for mount in component.service.mounts if (pvc := pvc_of(component, mount)))
 
 
 def shared_pvcs(components: Iterable[Component]) -> frozenset[str]:
-    """Names of claims that more than one component mounts: their pods must share a node."""
-    seen: dict[str, set[str]] = {}
+    """Names of the PVCs that several components mount: their pods must run on one node."""
+    users: dict[str, set[str]] = {}
     for component in components:
-        for claim in pvcs_of(component):
-            seen.setdefault(claim.name, set()).add(component.name)
-    return frozenset(name for name, users in seen.items() if len(users) > 1)
-
-
-@dataclass(frozen=True)
-class LivePVC:
-    """A claim that exists. ``class_is_ours``: we once said its class, and leaving it out now would mean to remove it."""
-
-    size: str
-    storage_class: str | None = None
-    class_is_ours: bool = False
+        for pvc in pvcs_of(component):
+            users.setdefault(pvc.name, set()).add(component.name)
+    return frozenset(name for name, mounting in users.items() if len(mounting) > 1)
 
 
 def pvc_objects(
-    components: Iterable[Component], there: Mapping[str, LivePVC]
+    components: Iterable[Component], live: Mapping[str, LivePVC]
 ) -> tuple[tuple[Object, ...], tuple[Advisory, ...]]:
-    """A PersistentVolumeClaim for each claim that is not the user's own, and what is said about those that cannot become what is wanted.
+    """The PersistentVolumeClaims sorted by name, and warnings about changes that are impossible.
 
-    ``there`` are the claims that exist. A claim cannot shrink, nor change its class: it stays as it is.
+    PVCs that the user provides are not among them. A live PVC (``live``, by name) keeps its storage
+    class, and its size where the desired one is smaller: the API server refuses both changes.
     """
     objects: dict[str, Object] = {}
     warnings: list[Advisory] = []
     for component in components:
-        for claim in pvcs_of(component):
-            if claim.existing or claim.name in objects:
+        for pvc in pvcs_of(component):
+            if pvc.existing or pvc.name in objects:
                 continue
-            item = _object(component, claim)
-            if claim.name in there:
-                warnings += _keep(item, there[claim.name])
-            objects[claim.name] = item
+            item = _pvc_object(component, pvc)
+            if pvc.name in live:
+                field = f"spec.roles.{component.instance.role}.components.{pvc.owner}.storage"
+                item, unchanged = _preserve(item, live[pvc.name], field)
+                warnings += unchanged
+            objects[pvc.name] = item
     return tuple(objects[name] for name in sorted(objects)), tuple(warnings)
 
 
-def _keep(item: Object, there: LivePVC) -> list[Advisory]:
-    """Leave what cannot be changed as it is."""
-    name, spec = item["metadata"]["name"], item["spec"]
-    warnings: list[Advisory] = []
-    wanted = spec["resources"]["requests"]["storage"]
-    if parse_quantity(wanted) < parse_quantity(there.size):
-        spec["resources"]["requests"]["storage"] = there.size
-        warnings.append(
-            Advisory(
-                Reason.PVC_SIZE_UNCHANGED,
-                f"claim {name} has {there.size} and keeps it: a claim cannot shrink to {wanted}",
-            )
-        )
-    wanted_class = spec.get("storageClassName")
-    if wanted_class is None and there.class_is_ours:
-        spec["storageClassName"] = there.storage_class
-    elif (
-        wanted_class is not None
-        and there.storage_class is not None
-        and wanted_class != there.storage_class
-    ):
-        spec["storageClassName"] = there.storage_class
-        kept = f"claim {name} is of storage class {there.storage_class} and keeps it: the class of a claim is fixed once it exists"
-        warnings.append(Advisory(Reason.PVC_STORAGE_CLASS_UNCHANGED, kept))
-    return warnings
-
-
-def _object(component: Component, claim: Claim) -> Object:
-    storage = component.instance.overrides_of(claim.owner).storage
-    default = profile(claim.owner).storage.get(claim.purpose, _DEFAULT_SIZE)
+def _pvc_object(component: Component, pvc: PVC) -> Object:
+    storage = component.instance.overrides_of(pvc.owner).storage
+    default = profile_of(pvc.owner).storage.get(pvc.purpose, _DEFAULT_SIZE)
     size = storage.size if storage and storage.size is not None else default
     labels = {
         keys.ROLE: component.instance.role,
-        **names.pod_selector(component.platform.name, component.instance.name, claim.owner),
+        **names.pod_selector(component.platform.name, component.instance.name, pvc.owner),
     }
     spec: Object = {
         "accessModes": ["ReadWriteOnce"],
@@ -143,7 +121,40 @@ def _object(component: Component, claim: Claim) -> Object:
         "apiVersion": "v1",
         "kind": "PersistentVolumeClaim",
         "metadata": component.platform.metadata(
-            claim.name, labels, owned=not component.platform.retains_data
+            pvc.name, labels, owned=not component.platform.retains_data
         ),
         "spec": spec,
     }
+
+
+def _preserve(item: Object, live: LivePVC, field: str) -> tuple[Object, tuple[Advisory, ...]]:
+    """The desired PVC with what cannot be changed as it is, and warnings about that.
+
+    ``field`` is the path of the component's ``storage`` in the spec.
+    """
+    name, spec = item["metadata"]["name"], dict(item["spec"])
+    warnings: list[Advisory] = []
+    size = spec["resources"]["requests"]["storage"]
+    if parse_quantity(size) < parse_quantity(live.size):
+        spec["resources"] = {"requests": {"storage": live.size}}
+        warnings.append(
+            Advisory(
+                Reason.PVC_SIZE_UNCHANGED,
+                f'{field}.size: PVC "{name}" keeps its size {live.size}, a PVC cannot shrink to '
+                f"{size}; set the size to {live.size}",
+            )
+        )
+    storage_class = spec.get("storageClassName")
+    if storage_class is None and live.owns_storage_class:
+        spec["storageClassName"] = live.storage_class
+    elif None not in (storage_class, live.storage_class) and storage_class != live.storage_class:
+        spec["storageClassName"] = live.storage_class
+        warnings.append(
+            Advisory(
+                Reason.PVC_STORAGE_CLASS_UNCHANGED,
+                f'{field}.storageClassName: PVC "{name}" keeps its storage class '
+                f'"{live.storage_class}", the class of a PVC cannot change to "{storage_class}"; '
+                "restore the former class, or move the data to a PVC of your own (existingClaim)",
+            )
+        )
+    return {**item, "spec": spec}, tuple(warnings)

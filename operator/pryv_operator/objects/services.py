@@ -1,8 +1,9 @@
-"""Services: cluster-internal ones per component, and one per role instance for the ports that compose published."""
+"""Services: internal ones of components, and external ones that publish role instances."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
 from pryv_operator.api import labels_annotations as keys
 from pryv_operator.api import names
@@ -12,20 +13,22 @@ from pryv_operator.api.platform import Platform
 from pryv_operator.compose.model import Port
 from pryv_operator.objects.model import Component
 
-#: On pods behind an outside Service, so that its endpoints are these and no others.
-PUBLISHED = "pryv.io/published"
-#: The store that a reg-slave copies.
-REDIS = "redis"
-REDIS_PORT = 6379
+#: The store that a reg-slave replicates.
+REDIS: Final = "redis"
+REDIS_PORT: Final = 6379
 
 
 def port_name(port: Port) -> str:
-    """Name of a published port in the container: numbers alone would match other pods of the instance too."""
+    """Name of a published port in the container.
+
+    External Services refer to ports by name: by number they would reach other components of the
+    instance that listen on the same one.
+    """
     return f"out-{port.host}-{port.protocol}"
 
 
 def internal_service(component: Component) -> Object | None:
-    """The component's cluster-internal Service, with every port that others name; a component nobody calls has none."""
+    """The Service by which other components reach this one; None if it listens to nothing."""
     if not component.reached_ports:
         return None
     return {
@@ -45,7 +48,10 @@ def internal_service(component: Component) -> Object | None:
 
 
 def external_slave_service(component: Component) -> Object | None:
-    """The Service that publishes redis to a reg-slave outside of the cluster, and to nobody else."""
+    """The Service that publishes redis to a reg-slave outside of the cluster.
+
+    None unless the component is redis of an instance with ``externalSlave``.
+    """
     slave = component.instance.external_slave
     if slave is None or component.service.name != REDIS:
         return None
@@ -58,7 +64,7 @@ def external_slave_service(component: Component) -> Object | None:
     spec: Object = {
         "type": "LoadBalancer",
         "ipFamilyPolicy": "SingleStack",
-        # The other policy hides the slave's address from the network policy.
+        # With "Cluster" the network policy would not see the slave's address.
         "externalTrafficPolicy": "Local",
         "loadBalancerSourceRanges": sorted(slave.load_balancer_source_ranges),
         "selector": component.selector,
@@ -74,12 +80,15 @@ def external_slave_service(component: Component) -> Object | None:
 def external_services(
     platform: Platform, instance: Instance, components: Iterable[Component]
 ) -> tuple[Object, ...]:
-    """The Services that publish a role instance: UDP has one of its own unless the load balancer takes both."""
+    """The Services that publish the compose ports of a role instance.
+
+    Not every load balancer serves TCP and UDP with one Service: there is one for each, unless
+    ``service.mixedProtocols`` is set.
+    """
     ports = sorted(
         {port for component in components for port in component.service.ports},
         key=lambda port: (port.protocol, port.host),
     )
-    groups: list[tuple[bool, list[Port]]]
     if instance.service.mixed_protocols:
         groups = [(False, ports)]
     else:
@@ -87,22 +96,29 @@ def external_services(
             (udp, [port for port in ports if (port.protocol == "udp") is udp])
             for udp in (False, True)
         ]
-    return tuple(_outside(platform, instance, group, udp=udp) for udp, group in groups if group)
+    return tuple(
+        _external_service(platform, instance, group, udp=udp) for udp, group in groups if group
+    )
 
 
-def _outside(platform: Platform, instance: Instance, ports: list[Port], *, udp: bool) -> Object:
-    wanted = instance.service
-    selector = {keys.PLATFORM: platform.name, keys.INSTANCE: instance.name}
+def _external_service(
+    platform: Platform, instance: Instance, ports: list[Port], *, udp: bool
+) -> Object:
+    overrides = instance.service
     metadata = platform.metadata(
         names.external_service(platform.name, instance.name, udp=udp),
         {keys.ROLE: instance.role, keys.INSTANCE: instance.name},
     )
-    if wanted.annotations:
-        metadata["annotations"] = dict(wanted.annotations)
+    if overrides.annotations:
+        metadata["annotations"] = dict(overrides.annotations)
     spec: Object = {
-        "type": wanted.type or "ClusterIP",
+        "type": overrides.type or "ClusterIP",
         "ipFamilyPolicy": "SingleStack",
-        "selector": selector | {PUBLISHED: "true"},
+        "selector": {
+            keys.PLATFORM: platform.name,
+            keys.INSTANCE: instance.name,
+            keys.PUBLISHED: "true",
+        },
         "ports": [
             {
                 "name": f"{port.protocol}-{port.host}",
@@ -113,12 +129,12 @@ def _outside(platform: Platform, instance: Instance, ports: list[Port], *, udp: 
             for port in ports
         ],
     }
-    if wanted.load_balancer_class:
-        spec["loadBalancerClass"] = wanted.load_balancer_class
-    if wanted.load_balancer_source_ranges:
-        spec["loadBalancerSourceRanges"] = list(wanted.load_balancer_source_ranges)
-    if wanted.external_ips:
-        spec["externalIPs"] = sorted(wanted.external_ips)
-    if wanted.external_traffic_policy:
-        spec["externalTrafficPolicy"] = wanted.external_traffic_policy
+    if overrides.load_balancer_class:
+        spec["loadBalancerClass"] = overrides.load_balancer_class
+    if overrides.load_balancer_source_ranges:
+        spec["loadBalancerSourceRanges"] = list(overrides.load_balancer_source_ranges)
+    if overrides.external_ips:
+        spec["externalIPs"] = sorted(overrides.external_ips)
+    if overrides.external_traffic_policy:
+        spec["externalTrafficPolicy"] = overrides.external_traffic_policy
     return {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec}

@@ -1,4 +1,4 @@
-"""One Deployment or StatefulSet per component of a role instance: so a change rolls one component, not a machine."""
+"""A Deployment or StatefulSet for each component, so that a change rolls out only what it affects."""
 
 from __future__ import annotations
 
@@ -10,51 +10,60 @@ from pryv_operator.objects.configuration import Configuration
 from pryv_operator.objects.model import Component
 from pryv_operator.objects.pods import pod_template
 
-#: Old ReplicaSets and revisions kept by the cluster; the platform's own history is elsewhere.
+#: ReplicaSets and ControllerRevisions that the cluster retains; the operator has its own history.
 _REVISION_HISTORY: Final = 2
-_SETTLED_SECONDS: Final = 5
+#: How long a pod without a readiness probe has to run before it counts as available.
+_MIN_READY_SECONDS: Final = 5
 
 
-def workload(component: Component, content: Configuration, shared_pvcs: frozenset[str]) -> Object:
-    """The workload of a component."""
-    template = pod_template(component, content, shared_pvcs)
-    metadata = component.platform.metadata(component.name, component.labels)
-    if component.profile.stateful:
-        return {
-            "apiVersion": "apps/v1",
-            "kind": "StatefulSet",
-            "metadata": metadata,
-            "spec": {
-                "replicas": 0 if component.platform.spec.stopped else 1,
-                "serviceName": component.name,
-                # OrderedReady never replaces a pod that is not ready, so a bad image could not be mended; immutable.
-                "podManagementPolicy": "Parallel",
-                "revisionHistoryLimit": _REVISION_HISTORY,
-                "selector": {"matchLabels": component.selector},
-                "template": template,
-                "updateStrategy": {"type": "RollingUpdate"},
-            },
-        }
+def workload(
+    component: Component, configuration: Configuration, shared_pvcs: frozenset[str]
+) -> Object:
+    """The Deployment or StatefulSet of a component.
+
+    ``shared_pvcs`` are the names of the PVCs that other components mount too.
+    """
+    template = pod_template(component, configuration, shared_pvcs)
+    stateful = component.profile.stateful
     return {
         "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": metadata,
-        "spec": _replicas(component)
-        # Without a probe, ready only means started: what ends again soon must not count.
-        | ({} if component.profile.ready else {"minReadySeconds": _SETTLED_SECONDS})
-        | {
-            "revisionHistoryLimit": _REVISION_HISTORY,
-            "selector": {"matchLabels": component.selector},
-            "strategy": {"type": "Recreate"}
-            if component.profile.single or _shares(component, shared_pvcs)
-            else _rolling(),
-            "template": template,
-        },
+        "kind": component.workload_kind,
+        "metadata": component.platform.metadata(component.name, component.labels),
+        "spec": _stateful_set_spec(component, template)
+        if stateful
+        else _deployment_spec(component, template, shared_pvcs),
+    }
+
+
+def _stateful_set_spec(component: Component, template: Object) -> Object:
+    return {
+        "replicas": 0 if component.platform.spec.stopped else 1,
+        "serviceName": component.name,
+        # OrderedReady never replaces a pod that is not Ready, so a bad image could not be fixed.
+        # The field is immutable.
+        "podManagementPolicy": "Parallel",
+        "revisionHistoryLimit": _REVISION_HISTORY,
+        "selector": {"matchLabels": component.selector},
+        "template": template,
+        "updateStrategy": {"type": "RollingUpdate"},
+    }
+
+
+def _deployment_spec(component: Component, template: Object, shared_pvcs: frozenset[str]) -> Object:
+    spec = _replicas(component)
+    if component.profile.readiness is None:
+        # Without a probe a pod is Ready once started: one that exits soon must not count.
+        spec["minReadySeconds"] = _MIN_READY_SECONDS
+    return spec | {
+        "revisionHistoryLimit": _REVISION_HISTORY,
+        "selector": {"matchLabels": component.selector},
+        "strategy": _strategy(component, shared_pvcs),
+        "template": template,
     }
 
 
 def _replicas(component: Component) -> Object:
-    """How many pods; left to the cluster's default, or to an autoscaler, where nothing is said and several may run."""
+    """``replicas``; omitted where an autoscaler, or the default of 1, may decide."""
     if component.platform.spec.stopped:
         return {"replicas": 0}
     if component.overrides.replicas is not None:
@@ -62,11 +71,12 @@ def _replicas(component: Component) -> Object:
     return {} if component.profile.scalable else {"replicas": 1}
 
 
-def _shares(component: Component, shared_pvcs: frozenset[str]) -> bool:
-    """Whether its pods must be where others are: a new one beside an old one would hold them all to a node they are to leave."""
-    return any(claim.name in shared_pvcs for claim in pvcs.pvcs_of(component))
+def _strategy(component: Component, shared_pvcs: frozenset[str]) -> Object:
+    """Replace the pod once the new one is Ready, unless two pods cannot run side by side.
 
-
-def _rolling() -> Object:
-    """The new pod is ready before the old one goes."""
+    Pods that share a PVC run on one node: a new pod beside an old one could not move to another.
+    """
+    shares_pvc = any(pvc.name in shared_pvcs for pvc in pvcs.pvcs_of(component))
+    if component.profile.single or shares_pvc:
+        return {"type": "Recreate"}
     return {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}

@@ -203,7 +203,7 @@ def _live_pvc(item: Object) -> LivePVC:
     return LivePVC(
         size=item["spec"].get("resources", {}).get("requests", {}).get("storage", "0"),
         storage_class=item["spec"].get("storageClassName"),
-        class_is_ours=any(
+        owns_storage_class=any(
             "f:storageClassName" in entry.get("fieldsV1", {}).get("f:spec", {}) for entry in ours
         ),
     )

@@ -6,7 +6,7 @@ from pryv_operator.desired import certificates
 from tests.unit.builders import DOMAIN, platform
 
 
-def test_an_issuer_is_asked_for_both_names() -> None:
+def test_the_certificate_request_has_both_names() -> None:
     request = certificates.certificate_request(platform(tls={"issuerRef": {"name": "letsencrypt"}}))
     assert request is not None
     assert request["spec"] == {
@@ -16,7 +16,7 @@ def test_an_issuer_is_asked_for_both_names() -> None:
     }
 
 
-def test_any_kind_of_issuer() -> None:
+def test_the_certificate_request_may_name_any_kind_of_issuer() -> None:
     request = certificates.certificate_request(
         platform(tls={"issuerRef": {"name": "a", "kind": "ClusterIssuer", "group": "acme.health"}})
     )
@@ -28,7 +28,7 @@ def test_any_kind_of_issuer() -> None:
     }
 
 
-def test_where_the_certificate_is() -> None:
+def test_name_of_the_secret_with_the_certificate() -> None:
     assert certificates.secret_name(platform(tls={"secretName": "wildcard"})) == "wildcard"
     assert certificates.secret_name(platform(tls={"issuerRef": {"name": "a"}})) == "acme-tls"
     assert certificates.secret_name(platform()) is None

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pryv_operator.api import names
-from pryv_operator.api.kubernetes import Object
+from pryv_operator.api.kubernetes import WORKLOAD_KINDS, Object
 from pryv_operator.desired.state import Desired, compute_desired, generated_names
 from pryv_operator.live.diff import needs_apply, with_applied_hash
 from pryv_operator.pki.certificate import Certificate
@@ -209,12 +209,8 @@ def test_objects_are_such_as_the_api_server_takes(spec: dict[str, Any]) -> None:
     assert set(counted.values()) == {1}
     for item in every(found):
         name, kind = item["metadata"]["name"], item["kind"]
-        assert (
-            _LABEL if kind in ("Service", "Deployment", "StatefulSet") else _SUBDOMAIN
-        ).fullmatch(name)
-        assert len(name) <= (
-            names.MAX_WORKLOAD_NAME if kind in ("Deployment", "StatefulSet") else 63
-        )
+        assert (_LABEL if kind in ("Service", *WORKLOAD_KINDS) else _SUBDOMAIN).fullmatch(name)
+        assert len(name) <= (names.MAX_WORKLOAD_NAME if kind in WORKLOAD_KINDS else 63)
         assert all(_VALUE.fullmatch(value) for value in item["metadata"]["labels"].values())
         assert not needs_apply(with_applied_hash(item), with_applied_hash(copy.deepcopy(item)))
         assert len(json.dumps(item)) < 1 << 20

@@ -162,7 +162,7 @@ def test_the_version_of_the_templates_is_the_release() -> None:
     assert of(received(CLUSTER)).release == "1.7.0"
 
 
-def test_a_file_named_j2_is_a_file_like_any_other() -> None:
+def test_a_j2_file_of_an_archive_is_a_plain_file() -> None:
     """The leader knows no Jinja."""
     found = of(
         received(
@@ -202,7 +202,7 @@ def with_compose(compose: str, role: str = "core") -> Bundle:
         "too long": (f"services:\n  {'a' * 50}: {{image: a}}\n", "longer than 52 characters"),
     }.values(),
 )
-def test_services_whose_objects_could_not_be_are_refused(compose: str, words: str) -> None:
+def test_services_without_valid_object_names_are_rejected(compose: str, words: str) -> None:
     found = compute_desired(inputs(bundle=with_compose(compose), addresses={}))
     (problem,) = found.problems
     assert problem.reason == "InvalidComposeFile"
@@ -210,7 +210,7 @@ def test_services_whose_objects_could_not_be_are_refused(compose: str, words: st
     assert not found.objects + found.services
 
 
-def test_a_service_that_has_the_name_of_one_of_ours() -> None:
+def test_a_service_with_a_name_of_the_platforms_own_is_rejected() -> None:
     compose = "services:\n  udp: {image: a, ports: ['80:80']}\n  dns: {image: a, ports: ['53:5353/udp']}\n"
     (problem,) = compute_desired(inputs(bundle=with_compose(compose), addresses={})).problems
     assert 'Service "acme-co1-udp"' in problem.message
@@ -281,7 +281,7 @@ def visible(found: Desired) -> list[Object]:
     return [item for item in (*found.services, *found.objects) if item["kind"] != "Secret"]
 
 
-def test_a_secret_object_in_another_file_does_not_matter_to_the_compose_file() -> None:
+def test_a_secret_object_in_another_file_does_not_affect_the_compose_file() -> None:
     """The compose file is read a second time with secrets masked, and no other file is."""
     bundle = received(CLUSTER, **{"web__conf__web.json": b'{"key": CORE_SYSTEM_KEY}'})
     of_secret = replace(
@@ -302,7 +302,7 @@ def redis_conf(found: Desired) -> str:
     return str(text)
 
 
-def test_a_slave_of_a_master_elsewhere() -> None:
+def test_a_slave_of_an_external_master() -> None:
     """While an installation moves, the new slave may follow the old master."""
     bundle = received(CLUSTER)
     bundle = replace(
@@ -349,7 +349,7 @@ def test_a_store_is_never_published() -> None:
     assert 'reg-master/pryv.yml: service "redis": port 6379' in warning.message
 
 
-def test_a_slave_outside_of_the_cluster() -> None:
+def test_an_external_slave() -> None:
     outside = {"address": "198.51.100.7", "loadBalancerSourceRanges": ["198.51.100.7/32"]}
     before = compute_desired(inputs())
     found = compute_desired(inputs(platform(roles={"reg-master": {"externalSlave": outside}})))
@@ -371,7 +371,7 @@ def test_a_slave_outside_of_the_cluster() -> None:
     assert "198.51.100.7/32" in json.dumps(stores["acme-reg-redis"])
 
 
-def test_templates_without_redis_have_nothing_to_publish() -> None:
+def test_an_external_slave_without_redis_is_reported() -> None:
     bundle = with_compose("services:\n  register: {image: a}\n", "reg-master")
     found = compute_desired(
         inputs(
@@ -398,7 +398,7 @@ def test_templates_without_redis_have_nothing_to_publish() -> None:
 # What has no effect
 
 
-def test_what_the_templates_do_not_use_is_said() -> None:
+def test_fields_that_the_templates_do_not_use_are_reported() -> None:
     bundle = with_compose("services:\n  web: {image: a}\n", "static")
     archive = {"archive": {"configMapKeyRef": {"name": "received", "key": "archive.tgz"}}}
     static = {
@@ -418,7 +418,7 @@ def test_what_the_templates_do_not_use_is_said() -> None:
     }
 
 
-def test_files_for_a_role_that_nobody_wants_are_said() -> None:
+def test_template_files_of_unused_roles_are_reported() -> None:
     items = {"configMapRef": {"name": "mine"}, "items": [{"key": "a", "path": "pryv.yml"}]}
     found = of(
         received(CLUSTER),

@@ -134,7 +134,7 @@ def test_a_domain_is_enough_for_a_platform() -> None:
     assert [each.reason for each in BASE.warnings] == ["NotReachableFromOutside"]
 
 
-def test_claims_for_what_keeps_state() -> None:
+def test_components_with_state_have_pvcs() -> None:
     assert {
         item["metadata"]["name"] for item in BASE.objects if item["kind"] == "PersistentVolumeClaim"
     } == {
@@ -147,7 +147,7 @@ def test_claims_for_what_keeps_state() -> None:
     }
 
 
-def test_external_services_for_each_instance() -> None:
+def test_every_instance_has_external_services() -> None:
     assert {item["metadata"]["name"] for item in BASE.services} >= {
         "acme-reg",
         "acme-reg-udp",
@@ -156,7 +156,7 @@ def test_external_services_for_each_instance() -> None:
     }
 
 
-def test_every_component_is_isolated_unless_that_is_not_wanted() -> None:
+def test_every_component_has_a_network_policy_unless_disabled() -> None:
     assert {
         item["metadata"]["name"] for item in BASE.objects if item["kind"] == "NetworkPolicy"
     } == workloads(BASE).keys()
@@ -175,7 +175,7 @@ def test_files_are_where_the_components_read_them() -> None:
     assert "/app/conf/core.yml" in files(BASE, "acme-co1-core")
 
 
-def test_the_reverse_proxies_have_the_certificate_where_nginx_reads_it() -> None:
+def test_reverse_proxies_have_the_certificate_where_nginx_reads_it() -> None:
     for name in PROXIES:
         found = files(BASE, name)
         assert found[f"/app/conf/secret/{DOMAIN}-bundle.crt"] == "the chain\n"
@@ -187,13 +187,13 @@ def test_the_reverse_proxies_have_the_certificate_where_nginx_reads_it() -> None
     )
 
 
-def test_names_that_are_illegal_there_are_in_a_file_of_hosts() -> None:
+def test_names_that_are_not_dns_names_are_in_a_hosts_file() -> None:
     assert "\tapp_web_auth3\n" in files(BASE, "acme-sw-reverse-proxy")["/etc/hosts"]
     assert "hostAliases" not in pod(BASE, "acme-sw-reverse-proxy")
     assert "hostAliases" in pod(BASE, "acme-co1-reverse-proxy")
 
 
-def test_every_name_that_nginx_passes_to_is_known() -> None:
+def test_every_upstream_of_nginx_resolves() -> None:
     """Nginx refuses to start on one that does not resolve."""
     for name in PROXIES:
         known = {
@@ -206,7 +206,7 @@ def test_every_name_that_nginx_passes_to_is_known() -> None:
                 assert servers <= known, (name, path)
 
 
-def test_the_release_is_the_newest_unless_said_and_an_unknown_one_is_refused() -> None:
+def test_the_default_release_is_the_newest_and_an_unknown_one_is_rejected() -> None:
     assert state(release="1.9.2") == BASE
     with pytest.raises(ValueError, match="release"):
         platform(release="1.0.0")
@@ -224,7 +224,7 @@ def test_every_object_belongs_to_the_platform() -> None:
         assert owned == ([] if item["kind"] == "PersistentVolumeClaim" else [UID])
 
 
-def test_rendering_offline_nothing_has_an_owner() -> None:
+def test_offline_rendering_sets_no_owner() -> None:
     found = compute_desired(inputs(platform(uid="")))
     assert not [item for item in every(found) if "ownerReferences" in item["metadata"]]
 
@@ -236,21 +236,21 @@ def variables(**given: Any) -> Desired:
     return state(variables=given)
 
 
-def test_the_platforms_name_touches_register_and_dns() -> None:
+def test_the_platforms_name_changes_register_and_dns() -> None:
     assert touched(BASE, variables(PLATFORM_NAME="Acme Health")) == {
         "acme-reg-register",
         "acme-reg-dns",
     }
 
 
-def test_the_size_of_uploads_touches_every_reverse_proxy_core_and_hfs() -> None:
+def test_the_size_of_uploads_changes_reverse_proxies_core_and_hfs() -> None:
     assert touched(BASE, variables(MAX_UPLOAD_SIZE_MB=55)) == PROXIES | {
         "acme-co1-core",
         "acme-co1-hfs",
     }
 
 
-def test_the_order_of_anything_touches_nothing() -> None:
+def test_the_order_of_anything_changes_nothing() -> None:
     one = {
         "variables": {
             "PLATFORM_NAME": "a",
@@ -271,7 +271,7 @@ def test_the_order_of_anything_touches_nothing() -> None:
     assert state(**one) == state(**other)
 
 
-def test_a_default_written_out_touches_nothing() -> None:
+def test_an_explicit_default_changes_nothing() -> None:
     assert every(
         state(roles={"core": {"instances": [{"name": "co1", "hosting": "hosting1"}]}, "static": {}})
     ) == every(BASE)
@@ -282,7 +282,7 @@ def test_an_old_name_of_a_variable_is_the_same_as_the_new_one() -> None:
     assert variables(SUPPORT_LINK="https://a.b") == variables(SUPPORT_URL="https://a.b")
 
 
-def test_a_new_core_touches_register_and_dns_and_no_other() -> None:
+def test_a_new_core_changes_register_and_dns_only() -> None:
     after = state(roles=TWO_CORES)
     assert touched(BASE, after) == {"acme-reg-register", "acme-reg-dns"}
     new = workloads(after).keys() - workloads(BASE).keys()
@@ -319,14 +319,14 @@ def test_a_new_secret_touches_what_uses_it() -> None:
     }
 
 
-def test_an_override_touches_its_component() -> None:
+def test_an_override_changes_its_component_only() -> None:
     after = state(
         roles={"core": {"components": {"hfs": {"resources": {"requests": {"cpu": "1"}}}}}}
     )
     assert touched(BASE, after) == {"acme-co1-hfs"}
 
 
-def test_a_lost_hash_key_touches_nothing() -> None:
+def test_a_lost_hash_key_changes_nothing() -> None:
     owned = {
         item["metadata"]["name"]: item["data"] for item in BASE.objects if item["kind"] == "Secret"
     }
@@ -356,7 +356,7 @@ def test_the_platforms_own_components_trust_its_authority() -> None:
 # Secrets
 
 
-def test_planted_secrets_stand_in_secrets_only() -> None:
+def test_secret_values_are_in_secrets_only() -> None:
     planted = {
         "REGISTER_ADMIN_KEY": {"secretKeyRef": {"name": "a", "key": "b"}},
         "EMAIL_SMTP_SETTINGS.auth.pass": {"secretKeyRef": {"name": "a", "key": "b"}},
@@ -380,7 +380,7 @@ def test_planted_secrets_stand_in_secrets_only() -> None:
     assert sum(CANARY in text for text in hidden) > 5
 
 
-def test_what_is_generated_unless_it_is_given() -> None:
+def test_which_secret_values_are_generated() -> None:
     assert "REGISTER_ADMIN_KEY" in generated(platform())
     given = platform(secrets={"REGISTER_ADMIN_KEY": {"secretKeyRef": {"name": "a", "key": "b"}}})
     assert "REGISTER_ADMIN_KEY" not in generated(given)
@@ -393,7 +393,7 @@ def test_what_is_generated_unless_it_is_given() -> None:
 # What is awaited, and what is wrong
 
 
-def test_without_addresses_there_are_the_services_only() -> None:
+def test_without_cluster_ips_there_are_services_only() -> None:
     found = compute_desired(inputs(addresses={}))
     assert found.objects == ()
     assert found.services
@@ -402,7 +402,7 @@ def test_without_addresses_there_are_the_services_only() -> None:
     assert [strip(item) for item in found.services] == [strip(item) for item in BASE.services]
 
 
-def test_one_address_that_is_missing() -> None:
+def test_one_missing_cluster_ip() -> None:
     known = dict(inputs().addresses)
     del known["acme-co1-mongodb"]
     found = compute_desired(inputs(addresses=known))
@@ -410,7 +410,7 @@ def test_one_address_that_is_missing() -> None:
     assert "acme-co1-mongodb" in found.waiting[0].message
 
 
-def test_a_missing_certificate_holds_the_reverse_proxies_and_nothing_else() -> None:
+def test_a_missing_certificate_blocks_the_reverse_proxies_only() -> None:
     why = Problem("WaitingForCertificate", "there is no Secret acme-wildcard yet")
     found = compute_desired(inputs(certificate=None, certificate_problem=why))
     assert dict(found.blocked) == dict.fromkeys(PROXIES, why)
@@ -466,7 +466,7 @@ def test_a_missing_certificate_holds_the_reverse_proxies_and_nothing_else() -> N
         ),
     }.values(),
 )
-def test_what_is_wrong_is_named_and_nothing_is_applied(
+def test_a_problem_is_named_and_there_are_no_objects(
     spec: Mapping[str, Any], reason: str | None, names: list[str]
 ) -> None:
     of = platform(**spec)
@@ -482,7 +482,7 @@ def test_what_is_wrong_is_named_and_nothing_is_applied(
     assert len(said(found)) < 2000
 
 
-def test_problems_of_the_shell_are_told_with_ours() -> None:
+def test_problems_of_the_inputs_are_reported() -> None:
     missing = Problem(
         "SecretNotFound", "secrets.REGISTER_ADMIN_KEY: there is no Secret keys in this namespace"
     )
@@ -503,7 +503,9 @@ def test_problems_of_the_shell_are_told_with_ours() -> None:
         ),
     ],
 )
-def test_what_has_no_effect_is_said(spec: Mapping[str, Any], reason: str, name: str) -> None:
+def test_fields_without_effect_are_reported(
+    spec: Mapping[str, Any], reason: str, name: str
+) -> None:
     found = state(**spec)
     assert found.complete
     assert name in next(each.message for each in found.warnings if each.reason == reason)
@@ -568,7 +570,7 @@ def test_a_secret_in_the_environment_of_a_compose_file() -> None:
 @pytest.mark.parametrize(
     "value", [CANARY, f"x${CANARY.replace('-', '_')}", f"{CANARY}: 'a", f"a\n{CANARY}: b"]
 )
-def test_a_secret_anywhere_else_in_a_compose_file(compose: str, value: str) -> None:
+def test_a_secret_elsewhere_in_a_compose_file_is_rejected(compose: str, value: str) -> None:
     bundle = with_core_files({"pryv.yml": compose}, A_KEY=A_KEY)
     found = compute_desired(inputs(bundle=bundle, secrets={"A_KEY": value}, addresses={}))
     assert found.problems
@@ -616,7 +618,7 @@ def test_a_template_that_cannot_be_used_is_named(
         assert word in said(found)
 
 
-def test_what_a_compose_file_says_and_is_not_done_is_said() -> None:
+def test_ignored_lines_of_a_compose_file_are_reported() -> None:
     compose = "services:\n  core:\n    image: core:1\n    privileged: 'true'\n    volumes: ['/dev/log:/dev/log']\n  other:\n    image: other:1\n"
     bundle = with_core_files({"pryv.yml": compose})
     found = compute_desired(inputs(bundle=bundle))
@@ -649,7 +651,7 @@ def test_external_ips_are_the_address() -> None:
     assert next(each.address for each in found.instances if each.name == "sw") == "203.0.113.8"
 
 
-def test_a_variable_that_no_template_uses_is_named() -> None:
+def test_an_unused_variable_is_reported() -> None:
     found = state(variables={"LICENSE_NAME": "Acme", "PLATFORM_NAME": "Acme"})
     (message,) = (each.message for each in found.warnings if each.reason == "UnusedVariable")
     assert message.startswith("spec.variables.LICENSE_NAME:")
@@ -659,12 +661,12 @@ def test_a_variable_that_no_template_uses_is_named() -> None:
     "different",
     [{"variables": {"DOMAIN": "other.example"}}, {"secrets": {"DOMAIN": {"generate": {}}}}],
 )
-def test_there_is_one_domain(different: dict[str, Any]) -> None:
+def test_domain_cannot_be_a_variable(different: dict[str, Any]) -> None:
     assert [each.reason for each in state(**different).problems] == ["InvalidVariable"]
     assert state(variables={"DOMAIN": DOMAIN}) == BASE
 
 
-def test_the_names_2019_had_for_cores_are_understood() -> None:
+def test_variables_of_2019_set_fields_of_cores() -> None:
     given = {"CORE_1_IP_ADDRESS": "198.51.100.1", "CORE_HOSTING_1": "geneva"}
     modern = state(
         roles={

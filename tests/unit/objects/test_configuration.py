@@ -1,4 +1,4 @@
-"""Configuration-addressed objects: the same content is the same name, and a name tells nothing of a secret."""
+"""Content-addressed ConfigMaps and Secrets."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from pryv_operator.objects.configuration import (
     MAX_OBJECT_BYTES,
     Configuration,
     SecretNaming,
-    configuration_objects,
+    configuration_of,
     object_key,
     stored_bytes,
 )
 from pryv_operator.objects.model import File
-from tests.unit.builders import platform
+from tests.unit.builders import component, platform
 
 CANARY = "canary-7f3a"
-FRESH = SecretNaming(b"key", {})
+NEW = SecretNaming(b"key")
 
 _files = st.lists(
     st.builds(File, st.text("abc/", min_size=1, max_size=6), st.text(max_size=10), st.booleans()),
@@ -31,21 +31,21 @@ _files = st.lists(
 )
 
 
-def of(files: Iterable[File], addressing: SecretNaming = FRESH) -> Configuration:
-    return configuration_objects(platform(), "core", "core", files, addressing)
+def of(files: Iterable[File], naming: SecretNaming = NEW) -> Configuration:
+    return configuration_of(component("core", files=files), naming)
 
 
-def name_of(file: File, addressing: SecretNaming = FRESH) -> str:
-    (item,) = of([file], addressing).objects
+def name_of(file: File, naming: SecretNaming = NEW) -> str:
+    (item,) = of([file], naming).objects
     return str(item["metadata"]["name"])
 
 
 def texts_of(found: Configuration) -> dict[str, str]:
-    """What a pod would find at each path."""
+    """What a pod finds at each path."""
     objects = {(item["kind"], item["metadata"]["name"]): item["data"] for item in found.objects}
     return {
-        path: text_of(kind, objects[kind, name][at])
-        for path, (kind, name, at) in found.places.items()
+        path: text_of(each.kind, objects[each.kind, each.name][each.key])
+        for path, each in found.references.items()
     }
 
 
@@ -54,23 +54,23 @@ def text_of(kind: str, data: str) -> str:
 
 
 @given(_files)
-def test_every_file_is_found_again_secrets_in_secrets(files: list[File]) -> None:
+def test_every_file_has_a_reference_and_secret_files_are_in_secrets(files: list[File]) -> None:
     found = of(files)
     assert texts_of(found) == {file.path: file.text for file in files}
-    assert {path: kind for path, (kind, _, _) in found.places.items()} == {
+    assert {path: each.kind for path, each in found.references.items()} == {
         file.path: "Secret" if file.secret else "ConfigMap" for file in files
     }
 
 
 @given(_files, st.randoms())
-def test_the_order_of_files_is_nothing(files: list[File], random: object) -> None:
+def test_the_order_of_files_does_not_matter(files: list[File], random: object) -> None:
     shuffled = list(files)
     random.shuffle(shuffled)  # type: ignore[attr-defined]
     assert of(shuffled) == of(files)
 
 
 @given(_files)
-def test_objects_cannot_be_changed_and_are_told_apart_by_label(files: list[File]) -> None:
+def test_objects_are_immutable_and_have_labels(files: list[File]) -> None:
     for item in of(files).objects:
         assert item["immutable"] is True
         assert item["metadata"]["labels"]["pryv.io/purpose"] == "config"
@@ -78,49 +78,49 @@ def test_objects_cannot_be_changed_and_are_told_apart_by_label(files: list[File]
 
 
 @pytest.mark.parametrize("secret", [False, True])
-def test_changed_content_is_a_changed_name(secret: bool) -> None:
+def test_changed_content_changes_the_name(secret: bool) -> None:
     assert name_of(File("a", "one", secret)) == name_of(File("a", "one", secret))
     assert name_of(File("a", "one", secret)) != name_of(File("a", "two", secret))
     assert name_of(File("a", "one", secret)) != name_of(File("b", "one", secret))
 
 
-def test_the_name_of_a_secret_is_no_test_for_guesses() -> None:
-    secret, other = File("a", CANARY, secret=True), SecretNaming(b"another key", {})
+def test_the_name_of_a_secret_does_not_let_a_reader_verify_guesses() -> None:
+    secret, other = File("a", CANARY, secret=True), SecretNaming(b"another key")
     assert name_of(secret) != name_of(secret, other)
     plain = File("a", CANARY, secret=False)
     assert name_of(plain) == name_of(plain, other)
     assert name_of(secret) != name_of(plain)
 
 
-def test_a_lost_key_renames_nothing() -> None:
+def test_a_lost_hash_key_renames_no_live_secret() -> None:
     secret = File("a", CANARY, secret=True)
     (before,) = of([secret]).objects
-    owned = {before["metadata"]["name"]: before["data"]}
-    assert of([secret], SecretNaming(b"another key", owned)) == of([secret])
+    live = {before["metadata"]["name"]: before["data"]}
+    assert of([secret], SecretNaming(b"another key", live)) == of([secret])
     changed = File("a", "changed", secret=True)
-    assert name_of(changed, SecretNaming(b"another key", owned)) == name_of(
-        changed, SecretNaming(b"another key", {})
+    assert name_of(changed, SecretNaming(b"another key", live)) == name_of(
+        changed, SecretNaming(b"another key")
     )
 
 
 def test_an_equal_secret_of_another_component_is_not_reused() -> None:
     secret = File("a", CANARY, secret=True)
     (mine,) = of([secret]).objects
-    owned = {
+    live = {
         "acme-core-core-router-0123456789": mine["data"],
         "acme-core-hfs-0123456789": mine["data"],
     }
-    assert name_of(secret, SecretNaming(b"key", owned)) == mine["metadata"]["name"]
+    assert name_of(secret, SecretNaming(b"key", live)) == mine["metadata"]["name"]
 
 
-def test_the_platform_owns_them() -> None:
+def test_the_platform_owns_configuration() -> None:
     (item,) = of([File("a", "one", secret=False)]).objects
     (owner,) = item["metadata"]["ownerReferences"]
     assert (owner["kind"], owner["name"], owner["uid"]) == ("PryvPlatform", "acme", platform().uid)
 
 
 @pytest.mark.parametrize("secret", [False, True])
-def test_what_does_not_fit_into_one_object_is_split(secret: bool) -> None:
+def test_files_that_exceed_one_object_are_split(secret: bool) -> None:
     files = [File(f"f{index}", "x" * (MAX_OBJECT_BYTES // 3), secret) for index in range(6)]
     found = of(files)
     assert len(found.objects) > 1
@@ -135,16 +135,16 @@ def test_stored_bytes_are_utf8_and_base64_for_secrets() -> None:
 
 
 @given(st.sets(st.text("ab_/.-é", min_size=1, max_size=8), min_size=2, max_size=8))
-def test_each_path_has_a_key_of_its_own(paths: set[str]) -> None:
+def test_different_paths_have_different_keys(paths: set[str]) -> None:
     assert len({object_key(path) for path in paths}) == len(paths)
 
 
 @given(st.text(min_size=1, max_size=400))
-def test_any_path_has_a_legal_key(path: str) -> None:
+def test_any_path_has_a_valid_key(path: str) -> None:
     assert re.fullmatch(r"[-._a-zA-Z0-9]{1,253}", object_key(path))
 
 
-def test_a_plain_path_stays_readable() -> None:
+def test_the_key_of_a_plain_path_is_readable() -> None:
     assert object_key("core/conf/core.yml") == "core__conf__core.yml"
 
 

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from pryv_operator.api import names
 from pryv_operator.api.instances import Instance
-from pryv_operator.compose.model import ComposeFile, Service
-from pryv_operator.objects import host_aliases, profiles
-from tests.unit.builders import DOMAIN, instance, service
+from pryv_operator.compose.model import Service
+from pryv_operator.objects import host_aliases
+from tests.unit.builders import DOMAIN, component, instance, service
 
 REG = instance(names.REG_MASTER, "reg")
 CO1, CO2 = instance(name="co1"), instance(name="co2")
@@ -35,18 +35,12 @@ IPS = {
 def of(
     name: str, at: Instance = CO1, services: tuple[Service, ...] = CORE, **different: Any
 ) -> dict[str, tuple[str, ...]]:
-    compose = ComposeFile(services)
     mine = next(each for each in services if each.name == name)
-    found = host_aliases.aliases(
-        platform="acme",
-        domain=DOMAIN,
-        instance=at,
-        compose=compose,
-        service=mine,
-        profile=profiles.profile(name),
-        instances=different.get("instances", (REG, CO1, SW)),
-        cluster_ips=different.get("cluster_ips", IPS),
-        nowhere=different.get("nowhere", ()),
+    found = host_aliases.host_aliases(
+        component(mine, at=at, beside=[each for each in services if each != mine]),
+        different.get("instances", (REG, CO1, SW)),
+        different.get("cluster_ips", IPS),
+        different.get("unresolved", ()),
     )
     assert len({ip for ip, _ in found}) == len(found), (
         "two entries with one address make server-side apply fail"
@@ -54,7 +48,7 @@ def of(
     return dict(found)
 
 
-def test_core_finds_its_own_stores_the_register_and_the_pages() -> None:
+def test_core_resolves_its_stores_the_register_and_the_static_pages() -> None:
     found = of("core")
     assert found["10.0.1.2"] == ("mongodb",)
     assert found["10.0.0.1"] == tuple(
@@ -64,11 +58,11 @@ def test_core_finds_its_own_stores_the_register_and_the_pages() -> None:
     assert f"sw.{DOMAIN}" in found["10.0.0.4"]
 
 
-def test_a_store_calls_nobody() -> None:
+def test_stores_have_no_host_aliases() -> None:
     assert of("mongodb") == of("redis", REG, REGISTER) == {}
 
 
-def test_the_proxy_knows_the_services_of_the_machine_that_was() -> None:
+def test_the_proxy_resolves_removed_services_to_itself() -> None:
     assert of("reverse_proxy")["127.0.0.1"] == ("config-follower", "config-leader")
 
 
@@ -76,7 +70,7 @@ def test_peers_are_of_the_same_instance() -> None:
     assert of("reverse_proxy", CO2, instances=(REG, CO1, CO2, SW))["10.0.2.1"] == ("core",)
 
 
-def test_a_service_on_another_network_is_no_peer() -> None:
+def test_a_service_on_another_network_is_not_a_peer() -> None:
     services = (
         service("reverse_proxy", networks=["frontend"]),
         service("core", networks=["backend"]),
@@ -84,27 +78,27 @@ def test_a_service_on_another_network_is_no_peer() -> None:
     assert "10.0.1.1" not in of("reverse_proxy", services=services)
 
 
-def test_a_new_core_leaves_the_names_of_others_alone() -> None:
+def test_a_new_core_changes_no_aliases_of_others() -> None:
     for name in ("core", "reverse_proxy"):
         assert of(name) == of(name, instances=(REG, CO1, CO2, SW))
     for name in ("reverse_proxy", "mail", "redis"):
         assert of(name, REG, REGISTER) == of(name, REG, REGISTER, instances=(REG, CO1, CO2, SW))
 
 
-def test_the_register_calls_every_core() -> None:
+def test_the_register_resolves_every_core() -> None:
     found = of("register", REG, REGISTER, instances=(REG, CO1, CO2, SW))
     assert found["10.0.0.2"] == (f"co1.{DOMAIN}",)
     assert found["10.0.0.3"] == (f"co2.{DOMAIN}",)
 
 
-def test_names_of_one_address_are_one_entry() -> None:
+def test_names_of_one_address_share_an_entry() -> None:
     found = of("core", cluster_ips={**IPS, "acme-sw": "10.0.0.1"})
     assert found["10.0.0.1"] == tuple(sorted(found["10.0.0.1"]))
     assert {f"reg.{DOMAIN}", f"sw.{DOMAIN}"} <= set(found["10.0.0.1"])
 
 
 @given(st.permutations(CORE), st.permutations((REG, CO1, CO2, SW)))
-def test_the_order_of_anything_is_nothing(
+def test_the_order_of_services_and_instances_does_not_matter(
     services: list[Service], instances: list[Instance]
 ) -> None:
     assert of("core", services=tuple(services), instances=instances) == of(
@@ -112,11 +106,11 @@ def test_the_order_of_anything_is_nothing(
     )
 
 
-def test_what_has_no_address_yet_is_left_out() -> None:
+def test_services_without_an_address_are_omitted() -> None:
     assert of("core", cluster_ips={}) == {}
 
 
-def test_an_illegal_name_needs_a_file_that_holds_them_all() -> None:
+def test_a_name_that_is_not_a_dns_name_needs_a_hosts_file_with_all_names() -> None:
     static = (service("reverse_proxy"), service("app_web_auth3"))
     found = tuple(of("reverse_proxy", SW, static).items())
     assert host_aliases.needs_hosts_file(found)
@@ -127,19 +121,21 @@ def test_an_illegal_name_needs_a_file_that_holds_them_all() -> None:
     assert text.endswith("\n")
 
 
-def test_legal_names_need_no_file() -> None:
+def test_dns_names_need_no_hosts_file() -> None:
     assert not host_aliases.needs_hosts_file(tuple(of("core").items()))
     assert not host_aliases.needs_hosts_file(())
 
 
-def test_a_host_that_cannot_be_resolved_is_known_to_the_proxy_only() -> None:
-    nowhere = {"pryv.github.io"}
-    assert of("reverse_proxy", nowhere=nowhere)[host_aliases.UNREACHABLE] == ("pryv.github.io",)
-    assert host_aliases.UNREACHABLE not in of("core", nowhere=nowhere)
+def test_only_the_proxy_has_an_alias_for_an_unresolved_host() -> None:
+    unresolved = {"pryv.github.io"}
+    assert of("reverse_proxy", unresolved=unresolved)[host_aliases.UNREACHABLE] == (
+        "pryv.github.io",
+    )
+    assert host_aliases.UNREACHABLE not in of("core", unresolved=unresolved)
     assert host_aliases.UNREACHABLE not in of("reverse_proxy")
 
 
-def test_upstreams_are_those_that_nginx_looks_up_when_it_starts() -> None:
+def test_public_upstreams_are_the_hosts_that_nginx_resolves_at_start() -> None:
     texts = {
         "proxy_pass https://pryv.github.io/app-web/;": True,
         "  proxy_pass            https://pryv.github.io/app-web-mfa/;": True,

@@ -1,4 +1,4 @@
-"""Images from another registry."""
+"""Images in another registry."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pryv_operator.objects.images import in_registry
 
 
 @pytest.mark.parametrize(
-    ("image", "moved"),
+    ("image", "expected"),
     [
         ("docker.io/pryvio/core:1.9.2", "registry.acme.health/pryv/core:1.9.2"),
         ("eu.gcr.io/pryvio/core:1.7.3", "registry.acme.health/pryv/core:1.7.3"),
@@ -20,7 +20,7 @@ from pryv_operator.objects.images import in_registry
         ("localhost:5000/core@sha256:0123", "registry.acme.health/pryv/core@sha256:0123"),
     ],
 )
-def test_all_images_come_from_one_place(image: str, moved: str) -> None:
-    assert in_registry(image, "registry.acme.health/pryv") == moved
-    assert in_registry(image, "registry.acme.health/pryv/") == moved
+def test_images_of_all_releases_move_to_the_registry(image: str, expected: str) -> None:
+    assert in_registry(image, "registry.acme.health/pryv") == expected
+    assert in_registry(image, "registry.acme.health/pryv/") == expected
     assert in_registry(image, None) == image

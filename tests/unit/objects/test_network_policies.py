@@ -1,4 +1,4 @@
-"""Isolation: stores have no password, so only those who need them may reach them."""
+"""Network policies: only components that need a store may reach it."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def admits(target: Component, caller: Component, port: int, everybody: list[Comp
 
 
 def matches(selector: dict[str, Any], pod: Component) -> bool:
-    labels = pod_template(pod, Configuration((), {}), frozenset())["metadata"]["labels"]
+    labels = pod_template(pod, Configuration(), frozenset())["metadata"]["labels"]
     wanted = all(labels.get(key) == value for key, value in selector.get("matchLabels", {}).items())
     return wanted and all(
         labels.get(each["key"]) in each["values"] for each in selector.get("matchExpressions", ())
@@ -95,11 +95,13 @@ EVERYBODY = [component for group in (CO1, CO2, OTHER, REG, SLAVE) for component 
         "a core does not read the register's": (REG["redis"], CO1["core"], 6379, False),
     }.values(),
 )
-def test_who_reaches_whom(target: Component, caller: Component, port: int, admitted: bool) -> None:
+def test_which_connections_are_admitted(
+    target: Component, caller: Component, port: int, admitted: bool
+) -> None:
     assert admits(target, caller, port, EVERYBODY) is admitted
 
 
-def test_without_a_slave_the_register_keeps_its_store_to_itself() -> None:
+def test_without_a_slave_redis_of_the_register_admits_its_peers_only() -> None:
     rules = network_policy(REG["redis"], [*REG.values(), *CO1.values()])["spec"]["ingress"]
     assert len(rules) == 1
 
@@ -107,7 +109,7 @@ def test_without_a_slave_the_register_keeps_its_store_to_itself() -> None:
 OUTSIDE = ExternalSlave(load_balancer_source_ranges=["198.51.100.7/32", "192.0.2.0/28"])
 
 
-def test_a_slave_outside_reaches_redis_from_its_own_networks_only() -> None:
+def test_an_external_slave_reaches_redis_from_its_networks_only() -> None:
     published = components(instance(names.REG_MASTER, "reg", external_slave=OUTSIDE), REGISTER)
     rules = network_policy(published["redis"], list(published.values()))["spec"]["ingress"]
     assert rules[1:] == [
@@ -129,6 +131,6 @@ def rules_of(name: str) -> list[Any]:
     return found
 
 
-def test_a_service_alone_on_its_network_admits_nobody() -> None:
+def test_a_service_alone_on_its_network_admits_no_one() -> None:
     alone = component(service("redis", networks=["nowhere"]), beside=CORE)
     assert network_policy(alone, [alone])["spec"]["ingress"] == []

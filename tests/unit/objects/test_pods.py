@@ -11,23 +11,23 @@ from hypothesis import strategies as st
 from pryv_operator.api.kubernetes import Object
 from pryv_operator.compose.model import Port
 from pryv_operator.objects import pods, profiles
-from pryv_operator.objects.configuration import SecretNaming, configuration_objects
+from pryv_operator.objects.configuration import SecretNaming, configuration_of
 from pryv_operator.objects.model import Component, File, FileMount
 from pryv_operator.objects.workloads import workload
 from tests.unit.builders import component, platform, service, texts
 
 CANARY = "canary-7f3a"
-EVERY = ("reverse_proxy", "core", "mfa", "preview", "hfs", "webhooks", "mongodb", "influxdb", "redis", "register", "dns", "mail",
-         "app_web_auth3")  # fmt: skip
+SERVICES = (
+    "reverse_proxy", "core", "mfa", "preview", "hfs", "webhooks", "mongodb", "influxdb", "redis",
+    "register", "dns", "mail", "app_web_auth3",
+)  # fmt: skip
 STORES = ("mongodb", "influxdb", "redis")
 
 
 def built(of: Component) -> Object:
     return workload(
         of,
-        configuration_objects(
-            of.platform, of.instance.role, of.service.name, of.files, SecretNaming(b"key", {})
-        ),
+        configuration_of(of, SecretNaming(b"key")),
         frozenset(),
     )
 
@@ -40,12 +40,12 @@ def container(of: Component) -> Object:
     return dict(template(of)["spec"]["containers"][0])
 
 
-@pytest.mark.parametrize("name", EVERY)
-def test_every_component_of_the_release_is_known(name: str) -> None:
+@pytest.mark.parametrize("name", SERVICES)
+def test_every_component_of_the_release_has_a_profile(name: str) -> None:
     assert name in profiles.KNOWN
 
 
-@pytest.mark.parametrize("name", EVERY)
+@pytest.mark.parametrize("name", SERVICES)
 def test_least_privileges(name: str) -> None:
     of = component(service(name, mounts=["x/log:/app/log"]))
     spec = template(of)["spec"]
@@ -59,22 +59,22 @@ def test_least_privileges(name: str) -> None:
         assert "privileged" not in each["securityContext"]
 
 
-@pytest.mark.parametrize("name", [name for name in EVERY if name != "webhooks"])
+@pytest.mark.parametrize("name", [name for name in SERVICES if name != "webhooks"])
 def test_probes(name: str) -> None:
-    """Webhooks listens to nothing."""
+    """Webhooks listens on no port."""
     found = container(component(name))
     assert {"startupProbe", "readinessProbe"} <= found.keys()
-    # A store under load that answers late must not be killed for it.
+    # A store that answers late under load must not be killed.
     assert ("livenessProbe" in found) is (name not in STORES)
 
 
 @pytest.mark.parametrize("name", ["core", "preview", "hfs", "webhooks", "mail", "mongodb", "redis"])
-def test_what_ignores_the_signal_is_stopped_by_a_command(name: str) -> None:
+def test_components_that_ignore_term_have_a_pre_stop_hook(name: str) -> None:
     assert "sv " in " ".join(container(component(name))["lifecycle"]["preStop"]["exec"]["command"])
 
 
 @pytest.mark.parametrize("name", ["core", "mongodb", "influxdb", "redis"])
-def test_what_keeps_state_is_one_stateful_pod_that_can_always_be_replaced(name: str) -> None:
+def test_a_store_is_a_stateful_set_of_one_that_can_always_be_replaced(name: str) -> None:
     found = built(component(name))
     assert found["kind"] == "StatefulSet"
     assert found["spec"]["replicas"] == 1
@@ -83,11 +83,11 @@ def test_what_keeps_state_is_one_stateful_pod_that_can_always_be_replaced(name: 
 
 
 @pytest.mark.parametrize("name", ["mfa", "webhooks"])
-def test_what_must_not_run_twice(name: str) -> None:
+def test_components_that_must_not_run_twice_are_recreated(name: str) -> None:
     assert built(component(name))["spec"]["strategy"] == {"type": "Recreate"}
 
 
-def test_what_keeps_no_state_is_replaced_without_a_gap() -> None:
+def test_a_stateless_component_is_replaced_without_downtime() -> None:
     found = built(component("register"))
     assert found["kind"] == "Deployment"
     assert found["spec"]["strategy"]["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}
@@ -95,26 +95,26 @@ def test_what_keeps_no_state_is_replaced_without_a_gap() -> None:
 
 @pytest.mark.parametrize("replicas", [None, 0, 3])
 def test_replicas(replicas: int | None) -> None:
-    """Left to the cluster's default, or to an autoscaler, where nothing is said."""
+    """Omitted when not set: an autoscaler may decide."""
     assert (
         built(component("register", overrides={"replicas": replicas}))["spec"].get("replicas")
         == replicas
     )
 
 
-def test_what_runs_once_says_so() -> None:
+def test_components_that_run_once_have_one_replica() -> None:
     assert [built(component(name))["spec"]["replicas"] for name in ("core", "mfa")] == [1, 1]
 
 
-def test_nothing_runs_of_a_stopped_platform() -> None:
+def test_a_stopped_platform_has_no_replicas() -> None:
     for name in ("register", "core", "mfa"):
         found = built(component(name, platform=platform(stopped=True)))
         assert found["spec"]["replicas"] == 0
         assert found["spec"]["template"] == built(component(name))["spec"]["template"]
 
 
-@pytest.mark.parametrize("name", EVERY)
-def test_a_selector_selects_its_own_pods(name: str) -> None:
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_selector_matches_the_pod_template(name: str) -> None:
     found = built(component(name))
     assert (
         found["spec"]["selector"]["matchLabels"].items()
@@ -127,14 +127,14 @@ def test_a_selector_selects_its_own_pods(name: str) -> None:
         st.sampled_from(["pryv.io/component", "pryv.io/platform", "a"]), st.just("user"), min_size=1
     )
 )
-def test_labels_of_the_users_do_not_change_ours(labels: dict[str, str]) -> None:
+def test_user_labels_do_not_change_labels_of_the_operator(labels: dict[str, str]) -> None:
     found = template(component("core", overrides={"labels": labels}))["metadata"]["labels"]
     assert found["pryv.io/component"] == "core"
     assert found["pryv.io/platform"] == "acme"
     assert found.get("a") == labels.get("a")
 
 
-def test_files_are_where_the_compose_file_mounts_them() -> None:
+def test_files_are_mounted_where_the_compose_file_mounts_them() -> None:
     files = [
         File("nginx/conf/nginx.conf", "plain", secret=False),
         File("nginx/conf/secret/key.pem", CANARY, secret=True),
@@ -156,7 +156,7 @@ def test_files_are_where_the_compose_file_mounts_them() -> None:
     assert CANARY not in set(texts(built(of)))
 
 
-def test_a_secret_in_the_environment_is_read_from_a_secret() -> None:
+def test_a_secret_environment_variable_refers_to_a_secret() -> None:
     of = component(
         "core",
         environment=(("NUM_PROCS", "4"), ("KEY", CANARY)),
@@ -169,7 +169,7 @@ def test_a_secret_in_the_environment_is_read_from_a_secret() -> None:
     assert CANARY not in set(texts(built(of)))
 
 
-def test_the_users_environment_comes_last() -> None:
+def test_the_environment_of_the_spec_overrides_the_compose_file() -> None:
     of = component(
         "core",
         environment=(("NUM_PROCS", "4"), ("B", "b")),
@@ -182,7 +182,7 @@ def test_the_users_environment_comes_last() -> None:
     }
 
 
-def test_logs_go_to_the_output_and_have_bounds() -> None:
+def test_logs_go_to_the_output_and_are_bounded() -> None:
     spec = template(component(service("core", mounts=["core/log:/app/log"])))["spec"]
     (volume,) = (each for each in spec["volumes"] if each["name"] == "core-log")
     assert volume["emptyDir"]["sizeLimit"]
@@ -191,12 +191,12 @@ def test_logs_go_to_the_output_and_have_bounds() -> None:
     assert sidecar["volumeMounts"] == [{"name": "core-log", "mountPath": "/app/log"}]
 
 
-def test_paths_of_the_machine_are_not_mounted() -> None:
+def test_host_paths_are_not_mounted() -> None:
     spec = template(component(service("core", mounts=["/dev/log:/dev/log-host"])))["spec"]
     assert spec["volumes"] == spec["containers"][0]["volumeMounts"] == []
 
 
-def test_the_image_from_the_wanted_registry_and_the_override_as_it_is() -> None:
+def test_images_come_from_the_registry_and_an_override_is_used_as_it_is() -> None:
     elsewhere = platform(
         imageRegistry="registry.acme.health/pryv", imagePullSecrets=[{"name": "login"}]
     )
@@ -211,7 +211,7 @@ def test_the_image_from_the_wanted_registry_and_the_override_as_it_is() -> None:
     assert container(mine)["image"] == "mine/core:2"
 
 
-def test_what_a_user_says_of_scheduling() -> None:
+def test_scheduling_fields_of_the_spec() -> None:
     wanted = {
         "nodeSelector": {"disk": "fast"},
         "tolerations": [{"key": "a", "operator": "Exists"}],
@@ -236,7 +236,7 @@ def test_what_a_user_says_of_scheduling() -> None:
     assert found["spec"]["containers"][0]["resources"] == {"requests": {"cpu": "1"}}
 
 
-def test_affinity_of_the_users_stands_beside_that_of_a_shared_claim() -> None:
+def test_the_affinity_of_a_shared_pvc_is_added_to_the_users() -> None:
     mine = {
         "podAffinity": {
             "requiredDuringSchedulingIgnoredDuringExecution": [{"topologyKey": "zone"}]
@@ -246,7 +246,7 @@ def test_affinity_of_the_users_stands_beside_that_of_a_shared_claim() -> None:
     of = component(service("hfs", mounts=["core/data:/app/data"]), overrides={"affinity": mine})
     found = pods.pod_template(
         of,
-        configuration_objects(of.platform, "core", "hfs", [], SecretNaming(b"", {})),
+        configuration_of(of, SecretNaming(b"")),
         frozenset({"acme-co1-core-data"}),
     )
     terms = found["spec"]["affinity"]["podAffinity"][
@@ -256,7 +256,7 @@ def test_affinity_of_the_users_stands_beside_that_of_a_shared_claim() -> None:
     assert found["spec"]["affinity"]["nodeAffinity"] == {}
 
 
-def test_port_names_are_legal_and_each_stands_once() -> None:
+def test_port_names_are_valid_and_unique() -> None:
     of = component(
         service("dns", ports=[Port(53, 5353, "udp"), Port(65535, 65535, "tcp")]),
         upstream_ports=(9000, 65535),
@@ -270,13 +270,13 @@ def test_port_names_are_legal_and_each_stands_once() -> None:
     )
 
 
-def test_host_names() -> None:
+def test_host_aliases() -> None:
     assert template(component("core", host_aliases=(("10.0.0.1", ("a", "b")),)))["spec"][
         "hostAliases"
     ] == [{"ip": "10.0.0.1", "hostnames": ["a", "b"]}]
 
 
-def test_a_command_goes_through_a_shell() -> None:
+def test_a_command_runs_in_a_shell() -> None:
     assert container(component(replace(service("core_router"), command="npm run it")))[
         "command"
     ] == [

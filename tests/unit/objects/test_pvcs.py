@@ -1,4 +1,4 @@
-"""Claims: kept folders, mounted by name."""
+"""PersistentVolumeClaims of mounted folders."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ MOUNTS = {
 SHARERS = ("core", "preview", "hfs", "webhooks")
 
 
-def claims_made(components: Iterable[Component]) -> tuple[Object, ...]:
-    """The claims of components, none of which exists yet."""
-    made, warnings = pvc_objects(components, {})
+def new_pvcs(components: Iterable[Component]) -> tuple[Object, ...]:
+    """The PVCs of components, none of which exists yet."""
+    created, warnings = pvc_objects(components, {})
     assert warnings == ()
-    return made
+    return created
 
 
 def components(**overrides: object) -> dict[str, Component]:
@@ -51,14 +51,14 @@ def components(**overrides: object) -> dict[str, Component]:
 
 
 def names_of(found: dict[str, Component], name: str) -> list[str]:
-    return [claim.name for claim in pvcs_of(found[name])]
+    return [pvc.name for pvc in pvcs_of(found[name])]
 
 
 def objects(found: dict[str, Component]) -> dict[str, Object]:
-    return {item["metadata"]["name"]: item for item in claims_made(found.values())}
+    return {item["metadata"]["name"]: item for item in new_pvcs(found.values())}
 
 
-def test_data_and_backups_are_kept_and_nothing_else() -> None:
+def test_data_and_backups_have_pvcs_and_nothing_else() -> None:
     assert sorted(objects(components())) == [
         "acme-co1-core-data",
         "acme-co1-mongodb-backup",
@@ -75,12 +75,12 @@ def test_four_components_share_the_data_of_core() -> None:
 
 
 @pytest.mark.parametrize("existing", [False, True])
-def test_all_who_share_a_claim_carry_its_label_and_require_it(existing: bool) -> None:
+def test_components_that_share_a_pvc_have_its_label_and_require_it(existing: bool) -> None:
     """Affinity to core alone deadlocks when core moves first."""
     found = components(core={"storage": {"existingClaim": "mine"}}) if existing else components()
     claim = "mine" if existing else "acme-co1-core-data"
     for name in SHARERS:
-        template = pod_template(found[name], Configuration((), {}), shared_pvcs(found.values()))
+        template = pod_template(found[name], Configuration(), shared_pvcs(found.values()))
         assert template["metadata"]["labels"]["pryv.io/claim"] == claim
         (term,) = template["spec"]["affinity"]["podAffinity"][
             "requiredDuringSchedulingIgnoredDuringExecution"
@@ -94,18 +94,18 @@ def test_all_who_share_a_claim_carry_its_label_and_require_it(existing: bool) ->
         assert {"name": "core-data", "persistentVolumeClaim": {"claimName": claim}} in template[
             "spec"
         ]["volumes"]
-    alone = pod_template(found["mongodb"], Configuration((), {}), shared_pvcs(found.values()))
+    alone = pod_template(found["mongodb"], Configuration(), shared_pvcs(found.values()))
     assert "affinity" not in alone["spec"]
     assert "pryv.io/claim" not in alone["metadata"]["labels"]
 
 
-def test_a_claim_of_the_users_own_is_neither_made_nor_changed() -> None:
+def test_a_pvc_that_the_user_provides_is_neither_created_nor_changed() -> None:
     found = components(mongodb={"storage": {"existingClaim": "mine"}})
     assert names_of(found, "mongodb") == ["mine", "acme-co1-mongodb-backup"]
     assert "mine" not in objects(found)
 
 
-def test_size_and_class() -> None:
+def test_size_and_storage_class() -> None:
     found = objects(components(mongodb={"storage": {"size": "100Gi", "storageClassName": "fast"}}))
     spec = found["acme-co1-mongodb-data"]["spec"]
     assert spec == {
@@ -117,24 +117,26 @@ def test_size_and_class() -> None:
 
 
 @pytest.mark.parametrize(("policy", "owned"), [(None, False), ("Retain", False), ("Delete", True)])
-def test_claims_outlive_the_platform_unless_said_otherwise(policy: str | None, owned: bool) -> None:
+def test_pvcs_outlive_the_platform_unless_its_deletion_policy_is_delete(
+    policy: str | None, owned: bool
+) -> None:
     of = platform(**({"deletionPolicy": policy} if policy else {}))
-    (item,) = claims_made([component(service("core", mounts=MOUNTS["core"]), platform=of)])
+    (item,) = new_pvcs([component(service("core", mounts=MOUNTS["core"]), platform=of)])
     assert ("ownerReferences" in item["metadata"]) is owned
 
 
-def test_a_claim_never_shrinks_nor_changes_its_class() -> None:
+def test_a_pvc_never_shrinks_nor_changes_its_storage_class() -> None:
     mongodb = components(mongodb={"storage": {"size": "10Gi", "storageClassName": "new"}})[
         "mongodb"
     ]
-    made, warnings = pvc_objects(
+    created, warnings = pvc_objects(
         [mongodb],
         {
             "acme-co1-mongodb-data": LivePVC("30Gi", "old"),
             "acme-co1-mongodb-backup": LivePVC("10240Mi", "new"),
         },
     )
-    specs = {item["metadata"]["name"]: item["spec"] for item in made}
+    specs = {item["metadata"]["name"]: item["spec"] for item in created}
     assert specs["acme-co1-mongodb-data"]["resources"]["requests"]["storage"] == "30Gi"
     assert specs["acme-co1-mongodb-data"]["storageClassName"] == "old"
     assert specs["acme-co1-mongodb-backup"]["resources"]["requests"]["storage"] == "10Gi"

@@ -1,4 +1,4 @@
-"""Services: every port that is named has one, and what is published reaches the right pods and no others."""
+"""Internal and external Services: their ports, and the pods that they select."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ DNS = service("dns", ports=[Port(53, 5353, "udp")])
 
 
 def register(**published: Any) -> tuple[list[Component], tuple[Object, ...]]:
-    """The published components of reg-master and its outside Services."""
+    """The published components of reg-master and its external Services."""
     at = instance(names.REG_MASTER, "reg", service=ServiceOverrides.model_validate(published))
     components = [component(each, at=at, beside=[PROXY, DNS]) for each in (PROXY, DNS)]
     return components, external_services(platform(), at, components)
 
 
 def template(of: Component) -> Object:
-    return pod_template(of, Configuration((), {}), frozenset())
+    return pod_template(of, Configuration(), frozenset())
 
 
 def selects(found: Object, pod: Object) -> bool:
@@ -38,7 +38,7 @@ def selects(found: Object, pod: Object) -> bool:
     return all(labels.get(key) == value for key, value in found["spec"]["selector"].items())
 
 
-def test_every_port_that_is_named_listens_or_not() -> None:
+def test_the_internal_service_has_every_port_that_others_name() -> None:
     found = internal_service(component("core", upstream_ports=(3000, 3009)))
     assert found is not None
     assert found["metadata"]["name"] == "acme-co1-core"
@@ -55,11 +55,11 @@ def test_every_port_that_is_named_listens_or_not() -> None:
     ]
 
 
-def test_nobody_calls_webhooks() -> None:
+def test_webhooks_has_no_internal_service() -> None:
     assert internal_service(component("webhooks")) is None
 
 
-def test_an_inner_service_selects_its_own_component_of_its_own_instance() -> None:
+def test_an_internal_service_selects_the_component_of_its_instance() -> None:
     found = internal_service(component("core"))
     assert found is not None
     assert selects(found, template(component("core")))
@@ -67,7 +67,7 @@ def test_an_inner_service_selects_its_own_component_of_its_own_instance() -> Non
     assert not selects(found, template(component("core", at=instance(name="co2"))))
 
 
-def test_udp_has_a_service_of_its_own() -> None:
+def test_udp_ports_have_their_own_service() -> None:
     _, (tcp, udp) = register()
     assert (tcp["metadata"]["name"], udp["metadata"]["name"]) == ("acme-reg", "acme-reg-udp")
     assert [(each["port"], each["protocol"]) for each in tcp["spec"]["ports"]] == [
@@ -77,7 +77,7 @@ def test_udp_has_a_service_of_its_own() -> None:
     assert [(each["port"], each["protocol"]) for each in udp["spec"]["ports"]] == [(53, "UDP")]
 
 
-def test_unless_the_load_balancer_takes_both() -> None:
+def test_mixed_protocols_share_a_service() -> None:
     _, (both,) = register(type="LoadBalancer", mixedProtocols=True)
     assert {(each["port"], each["protocol"]) for each in both["spec"]["ports"]} == {
         (80, "TCP"),
@@ -87,8 +87,8 @@ def test_unless_the_load_balancer_takes_both() -> None:
     assert len({each["name"] for each in both["spec"]["ports"]}) == 3
 
 
-def test_a_published_port_leads_to_its_component_only() -> None:
-    """A number would match any pod of the instance: nginx and dns both stand behind 443 otherwise."""
+def test_a_published_port_reaches_only_its_component() -> None:
+    """By number, port 443 would reach both nginx and dns."""
     for published in ({}, {"mixedProtocols": True}):
         components, services = register(**published)
         ports = {
@@ -108,14 +108,14 @@ def test_a_published_port_leads_to_its_component_only() -> None:
         }
 
 
-def test_only_pods_with_published_ports_stand_behind_the_outside_service() -> None:
+def test_an_external_service_selects_only_pods_with_published_ports() -> None:
     components, (tcp, udp) = register()
     assert all(selects(found, template(of)) for found in (tcp, udp) for of in components)
     redis = component("redis", at=components[0].instance)
     assert not selects(tcp, template(redis))
 
 
-def test_a_load_balancer_is_made_as_it_is_wanted() -> None:
+def test_a_load_balancer_has_the_overrides_of_the_spec() -> None:
     _, services = register(
         type="LoadBalancer",
         annotations={"a": "b"},
@@ -131,11 +131,11 @@ def test_a_load_balancer_is_made_as_it_is_wanted() -> None:
         assert found["spec"]["externalTrafficPolicy"] == "Local"
 
 
-def test_nothing_published_is_no_service() -> None:
+def test_without_published_ports_there_is_no_external_service() -> None:
     assert external_services(platform(), instance(), [component("core")]) == ()
 
 
-def test_redis_is_published_to_a_slave_outside_only_where_one_is_wanted() -> None:
+def test_redis_is_published_only_to_an_external_slave() -> None:
     slave = ExternalSlave(
         load_balancer_source_ranges=["198.51.100.7/32"],
         annotations={"a": "b"},

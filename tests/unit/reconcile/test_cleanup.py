@@ -7,12 +7,12 @@ from typing import Any
 from pryv_operator.api import names
 from pryv_operator.api.kubernetes import Object
 from pryv_operator.live.pod_references import referenced_configuration
-from pryv_operator.objects.configuration import SecretNaming, configuration_objects
+from pryv_operator.objects.configuration import SecretNaming, configuration_of
 from pryv_operator.objects.model import File, FileMount
 from pryv_operator.objects.pods import environment_path
 from pryv_operator.objects.workloads import workload
 from pryv_operator.reconcile.cleanup import in_the_way, unreferenced_candidates, unwanted
-from tests.unit.builders import UID, component, platform
+from tests.unit.builders import UID, component
 
 
 def item(kind: str, name: str, *, purpose: str | None = None, **metadata: Any) -> Object:
@@ -113,7 +113,7 @@ def test_everything_a_pod_template_names_is_found() -> None:
         environment=(("KEY", "secret"),),
         secret_environment=frozenset({"KEY"}),
     )
-    built = configuration_objects(platform(), "core", "core", files, SecretNaming(b"key", {}))
+    built = configuration_of(of, SecretNaming(b"key"))
     applied = workload(of, built, frozenset())
     wanted = {(each["kind"], each["metadata"]["name"]) for each in built.objects}
     template = applied["spec"]["template"]
