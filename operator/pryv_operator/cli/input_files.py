@@ -25,7 +25,7 @@ from pryv_operator.templates.leader_folder import (
 )
 
 _MEBIBYTE: Final = 1024 * 1024
-#: How many files and folders are looked through: a machine's data may be beside the leader's folder.
+#: Files and folders looked through, at most: a machine's data may be beside the leader's folder.
 _ENTRY_LIMIT: Final = 200_000
 #: Maximum size (bytes) of a YAML file; ConfigMaps with templates have a few MiB.
 _YAML_LIMIT: Final = 64 * _MEBIBYTE

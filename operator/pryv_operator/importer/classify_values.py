@@ -12,9 +12,16 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from pryv_operator.api import secret_variables
-from pryv_operator.importer import value_texts
 from pryv_operator.importer.notes import ImportRefusedError, Note
 from pryv_operator.importer.shipped_releases import is_shipped_default
+from pryv_operator.importer.value_conversion import (
+    convert,
+    fill_gaps,
+    gaps,
+    has_null,
+    is_same,
+    parse_collection,
+)
 from pryv_operator.leader.javascript import stringify
 from pryv_operator.leader.json_value import Json, is_number
 from pryv_operator.templates.builtin import load_release
@@ -278,7 +285,7 @@ def _with_part(context: _Context, place: Place, value: Json, before: _Default) -
         return value
     default = context.default(place.variable)
     if is_number(value_at(default, place.path)):
-        value = value_texts.coerced(value, "number")
+        value = convert(value, "number")
     whole = default if before is UNSET else before
     result: Json = with_value_at(None if whole is UNSET else whole, place.path, value)
     return result
@@ -287,13 +294,15 @@ def _with_part(context: _Context, place: Place, value: Json, before: _Default) -
 def _decide_variable(context: _Context, variable: Variable, value: Json) -> _Decision:
     """What becomes of the value of a variable that the target has."""
     name = variable.name
-    gaps = [".".join((name, *path)) for path in value_texts.gaps(value)]
-    missing = tuple(Note("missing", gap, "not filled in; the default is used") for gap in gaps)
-    if gaps:
+    missing = tuple(
+        Note("missing", ".".join((name, *path)), "not filled in; the default is used")
+        for path in gaps(value)
+    )
+    if missing:
         default = context.default(name)
         if variable.computed or isinstance(value, str):
             return _Decision(notes=missing)
-        value = value_texts.filled(value, None if default is UNSET else default)
+        value = fill_gaps(value, None if default is UNSET else default)
         if value in ({}, []):
             return _Decision(notes=missing)
     secret_paths = [each.path for each in context.catalogue.secrets_in(Place(name), value)]
@@ -317,30 +326,29 @@ def _decide_declared(
     default = context.default(name)
     blanked = blanked_at(value, secret_paths)
     if default is not UNSET and _is_equal(
-        value_texts.coerced(blanked, kind), blanked_at(default, secret_paths), kind
+        convert(blanked, kind), blanked_at(default, secret_paths), kind
     ):
         return _Decision()
     is_shipped = is_shipped_default(name, blanked)
     if context.own_templates and (is_shipped or name == _VERSION):
         return _Decision()
-    declared = value_texts.coerced(without_paths(value, secret_paths), kind)
+    declared = convert(without_paths(value, secret_paths), kind)
     notes: tuple[Note, ...] = ()
-    if value_texts.has_null(declared):
+    if has_null(declared):
         instead = "default in the templates" if context.own_templates else "release's default"
         why = f"contains null, which a resource cannot hold; the {instead} is used"
         notes = (Note("check", name, why),)
         if context.own_templates or declared is None:
             return _Decision(notes=notes)
-    remark = "Pryv's text of that release; remove this line to use the operator's text"
+    remark = "default of the leader's release; remove it to use the operator's default"
     return _Decision(
         variables={name: declared}, remarks={name: remark} if is_shipped else {}, notes=notes
     )
 
 
 def _is_equal(value: Json, default: Json, kind: VariableType) -> bool:
-    return value_texts.same(value, default) or (
-        kind == "any"
-        and value_texts.same(value_texts.parsed_text(value), value_texts.parsed_text(default))
+    return is_same(value, default) or (
+        kind == "any" and is_same(parse_collection(value), parse_collection(default))
     )
 
 

@@ -7,10 +7,10 @@ from typing import Any, Final
 
 from pryv_operator.api.platform import Platform
 from pryv_operator.api.spec import PryvPlatformSpec, Roles
-from pryv_operator.importer import value_texts
 from pryv_operator.importer.classify_values import ClassifiedValues
-from pryv_operator.importer.leader_values import LeaderValues
 from pryv_operator.importer.notes import Note
+from pryv_operator.importer.resolved_values import ResolvedValues
+from pryv_operator.importer.value_conversion import has_null, is_same
 from pryv_operator.leader.json_value import Json
 from pryv_operator.leader.platform_yml import UNDEFINED
 from pryv_operator.leader.render_error import RenderError
@@ -22,21 +22,24 @@ _VPN: Final = "REG_MASTER_VPN_IP_ADDRESS"
 
 
 def find_overrides(
-    leader_values: LeaderValues, classified: ClassifiedValues, computed: Mapping[str, Json]
+    resolved: ResolvedValues, classified: ClassifiedValues, computed: Mapping[str, Json]
 ) -> tuple[dict[str, Json], list[Note]]:
     """The computed variables to declare because the leader's value differs, and notes on them.
 
-    ``computed`` are the operator's values, from ``values_of_operator``.
+    Args:
+        resolved: the leader's values with names replaced, to compare.
+        classified: the leader's values as they are declared.
+        computed: the operator's values, from ``compute_operator_values``.
     """
     overrides: dict[str, Json] = {}
     notes: list[Note] = []
     for name, value in classified.computed.items():
-        old = leader_values.value(name)
+        old = resolved.value(name)
         if name == "DOMAIN" or (
-            old is not UNDEFINED and name in computed and value_texts.same(old, computed[name])
+            old is not UNDEFINED and name in computed and is_same(old, computed[name])
         ):
             continue
-        if value_texts.has_null(value):
+        if has_null(value):
             why = "contains null, which a resource cannot hold; the computed value is used"
             notes.append(Note("check", name, why))
             continue
@@ -51,7 +54,7 @@ def find_overrides(
     return overrides, notes
 
 
-def values_of_operator(
+def compute_operator_values(
     platform: str,
     domain: str,
     roles: Mapping[str, Any],
@@ -72,10 +75,10 @@ def values_of_operator(
         roles=Roles.model_validate(dict(roles)),
         variables=dict(classified.variables),
     )
-    resolved = resolve_platform_values(
+    values = resolve_platform_values(
         Platform(platform, "", "", spec), bundle, addresses={}, secrets={}, cluster_dns=""
     )
-    substitution = Substitution(resolved.values)
+    substitution = Substitution(values.values)
     found: dict[str, Json] = {}
     for name in classified.computed:
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from pryv_operator.importer import value_texts
+from pryv_operator.importer.value_conversion import convert
 from pryv_operator.leader.json_value import Json, is_number
 from pryv_operator.templates.builtin import load_release
 from pryv_operator.templates.bundle import Bundle
@@ -52,7 +52,7 @@ def _renamed_variables(
         place = places[name]
         new = value
         if place.path and is_number(value_at(newest[place.variable].default, place.path)):
-            new = value_texts.coerced(value, "number")
+            new = convert(value, "number")
         renamed[place.variable] = with_value_at(renamed.get(place.variable), place.path, new)
     order = {name: index for index, name in enumerate(dict.fromkeys((*newest, *bundle.variables)))}
     return dict(sorted(renamed.items(), key=lambda item: (order.get(item[0], len(order)), item[0])))

@@ -14,12 +14,12 @@ from pryv_operator.api.spec import PryvPlatformSpec, Roles
 from pryv_operator.importer import output_files
 from pryv_operator.importer.certificate_files import ExtractedCertificates, extract_certificates
 from pryv_operator.importer.classify_values import ClassifiedValues, classify_values
-from pryv_operator.importer.computed_overrides import find_overrides, values_of_operator
+from pryv_operator.importer.computed_overrides import compute_operator_values, find_overrides
 from pryv_operator.importer.current_names import Renamed, use_current_names
-from pryv_operator.importer.leader_values import LeaderValues
 from pryv_operator.importer.notes import ImportRefusedError, Note
 from pryv_operator.importer.output_files import ObjectNames, OutputFile
 from pryv_operator.importer.report import TemplateChoice, render_report
+from pryv_operator.importer.resolved_values import ResolvedValues
 from pryv_operator.importer.roles_from_machines import roles_from_machines
 from pryv_operator.importer.shipped_releases import closest_release
 from pryv_operator.importer.template_archive import pack_templates
@@ -85,8 +85,8 @@ def import_leader(leader: Leader, options: Options) -> Imported:
     certificates = extract_certificates(leader.bundle.roles)
     choice = _choose_templates(certificates.templates, options)
     target = load_release(choice.release) if choice.release else leader.bundle
-    leader_values = LeaderValues(leader)
-    machines = roles_from_machines(leader, leader_values)
+    resolved = ResolvedValues(leader)
+    machines = roles_from_machines(leader, resolved)
     _check_name(options.name, machines.roles)
     classified = classify_values(
         leader,
@@ -94,59 +94,33 @@ def import_leader(leader: Leader, options: Options) -> Imported:
         own_templates=choice.release is None,
         skip_unknown=options.skip_unknown,
     )
-    archive = (
-        None
-        if choice.release
-        else pack_templates(leader, certificates.templates, classified.template_defaults)
-    )
-    bundle = leader_of(archive).bundle if archive else target
-    domain, domain_note = _read_domain(leader_values)
-    computed = values_of_operator(options.name, domain, machines.roles, classified, bundle)
-    overrides, override_notes = find_overrides(leader_values, classified, computed)
-    placeholders, placeholder_notes = _placeholders(bundle, classified, overrides)
-    renamed = use_current_names(
-        {**classified.variables, **overrides, **placeholders}, classified.secrets, bundle
-    )
+    templates = _import_templates(leader, target, choice, certificates, classified)
+    declared = _declare_values(options.name, resolved, machines.roles, classified, templates.bundle)
 
     names = ObjectNames(options.name, options.namespace)
-    templates_are_secret = _holds_secret(certificates.templates, classified.secrets)
     spec = {
-        "domain": domain,
-        **_templates_fields(choice, names, secret=templates_are_secret),
-        **_values_fields(renamed, names),
+        "domain": declared.domain,
+        **_templates_fields(templates, choice, names),
+        **_values_fields(declared.values, names),
         **_tls_and_roles_fields(certificates, machines.roles, names),
     }
     files = [
         output_files.platform_file(names, spec),
-        output_files.secrets_file(names, renamed.secrets, certificates),
+        output_files.secrets_file(names, declared.values.secrets, certificates),
     ]
-    if archive:
-        files.append(output_files.templates_file(names, archive, secret=templates_are_secret))
+    if templates.archive:
+        files.append(
+            output_files.templates_file(names, templates.archive, secret=templates.is_secret)
+        )
 
-    notes = [
-        *certificates.notes,
-        *machines.notes,
-        *classified.notes,
-        domain_note,
-        *override_notes,
-        *placeholder_notes,
-    ]
+    notes = [*certificates.notes, *machines.notes, *classified.notes, *declared.notes]
     notes += _notes_of_the_rest(leader, classified, notes)
-    report = render_report(leader, choice, _with_current_names(notes, renamed), files)
+    report = render_report(leader, choice, _with_current_names(notes, declared.values), files)
     return Imported(
         files=(*files, OutputFile(output_files.REPORT, report)),
         missing=_unique(note.subject for note in notes if note.kind == "missing"),
         check=_unique(f"{note.subject}: {note.text}" for note in notes if note.kind == "check"),
     )
-
-
-def _choose_templates(
-    templates: Mapping[str, Mapping[str, bytes]], options: Options
-) -> TemplateChoice:
-    """An unmodified built-in release is used from the operator; other templates are imported."""
-    closest = closest_release(templates)
-    is_built_in = not closest.changed and not options.own_templates
-    return TemplateChoice(options.release or (closest.release if is_built_in else None), closest)
 
 
 def _check_name(name: str, roles: Mapping[str, Any]) -> None:
@@ -167,10 +141,101 @@ def _check_name(name: str, roles: Mapping[str, Any]) -> None:
         )
 
 
+# --- templates ---
+
+
+@dataclass(frozen=True)
+class _ImportedTemplates:
+    """The templates that the platform uses."""
+
+    bundle: Bundle
+    #: The leader's own templates (``.tgz``); None for a built-in release.
+    archive: bytes | None
+    #: Whether the archive contains the text of a secret.
+    is_secret: bool
+
+
+def _choose_templates(
+    templates: Mapping[str, Mapping[str, bytes]], options: Options
+) -> TemplateChoice:
+    """An unmodified built-in release is used from the operator; other templates are imported."""
+    closest = closest_release(templates)
+    is_built_in = not closest.changed and not options.own_templates
+    return TemplateChoice(options.release or (closest.release if is_built_in else None), closest)
+
+
+def _import_templates(
+    leader: Leader,
+    target: Bundle,
+    choice: TemplateChoice,
+    certificates: ExtractedCertificates,
+    classified: ClassifiedValues,
+) -> _ImportedTemplates:
+    """The templates as the platform will read them.
+
+    Raises:
+        ImportRefusedError: the leader's own templates are too large for the cluster.
+    """
+    if choice.release:
+        return _ImportedTemplates(target, archive=None, is_secret=False)
+    archive = pack_templates(leader, certificates.templates, classified.template_defaults)
+    is_secret = _holds_secret(certificates.templates, classified.secrets)
+    return _ImportedTemplates(leader_of(archive).bundle, archive, is_secret)
+
+
+def _holds_secret(templates: Mapping[str, Mapping[str, bytes]], secrets: Mapping[str, str]) -> bool:
+    """Whether a template contains a private key, or the text of a secret."""
+    searched = [
+        text.encode("utf-8", "replace")
+        for text in secrets.values()
+        if len(text) >= _SEARCHED_LENGTH
+    ]
+    contents = [content for files in templates.values() for content in files.values()]
+    return any(
+        b"PRIVATE KEY" in content or any(secret in content for secret in searched)
+        for content in contents
+    )
+
+
 # --- variables ---
 
 
-def _read_domain(values: LeaderValues) -> tuple[str, Note]:
+@dataclass(frozen=True)
+class _DeclaredValues:
+    """``spec.domain``, ``spec.variables`` and ``spec.secrets``, and notes on them."""
+
+    domain: str
+    values: Renamed
+    notes: tuple[Note, ...]
+
+
+def _declare_values(
+    platform: str,
+    resolved: ResolvedValues,
+    roles: Mapping[str, Any],
+    classified: ClassifiedValues,
+    bundle: Bundle,
+) -> _DeclaredValues:
+    """What the resource declares: the leader's values, less what the operator computes anyway.
+
+    Args:
+        platform: name of the platform.
+        resolved: the leader's values with names replaced.
+        roles: ``spec.roles``.
+        classified: the leader's values by where they go.
+        bundle: the templates that the platform uses.
+    """
+    domain, domain_note = _read_domain(resolved)
+    computed = compute_operator_values(platform, domain, roles, classified, bundle)
+    overrides, override_notes = find_overrides(resolved, classified, computed)
+    placeholders, placeholder_notes = _placeholders(bundle, classified, overrides)
+    values = use_current_names(
+        {**classified.variables, **overrides, **placeholders}, classified.secrets, bundle
+    )
+    return _DeclaredValues(domain, values, (domain_note, *override_notes, *placeholder_notes))
+
+
+def _read_domain(values: ResolvedValues) -> tuple[str, Note]:
     """``spec.domain``, or the placeholder for it."""
     domain = values.value("DOMAIN")
     if isinstance(domain, str) and domain:
@@ -198,12 +263,12 @@ def _placeholders(
 
 
 def _templates_fields(
-    choice: TemplateChoice, names: ObjectNames, *, secret: bool
+    templates: _ImportedTemplates, choice: TemplateChoice, names: ObjectNames
 ) -> dict[str, Any]:
     if choice.release:
         return {"release": choice.release}
     reference = manifest.Inline(name=names.templates, key=output_files.ARCHIVE_KEY)
-    kind = "secretKeyRef" if secret else "configMapKeyRef"
+    kind = "secretKeyRef" if templates.is_secret else "configMapKeyRef"
     return {"templates": {"archive": {kind: reference}}}
 
 
@@ -238,20 +303,6 @@ def _tls_and_roles_fields(
     if with_certificates:
         fields["roles"] = with_certificates
     return fields
-
-
-def _holds_secret(templates: Mapping[str, Mapping[str, bytes]], secrets: Mapping[str, str]) -> bool:
-    """Whether a template contains a private key, or the text of a secret."""
-    searched = [
-        text.encode("utf-8", "replace")
-        for text in secrets.values()
-        if len(text) >= _SEARCHED_LENGTH
-    ]
-    contents = [content for files in templates.values() for content in files.values()]
-    return any(
-        b"PRIVATE KEY" in content or any(secret in content for secret in searched)
-        for content in contents
-    )
 
 
 # --- notes ---

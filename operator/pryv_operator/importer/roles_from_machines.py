@@ -10,8 +10,8 @@ from typing import Any, Final
 from pryv_operator.api import names, secret_variables
 from pryv_operator.api.instances import DEFAULT_CORE, DEFAULT_HOSTING
 from pryv_operator.api.messages import printable
-from pryv_operator.importer.leader_values import LeaderValues, ipv4
 from pryv_operator.importer.notes import ImportRefusedError, Note
+from pryv_operator.importer.resolved_values import ResolvedValues, ipv4
 from pryv_operator.leader.platform_yml import UNDEFINED
 from pryv_operator.objects import manifest
 from pryv_operator.templates.leader_folder import Leader
@@ -48,7 +48,7 @@ class _Core:
     hosting_source: str
 
 
-def roles_from_machines(leader: Leader, values: LeaderValues) -> ImportedRoles:
+def roles_from_machines(leader: Leader, values: ResolvedValues) -> ImportedRoles:
     """The roles of a leader's installation.
 
     Raises:
@@ -76,7 +76,7 @@ def roles_from_machines(leader: Leader, values: LeaderValues) -> ImportedRoles:
     return ImportedRoles({role: fields for role, fields in roles.items() if fields}, tuple(notes))
 
 
-def _address(role: str, values: LeaderValues) -> tuple[Mapping[str, str], Note]:
+def _address(role: str, values: ResolvedValues) -> tuple[Mapping[str, str], Note]:
     """The field ``address`` of a role, if the leader has one."""
     variable = _ADDRESS_VARIABLES[role]
     field = f"`spec.roles.{role}.address`"
@@ -87,7 +87,7 @@ def _address(role: str, values: LeaderValues) -> tuple[Mapping[str, str], Note]:
     return {}, Note("missing", variable, why)
 
 
-def _why_no_reg_slave(leader: Leader, values: LeaderValues) -> list[Note] | None:
+def _why_no_reg_slave(leader: Leader, values: ResolvedValues) -> list[Note] | None:
     """None if the platform gets a reg-slave; else the notes why not (none: never declared)."""
     variable = _ADDRESS_VARIABLES[names.REG_SLAVE]
     address = values.address(variable)
@@ -107,7 +107,7 @@ def _why_no_reg_slave(leader: Leader, values: LeaderValues) -> list[Note] | None
 
 
 def _core_instances(
-    leader: Leader, values: LeaderValues
+    leader: Leader, values: ResolvedValues
 ) -> tuple[list[dict[str, str]], Sequence[Note]]:
     """``spec.roles.core.instances``, sorted by name; the default one if no core has an address."""
     cores, notes = (
@@ -144,7 +144,7 @@ def _check_core(core: _Core) -> None:
         )
 
 
-def _cores_of_hostings(values: LeaderValues) -> tuple[list[_Core], list[Note]]:
+def _cores_of_hostings(values: ResolvedValues) -> tuple[list[_Core], list[Note]]:
     """The cores of ``HOSTINGS_AND_CORES`` (since 1.6): hosting → core → ``ip``."""
     hostings = values.value(_CORES)
     if hostings is UNDEFINED:
@@ -175,7 +175,7 @@ def _cores_of_hostings(values: LeaderValues) -> tuple[list[_Core], list[Note]]:
     return found, notes
 
 
-def _numbered_cores(leader: Leader, values: LeaderValues) -> tuple[list[_Core], list[Note]]:
+def _numbered_cores(leader: Leader, values: ResolvedValues) -> tuple[list[_Core], list[Note]]:
     """The cores of ``CORE_n_IP_ADDRESS`` and ``CORE_HOSTING_n`` (2019)."""
     numbers = sorted(
         {int(match[1]) for name in leader.order if (match := _CORE_ADDRESS.fullmatch(name))}

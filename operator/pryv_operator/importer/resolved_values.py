@@ -12,7 +12,7 @@ from pryv_operator.leader.taint import Value
 from pryv_operator.templates.leader_folder import Leader
 
 
-class LeaderValues:
+class ResolvedValues:
     """Values with the names in them replaced, in the leader's order."""
 
     def __init__(self, leader: Leader) -> None:

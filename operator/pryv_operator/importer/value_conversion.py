@@ -1,4 +1,4 @@
-"""What is done to the values of a leader on their way into a resource."""
+"""Compares and converts the values of a leader on their way to a resource."""
 
 from __future__ import annotations
 
@@ -15,39 +15,44 @@ from pryv_operator.templates.bundle import UNSET, VariableType
 from pryv_operator.values.nested import Path, value_at
 
 _NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?", re.ASCII)
+#: Integers below this are exact in JavaScript.
+_SAFE_INTEGER: Final = 2**53
 
 
-def same(left: Json, right: Json) -> bool:
-    """Whether two values are one: 1 and 1.0 are, true and 1 are not; the order of keys does not matter."""
+def is_same(left: Json, right: Json) -> bool:
+    """Whether two values are equal as JSON.
+
+    1 equals 1.0, true does not equal 1, and the order of keys does not matter.
+    """
     if isinstance(left, Mapping) and isinstance(right, Mapping):
-        return left.keys() == right.keys() and all(same(left[key], right[key]) for key in left)
+        return left.keys() == right.keys() and all(is_same(left[key], right[key]) for key in left)
     if isinstance(left, list) and isinstance(right, list):
         return len(left) == len(right) and all(
-            same(one, other) for one, other in zip(left, right, strict=True)
+            is_same(one, other) for one, other in zip(left, right, strict=True)
         )
     return left == right and isinstance(left, bool) == isinstance(right, bool)
 
 
-def coerced(value: Json, kind: VariableType) -> Json:
-    """The value in the type that is asked for, where it says the same: ``"20"`` for a number is 20."""
+def convert(value: Json, kind: VariableType) -> Json:
+    """The value in a type, if that loses nothing: ``"20"`` as a number is 20; else the value."""
     if not isinstance(value, str):
-        return (
-            stringify(value) if kind == "string" and isinstance(value, (list, Mapping)) else value
-        )
+        is_collection = isinstance(value, (list, Mapping))
+        return stringify(value) if kind == "string" and is_collection else value
     if kind in ("number", "integer") and _NUMBER.fullmatch(value.strip()):
         number = float(value)
-        return int(number) if number.is_integer() and math.fabs(number) < 2**53 else number
+        is_exact = number.is_integer() and math.fabs(number) < _SAFE_INTEGER
+        return int(number) if is_exact else number
     if kind == "boolean" and value in ("true", "false"):
         return value == "true"
-    wanted: dict[str, type] = {"object": dict, "array": list}
-    if kind in wanted:
-        parsed = parsed_text(value)
-        return parsed if isinstance(parsed, wanted[kind]) else value
+    collections: dict[str, type] = {"object": dict, "array": list}
+    if kind in collections:
+        parsed = parse_collection(value)
+        return parsed if isinstance(parsed, collections[kind]) else value
     return value
 
 
-def parsed_text(value: Json) -> Json:
-    """The list or map that a text is as JSON; anything else as it is."""
+def parse_collection(value: Json) -> Json:
+    """The list or map that a text is as JSON; any other value unchanged."""
     if not isinstance(value, str) or value.lstrip()[:1] not in ("[", "{"):
         return value
     try:
@@ -58,14 +63,14 @@ def parsed_text(value: Json) -> Json:
 
 
 def has_null(value: Json) -> bool:
-    """Whether there is a null in a value: ``kubectl apply`` takes nulls out of a resource."""
+    """Whether a value is null or contains one; ``kubectl apply`` removes nulls from a resource."""
     if isinstance(value, Mapping):
         return any(has_null(child) for child in value.values())
     return value is None or (isinstance(value, list) and any(has_null(child) for child in value))
 
 
 def gaps(value: Json, path: Path = ()) -> Iterator[Path]:
-    """Paths to what still waits to be filled in; the word for it may stand inside a text, or be a key."""
+    """Paths inside a value to ``REPLACE_ME``, which may also be part of a text, or a key."""
     if isinstance(value, str):
         if secret_variables.REPLACE_ME in value:
             yield path
@@ -79,8 +84,8 @@ def gaps(value: Json, path: Path = ()) -> Iterator[Path]:
             yield from gaps(child, (*path, str(index)))
 
 
-def filled(value: Json, default: Any) -> Json:
-    """The value without its gaps: what the default has stands there, else nothing."""
+def fill_gaps(value: Json, default: Any) -> Json:
+    """The value with its gaps filled from the default; a gap without a default is removed."""
     if isinstance(value, Mapping):
         result: dict[str, Json] = {}
         for key, child in value.items():
@@ -91,7 +96,7 @@ def filled(value: Json, default: Any) -> Json:
                 if known is not UNSET:
                     result[key] = known
                 continue
-            inner = filled(child, known)
+            inner = fill_gaps(child, known)
             if not (inner == {} and child != {}):
                 result[key] = inner
         return result
