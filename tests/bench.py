@@ -21,13 +21,14 @@ from pryv_operator.api.kubernetes import Object
 from pryv_operator.api.platform import Platform
 from pryv_operator.api.spec import PryvPlatformSpec
 from pryv_operator.desired.inputs import Inputs
-from pryv_operator.desired.state import Desired, compute_desired, generated_names
+from pryv_operator.desired.state import Desired, compute_desired
 from pryv_operator.kube.client import KubeClient
 from pryv_operator.kube.credentials import read_kubeconfig
 from pryv_operator.objects import profiles
 from pryv_operator.pki.certificate import Certificate
 from pryv_operator.templates.builtin import load_release
 from pryv_operator.values.addresses import Address, placeholder_addresses
+from pryv_operator.values.platform_values import generated_names
 from tests.api.fixtures import install_chart
 from tests.api.operator_process import OperatorProcess
 from tests.api.platforms import PlatformUser

@@ -13,12 +13,13 @@ from pryv_operator.api.platform import Platform
 from pryv_operator.api.spec import ComponentOverrides, PryvPlatformSpec
 from pryv_operator.compose.model import ComposeFile, Mount, Port, Service
 from pryv_operator.desired.inputs import Inputs
-from pryv_operator.desired.state import Desired, compute_desired, generated_names
+from pryv_operator.desired.state import Desired, compute_desired
 from pryv_operator.objects.model import Component, File
 from pryv_operator.objects.profiles import profile_of
 from pryv_operator.pki.certificate import Certificate
 from pryv_operator.templates.builtin import load_release
 from pryv_operator.values.addresses import Address
+from pryv_operator.values.platform_values import generated_names
 
 DOMAIN = "pryv.acme.health"
 UID = "6fd4d5a6-0000-4000-8000-000000000001"

@@ -1,1 +1,1 @@
-"""Inputs become the desired state: the one pure function, with its checks and warnings."""
+"""The desired state of a platform: one pure function of its inputs, with checks and warnings."""

@@ -1,4 +1,4 @@
-"""Everything that the desired state of a platform depends on: no clock, no randomness, no client."""
+"""Everything that the desired state depends on: no clock, no randomness, no client."""
 
 from __future__ import annotations
 

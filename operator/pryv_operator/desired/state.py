@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 from pryv_operator.api import names
 from pryv_operator.api.findings import Advisory, Finding, Problem, Waiting
@@ -25,13 +26,11 @@ from pryv_operator.objects.services import (
     internal_service,
 )
 from pryv_operator.objects.workloads import workload
-from pryv_operator.templates.bundle import Bundle
 from pryv_operator.values.addresses import Address
-from pryv_operator.values.catalogue import Catalogue
 from pryv_operator.values.platform_values import resolve_platform_values
 
 #: How many names a message lists.
-_SHOWN = 3
+_SHOWN: Final = 3
 
 
 @dataclass(frozen=True)
@@ -83,17 +82,6 @@ class Desired:
     def complete(self) -> bool:
         """Whether ``objects`` are all desired objects, so that any other may be deleted."""
         return not self.problems and not self.waiting
-
-
-def generated_names(platform: Platform, bundle: Bundle) -> tuple[str, ...]:
-    """Names of the secret values that are to be generated for a platform."""
-    catalogue = Catalogue(bundle.variables)
-    sources = platform.spec.secrets
-    requested = [name for name, source in sources.items() if source.generate is not None]
-    provided = [name for name, source in sources.items() if source.secret_key_ref is not None]
-    return catalogue.to_generate(
-        [*requested, *catalogue.marked_for_generation(platform.spec.variables)], provided
-    )
 
 
 def compute_desired(inputs: Inputs) -> Desired:
@@ -167,11 +155,12 @@ def _services_without_address(
     )
     if not missing:
         return ()
+    shown = ", ".join(f'"{name}"' for name in missing[:_SHOWN])
     rest = f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
     return (
         Waiting(
             Reason.WAITING_FOR_SERVICES,
-            f"waiting for the cluster IP of {', '.join(missing[:_SHOWN])}{rest}",
+            f"waiting for the cluster IPs of Services {shown}{rest}",
         ),
     )
 

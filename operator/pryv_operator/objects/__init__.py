@@ -1,1 +1,1 @@
-"""Services, files and spec become Kubernetes objects. Knows nothing of the API server."""
+"""Components become Kubernetes objects. Nothing here talks to the API server."""

@@ -1,4 +1,4 @@
-"""Kubernetes objects as YAML, written so that every reader takes a text for a text."""
+"""Kubernetes objects as YAML, quoted so that every YAML reader reads a string as a string."""
 
 from __future__ import annotations
 
@@ -11,34 +11,39 @@ import yaml
 
 from pryv_operator.leader.javascript import well_formed
 
-#: Texts that no YAML reader, of 1.1 or 1.2, takes for something else, and that need no quotes.
+#: Strings that YAML 1.1 and 1.2 read as strings without quotes.
 _PLAIN: Final = re.compile(
-    r"[A-Za-z/](?:[A-Za-z0-9_./@%+=-]|:(?=[^\s]))*(?: [A-Za-z0-9_./@%+=-]+)*|[0-9]{1,3}(?:\.[0-9]{1,3}){3}",
+    r"[A-Za-z/](?:[A-Za-z0-9_./@%+=-]|:(?=[^\s]))*(?: [A-Za-z0-9_./@%+=-]+)*"
+    r"|[0-9]{1,3}(?:\.[0-9]{1,3}){3}",
     re.ASCII,
 )
 _ESCAPES: Final = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _WORDS: Final = frozenset(
     {"y", "n", "yes", "no", "on", "off", "true", "false", "null", "nan", "inf"}
 )
-#: Integers beyond this are not exact in JavaScript, nor in JSON.
+#: Larger integers are not exact in JavaScript, nor in JSON.
 _SAFE_INTEGER: Final = 2**53 - 1
 
 
 class Inline(dict[str, Any]):
-    """A short map that stands on one line."""
+    """A map that is written on one line."""
 
 
 class _Dumper(yaml.SafeDumper):
-    """Block style, no aliases, texts in quotes where there could be doubt."""
+    """Block style, no aliases, strings in quotes where a reader could read something else."""
 
     def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 - the base class's signature
         return True
 
-    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002 - as above
+    def increase_indent(
+        self,
+        flow: bool = False,
+        indentless: bool = False,  # noqa: ARG002 - the base class's signature
+    ) -> None:
         super().increase_indent(flow, indentless=False)
 
     def write_double_quoted(self, text: str, split: bool = True) -> None:  # noqa: ARG002 - as above
-        """On one line, with an escape for everything that a reader could take for a line break or skip."""
+        """On one line; characters that a reader could skip or read as line breaks are escaped."""
         self.write_indicator(f'"{"".join(map(_escaped, text))}"', need_whitespace=True)
 
 
@@ -69,7 +74,7 @@ _Dumper.add_representer(Inline, _inline)
 
 
 def dump(documents: Iterable[Mapping[str, Any]], comment: str = "") -> str:
-    """YAML documents, each after the ``---`` of its own if there are several; ``comment`` (lines) stands at the top."""
+    """The documents as YAML, separated by ``---``, after the lines of ``comment``."""
     texts = [
         yaml.dump(
             _plain(document),
@@ -86,7 +91,7 @@ def dump(documents: Iterable[Mapping[str, Any]], comment: str = "") -> str:
 
 
 def _plain(value: Any) -> Any:
-    """Only what JSON knows, and as JavaScript would have it: no lone surrogates, no integers that are not exact."""
+    """The value as JSON from JavaScript: no lone surrogates, no integers that are not exact."""
     if isinstance(value, str):
         return well_formed(value)
     if isinstance(value, Mapping):

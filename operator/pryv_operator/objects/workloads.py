@@ -1,4 +1,4 @@
-"""A Deployment or StatefulSet for each component, so that a change rolls out only what it affects."""
+"""A Deployment or StatefulSet for each component: a change rolls out only what it affects."""
 
 from __future__ import annotations
 

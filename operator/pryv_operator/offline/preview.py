@@ -13,14 +13,18 @@ from pryv_operator.api.reasons import Reason
 from pryv_operator.desired import certificates
 from pryv_operator.desired.inputs import Inputs
 from pryv_operator.desired.render_errors import problem_of
-from pryv_operator.desired.state import Desired, compute_desired, generated_names
+from pryv_operator.desired.state import Desired, compute_desired
 from pryv_operator.leader.render_error import RenderError
 from pryv_operator.offline.documents import Documents, bundle_of
 from pryv_operator.pki.certificate import Certificate
 from pryv_operator.rendering.files import RenderedFile, render
 from pryv_operator.values.addresses import Address, placeholder_addresses
 from pryv_operator.values.nested import map_leaves
-from pryv_operator.values.platform_values import PlatformValues, resolve_platform_values
+from pryv_operator.values.platform_values import (
+    PlatformValues,
+    generated_names,
+    resolve_platform_values,
+)
 
 CLUSTER_DNS: Final = "10.96.0.10"
 _HASH_KEY: Final = b"offline"

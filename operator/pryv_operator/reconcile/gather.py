@@ -24,7 +24,6 @@ from pryv_operator.api.reasons import Reason
 from pryv_operator.api.status import PryvPlatformStatus
 from pryv_operator.desired import certificates
 from pryv_operator.desired.inputs import Inputs
-from pryv_operator.desired.state import generated_names
 from pryv_operator.kube.client import KubeClient
 from pryv_operator.kube.errors import ConflictError, RejectedError
 from pryv_operator.kube.resources import SECRETS
@@ -37,6 +36,7 @@ from pryv_operator.reconcile import upstreams
 from pryv_operator.rollout.revision_inputs import GENERATED_KEY, RevisionInput, SecretInput
 from pryv_operator.templates.bundle import Bundle
 from pryv_operator.values.addresses import Address
+from pryv_operator.values.platform_values import generated_names
 
 _ALPHABET: Final = string.ascii_lowercase + string.digits
 _LENGTH: Final = 32

@@ -20,6 +20,17 @@ from pryv_operator.values.resolve import resolve
 from pryv_operator.values.usage import used_variables
 
 
+def generated_names(platform: Platform, bundle: Bundle) -> tuple[str, ...]:
+    """Names of the secret values that are to be generated for a platform."""
+    catalogue = Catalogue(bundle.variables)
+    sources = platform.spec.secrets
+    requested = [name for name, source in sources.items() if source.generate is not None]
+    provided = [name for name, source in sources.items() if source.secret_key_ref is not None]
+    return catalogue.to_generate(
+        [*requested, *catalogue.marked_for_generation(platform.spec.variables)], provided
+    )
+
+
 @dataclass(frozen=True)
 class PlatformValues:
     """The values of all variables, and the role instances with what variables say about them.

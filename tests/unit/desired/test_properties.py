@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 
 from pryv_operator.api import names
 from pryv_operator.api.kubernetes import WORKLOAD_KINDS, Object
-from pryv_operator.desired.state import Desired, compute_desired, generated_names
+from pryv_operator.desired.state import Desired, compute_desired
 from pryv_operator.live.diff import needs_apply, with_applied_hash
 from pryv_operator.pki.certificate import Certificate
 from pryv_operator.templates.builtin import load_release
+from pryv_operator.values.platform_values import generated_names
 from tests.examples import examples
 from tests.unit.builders import every, inputs, platform, texts, touched, workloads
 

@@ -15,12 +15,12 @@ import pytest
 from pryv_operator.api.findings import Problem
 from pryv_operator.api.kubernetes import Object
 from pryv_operator.api.platform import Platform
-from pryv_operator.desired import state as module
 from pryv_operator.desired.inputs import Inputs
 from pryv_operator.desired.state import Desired, compute_desired
 from pryv_operator.pki.certificate import Certificate
 from pryv_operator.templates.builtin import load_release
 from pryv_operator.templates.bundle import Bundle, Variable
+from pryv_operator.values.platform_values import generated_names
 from tests.unit.builders import (
     DOMAIN,
     UID,
@@ -513,7 +513,7 @@ def test_fields_without_effect_are_reported(
 
 
 def generated(of: Platform) -> tuple[str, ...]:
-    return module.generated_names(of, load_release(of.spec.release))
+    return generated_names(of, load_release(of.spec.release))
 
 
 # Other templates than the release's
