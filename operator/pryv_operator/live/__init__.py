@@ -1,1 +1,1 @@
-"""A platform's live objects: read, compared, applied, judged for health."""
+"""Live objects: read, compared with desired ones, applied, and their health."""

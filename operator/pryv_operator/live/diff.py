@@ -1,7 +1,8 @@
-"""Whether an object has to be applied: what we last applied, and whether what is there still says so. Pure.
+"""Whether a desired object has to be applied over the live one. Pure.
 
-Never a naive comparison with what the server returns: it fills in defaults, other people own fields of theirs, and a quantity has
-several spellings.
+Two questions: is it what was last applied, and does the live object still contain it? A plain
+comparison would not do: the API server fills in defaults, other clients own fields of theirs, and a
+quantity has several spellings.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from kubernetes.utils.quantity import parse_quantity
 from pryv_operator.api import labels_annotations as keys
 from pryv_operator.api.kubernetes import WORKLOAD_KINDS, Object
 
-#: Lists that the API server merges by key: entries of others are left alone. All other lists are ours as a whole.
+#: Lists that the API server merges by these keys; entries of other clients are ignored. All other
+#: lists belong to the operator as a whole.
 _MERGED_BY: Final[Mapping[str, tuple[str, ...]]] = {
     "containers": ("name",),
     "initContainers": ("name",),
@@ -29,7 +31,7 @@ _MERGED_BY: Final[Mapping[str, tuple[str, ...]]] = {
     "volumeMounts": ("mountPath",),
     "topologySpreadConstraints": ("topologyKey", "whenUnsatisfiable"),
 }
-#: Maps that the API server takes as a whole: an entry that somebody adds changes what they select.
+#: Maps that are compared as a whole: an added entry would change what they select.
 _ATOMIC: Final = (
     "labelSelector",
     "matchLabels",
@@ -42,7 +44,10 @@ _QUANTITIES: Final = ("requests", "limits")
 
 
 def with_applied_hash(item: Object) -> Object:
-    """The object as it is applied: with the hash of itself, so that a field we no longer set is noticed."""
+    """The object as it is applied: with a hash of itself.
+
+    By the hash a field is noticed that is no longer desired.
+    """
     result = copy.copy(item)
     metadata = dict(item["metadata"])
     metadata["annotations"] = {**metadata.get("annotations", {}), keys.APPLIED: _digest(item)}
@@ -52,26 +57,29 @@ def with_applied_hash(item: Object) -> Object:
     return result
 
 
-def needs_apply(wanted: Object, live: Object) -> bool:
-    """Whether ``wanted`` (with_applied_hash) has to be applied over ``live``."""
+def needs_apply(desired: Object, live: Object) -> bool:
+    """Whether a desired object has to be applied over the live one.
+
+    ``desired`` comes from ``with_applied_hash``.
+    """
     applied = live["metadata"].get("annotations", {}).get(keys.APPLIED)
-    if applied != wanted["metadata"]["annotations"][keys.APPLIED]:
+    if applied != desired["metadata"]["annotations"][keys.APPLIED]:
         return True
-    return not _contained(wanted, live, "")
+    return not _contained(desired, live, "")
 
 
 def template_digest(template: Object) -> str:
-    """What tells pod templates apart."""
+    """The digest of a pod template."""
     return hashlib.sha256(json.dumps(template, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def template_contains(template: Object, live: Object) -> bool:
-    """Whether a live pod template says what ``template`` says; it may say more."""
+    """Whether a live pod template contains ``template``; it may hold more."""
     return _contained(template, live, "template")
 
 
 def _digest(item: Object) -> str:
-    """A hash of what is applied. A Secret's data stays out: it would be an offline test for guesses."""
+    """A hash of an object without a Secret's data: it would let a reader verify guesses."""
     visible = {
         key: value
         for key, value in item.items()
@@ -80,41 +88,42 @@ def _digest(item: Object) -> str:
     return hashlib.sha256(json.dumps(visible, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _contained(wanted: Any, live: Any, field: str) -> bool:
-    if isinstance(wanted, Mapping):
+def _contained(desired: Any, live: Any, field: str) -> bool:
+    if isinstance(desired, Mapping):
         if not isinstance(live, Mapping):
-            return not wanted and live is None
-        if field in _ATOMIC and wanted.keys() != live.keys():
+            return not desired and live is None
+        if field in _ATOMIC and desired.keys() != live.keys():
             return False
         if field in _QUANTITIES:
             return all(
-                name in live and _same_quantity(value, live[name]) for name, value in wanted.items()
+                name in live and _same_quantity(value, live[name])
+                for name, value in desired.items()
             )
-        return all(_contained(value, live.get(name), name) for name, value in wanted.items())
-    if isinstance(wanted, Sequence) and not isinstance(wanted, str):
+        return all(_contained(value, live.get(name), name) for name, value in desired.items())
+    if isinstance(desired, Sequence) and not isinstance(desired, str):
         if not isinstance(live, Sequence) or isinstance(live, str):
-            return not wanted and live is None
-        return _contained_list(wanted, live, field)
-    # The API server leaves out an empty text of most fields, such as the value of an environment variable.
-    return bool(wanted == live) or (wanted == "" and live is None)
+            return not desired and live is None
+        return _contained_list(desired, live, field)
+    # The API server omits most fields that are an empty text, such as the value of a variable.
+    return bool(desired == live) or (desired == "" and live is None)
 
 
-def _contained_list(wanted: Sequence[Any], live: Sequence[Any], field: str) -> bool:
+def _contained_list(desired: Sequence[Any], live: Sequence[Any], field: str) -> bool:
     merge_keys = _MERGED_BY.get(field)
-    if merge_keys is None or not all(isinstance(entry, Mapping) for entry in (*wanted, *live)):
-        return len(wanted) == len(live) and all(
-            _contained(mine, theirs, "") for mine, theirs in zip(wanted, live, strict=True)
+    if merge_keys is None or not all(isinstance(entry, Mapping) for entry in (*desired, *live)):
+        return len(desired) == len(live) and all(
+            _contained(mine, theirs, "") for mine, theirs in zip(desired, live, strict=True)
         )
-    there = {tuple(entry.get(key) for key in merge_keys): entry for entry in live}
+    live_entries = {tuple(entry.get(key) for key in merge_keys): entry for entry in live}
     return all(
-        (found := there.get(tuple(entry.get(key) for key in merge_keys))) is not None
+        (found := live_entries.get(tuple(entry.get(key) for key in merge_keys))) is not None
         and _contained(entry, found, "")
-        for entry in wanted
+        for entry in desired
     )
 
 
-def _same_quantity(wanted: Any, live: Any) -> bool:
+def _same_quantity(desired: Any, live: Any) -> bool:
     try:
-        return bool(parse_quantity(wanted) == parse_quantity(live))
+        return bool(parse_quantity(desired) == parse_quantity(live))
     except ValueError:
-        return bool(wanted == live)
+        return bool(desired == live)

@@ -1,6 +1,7 @@
-"""How workloads are, and why: from the workload, its pods and their events to one reason and message. Pure.
+"""Health of workloads: from a workload, its pods and their events to one finding. Pure.
 
-Messages are our own where the cluster's change with every look (back-off times) or may quote a container's output.
+The cluster's messages are not quoted where they change all the time (back-off times) or may quote
+a container's output.
 """
 
 from __future__ import annotations
@@ -16,23 +17,28 @@ from pryv_operator.api.findings import Explanation, Finding, Problem, Waiting
 from pryv_operator.api.kubernetes import Object
 from pryv_operator.api.reasons import Reason
 
-#: Why a container cannot run, so that somebody has to mend something.
+#: Reason of a waiting container → message; these do not end without a change.
 _FAILURES: Final[Mapping[str, str]] = {
-    "ImagePullBackOff": "its image {image} cannot be pulled: is the name right, does the registry have it, is a login needed?",
-    "ErrImagePull": "its image {image} cannot be pulled: is the name right, does the registry have it, is a login needed?",
-    "ErrImageNeverPull": "its image {image} is not on the node and must not be pulled",
-    "InvalidImageName": "{image} is no name of an image",
-    "CrashLoopBackOff": "it starts and ends again{exit}: see its log",
-    "CreateContainerConfigError": "its container cannot be set up: {detail}",
-    "CreateContainerError": "its container cannot be made: {detail}",
-    "RunContainerError": "its container cannot be run: {detail}",
+    "ImagePullBackOff": (
+        'image "{image}" cannot be pulled; check its name, the registry and spec.imagePullSecrets'
+    ),
+    "ErrImageNeverPull": (
+        'image "{image}" is not on the node and must not be pulled; load it onto the node'
+    ),
+    "InvalidImageName": '"{image}" is not a valid image name; correct it',
+    "CrashLoopBackOff": "container exits repeatedly{exit}; see its log",
+    "CreateContainerConfigError": "container cannot be configured: {detail}",
+    "CreateContainerError": "container cannot be created: {detail}",
+    "RunContainerError": "container cannot be started: {detail}",
 }
+#: Reasons that alternate while the cause is the same; the status reports one of them.
+_SAME_REASON: Final = {"ErrImagePull": "ImagePullBackOff"}
+_NO_DETAILS: Final = "no details"
+#: A scheduler's message about volumes.
 _BLAMES_VOLUMES: Final = re.compile("persistent ?volume", re.IGNORECASE)
-#: The same trouble under one name, so that the status does not flicker between two looks.
-_SAME: Final = {"ErrImagePull": "ImagePullBackOff"}
-#: What the cluster marks pods of one template with: Deployments, StatefulSets.
+#: Labels that tell pod templates apart: of Deployments, of StatefulSets.
 _REVISION_LABELS: Final = ("pod-template-hash", "controller-revision-hash")
-#: Events that say why a pod does not get its volumes or its sandbox.
+#: Events that say why a pod does not get its volumes or its network.
 _POD_EVENTS: Final = (
     "FailedMount",
     "FailedAttachVolume",
@@ -43,18 +49,25 @@ _POD_EVENTS: Final = (
 
 @dataclass(frozen=True)
 class HealthInputs:
-    """What was observed of a platform's workloads."""
+    """What the health of a platform's workloads is computed from.
+
+    ``workloads``: by (kind, name). ``pvcs``: by name; None when they were not read.
+    ``events``: warning events (core/v1) of the namespace.
+    """
 
     workloads: Mapping[tuple[str, str], Object]
     pods: Sequence[Object] = ()
     pvcs: Mapping[str, Object] | None = None
-    #: Warning events (core/v1) of the namespace.
     events: Sequence[Object] = ()
 
 
 @dataclass(frozen=True)
 class Health:
-    """``failed``: somebody has to mend something. ``waiting``: on its way, and something particular is awaited."""
+    """The health of one workload.
+
+    ``failed``: it does not become ready without a change. ``waiting``: it waits for something
+    outside of it, such as a volume.
+    """
 
     ready: bool
     failed: bool = False
@@ -66,7 +79,7 @@ READY: Final = Health(ready=True)
 
 
 def is_ready(workload: Object | None) -> bool:
-    """Whether a Deployment or StatefulSet runs what its spec says, all of it, and nothing else."""
+    """Whether all replicas of a Deployment or StatefulSet run its spec and are ready."""
     if workload is None:
         return False
     spec, status = workload["spec"], workload.get("status", {})
@@ -83,7 +96,7 @@ def is_ready(workload: Object | None) -> bool:
 
 
 def is_available(workload: Object | None) -> bool:
-    """Whether it is ready, and has been so for the time that its spec asks for."""
+    """Whether a workload is ready, and has been so for its ``minReadySeconds``."""
     if workload is None or not is_ready(workload):
         return False
     status = workload.get("status", {})
@@ -91,12 +104,12 @@ def is_available(workload: Object | None) -> bool:
 
 
 def workload_health(kind: str, name: str, label: str, health_inputs: HealthInputs) -> Health:
-    """How one workload is. ``label`` is what people know it by: ``co1/core``."""
+    """The health of one workload. ``label`` is the name that users know: ``co1/core``."""
     workload = health_inputs.workloads.get((kind, name))
     if is_ready(workload):
         return READY
     if workload is None:
-        return Health(ready=False, problem=Waiting(Reason.PROGRESSING, f"{label}: not made yet"))
+        return Health(ready=False, problem=Waiting(Reason.PROGRESSING, f"{label}: not created yet"))
     pods = [
         pod
         for pod in health_inputs.pods
@@ -112,7 +125,7 @@ def workload_health(kind: str, name: str, label: str, health_inputs: HealthInput
     )
     if awaited:
         return Health(ready=False, waiting=True, problem=awaited)
-    return Health(ready=False, problem=_on_its_way(label, pods))
+    return Health(ready=False, problem=_progressing(label, pods))
 
 
 def _selected(pod: Object, workload: Object) -> bool:
@@ -124,7 +137,7 @@ def _selected(pod: Object, workload: Object) -> bool:
 
 
 def _of_newest_revision(pods: Sequence[Object]) -> list[Object]:
-    """Pods made from the newest template: that an old one still fails says nothing about the one that mends it."""
+    """Pods of the newest template: failures of older ones do not count."""
     ordered = _newest_first(pods)
 
     def revision(pod: Object) -> tuple[Any, ...]:
@@ -134,78 +147,81 @@ def _of_newest_revision(pods: Sequence[Object]) -> list[Object]:
 
 
 def _container_failure(label: str, pods: Iterable[Object]) -> Finding | None:
+    """Why a container, or its whole pod, does not run."""
     for pod in _newest_first(pods):
         status = pod.get("status", {})
-        images = {
-            each["name"]: each["image"]
-            for each in (*pod["spec"].get("initContainers", ()), *pod["spec"]["containers"])
-        }
         for container in (
             *status.get("initContainerStatuses", ()),
             *status.get("containerStatuses", ()),
         ):
-            waiting = container.get("state", {}).get("waiting", {})
-            reason = waiting.get("reason", "")
-            if reason not in _FAILURES:
-                continue
-            last = (
-                container.get("lastState", {}).get("terminated")
-                or container.get("state", {}).get("terminated")
-                or {}
-            )
-            text = _FAILURES[reason].format(
-                image=images.get(container["name"], "?"),
-                exit=f" (exit code {last['exitCode']}, {last.get('reason', 'Error')})"
-                if "exitCode" in last
-                else "",
-                detail=waiting.get("message", "no further word"),
-            )
-            return Problem(_SAME.get(reason, reason), f"{label}: {text}")
+            reason = container.get("state", {}).get("waiting", {}).get("reason", "")
+            reason = _SAME_REASON.get(reason, reason)
+            if reason in _FAILURES:
+                return Problem(reason, f"{label}: {_failure_message(reason, container, pod)}")
         if status.get("phase") == "Failed":
             reason = status.get("reason", "PodFailed")
-            return Problem(reason, f"{label}: its pod failed: {status.get('message', reason)}")
+            return Problem(reason, f"{label}: pod failed: {status.get('message', reason)}")
     return None
+
+
+def _failure_message(reason: str, container: Object, pod: Object) -> str:
+    state = container.get("state", {})
+    images = {
+        each["name"]: each["image"]
+        for each in (*pod["spec"].get("initContainers", ()), *pod["spec"]["containers"])
+    }
+    ended = container.get("lastState", {}).get("terminated") or state.get("terminated") or {}
+    exit_code = (
+        f" (exit code {ended['exitCode']}, {ended.get('reason', 'Error')})"
+        if "exitCode" in ended
+        else ""
+    )
+    return _FAILURES[reason].format(
+        image=images.get(container["name"], "?"),
+        exit=exit_code,
+        detail=state.get("waiting", {}).get("message", _NO_DETAILS),
+    )
 
 
 def _unschedulable(
     label: str, pods: Iterable[Object], health_inputs: HealthInputs
 ) -> Finding | None:
+    """Why a pod is not scheduled: its volume, or no node fits."""
     for pod in _newest_first(pods):
         condition = _condition(pod, "PodScheduled")
         if condition.get("status") != "False":
             continue
-        claim = _pending_claim(pod, health_inputs)
-        why = _newest_event(health_inputs.events, "PersistentVolumeClaim", claim) if claim else None
-        # A claim may be pending only because its pod is not scheduled, for some other reason.
-        if claim and (why or _BLAMES_VOLUMES.search(condition.get("message", "persistent volume"))):
-            detail = f": {why['message']}" if why else " yet"
+        pvc = _pending_pvc(pod, health_inputs)
+        event = _newest_event(health_inputs.events, "PersistentVolumeClaim", pvc) if pvc else None
+        # A PVC may be pending only because its pod is not scheduled, for another reason.
+        blames_volumes = _BLAMES_VOLUMES.search(condition.get("message", "persistent volume"))
+        if pvc and (event or blames_volumes):
+            detail = f": {event['message']}" if event else " yet"
             return Explanation(
                 Reason.PVC_PENDING,
-                f"{label}: its claim {claim['metadata']['name']} is not bound{detail}",
+                f'{label}: PVC "{pvc["metadata"]["name"]}" is not bound{detail}',
             )
         if condition.get("reason") == "Unschedulable":
-            return Explanation(
-                Reason.UNSCHEDULABLE,
-                f"{label}: no node takes its pod: {condition.get('message', 'no further word')}",
-            )
+            detail = condition.get("message", _NO_DETAILS)
+            return Explanation(Reason.UNSCHEDULABLE, f"{label}: pod cannot be scheduled: {detail}")
     return None
 
 
-def _pending_claim(pod: Object, health_inputs: HealthInputs) -> Object | None:
+def _pending_pvc(pod: Object, health_inputs: HealthInputs) -> Object | None:
     for volume in pod["spec"].get("volumes", ()):
         name = volume.get("persistentVolumeClaim", {}).get("claimName")
         if name is None or health_inputs.pvcs is None:
             continue
-        claim = health_inputs.pvcs.get(name)
-        if claim is not None and claim.get("status", {}).get("phase") == "Pending":
-            return claim
+        pvc = health_inputs.pvcs.get(name)
+        if pvc is not None and pvc.get("status", {}).get("phase") == "Pending":
+            return pvc
     return None
 
 
 def _without_volume(
     label: str, pods: Iterable[Object], health_inputs: HealthInputs
 ) -> Finding | None:
-    """A pod on a node that does not get its volumes or its network."""
+    """Why a scheduled pod does not get its volumes or its network."""
     for pod in _newest_first(pods):
         started = any(
             "running" in each.get("state", {})
@@ -215,47 +231,46 @@ def _without_volume(
             continue
         event = _newest_event(health_inputs.events, "Pod", pod, *_POD_EVENTS)
         if event:
-            return Problem(event["reason"], f"{label}: its pod cannot start: {event['message']}")
+            return Problem(event["reason"], f"{label}: pod cannot start: {event['message']}")
     return None
 
 
 def _no_pod(
     label: str, workload: Object, pods: Sequence[Object], health_inputs: HealthInputs
 ) -> Finding | None:
-    """No pod, or no new one, could be made: Pod Security, a quota, an admission webhook."""
+    """Why no pod, or no new one, can be created: Pod Security, a quota, an admission webhook."""
     for condition in workload.get("status", {}).get("conditions", ()):
         if condition["type"] == "ReplicaFailure" and condition["status"] == "True":
             return Problem(
                 condition.get("reason") or "FailedCreate",
-                f"{label}: no pod can be made: {condition['message']}",
+                f"{label}: pod cannot be created: {condition['message']}",
             )
-    if pods:  # events tell of the past
+    if pods:  # events may be older
         return None
     applied = last_applied(workload)
     event = _newest_event(
         health_inputs.events, workload["kind"], workload, "FailedCreate", since=applied
     )
     return (
-        Explanation(Reason.FAILED_CREATE, f"{label}: no pod can be made: {event['message']}")
+        Explanation(Reason.FAILED_CREATE, f"{label}: pod cannot be created: {event['message']}")
         if event
         else None
     )
 
 
-def _on_its_way(label: str, pods: Sequence[Object]) -> Finding:
-    if not pods:
-        return Waiting(Reason.PROGRESSING, f"{label}: waiting for its pod")
+def _progressing(label: str, pods: Sequence[Object]) -> Finding:
     running = any(
         "running" in each.get("state", {})
         for pod in pods
         for each in pod.get("status", {}).get("containerStatuses", ())
     )
-    return Waiting(
-        Reason.PROGRESSING,
-        f"{label}: its pod runs and is not ready yet"
-        if running
-        else f"{label}: its pod is starting",
-    )
+    if not pods:
+        message = "waiting for its pod"
+    elif running:
+        message = "pod is running and not ready yet"
+    else:
+        message = "pod is starting"
+    return Waiting(Reason.PROGRESSING, f"{label}: {message}")
 
 
 def _newest_first(pods: Iterable[Object]) -> list[Object]:
@@ -273,7 +288,7 @@ def _condition(item: Object, kind: str) -> Mapping[str, Any]:
 
 
 def last_applied(workload: Object) -> dt.datetime | None:
-    """When the operator last changed a workload, as the API server notes it."""
+    """When the operator last applied a workload, according to its managed fields."""
     times = [
         entry["time"]
         for entry in workload["metadata"].get("managedFields", ())
@@ -285,7 +300,7 @@ def last_applied(workload: Object) -> dt.datetime | None:
 
 
 def unready_since(workload: Object, pods: Iterable[Object]) -> dt.datetime | None:
-    """When the newest of a workload's pods that are not ready got so; None when there is none."""
+    """When the newest unready pod of a workload became unready; None when all are ready."""
     conditions = [
         _condition(pod, "Ready")
         for pod in pods
@@ -306,7 +321,7 @@ def _newest_event(
     *reasons: str,
     since: dt.datetime | None = None,
 ) -> Object | None:
-    """The newest event about this very object: one that had its name before it is another."""
+    """The newest event about this object; an earlier object of the same name has another uid."""
     metadata = item["metadata"]
     found = [
         event

@@ -1,4 +1,4 @@
-"""Configuration that pod templates refer to, wherever they are held."""
+"""ConfigMaps and Secrets that pod templates refer to. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ Reference: TypeAlias = tuple[str, str]
 
 
 def referenced_configuration(owners: Iterable[Object]) -> set[Reference]:
-    """Names of ConfigMaps and Secrets in the pod templates of anything: workloads, ReplicaSets, revisions, pods."""
+    """ConfigMaps and Secrets that the pod templates of objects refer to.
+
+    ``owners``: workloads, ReplicaSets, ControllerRevisions or pods.
+    """
     return {
         reference
         for owner in owners
@@ -22,7 +25,7 @@ def referenced_configuration(owners: Iterable[Object]) -> set[Reference]:
 
 
 def pod_specs(owner: Object) -> Iterator[Object]:
-    """The pod specs that an object holds."""
+    """The pod specs of an object."""
     if owner["kind"] == "Pod":
         yield owner["spec"]
         return

@@ -48,7 +48,7 @@ WANTED: Object = {
 
 
 def live(item: Object = WANTED) -> Object:
-    """What the API server returns of it: defaults, its own fields, and spellings of its own."""
+    """What the API server returns of an object: with defaults, other fields and other spellings."""
     found = copy.deepcopy(with_applied_hash(item))
     found["metadata"] |= {"uid": "x", "resourceVersion": "7", "generation": 1}
     found["metadata"]["annotations"]["deployment.kubernetes.io/revision"] = "1"
@@ -70,11 +70,11 @@ def pod_of(item: Object) -> Any:
     return item["spec"]["template"]["spec"]
 
 
-def test_what_the_server_fills_in_and_spells_otherwise_is_no_difference() -> None:
+def test_defaults_and_other_spellings_are_no_difference() -> None:
     assert not needs_apply(with_applied_hash(WANTED), live())
 
 
-def test_entries_of_others_are_left_alone() -> None:
+def test_entries_of_other_clients_are_ignored() -> None:
     found = live()
     found["metadata"]["labels"]["theirs"] = "x"
     found["metadata"]["ownerReferences"].insert(0, {"uid": "2", "name": "theirs"})
@@ -112,7 +112,7 @@ def test_entries_of_others_are_left_alone() -> None:
         "no annotations": lambda item: item["metadata"].pop("annotations"),
     }.values(),
 )
-def test_an_edit_of_ours_is_noticed(edit: Any) -> None:
+def test_an_edit_of_an_applied_field_is_a_difference(edit: Any) -> None:
     found = live()
     edit(found)
     assert needs_apply(with_applied_hash(WANTED), found)
@@ -142,22 +142,22 @@ def test_quantities_are_compared_by_value(mine: Any, theirs: str, same: bool) ->
     assert needs_apply(wanted, found) is not same
 
 
-def test_a_field_that_we_no_longer_set_is_noticed() -> None:
-    """Nothing of what is still wanted differs: only the hash of what was applied last tells."""
+def test_a_field_that_is_no_longer_desired_is_a_difference() -> None:
+    """All desired fields are equal; only the hash of what was last applied tells."""
     before = copy.deepcopy(WANTED)
     before["spec"]["template"]["spec"]["priorityClassName"] = "high"
     assert needs_apply(with_applied_hash(WANTED), live(before))
 
 
-def test_the_mark_is_no_part_of_what_was_asked_for() -> None:
+def test_the_hash_does_not_change_the_desired_object() -> None:
     assert "annotations" not in WANTED["metadata"]
     assert with_applied_hash(WANTED) == with_applied_hash(WANTED)
     assert {**WANTED, "metadata": WANTED["metadata"]} == WANTED
 
 
 @given(st.integers(-(2**63), 2**63 - 1) | st.text(st.characters(exclude_categories=[]), max_size=3))
-def test_whatever_a_user_writes_can_be_marked(value: Any) -> None:
-    """Scheduling fields take any value of the user's, such as very long numbers."""
+def test_any_value_of_a_user_can_be_hashed(value: Any) -> None:
+    """Scheduling fields accept any value, such as very long numbers."""
     wanted = with_applied_hash(
         {
             "kind": "Deployment",
@@ -183,7 +183,7 @@ def test_the_data_of_a_secret_is_not_in_its_hash(
     assert mark(one) == mark(other)
 
 
-def test_changed_data_of_a_secret_is_a_difference_all_the_same() -> None:
+def test_changed_data_of_a_secret_is_a_difference() -> None:
     wanted = with_applied_hash({"kind": "Secret", "metadata": {"name": "a"}, "data": {"a": "b"}})
     found = copy.deepcopy(wanted)
     found["data"] = {"a": "c"}

@@ -1,4 +1,4 @@
-"""Why something is not ready: each health_inputs by its true reason, and nothing that a container said."""
+"""Why a workload is not ready: each cause by its own reason, and never a container's output."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def pod(
 def waiting(
     reason: str, message: str = OUTPUT, *, kind: str = "containerStatuses", **more: Any
 ) -> dict[str, Any]:
-    """A container that waits; what it wrote last is where the cluster puts it."""
+    """A waiting container, with its last output where the cluster puts it."""
     ended = {"terminated": {"exitCode": 7, "reason": "Error", "message": OUTPUT}}
     name = "core" if kind == "containerStatuses" else "logs"
     return {
@@ -148,7 +148,7 @@ def test_not_ready(workload: Object | None) -> None:
     assert not is_ready(workload)
 
 
-def test_scaled_to_nothing_is_ready() -> None:
+def test_scaled_to_zero_is_ready() -> None:
     for kind in ("Deployment", "StatefulSet"):
         item = {
             **deployment(kind),
@@ -167,7 +167,7 @@ def test_an_image_that_cannot_be_pulled_is_named(why: str, kind: str) -> None:
     assert "core:1" in str(found.problem)
 
 
-def test_a_crash_is_told_by_its_exit_code_and_not_by_what_was_written() -> None:
+def test_a_crash_is_reported_by_its_exit_code_without_output() -> None:
     found = of(UNREADY, pod(**waiting("CrashLoopBackOff")))
     assert reason(found) == "CrashLoopBackOff"
     assert found.failed
@@ -177,7 +177,7 @@ def test_a_crash_is_told_by_its_exit_code_and_not_by_what_was_written() -> None:
 @pytest.mark.parametrize(
     "why", ["CreateContainerConfigError", "CreateContainerError", "InvalidImageName"]
 )
-def test_a_container_that_cannot_be_made(why: str) -> None:
+def test_a_container_that_cannot_be_created(why: str) -> None:
     found = of(UNREADY, pod(**waiting(why, 'secret "x" not found')))
     assert reason(found) == why
     assert found.failed
@@ -191,7 +191,7 @@ def test_a_pod_without_a_node() -> None:
     assert "Insufficient cpu" in str(found.problem)
 
 
-def test_a_claim_without_a_volume() -> None:
+def test_a_pvc_without_a_volume() -> None:
     missing = pod(
         **unscheduled("0/1 nodes are available: pod has unbound immediate PersistentVolumeClaims.")
     )
@@ -209,8 +209,8 @@ def test_a_claim_without_a_volume() -> None:
     )
 
 
-def test_a_claim_that_waits_for_its_pod_is_not_to_blame() -> None:
-    """With WaitForFirstConsumer a claim stays pending until its pod has a node."""
+def test_a_pvc_that_waits_for_its_pod_is_not_the_cause() -> None:
+    """With WaitForFirstConsumer a PVC stays pending until its pod has a node."""
     found = of(
         UNREADY,
         pod(**unscheduled("0/3 nodes are available: 3 Insufficient memory.")),
@@ -249,8 +249,8 @@ def test_a_running_pod_has_its_volumes() -> None:
 @pytest.mark.parametrize(
     "old_pods", [(), (pod("old", containerStatuses=[{"name": "core", "state": {"running": {}}}]),)]
 )
-def test_no_new_pod_can_be_made(message: str, old_pods: tuple[Object, ...]) -> None:
-    """The old pod of a Deployment runs on meanwhile."""
+def test_no_new_pod_can_be_created(message: str, old_pods: tuple[Object, ...]) -> None:
+    """The old pod of a Deployment keeps running meanwhile."""
     failure = {
         "type": "ReplicaFailure",
         "status": "True",
@@ -263,7 +263,7 @@ def test_no_new_pod_can_be_made(message: str, old_pods: tuple[Object, ...]) -> N
     assert message in str(found.problem)
 
 
-def test_a_stateful_set_tells_it_by_event_only() -> None:
+def test_a_stateful_set_reports_it_only_by_an_event() -> None:
     item = deployment("StatefulSet", readyReplicas=0, replicas=0)
     events = [
         event("StatefulSet", "acme-co1-core", "FailedCreate", "exceeded quota"),
@@ -278,8 +278,8 @@ def test_a_stateful_set_tells_it_by_event_only() -> None:
     assert reason(of(item, pod(), events=events)) == "Progressing"
 
 
-def test_events_of_one_that_had_the_name_before_tell_nothing() -> None:
-    """The pods of a StatefulSet are called the same for ever."""
+def test_events_of_an_earlier_object_of_the_name_are_ignored() -> None:
+    """The pods of a StatefulSet keep their names when they are recreated."""
     mount = event("Pod", "p1", "FailedMount", "no such Secret")
     mount["involvedObject"]["uid"] = "former"
     now = pod()
@@ -289,7 +289,7 @@ def test_events_of_one_that_had_the_name_before_tell_nothing() -> None:
     assert reason(of(UNREADY, now, events=[mount])) == "FailedMount"
 
 
-def test_what_could_not_be_made_before_the_workload_was_mended_tells_nothing() -> None:
+def test_failures_to_create_pods_before_the_last_apply_are_ignored() -> None:
     item = deployment("StatefulSet", readyReplicas=0, replicas=0)
     item["metadata"] |= {
         "managedFields": [
@@ -320,7 +320,7 @@ def test_since_when_a_pod_is_not_ready() -> None:
     assert unready_since(UNREADY, [there[1], pod()]) is None
 
 
-def test_a_pod_that_was_put_out() -> None:
+def test_an_evicted_pod() -> None:
     found = of(
         UNREADY,
         pod(
@@ -332,13 +332,13 @@ def test_a_pod_that_was_put_out() -> None:
     assert reason(found) == "Evicted"
 
 
-def test_the_newest_pod_tells() -> None:
+def test_the_newest_pod_decides() -> None:
     older = pod("z", created="2026-01-01T00:00:00Z", **waiting("CrashLoopBackOff"))
     newer = pod("a", created="2026-01-02T00:00:00Z", **waiting("ErrImagePull"))
     assert reason(of(UNREADY, older, newer)) == "ImagePullBackOff"
 
 
-def test_pods_of_others_and_those_that_go_tell_nothing() -> None:
+def test_other_pods_and_deleted_ones_are_ignored() -> None:
     going = pod(**waiting("CrashLoopBackOff"))
     going["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
     other = pod(labels={"component": "hfs"}, **waiting("CrashLoopBackOff"))
@@ -348,24 +348,24 @@ def test_pods_of_others_and_those_that_go_tell_nothing() -> None:
 @pytest.mark.parametrize(
     ("workload", "pods", "said"),
     [
-        (None, (), "not made yet"),
+        (None, (), "not created yet"),
         (UNREADY, (), "waiting for its pod"),
         (UNREADY, (pod(),), "is starting"),
         (
             UNREADY,
             (pod(containerStatuses=[{"name": "core", "state": {"running": {}}}]),),
-            "is not ready yet",
+            "not ready yet",
         ),
     ],
 )
-def test_on_its_way(workload: Object | None, pods: tuple[Object, ...], said: str) -> None:
+def test_progressing(workload: Object | None, pods: tuple[Object, ...], said: str) -> None:
     found = of(workload, *pods)
     assert reason(found) == "Progressing"
     assert not found.failed
     assert said in str(found.problem)
 
 
-def test_an_old_pod_that_fails_says_nothing_about_the_one_that_mends_it() -> None:
+def test_failures_of_old_pods_are_ignored() -> None:
     old = pod(
         "old", labels={"component": "core", "pod-template-hash": "a"}, **waiting("CrashLoopBackOff")
     )

@@ -1,4 +1,4 @@
-"""What is said of an object that the API server does not take: never what a Secret holds."""
+"""Messages about objects that the API server rejects: never with the content of a Secret."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pryv_operator.live.apply import rejection_problem
 CANARY = "canary-93b1"
 
 
-def said(kind: str, message: str) -> str:
+def message_for(kind: str, message: str) -> str:
     return rejection_problem(
         {"kind": kind, "metadata": {"name": "x"}}, RejectedError(403, "Forbidden", message)
     ).message
@@ -24,9 +24,9 @@ def said(kind: str, message: str) -> str:
         f'Secret "x" is invalid: data[{CANARY}]',
     ],
 )
-def test_what_may_quote_a_secret_is_not_repeated(message: str) -> None:
-    assert CANARY not in said("Secret", message)
-    assert CANARY in said("Service", message)
+def test_messages_that_may_quote_a_secret_are_not_repeated(message: str) -> None:
+    assert CANARY not in message_for("Secret", message)
+    assert CANARY in message_for("Service", message)
 
 
 @pytest.mark.parametrize(
@@ -36,5 +36,5 @@ def test_what_may_quote_a_secret_is_not_repeated(message: str) -> None:
         'secrets is forbidden: User "u" cannot create resource "secrets" in API group ""',
     ],
 )
-def test_what_cannot_is(message: str) -> None:
-    assert message in said("Secret", message)
+def test_messages_that_cannot_quote_a_secret_are(message: str) -> None:
+    assert message in message_for("Secret", message)
