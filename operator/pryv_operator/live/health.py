@@ -85,14 +85,14 @@ def is_ready(workload: Object | None) -> bool:
     spec, status = workload["spec"], workload.get("status", {})
     if status.get("observedGeneration", 0) < workload["metadata"]["generation"]:
         return False
-    wanted = spec.get("replicas", 1)
+    desired = spec.get("replicas", 1)
     updated = status.get("updatedReplicas", 0)
     ready = status.get("readyReplicas", 0)
     total = status.get("replicas", 0)
     if workload["kind"] == "StatefulSet":
-        same = status.get("updateRevision") == status.get("currentRevision") or wanted == 0
-        return bool(same and ready == wanted and total == wanted)
-    return bool(updated == wanted and ready == wanted and total == wanted)
+        same = status.get("updateRevision") == status.get("currentRevision") or desired == 0
+        return bool(same and ready == desired and total == desired)
+    return bool(updated == desired and ready == desired and total == desired)
 
 
 def is_available(workload: Object | None) -> bool:

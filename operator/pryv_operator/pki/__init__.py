@@ -1,1 +1,1 @@
-"""The private authority, and checks of certificates. Pure; the clock is an argument."""
+"""The private certificate authority, and checks of certificates. The clock is an argument."""

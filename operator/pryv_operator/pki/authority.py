@@ -1,9 +1,11 @@
-"""The platform's private authority and its certificate: what is there, what is missing, and making it.
+"""The platform's private certificate authority: which certificate is used, and what is issued next.
 
-Planning is pure (the clock is an argument); making a key is the one thing that is not. Certificates and keys live in Secrets that
-are only ever created, never changed: a renewed one is a new Secret with the next number.
+Planning is pure (the clock is an argument); only issuing draws random keys. Certificates and keys are
+in Secrets that are created once and never changed: a renewed one is a new Secret with the next
+number.
 
-An authority changes in two steps: every component trusts the old one and the new one first, then the leaf switches.
+An authority is replaced in two steps: all components trust the old and the new one first, then the
+server certificate changes.
 """
 
 from __future__ import annotations
@@ -21,17 +23,21 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from pryv_operator.pki.certificate import Certificate
 
-AUTHORITY_LIFE: Final = dt.timedelta(days=3650)
-AUTHORITY_RENEWED: Final = dt.timedelta(days=365)
-CERTIFICATE_LIFE: Final = dt.timedelta(days=90)
-CERTIFICATE_RENEWED: Final = dt.timedelta(days=30)
-#: Clocks of nodes may be a little behind.
+AUTHORITY_LIFETIME: Final = dt.timedelta(days=3650)
+#: An authority or a certificate is renewed so long before it expires.
+AUTHORITY_RENEWAL: Final = dt.timedelta(days=365)
+CERTIFICATE_LIFETIME: Final = dt.timedelta(days=90)
+CERTIFICATE_RENEWAL: Final = dt.timedelta(days=30)
+#: How long before its issue a certificate is valid: clocks of nodes may be behind.
 _BACKDATED: Final = dt.timedelta(hours=1)
 
 
 @dataclass(frozen=True)
 class IssuedCertificate:
-    """A certificate with its key, from a Secret of the platform. ``number`` counts up, ``issuer`` is its authority's number."""
+    """A certificate with its key, from a Secret of the platform.
+
+    ``name``: the Secret's. ``number``: the number at the end of the name; it only increases.
+    """
 
     name: str
     number: int
@@ -41,13 +47,20 @@ class IssuedCertificate:
 
     @property
     def expires(self) -> dt.datetime:
-        """When it ends to be valid (UTC)."""
+        """When it expires (UTC)."""
         return self.certificate.not_valid_after_utc
 
 
 @dataclass(frozen=True)
 class IssuancePlan:
-    """What to use, and what to make first. ``issuer`` is the authority that signs the next certificate."""
+    """What is used, and what has to be issued first.
+
+    ``next_authority``, ``next_certificate``: number of the one to issue, or None.
+    ``issuer``: the authority that signs the next certificate.
+    ``current``: the certificate to serve.
+    ``trusted``: authorities that every component has to trust.
+    ``obsolete``: names of Secrets with certificates that are not used any more.
+    """
 
     next_authority: int | None = None
     next_certificate: int | None = None
@@ -58,7 +71,7 @@ class IssuancePlan:
 
     @property
     def complete(self) -> bool:
-        """Whether nothing has to be made."""
+        """Whether nothing has to be issued."""
         return self.next_authority is None and self.next_certificate is None
 
     @property
@@ -74,32 +87,37 @@ def plan_issuance(
     trusted: Collection[str],
     now: dt.datetime,
     *,
-    taken: tuple[int, int] = (0, 0),
+    highest_numbers: tuple[int, int] = (0, 0),
 ) -> IssuancePlan:
-    """What a platform without a certificate of its own should use at a moment.
+    """What a platform without a configured certificate uses, and what has to be issued for it.
 
-    ``trusted`` are names of authorities that every running component trusts already. ``taken`` are the highest numbers in use, of
-    authorities and of certificates, the unreadable ones included.
+    Args:
+        authorities: all that are readable, expired ones too.
+        certificates: all that are readable, expired ones too.
+        dns_names: the names that the certificate has to cover.
+        trusted: names of the authorities that every running component trusts already.
+        now: the clock.
+        highest_numbers: of authorities and of certificates, unreadable ones included.
     """
     valid = sorted(
         (each for each in authorities if each.expires > now), key=lambda each: each.number
     )
-    highest = max((taken[0], *(each.number for each in authorities)))
-    if not valid or valid[-1].expires - now < AUTHORITY_RENEWED:
+    highest = max((highest_numbers[0], *(each.number for each in authorities)))
+    if not valid or valid[-1].expires - now < AUTHORITY_RENEWAL:
         return IssuancePlan(next_authority=highest + 1)
     issuer = _issuer(valid, certificates, trusted)
     fitting = sorted(
         (each for each in certificates if _signed_by(each, issuer) and _covers(each, dns_names)),
         key=lambda each: each.number,
     )
-    # None can outlive its authority: making another one would make no difference.
+    # A certificate cannot outlive its authority, so another one would expire at the same time.
     fresh = [
         each
         for each in fitting
-        if each.expires - now > CERTIFICATE_RENEWED or each.expires >= issuer.expires
+        if each.expires - now > CERTIFICATE_RENEWAL or each.expires >= issuer.expires
     ]
     if not fresh:
-        number = max((taken[1], *(each.number for each in certificates))) + 1
+        number = max((highest_numbers[1], *(each.number for each in certificates))) + 1
         return IssuancePlan(next_certificate=number, issuer=issuer, trusted=tuple(valid))
     current = fresh[-1]
     obsolete = tuple(sorted(each.name for each in certificates if each.name != current.name))
@@ -111,7 +129,10 @@ def _issuer(
     certificates: Sequence[IssuedCertificate],
     trusted: Collection[str],
 ) -> IssuedCertificate:
-    """The newest authority that everyone trusts; when nobody knows who trusts what, the one of the newest certificate."""
+    """The newest authority that all components trust.
+
+    When it is not known which ones they trust, the one that signed the newest certificate.
+    """
     known = [each for each in valid if each.name in trusted]
     if known:
         return known[-1]
@@ -122,11 +143,11 @@ def _issuer(
 
 
 def issue_authority(platform: str, now: dt.datetime) -> Certificate:
-    """A self-signed authority (P-256)."""
+    """Issue a self-signed authority (P-256). ``platform``: how its name ends."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"Pryv.io platform {platform}"[:64])])
     certificate = (
-        _builder(name, name, key.public_key(), now, AUTHORITY_LIFE)
+        _builder(name, name, key.public_key(), now, AUTHORITY_LIFETIME)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(_usage(signs_certificates=True), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
@@ -138,14 +159,18 @@ def issue_authority(platform: str, now: dt.datetime) -> Certificate:
 def issue_certificate(
     issuer: IssuedCertificate, dns_names: Sequence[str], now: dt.datetime
 ) -> Certificate:
-    """A server certificate (P-256) signed by the authority, with it as its chain."""
+    """Issue a server certificate (P-256), with the authority that signs it as its chain.
+
+    Raises:
+        TypeError: the authority's key is not an elliptic-curve key.
+    """
     key = ec.generate_private_key(ec.SECP256R1())
     issuer_key = serialization.load_pem_private_key(issuer.key_pem.encode(), None)
     if not isinstance(issuer_key, ec.EllipticCurvePrivateKey):
-        raise TypeError(f"{issuer.name} holds a key of another kind than the operator makes")
-    # A common name holds 64 characters; clients read the alternative names only.
+        raise TypeError(f'Secret "{issuer.name}": its key is not an elliptic-curve key')
+    # A common name holds at most 64 characters; clients use only the alternative names.
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, dns_names[0][:64])])
-    life = min(CERTIFICATE_LIFE, issuer.expires - now)
+    life = min(CERTIFICATE_LIFETIME, issuer.expires - now)
     certificate = (
         _builder(subject, issuer.certificate.subject, key.public_key(), now, life)
         .add_extension(
@@ -165,7 +190,10 @@ def issue_certificate(
 
 
 def parse_issued(name: str, pem: str, key_pem: str) -> IssuedCertificate | None:
-    """What a Secret of the platform holds; None when that is nothing the operator makes (then another one is made)."""
+    """The certificate and key in a Secret of the platform.
+
+    None when the operator cannot have issued them; another one is issued then.
+    """
     number = name.rsplit("-", 1)[-1]
     try:
         certificate = x509.load_pem_x509_certificates(pem.encode())[0]

@@ -1,4 +1,4 @@
-"""A certificate with its chain and key."""
+"""A certificate with its chain and its private key."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Certificate:
-    """The certificate of DOMAIN and *.DOMAIN with its chain, and its key (PEM)."""
+    """A server certificate with its chain, and its private key (both PEM)."""
 
     chain: str
     key: str = field(repr=False)

@@ -490,7 +490,7 @@ async def _with_private_authority(
             dns_names,
             status.trusted_authorities,
             now,
-            taken=taken,
+            highest_numbers=taken,
         )
         if plan.complete or platform.paused:
             break

@@ -1,4 +1,4 @@
-"""``kubectl-pryv history``, ``diff`` and ``rollback``: which cluster is meant, and what is said when it cannot be asked."""
+"""``kubectl-pryv history``, ``diff`` and ``rollback``: which cluster they use, and their errors."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def kubeconfig(
     current: str | None = None,
     **more: Any,
 ) -> Path:
-    """A kubeconfig with contexts of the same cluster and user, each with a namespace of its name."""
+    """A kubeconfig with contexts of one cluster and user, each with a namespace of its name."""
     config = {
         "apiVersion": "v1",
         "kind": "Config",
@@ -190,7 +190,7 @@ class TestNoCluster:
 
 
 class BusyServer:
-    """An API server on which somebody else writes before each of our writes."""
+    """An API server on which another client writes before each write of the operator."""
 
     def __init__(self, *versions: Object) -> None:
         self.versions = list(versions)
@@ -222,18 +222,18 @@ def version(number: int, generation: int = 1) -> Object:
 class TestWriting:
     """The spec that was read is replaced, or nothing."""
 
-    async def test_who_writes_the_status_is_not_in_the_way(self) -> None:
-        server = BusyServer(version(2), version(3))
-        await history._write(server, version(1), {"domain": "b.test"}, dry_run=False)  # type: ignore[arg-type]
+    async def test_a_changed_status_is_no_conflict(self) -> None:
+        server: Any = BusyServer(version(2), version(3))
+        await history._write(server, version(1), {"domain": "b.test"}, dry_run=False)
         assert server.written == [(version(3), {"domain": "b.test"})]
 
-    async def test_who_writes_the_spec_is(self) -> None:
-        server = BusyServer(version(2), version(3, generation=2))
+    async def test_a_changed_spec_is_a_conflict(self) -> None:
+        server: Any = BusyServer(version(2), version(3, generation=2))
         with pytest.raises(HistoryError, match="changed by another client meanwhile"):
-            await history._write(server, version(1), {"domain": "b.test"}, dry_run=False)  # type: ignore[arg-type]
+            await history._write(server, version(1), {"domain": "b.test"}, dry_run=False)
         assert server.written == []
 
-    async def test_a_platform_that_never_rests(self) -> None:
-        server = BusyServer(*(version(number) for number in range(2, 20)))
+    async def test_endless_conflicts_end_in_an_error(self) -> None:
+        server: Any = BusyServer(*(version(number) for number in range(2, 20)))
         with pytest.raises(HistoryError, match="try again"):
-            await history._write(server, version(1), {"domain": "b.test"}, dry_run=False)  # type: ignore[arg-type]
+            await history._write(server, version(1), {"domain": "b.test"}, dry_run=False)

@@ -130,16 +130,16 @@ def test_an_edit_of_an_applied_field_is_a_difference(edit: Any) -> None:
     ],
 )
 def test_quantities_are_compared_by_value(mine: Any, theirs: str, same: bool) -> None:
-    wanted = with_applied_hash(
+    desired = with_applied_hash(
         {
             "kind": "PersistentVolumeClaim",
             "metadata": {"name": "a"},
             "spec": {"resources": {"requests": {"storage": mine}}},
         }
     )
-    found = copy.deepcopy(wanted)
+    found = copy.deepcopy(desired)
     found["spec"]["resources"]["requests"]["storage"] = theirs
-    assert needs_apply(wanted, found) is not same
+    assert needs_apply(desired, found) is not same
 
 
 def test_a_field_that_is_no_longer_desired_is_a_difference() -> None:
@@ -158,14 +158,14 @@ def test_the_hash_does_not_change_the_desired_object() -> None:
 @given(st.integers(-(2**63), 2**63 - 1) | st.text(st.characters(exclude_categories=[]), max_size=3))
 def test_any_value_of_a_user_can_be_hashed(value: Any) -> None:
     """Scheduling fields accept any value, such as very long numbers."""
-    wanted = with_applied_hash(
+    desired = with_applied_hash(
         {
             "kind": "Deployment",
             "metadata": {"name": "a"},
             "spec": {"template": {"tolerations": [{"tolerationSeconds": value}]}},
         }
     )
-    assert not needs_apply(wanted, copy.deepcopy(wanted))
+    assert not needs_apply(desired, copy.deepcopy(desired))
 
 
 @given(
@@ -184,7 +184,7 @@ def test_the_data_of_a_secret_is_not_in_its_hash(
 
 
 def test_changed_data_of_a_secret_is_a_difference() -> None:
-    wanted = with_applied_hash({"kind": "Secret", "metadata": {"name": "a"}, "data": {"a": "b"}})
-    found = copy.deepcopy(wanted)
+    desired = with_applied_hash({"kind": "Secret", "metadata": {"name": "a"}, "data": {"a": "b"}})
+    found = copy.deepcopy(desired)
     found["data"] = {"a": "c"}
-    assert needs_apply(wanted, found)
+    assert needs_apply(desired, found)

@@ -20,7 +20,10 @@ def message_for(kind: str, message: str) -> str:
     "message",
     [
         f'admission webhook "w" denied the request: {CANARY}',
-        f'secrets "x" is forbidden: ValidatingAdmissionPolicy "p" with binding "b" denied request: {CANARY}',
+        (
+            'secrets "x" is forbidden: ValidatingAdmissionPolicy "p" with binding "b" denied request: '
+            f"{CANARY}"
+        ),
         f'Secret "x" is invalid: data[{CANARY}]',
     ],
 )
@@ -32,7 +35,10 @@ def test_messages_that_may_quote_a_secret_are_not_repeated(message: str) -> None
 @pytest.mark.parametrize(
     "message",
     [
-        'secrets "x" is forbidden: exceeded quota: small, requested: secrets=1, used: secrets=2, limited: secrets=2',
+        (
+            'secrets "x" is forbidden: exceeded quota: small, requested: secrets=1, '
+            "used: secrets=2, limited: secrets=2"
+        ),
         'secrets is forbidden: User "u" cannot create resource "secrets" in API group ""',
     ],
 )

@@ -28,21 +28,21 @@ class World:
     certificates: list[IssuedCertificate] = field(default_factory=list)
     trusted: Collection[str] = ()
     names: list[str] = field(default_factory=lambda: list(NAMES))
-    made: list[str] = field(default_factory=list)
+    issued: list[str] = field(default_factory=list)
 
     def plan(self, now: dt.datetime) -> IssuancePlan:
         return authority.plan_issuance(
             self.authorities, self.certificates, self.names, self.trusted, now
         )
 
-    def settle(self, now: dt.datetime) -> IssuancePlan:
-        """Make what is missing, as a pass does."""
+    def complete(self, now: dt.datetime) -> IssuancePlan:
+        """Issue what is missing, as a reconciliation does."""
         for _ in range(3):
             plan = self.plan(now)
             if plan.complete:
                 return plan
             if plan.next_authority is not None:
-                pair, name, there = (
+                pair, name, secrets = (
                     authority.issue_authority("pryv/acme", now),
                     f"ca-{plan.next_authority}",
                     self.authorities,
@@ -50,12 +50,12 @@ class World:
             else:
                 assert plan.issuer is not None
                 pair = authority.issue_certificate(plan.issuer, self.names, now)
-                name, there = f"tls-{plan.next_certificate}", self.certificates
+                name, secrets = f"tls-{plan.next_certificate}", self.certificates
             issued = authority.parse_issued(name, pair.chain, pair.key)
             assert issued is not None
-            there.append(issued)
-            self.made.append(name)
-        raise AssertionError(f"it never settles: {self.made}")
+            secrets.append(issued)
+            self.issued.append(name)
+        raise AssertionError(f"it never completes: {self.issued}")
 
 
 def accepted(
@@ -77,8 +77,8 @@ def accepted(
 def test_an_authority_then_a_certificate_then_nothing() -> None:
     world = World()
     assert world.plan(NOW) == IssuancePlan(next_authority=1)
-    plan = world.settle(NOW)
-    assert world.made == ["ca-1", "tls-1"]
+    plan = world.complete(NOW)
+    assert world.issued == ["ca-1", "tls-1"]
     assert plan.current is world.certificates[0]
     assert [each.name for each in plan.trusted] == ["ca-1"]
     assert plan.obsolete == ()
@@ -87,32 +87,30 @@ def test_an_authority_then_a_certificate_then_nothing() -> None:
 
 @pytest.mark.parametrize("name", [DOMAIN, f"reg.{DOMAIN}", f"co1.{DOMAIN}", f"anybody.{DOMAIN}"])
 def test_the_chain_verifies_for_every_host(name: str) -> None:
-    plan = World().settle(NOW)
+    plan = World().complete(NOW)
     assert accepted(plan, NOW, name)
-    assert accepted(plan, NOW - dt.timedelta(minutes=30), name), (
-        "clocks of nodes may be a little behind"
-    )
+    assert accepted(plan, NOW - dt.timedelta(minutes=30), name), "clocks of nodes may be behind"
 
 
-def test_and_for_no_other() -> None:
-    plan = World().settle(NOW)
+def test_the_chain_verifies_for_no_other_host_and_no_expired_certificate() -> None:
+    plan = World().complete(NOW)
     assert not accepted(plan, NOW, "pryv.other.health")
-    assert not accepted(plan, NOW + authority.CERTIFICATE_LIFE + DAY)
+    assert not accepted(plan, NOW + authority.CERTIFICATE_LIFETIME + DAY)
 
 
 def test_a_long_domain() -> None:
     domain = ".".join(["a" * 60] * 3) + ".health"
-    assert accepted(World(names=dns_names(domain)).settle(NOW), NOW, f"co1.{domain}")
+    assert accepted(World(names=dns_names(domain)).complete(NOW), NOW, f"co1.{domain}")
 
 
-def test_a_certificate_is_renewed_in_time_and_the_old_one_goes() -> None:
+def test_a_certificate_is_renewed_and_the_old_one_is_obsolete() -> None:
     world = World()
-    world.settle(NOW)
-    early = NOW + authority.CERTIFICATE_LIFE - authority.CERTIFICATE_RENEWED - DAY
-    assert world.settle(early) == world.plan(NOW)
+    world.complete(NOW)
+    early = NOW + authority.CERTIFICATE_LIFETIME - authority.CERTIFICATE_RENEWAL - DAY
+    assert world.complete(early) == world.plan(NOW)
     late = early + 2 * DAY
-    plan = world.settle(late)
-    assert world.made == ["ca-1", "tls-1", "tls-2"]
+    plan = world.complete(late)
+    assert world.issued == ["ca-1", "tls-1", "tls-2"]
     assert plan.current is not None
     assert (plan.current.name, plan.obsolete) == ("tls-2", ("tls-1",))
     assert accepted(plan, late)
@@ -120,75 +118,78 @@ def test_a_certificate_is_renewed_in_time_and_the_old_one_goes() -> None:
 
 def test_an_authority_changes_in_two_steps() -> None:
     world = World()
-    old = world.settle(NOW)
+    old = world.complete(NOW)
     world.trusted = ["ca-1"]
-    late = NOW + authority.AUTHORITY_LIFE - authority.AUTHORITY_RENEWED + DAY
+    late = NOW + authority.AUTHORITY_LIFETIME - authority.AUTHORITY_RENEWAL + DAY
 
-    first = world.settle(late)
+    first = world.complete(late)
     assert [each.name for each in first.trusted] == ["ca-1", "ca-2"]
     assert accepted(first, late, bundle=old.bundle), (
-        "what runs trusts the old one only, and must be able to go on"
+        "running components still trust only the old one"
     )
 
-    world.trusted = ["ca-1", "ca-2"]  # everything that runs trusts both by now
-    second = world.settle(late + DAY)
+    world.trusted = ["ca-1", "ca-2"]  # all running components trust both by now
+    second = world.complete(late + DAY)
     assert second.current is not None
     second.current.certificate.verify_directly_issued_by(world.authorities[1].certificate)
     assert accepted(second, late + DAY, bundle=first.bundle)
     assert accepted(second, late + DAY, bundle=world.authorities[1].pem)
 
 
-def test_a_change_that_never_ends_makes_no_certificates_for_ever() -> None:
-    """As long as some component does not trust the new authority, the old one signs, and no certificate outlives it."""
+def test_an_unfinished_replacement_issues_no_endless_certificates() -> None:
+    """While a component does not trust the new authority, the old one signs.
+
+    No certificate outlives it.
+    """
     world = World()
-    world.settle(NOW)
+    world.complete(NOW)
     world.trusted = ["ca-1"]
-    end = NOW + authority.AUTHORITY_LIFE - DAY
-    plan = world.settle(end)
-    made = len(world.made)
+    end = NOW + authority.AUTHORITY_LIFETIME - DAY
+    plan = world.complete(end)
+    made = len(world.issued)
     assert accepted(plan, end)
-    assert world.settle(end + DAY / 2) == plan
-    assert len(world.made) == made
+    assert world.complete(end + DAY / 2) == plan
+    assert len(world.issued) == made
 
 
 def test_an_expired_authority_is_replaced() -> None:
     world = World(trusted=["ca-1"])
-    world.settle(NOW)
-    late = NOW + authority.AUTHORITY_LIFE + DAY
-    plan = world.settle(late)
+    world.complete(NOW)
+    late = NOW + authority.AUTHORITY_LIFETIME + DAY
+    plan = world.complete(late)
     assert [each.name for each in plan.trusted] == ["ca-2"]
     assert accepted(plan, late)
 
 
 def test_a_changed_domain() -> None:
     world = World()
-    world.settle(NOW)
+    world.complete(NOW)
     world.names = dns_names("new.health")
-    plan = world.settle(NOW)
-    assert world.made == ["ca-1", "tls-1", "tls-2"]
+    plan = world.complete(NOW)
+    assert world.issued == ["ca-1", "tls-1", "tls-2"]
     assert plan.obsolete == ("tls-1",)
     assert accepted(plan, NOW, "co1.new.health")
 
 
 def test_a_certificate_of_another_authority_is_not_used() -> None:
     world, other = World(), World()
-    world.settle(NOW)
-    other.settle(NOW)
+    world.complete(NOW)
+    other.complete(NOW)
     world.certificates = other.certificates
     assert world.plan(NOW).next_certificate == 2
 
 
-def test_the_order_of_what_is_there_is_nothing() -> None:
+def test_the_order_of_secrets_does_not_matter() -> None:
     world = World(trusted=["ca-1"])
-    world.settle(NOW)
-    late = NOW + authority.AUTHORITY_LIFE - authority.AUTHORITY_RENEWED + DAY
-    plan = world.settle(late)
+    world.complete(NOW)
+    late = NOW + authority.AUTHORITY_LIFETIME - authority.AUTHORITY_RENEWAL + DAY
+    plan = world.complete(late)
     world.authorities.reverse()
     world.certificates.reverse()
     assert world.plan(late) == plan
 
 
-def test_what_cannot_be_read_counts_as_not_there() -> None:
+def test_unreadable_secrets_are_ignored() -> None:
     pair = authority.issue_authority("pryv/acme", NOW)
     assert authority.parse_issued("ca-1", pair.chain, pair.key) is not None
     assert authority.parse_issued("ca-1", "", pair.key) is None
@@ -199,7 +200,7 @@ def test_what_cannot_be_read_counts_as_not_there() -> None:
 
 def test_keys_are_not_shown() -> None:
     world = World()
-    plan = world.settle(NOW)
+    plan = world.complete(NOW)
     assert plan.current is not None
     secret = plan.current.key_pem.splitlines()[1]
     assert secret not in repr(plan)

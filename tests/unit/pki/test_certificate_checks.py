@@ -1,4 +1,4 @@
-"""A certificate that a user brings."""
+"""A certificate of the user."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from tests.unit.builders import DOMAIN
 
 NOW = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 DAY = dt.timedelta(days=1)
-WHERE = "Secret acme-wildcard"
+WHERE = 'Secret "acme-wildcard"'
 
 
 def issued(names: list[str], at: dt.datetime = NOW) -> Certificate:
-    pair = authority.issue_authority("theirs", at)
+    pair = authority.issue_authority("tests", at)
     issuer = authority.parse_issued("ca-1", pair.chain, pair.key)
     assert issuer is not None
     return authority.issue_certificate(issuer, names, at)
@@ -35,7 +35,7 @@ def reasons(certificate: Certificate, now: dt.datetime = NOW) -> tuple[str | Non
     return problem.reason if problem else None, [each.reason for each in warnings]
 
 
-def test_a_good_one() -> None:
+def test_a_valid_certificate() -> None:
     assert reasons(GOOD) == (None, [])
 
 
@@ -53,21 +53,24 @@ def test_a_good_one() -> None:
         "swapped": Certificate(GOOD.key, GOOD.chain),
     }.values(),
 )
-def test_what_cannot_serve(certificate: Certificate) -> None:
+def test_an_invalid_certificate(certificate: Certificate) -> None:
     assert reasons(certificate)[0] == "CertificateInvalid"
 
 
-def test_what_serves_but_should_be_known() -> None:
+def test_warnings() -> None:
     assert reasons(issued([DOMAIN])) == (None, ["CertificateNames"])
     assert reasons(issued(["*.other.health"])) == (None, ["CertificateNames"])
-    assert reasons(GOOD, NOW + authority.CERTIFICATE_LIFE - 2 * DAY) == (
+    assert reasons(GOOD, NOW + authority.CERTIFICATE_LIFETIME - 2 * DAY) == (
         None,
         ["CertificateExpiring"],
     )
-    assert reasons(GOOD, NOW + authority.CERTIFICATE_LIFE + DAY) == (None, ["CertificateExpired"])
+    assert reasons(GOOD, NOW + authority.CERTIFICATE_LIFETIME + DAY) == (
+        None,
+        ["CertificateExpired"],
+    )
     assert reasons(GOOD, NOW - 2 * DAY) == (None, ["CertificateNotYetValid"])
 
 
-def test_the_missing_name_is_named() -> None:
+def test_the_warning_names_the_missing_name() -> None:
     _, (warning,) = check_certificate(issued([DOMAIN]), dns_names(DOMAIN), WHERE, NOW)
     assert f"*.{DOMAIN}" in warning.message

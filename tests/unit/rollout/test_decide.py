@@ -21,7 +21,7 @@ OLD, NEW, NEWER = (
 HOLD, ROLL_BACK = Policy(), Policy(roll_back=True)
 GOOD = Progress(2, LONG_AGO, last_good=1)
 FIRST = Progress(1, LONG_AGO)
-FAILED = replace(GOOD, failed="co1/core: its image cannot be pulled")
+FAILED = replace(GOOD, failed='co1/core: image "x" cannot be pulled')
 
 _TIERS = {"mongodb": 0, "redis": 0, "reverse-proxy": 2}
 _ROLES = {"reg": "reg-master", "sw": "static", "reg-slave": "reg-slave"}
@@ -50,7 +50,7 @@ def at(
         since=more.pop("since", JUST_NOW),  # type: ignore[arg-type]
         problem=None
         if ready
-        else Problem("CrashLoopBackOff", f"{label}: it starts and ends again"),
+        else Problem("CrashLoopBackOff", f"{label}: container exits repeatedly"),
         **more,  # type: ignore[arg-type]
     )
 
@@ -90,14 +90,14 @@ EVERYTHING = (
 )
 
 
-def test_a_change_goes_by_role_instance_and_tier() -> None:
-    there = {label: changed(label) for label in EVERYTHING}
+def test_steps_are_ordered_by_role_instance_and_tier() -> None:
+    workloads = {label: changed(label) for label in EVERYTHING}
     order = []
-    while (decision := next_step(*there.values())).kind == "Step":
-        step = labels(decision.to_desired) if "reg-slave/redis" in there else set()
-        step = {label for label in there if there[label].name in decision.to_desired}
+    while (decision := next_step(*workloads.values())).kind == "Step":
+        step = labels(decision.to_desired) if "reg-slave/redis" in workloads else set()
+        step = {label for label in workloads if workloads[label].name in decision.to_desired}
         order.append(sorted(step))
-        there |= {label: done(label) for label in step}
+        workloads |= {label: done(label) for label in step}
     assert order == [[label] for label in EVERYTHING]
     assert decision.kind == "Complete"
 
@@ -113,18 +113,18 @@ def test_a_tier_of_an_instance_is_one_step() -> None:
     }
 
 
-def test_what_was_applied_is_waited_for() -> None:
+def test_applied_workloads_are_awaited() -> None:
     decision = next_step(done("co1/core", ready=False), changed("co2/core"))
     assert (decision.kind, decision.to_desired, decision.pending) == (
         "Wait",
         frozenset(),
         ("co2/core",),
     )
-    assert decision.finding == Problem("CrashLoopBackOff", "co1/core: it starts and ends again")
+    assert decision.finding == Problem("CrashLoopBackOff", "co1/core: container exits repeatedly")
     assert decision.deadline == JUST_NOW + dt.timedelta(seconds=600)
 
 
-def test_what_is_not_ready_in_time_has_failed() -> None:
+def test_a_workload_that_is_not_ready_in_time_fails_the_rollout() -> None:
     decision = next_step(done("co1/core", ready=False, since=LONG_AGO), changed("co2/core"))
     assert (decision.kind, decision.to_desired) == ("Failed", frozenset())
     assert "co1/core" in decision.finding.message
@@ -132,8 +132,8 @@ def test_what_is_not_ready_in_time_has_failed() -> None:
 
 
 @pytest.mark.parametrize("since", [LONG_AGO, None])
-def test_a_new_revision_has_its_own_time(since: dt.datetime | None) -> None:
-    """A component that was not ready before is not at once a failure of the next change."""
+def test_a_new_revision_has_its_own_deadline(since: dt.datetime | None) -> None:
+    """A component that was unready before does not fail the next change at once."""
     progress = replace(GOOD, began=JUST_NOW)
     assert (
         next_step(
@@ -143,8 +143,8 @@ def test_a_new_revision_has_its_own_time(since: dt.datetime | None) -> None:
     )
 
 
-def test_a_failed_rollout_touches_nothing_more() -> None:
-    for ready in (False, True):  # even if it gets ready after all
+def test_a_failed_rollout_applies_nothing_more() -> None:
+    for ready in (False, True):  # even if it becomes ready later
         decision = next_step(
             done("co1/core", ready=ready, since=LONG_AGO), changed("co2/core"), progress=FAILED
         )
@@ -157,7 +157,7 @@ def test_a_failed_rollout_touches_nothing_more() -> None:
         assert "not touched: co2/core" in decision.finding.message
 
 
-def test_a_failed_rollout_is_put_back() -> None:
+def test_a_failed_rollout_is_rolled_back() -> None:
     first = next_step(
         done("co1/core"),
         done("co2/core", ready=False),
@@ -186,7 +186,7 @@ def test_a_failed_rollout_is_put_back() -> None:
     assert "revision 1 runs again" in last.finding.message
 
 
-def test_an_older_image_is_never_put_back_on_what_migrates_its_data() -> None:
+def test_no_rollback_to_an_older_image_of_a_workload_that_migrates_data() -> None:
     upgraded = at(
         "co1/mongodb",
         PodTemplate("new", "mongo:5"),
@@ -207,8 +207,8 @@ OLD_STORE, NEW_STORE = PodTemplate("old", "mongo:4"), PodTemplate("new", "mongo:
 
 
 @pytest.mark.parametrize("policy", [HOLD, ROLL_BACK])
-def test_an_older_image_is_not_made_again_where_data_were_migrated(policy: Policy) -> None:
-    """Somebody deletes the store after its upgrade has failed: what is recreated is what it ran."""
+def test_a_deleted_workload_with_migrated_data_keeps_the_newer_image(policy: Policy) -> None:
+    """The store is deleted after its upgrade has failed: it is recreated with what it ran."""
     gone = at("co1/mongodb", NEW_STORE, None, OLD_STORE, **MIGRATED)
     decision = next_step(gone, at("co1/core"), progress=FAILED, policy=policy)
     assert (decision.kind, labels(decision.to_desired), decision.to_last_good) == (
@@ -222,7 +222,7 @@ def test_an_older_image_is_not_made_again_where_data_were_migrated(policy: Polic
     }
 
 
-def test_nor_on_the_way_forward() -> None:
+def test_migrated_data_keep_the_newer_image_in_a_running_rollout() -> None:
     gone = at("co2/mongodb", NEW_STORE, None, OLD_STORE, **MIGRATED)
     decision = next_step(gone, at("co1/mongodb", NEW_STORE, OLD_STORE, OLD_STORE, migrates=True))
     assert (labels(decision.to_desired), decision.to_last_good) == ({"co2/mongodb"}, frozenset()), (
@@ -230,8 +230,8 @@ def test_nor_on_the_way_forward() -> None:
     )
 
 
-def test_what_mends_a_component_does_not_wait_for_it() -> None:
-    """Core was changed and crashes, as its store has the wrong configuration: mending that comes before core in the order."""
+def test_earlier_steps_do_not_wait_for_a_failing_component() -> None:
+    """Core crashes because its store is misconfigured; the store comes before it in the order."""
     core = done("co1/core", ready=False, since=LONG_AGO)
     decision = next_step(core, changed("co1/mongodb"), changed("co2/mongodb"))
     assert (decision.kind, labels(decision.to_desired)) == ("Step", {"co1/mongodb"})
@@ -240,12 +240,12 @@ def test_what_mends_a_component_does_not_wait_for_it() -> None:
     }
     waiting = next_step(core, done("co1/mongodb", ready=False), changed("co1/reverse-proxy"))
     assert (waiting.kind, waiting.to_desired) == ("Wait", frozenset()), (
-        "its time begins anew with that of its store"
+        "its deadline counts from the change of its store"
     )
 
 
-def test_what_a_change_takes_down_beside_it_is_waited_for() -> None:
-    """A store that is ready itself, and a core that no longer is."""
+def test_other_components_of_a_changed_instance_that_go_down_are_awaited() -> None:
+    """A changed store is ready, and core beside it is not any more."""
     core = at("co1/core", ready=False, since=LONG_AGO)
     decision = next_step(done("co1/mongodb"), core, changed("co2/mongodb"))
     assert (decision.kind, decision.finding.reason) == ("Wait", "CrashLoopBackOff")
@@ -255,11 +255,11 @@ def test_what_a_change_takes_down_beside_it_is_waited_for() -> None:
     assert next_step(done("co1/mongodb"), core, progress=before).kind == "Complete", (
         "it was down before"
     )
-    assert next_step(done("reg/redis"), core).kind == "Complete", "it is elsewhere"
+    assert next_step(done("reg/redis"), core).kind == "Complete", "it is in another instance"
 
 
-def test_what_was_ready_gets_its_time_anew() -> None:
-    """A node that is drained in a long rollout is no failure of what was changed an hour ago."""
+def test_a_component_that_was_ready_gets_the_full_deadline_again() -> None:
+    """A node that is drained during a long rollout does not fail an earlier step."""
     hour = {"since": LONG_AGO}
     for each in (at("co1/nginx", ready=False, **hour), done("co1/core", ready=False, **hour)):
         others = [
@@ -273,12 +273,12 @@ def test_what_was_ready_gets_its_time_anew() -> None:
         )
     never_ready = replace(done("co1/core", ready=False, **hour), unready_since=JUST_NOW)
     assert next_step(never_ready, changed("co2/core")).kind == "Failed", (
-        "it starts and ends again: it has not been ready since"
+        "it has never been ready since it was changed"
     )
 
 
-def test_what_is_started_again_has_its_time() -> None:
-    """The platform was stopped for long after a change of its reverse proxies."""
+def test_a_started_platform_has_the_full_deadline() -> None:
+    """The platform was stopped for a long time after a change of its reverse proxies."""
     started = [
         at("co1/mongodb", ready=False),
         at("co1/core", ready=False),
@@ -287,20 +287,20 @@ def test_what_is_started_again_has_its_time() -> None:
     assert next_step(*started, progress=GOOD).kind == "Wait"
 
 
-def test_what_has_to_be_ready_for_a_while_gets_that_time_too() -> None:
+def test_min_ready_seconds_extend_the_deadline() -> None:
     late = done("co1/webhooks", ready=False, since=NOW - dt.timedelta(seconds=601))
     assert next_step(late).kind == "Failed"
     assert next_step(replace(late, settles=dt.timedelta(seconds=5))).kind == "Wait"
 
 
-def test_a_way_back_that_is_stuck_says_why() -> None:
+def test_a_stuck_rollback_reports_why() -> None:
     put_back = at("reg/register", NEW, OLD, OLD, ready=False)
     decision = next_step(put_back, progress=FAILED, policy=ROLL_BACK)
     assert decision.kind == "RollingBack"
-    assert "reg/register: it starts and ends again" in decision.finding.message
+    assert "reg/register: container exits repeatedly" in decision.finding.message
 
 
-def test_nothing_to_go_back_to_is_held() -> None:
+def test_without_a_last_good_revision_a_failure_holds() -> None:
     assert (
         next_step(
             done("co1/core", ready=False),
@@ -322,7 +322,7 @@ def test_two_cores_are_never_disturbed_at_once() -> None:
     assert "co2/core" in decision.finding.message
 
 
-def test_a_core_that_somebody_has_deleted_is_down_too() -> None:
+def test_a_deleted_core_counts_as_down() -> None:
     decision = next_step(changed("co1/core"), at("co2/core", OLD, None, OLD))
     assert (decision.kind, labels(decision.to_desired), decision.finding.reason) == (
         "Wait",
@@ -331,19 +331,19 @@ def test_a_core_that_somebody_has_deleted_is_down_too() -> None:
     )
 
 
-def test_a_core_that_is_down_is_mended_first() -> None:
+def test_a_core_that_is_down_is_changed_first() -> None:
     decision = next_step(changed("co1/core"), at("co2/core", NEW, NEWER, OLD, ready=False))
     assert labels(decision.to_desired) == {"co2/core"}
 
 
-def test_what_is_down_elsewhere_holds_nothing_up() -> None:
+def test_unready_components_of_other_instances_do_not_block() -> None:
     assert labels(
         next_step(at("sw/reverse-proxy", ready=False), changed("reg/register")).to_desired
     ) == {"reg/register"}
     assert next_step(at("sw/reverse-proxy", ready=False)).kind == "Complete"
 
 
-def test_a_first_install_makes_everything_at_once() -> None:
+def test_a_first_install_creates_everything_at_once() -> None:
     missing = [at(label, NEW, None, None) for label in EVERYTHING]
     decision = next_step(*missing, progress=FIRST)
     assert decision.to_desired == frozenset(each.name for each in missing)
@@ -355,7 +355,7 @@ def test_a_first_install_makes_everything_at_once() -> None:
     )
 
 
-def test_a_first_install_is_mended_without_waiting_for_what_fails() -> None:
+def test_a_first_install_is_repaired_without_waiting() -> None:
     broken = [
         at("reg/register", NEW, OLD, None, ready=False),
         at("co1/core", NEW, OLD, None, ready=False),
@@ -364,7 +364,7 @@ def test_a_first_install_is_mended_without_waiting_for_what_fails() -> None:
     assert labels(next_step(*broken, progress=FIRST).to_desired) == {"reg/register", "co1/core"}
 
 
-def test_a_new_instance_is_made_at_once_in_its_turn() -> None:
+def test_a_new_instance_is_created_at_once_in_its_turn() -> None:
     new = [at(label, NEW, None, None) for label in ("co3/mongodb", "co3/core", "co3/reverse-proxy")]
     assert labels(next_step(*new, at("co1/core")).to_desired) == {
         "co3/mongodb",
@@ -390,7 +390,7 @@ def test_a_new_instance_is_made_at_once_in_its_turn() -> None:
     ],
     ids=["unchanged", "its turn", "its turn is to come", "its turn has been"],
 )
-def test_what_is_deleted_by_another_client_is_put_back(
+def test_deleted_workloads_are_recreated(
     gone: Workload, others: list[Workload], to_desired: set[str], to_last_good: set[str]
 ) -> None:
     decision = next_step(gone, *others)
@@ -400,7 +400,7 @@ def test_what_is_deleted_by_another_client_is_put_back(
     )
 
 
-def test_what_is_deleted_while_held_is_put_back_as_it_was() -> None:
+def test_workloads_deleted_during_a_hold_are_recreated_as_they_were() -> None:
     decision = next_step(
         done("co1/core", ready=False), at("co2/core", NEW, None, OLD), progress=FAILED
     )
@@ -433,19 +433,19 @@ def test_a_shared_secret_is_one_step_for_all_its_consumers() -> None:
 
 
 def test_an_interrupted_shared_step_is_finished_before_anything_else() -> None:
-    there = [
+    workloads = [
         sharing("reg/register", live="b", ready=False),
         sharing("co1/core", live="a"),
         changed("co1/hfs"),
     ]
-    assert labels(next_step(*there).to_desired) == {"co1/core"}
-    assert labels(next_step(*there, progress=FAILED).to_desired) == {"co1/core"}, (
+    assert labels(next_step(*workloads).to_desired) == {"co1/core"}
+    assert labels(next_step(*workloads, progress=FAILED).to_desired) == {"co1/core"}, (
         "never left half-done"
     )
 
 
 def test_hashes_of_different_keys_are_not_compared() -> None:
-    """The key was lost: every hash is another one, and no value has changed."""
+    """The hash key was lost: every hash differs, and no value has changed."""
 
     def keyed(label: str, key: str, live: str) -> Workload:
         def template(digest: str, key: str) -> PodTemplate:
@@ -453,21 +453,21 @@ def test_hashes_of_different_keys_are_not_compared() -> None:
 
         return at(label, template("b", "new"), template(live, key), template("a", "old"))
 
-    there = [
+    workloads = [
         keyed("co1/core", "new", "b"),
         keyed("co2/core", "old", "a"),
         keyed("sw/web", "old", "a"),
     ]
-    assert labels(next_step(*there).to_desired) == {"co2/core"}, "one after the other"
+    assert labels(next_step(*workloads).to_desired) == {"co2/core"}, "one after the other"
 
 
 def test_a_shared_secret_goes_back_in_one_step() -> None:
-    there = [
+    workloads = [
         sharing("reg/register", live="b"),
         sharing("co1/core", live="b"),
         sharing("co2/core", live="b", ready=False),
     ]
-    assert labels(next_step(*there, progress=FAILED, policy=ROLL_BACK).to_last_good) == {
+    assert labels(next_step(*workloads, progress=FAILED, policy=ROLL_BACK).to_last_good) == {
         "reg/register",
         "co1/core",
         "co2/core",

@@ -26,7 +26,9 @@ def test_files_in_config_maps_are_shown() -> None:
         "acme-core-hfs-bbbbbbbbbb": {"conf__a.yml": "same\n", "conf__b.yml": "new\n"},
     }
     assert revision_difference(before, after, contents) == (
-        "# co1/hfs\n--- revision 1: hfs/conf/b.yml\n+++ revision 2: hfs/conf/b.yml\n@@ -1 +1 @@\n-old\n+new\n"
+        "# co1/hfs\n"
+        "--- revision 1: hfs/conf/b.yml\n+++ revision 2: hfs/conf/b.yml\n"
+        "@@ -1 +1 @@\n-old\n+new\n"
     )
 
 
@@ -46,7 +48,8 @@ def test_files_in_secrets_are_only_named() -> None:
         for name in ("acme-core-hfs-aaaaaaaaaa", "acme-core-hfs-bbbbbbbbbb")
     }
     assert revision_difference(before, after, contents) == (
-        "# co1/hfs\n# in Secrets, so not shown; at least one has changed:\n#   environment variable KEY\n#   hfs/conf/s.yml\n"
+        "# co1/hfs\n# in Secrets, so not shown; at least one has changed:\n"
+        "#   environment variable KEY\n#   hfs/conf/s.yml\n"
     )
 
 

@@ -1,7 +1,9 @@
-"""The rollout decision explored exhaustively: every interleaving of steps, pods, edits and disturbances of small platforms.
+"""The rollout decision, explored exhaustively.
 
-The model is what a cluster does with what the decision says. The decision has no memory, so an operator that is restarted between two
-passes is covered by construction; one that dies in the middle of a pass leaves a step that is applied to one workload only.
+Every interleaving of steps, pods, edits and disturbances of small platforms. The model does what a
+cluster does with a decision. The decision has no memory, so an operator that restarts between two
+reconciliations is covered by construction; one that dies in the middle of a reconciliation leaves a
+step that is applied to only one workload.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ Versions = tuple[int, ...]  # by component
 
 @dataclass(frozen=True)
 class Pod:
-    """A workload of the model. ``late``: not ready, and its time is over."""
+    """A workload of the model. ``late``: not ready, and its deadline has passed."""
 
     version: int | None
     ready: bool = True
@@ -37,10 +39,11 @@ class Pod:
 
 @dataclass(frozen=True)
 class State:
-    """A platform. ``rolled``: workloads that were brought to the desired version since the last edit.
+    """A platform.
 
-    ``migrated``: those that were given another image than the good one since that was good; ``unready``: those that were not ready
-    when the last edit was made. The operator keeps both with the revision.
+    ``rolled``: workloads that got the desired version since the last edit. ``migrated``: those that
+    were given another image than that of the last good state. ``unready``: those that were not
+    ready at the last edit. The operator records the last two with the revision.
     """
 
     desired: Versions
@@ -57,7 +60,10 @@ class State:
 
 @dataclass(frozen=True)
 class Model:
-    """What may happen, and how often. ``needs``: a core works only with a mongodb that is as new as itself."""
+    """What may happen, and how often.
+
+    ``needs``: a core works only with a mongodb that is as new as itself.
+    """
 
     policy: Policy
     edits: int
@@ -68,7 +74,7 @@ class Model:
     needs: bool = False
 
     def may_be_ready(self, pods: tuple[Pod, ...], index: int) -> bool:
-        """Whether a pod can get ready, or stay so."""
+        """Whether a pod can become ready, or stay so."""
         instance, component = WORKLOADS[index]
         if pods[index].version is None or not self.needs or component != "core":
             return pods[index].version is not None
@@ -126,14 +132,14 @@ class Model:
         return decide(self.workloads(state), progress, self.policy, NOW)
 
     def operated(self, state: State, only: int | None = None) -> State:
-        """After a pass of the operator, or after one that ended when it had applied a single workload."""
+        """After a reconciliation, or after one that ended with a single applied workload."""
         decision = self.decision(state)
         if decision.kind == "Failed":
             return replace(state, failed=True)
         pods, rolled, migrated = list(state.pods), set(state.rolled), set(state.migrated)
         for index, each in enumerate(self.workloads(state)):
             if self.migrates and each.name in decision.to_desired and each.changes_image:
-                migrated.add(index)  # written down before anything is applied
+                migrated.add(index)  # recorded before anything is applied
             for names, version in (
                 (decision.to_desired, each.desired),
                 (decision.to_last_good, each.last_good),
@@ -142,19 +148,19 @@ class Model:
                     continue
                 assert version is not None
                 if pods[index].version is None:
-                    rolled.discard(index)  # somebody else's doing, so this does not count
+                    rolled.discard(index)  # another client has deleted it, so this does not count
                 pods[index] = Pod(int(version.digest), ready=False)
                 if names is decision.to_desired:
                     rolled.add(index)
         complete = decision.kind == "Complete" and only is None
         good = state.desired if complete else state.good
-        kept = frozenset() if complete else frozenset(migrated)
+        recorded = frozenset() if complete else frozenset(migrated)
         return replace(
             state,
             pods=self.settled(tuple(pods)),
             rolled=frozenset(rolled),
             good=good,
-            migrated=kept,
+            migrated=recorded,
         )
 
     def followers(self, state: State) -> Iterator[State]:
@@ -258,7 +264,7 @@ def nothing_after_a_failed_step(model: Model, before: State, after: State) -> No
         allowed = {versions[component]} if model.policy.roll_back else set()
         if model.shared:
             allowed |= {pod.version for pod in before.pods}  # an interrupted step is finished
-        assert after.pods[index].version in allowed, f"touched after a failure: {before}"
+        assert after.pods[index].version in allowed, f"changed after a failure: {before}"
 
 
 def nothing_twice(model: Model, before: State, after: State) -> None:
@@ -272,12 +278,12 @@ def migrated_data_is_never_taken_back(model: Model, before: State, after: State)
     if not model.migrates:
         return
     if before.failed:
-        assert not _changed(before, after), f"an older image is put back: {before}"
+        assert not _changed(before, after), f"an older image is applied: {before}"
     for index in before.migrated:
         component = list(COMPONENTS).index(WORKLOADS[index][1])
         old, new = before.pods[index].version, after.pods[index].version
         assert old == new or new == before.desired[component], (
-            f"an older image is put back on what was deleted: {before}"
+            f"an older image is recreated: {before}"
         )
 
 
@@ -290,7 +296,7 @@ INVARIANTS: tuple[Callable[[Model, State, State], None], ...] = (
 
 
 def comes_to_rest(model: Model, state: State, known: set[State]) -> None:
-    """Once disturbances stop, and pods get ready, the operator comes to rest: with all that is desired, or held or rolled back.
+    """Once disturbances stop, the rollout completes, holds or is rolled back.
 
     ``known``: states from which it was shown already.
     """
