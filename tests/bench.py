@@ -1,8 +1,11 @@
-"""First figures, side by side in one run (``make bench``): ratios, since machines differ.
+"""Benchmarks (``make bench``). Compare ratios of one run, because machines differ.
 
-What is measured: rendering the whole cluster against writing the same objects to the API server with bare requests; the number of
-requests of a first install, of a one-variable change, and of a pass without a change; how soon what is deleted is back; the operator's
-memory.
+Measured are:
+
+- rendering the objects of a cluster, compared with writing them to the API server;
+- the requests of an install, of a change of one variable, and of a steady state;
+- the time until a deleted object is recreated;
+- the operator's memory.
 """
 
 from __future__ import annotations
@@ -45,7 +48,7 @@ SPEC = {
 
 
 def main() -> int:
-    """Measure, and print a table."""
+    """Run all benchmarks and print their results."""
     with ControlPlane(echo=_echo) as cluster, SimulatedNodes(cluster, echo=_echo):
         kubeconfig = install_chart(cluster)
         _rendering_against_writing(cluster)
@@ -60,11 +63,9 @@ def _rendering_against_writing(cluster: ControlPlane) -> None:
     write_seconds = statistics.median(
         _write_all(cluster, objects, f"bench-{number}") for number in range(3)
     )
-    print(
-        f"\nrendering and building all objects of 1.9.2 (2 cores, reg-slave; {len(objects)} objects, warm)"
-    )
-    print(f"  compute_desired():             {render_seconds * 1000:7.1f} ms")
-    print(f"  writing them bare:     {write_seconds * 1000:7.1f} ms   (one POST each, 8 at a time)")
+    print(f"\nrendering all objects of 1.9.2 (2 cores, reg-slave; {len(objects)} objects, warm)")
+    print(f"  compute_desired():     {render_seconds * 1000:7.1f} ms")
+    print(f"  creating them:         {write_seconds * 1000:7.1f} ms   (8 requests in parallel)")
     print(f"  ratio:                 {render_seconds / write_seconds:7.3f}")
 
 
@@ -75,7 +76,8 @@ def _requests(cluster: ControlPlane, kubeconfig: Path) -> None:
     cluster.kubectl("create", "namespace", "requests")
     user = PlatformUser(cluster, "requests")
     print(
-        "\nrequests to the API server                reads  writes  reconciliations  seconds until Ready"
+        "\nrequests to the API server                "
+        "reads  writes  reconciliations  seconds until Ready"
     )
     counts = _Counter(operator)
     user.replace_platform(SPEC)
@@ -89,25 +91,27 @@ def _requests(cluster: ControlPlane, kubeconfig: Path) -> None:
     user.wait_steady()
     counts.reset()
     operator.wait_reconciliations(1)
-    writes = counts.line("a pass without a change")
-    print("\ndeleted by hand                           back after (of three times)")
+    writes = counts.line("a reconciliation without a change")
+    print("\ndeleted object                            recreated after (of three times)")
     for kind, name in (
         ("configmap", None),
         ("service", "acme-co1-core"),
         ("deployment", "acme-reg-register"),
     ):
-        times = sorted(_back_after(user, kind, name) for _ in range(3))
+        times = sorted(_seconds_until_recreated(user, kind, name) for _ in range(3))
         print(f"  {kind:38}  {times[0]:.2f} to {times[-1]:.2f} s")
-    print(
-        f"\nmemory of the operator: {idle:.0f} MiB idle, {_memory(operator):.0f} MiB with one platform"
-    )
+    loaded = _memory(operator)
+    print(f"\nmemory of the operator: {idle:.0f} MiB idle, {loaded:.0f} MiB with one platform")
     operator.stop()
     if writes:
-        raise SystemExit("a pass without a change must write nothing")
+        raise SystemExit("a reconciliation without a change must write nothing")
 
 
-def _back_after(user: PlatformUser, kind: str, name: str | None) -> float:
-    """Delete an object (any configuration that is in use, when no name is given); gives the seconds until it is there again."""
+def _seconds_until_recreated(user: PlatformUser, kind: str, name: str | None) -> float:
+    """Delete an object; return the seconds until it is recreated.
+
+    Without a name it is a ConfigMap or Secret with configuration in use.
+    """
     name = name or config_of(user, "acme-reg-redis")
     uid = user.get(kind, name)["metadata"]["uid"]
     user.delete(kind, name)
@@ -118,13 +122,13 @@ def _back_after(user: PlatformUser, kind: str, name: str | None) -> float:
         seconds=60,
         every=0.01,
     )
-    back = time.perf_counter() - gone
+    seconds = time.perf_counter() - gone
     user.wait_ready()
-    return back
+    return seconds
 
 
 class _Counter:
-    """Counts since the last reset."""
+    """Requests and reconciliations since the last reset."""
 
     def __init__(self, operator: OperatorProcess) -> None:
         self._operator = operator
@@ -138,9 +142,8 @@ class _Counter:
         reads, writes, reconciliations = (
             now - start for now, start in zip(self._now(), self._start, strict=True)
         )
-        print(
-            f"  {title:38}  {reads:5}  {writes:6}  {reconciliations:15}  {time.monotonic() - self._time:6.1f}"
-        )
+        seconds = time.monotonic() - self._time
+        print(f"  {title:38}  {reads:5}  {writes:6}  {reconciliations:15}  {seconds:6.1f}")
         return writes
 
     def _now(self) -> tuple[int, int, int]:
@@ -153,7 +156,7 @@ def _desired() -> Desired:
         platform=platform,
         bundle=load_release(platform.spec.release),
         secrets={
-            name: "planted" + name.lower()
+            name: "secret-" + name.lower()
             for name in generated_names(platform, load_release(platform.spec.release))
         },
         hash_key=b"key",
@@ -167,7 +170,7 @@ def _desired() -> Desired:
 
 @cache
 def _addresses(platform_name: str) -> dict[str, Address]:
-    """An address for every Service there could be."""
+    """An address for every Service that the platform may have."""
     instances = ("reg", "reg-slave", "co1", "co2", "sw")
     internal = [
         names.workload(platform_name, instance, component)
@@ -183,10 +186,10 @@ def _addresses(platform_name: str) -> dict[str, Address]:
 
 
 def _write_all(cluster: ControlPlane, objects: list[Object], namespace: str) -> float:
-    """Apply the objects to a new namespace; gives the seconds of applying."""
+    """Create the objects in a new namespace; return the seconds that it took."""
     cluster.kubectl("create", "namespace", namespace)
     seconds = asyncio.run(
-        _apply_all(
+        _create_all(
             cluster,
             [
                 {**item, "metadata": {**item["metadata"], "namespace": namespace}}
@@ -198,7 +201,7 @@ def _write_all(cluster: ControlPlane, objects: list[Object], namespace: str) -> 
     return seconds
 
 
-async def _apply_all(cluster: ControlPlane, objects: list[Object]) -> float:
+async def _create_all(cluster: ControlPlane, objects: list[Object]) -> float:
     async with KubeClient(await read_kubeconfig(cluster.kubeconfig)) as connection:
         slots = asyncio.Semaphore(8)
 
@@ -222,7 +225,7 @@ def _median(measured: Callable[[], Any]) -> float:
 
 
 def _memory(operator: OperatorProcess) -> float:
-    """Resident MiB."""
+    """The operator's resident memory in MiB."""
     pid = wait_until(operator.pid, "the operator's process id", seconds=10)
     status = Path(f"/proc/{pid}/status").read_text()
     (line,) = (each for each in status.splitlines() if each.startswith("VmRSS"))

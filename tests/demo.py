@@ -1,4 +1,7 @@
-"""The main job, shown: a platform comes up on simulated nodes, and a change rolls only what it touches (``make demo``)."""
+"""A demo (``make demo``): a platform becomes Ready, and a change rolls only what it affects.
+
+The control plane is real, the nodes are simulated.
+"""
 
 from __future__ import annotations
 
@@ -24,13 +27,13 @@ from tests.cluster.waiting import wait_until
 NAMESPACE = "pryv"
 SAMPLE = Path(__file__).parents[1] / "manifests" / "samples" / "platform.yaml"
 SHOWN_FILE = "register/conf/register.json"
-#: What each change may roll.
+#: The components that each change rolls.
 OF_PLATFORM_NAME = {"reg/register", "reg/dns"}
 OF_ADMIN_KEY = {"reg/register", "reg/dns"}
 
 
 class Demo:
-    """One run, step by step."""
+    """One run of the demo."""
 
     def __init__(self, cluster: ControlPlane) -> None:
         self._cluster = cluster
@@ -62,7 +65,7 @@ class Demo:
         self._kubectl("-n", NAMESPACE, "get", "pryvplatforms")
 
     def _show_objects(self) -> None:
-        self._step("What it is made of")
+        self._step("The objects of the platform")
         for role in ("reg-master", "core", "static"):
             print(f"\n  role {role}")
             self._kubectl(
@@ -88,7 +91,8 @@ class Demo:
 
     def _show_file(self) -> None:
         self._step(
-            f"An excerpt of a rendered file: {SHOWN_FILE} (a secret went into it, so it is kept in a Secret; masked here)"
+            f"Part of a rendered file: {SHOWN_FILE} "
+            "(it contains a secret, so it is stored in a Secret; masked here)"
         )
         template = self._json("get", "deployment", "acme-reg-register")["spec"]["template"]["spec"]
         (volume,) = (each for each in template["volumes"] if each["name"] == "register-conf")
@@ -97,9 +101,7 @@ class Demo:
             for source in volume["projected"]["sources"]
             if "secret" in source
         ]
-        print(
-            f"  Secret {names[0]}: the pod template names it, so new content is a new name, and a rollout"
-        )
+        print(f"  Secret {names[0]}: new content gets a new name, which rolls the pods")
         data = self._json("get", "secret", names[0])["data"]
         text = _decoded(next(iter(data.values())))
         service = json.loads(text)["service"]
@@ -111,7 +113,7 @@ class Demo:
         )
 
     def _change(self, title: str, change: Callable[[], None], expected: set[str]) -> None:
-        self._step(f"{title}: only what it touches is rolled")
+        self._step(f"{title}: only what it affects is rolled")
         before = self._pods()
         change()
         wait_until(
@@ -138,9 +140,7 @@ class Demo:
 
     def _pods(self) -> dict[str, str]:
         return {
-            f"{item['metadata']['labels']['pryv.io/instance']}/{item['metadata']['labels']['pryv.io/component']}": item[
-                "metadata"
-            ]["uid"]
+            _component(item["metadata"]["labels"]): item["metadata"]["uid"]
             for item in self._items("pods")
             if not item["metadata"].get("deletionTimestamp")
         }
@@ -174,23 +174,27 @@ class Demo:
         print(f"\n── {title}")
 
 
+def _component(labels: dict[str, str]) -> str:
+    return f"{labels['pryv.io/instance']}/{labels['pryv.io/component']}"
+
+
 def _decoded(encoded: str) -> str:
     return base64.b64decode(encoded).decode()
 
 
 def main() -> int:
-    """Run; ends by itself with CI=true, else on Ctrl-C."""
+    """Run the demo; with CI=true it exits at the end, otherwise at Ctrl-C."""
     signal.signal(signal.SIGTERM, _interrupt)
     started = time.monotonic()
     try:
         with ControlPlane(echo=_echo) as cluster, SimulatedNodes(cluster, echo=_echo):
-            _echo("installing the chart, and starting the operator with its ServiceAccount")
+            _echo("installing the chart and starting the operator with its ServiceAccount")
             operator = OperatorProcess(cluster, install_chart(cluster))
             operator.start()
             try:
                 Demo(cluster).run()
                 print(f"\nDone in {time.monotonic() - started:.0f} s.")
-                _go_on_looking(cluster)
+                _keep_running(cluster)
             finally:
                 operator.stop()
     except KeyboardInterrupt:
@@ -201,17 +205,17 @@ def main() -> int:
     return 0
 
 
-def _go_on_looking(cluster: ControlPlane) -> None:
+def _keep_running(cluster: ControlPlane) -> None:
     if os.environ.get("CI") == "true":
         return
     print(
-        "\nEverything is still running. To go on looking, in another terminal:\n"
+        "\nEverything is still running. To explore it, in another terminal:\n"
         f"  export KUBECONFIG={cluster.kubeconfig}\n"
         f"  alias kubectl={cluster.binaries.kubectl}\n"
         f"  kubectl -n {NAMESPACE} get pryvplatforms -o wide\n"
         f"  kubectl -n {NAMESPACE} describe pryvplatform acme\n"
         "  kubectl explain pryvplatform.spec.roles.core.instances\n"
-        "Ctrl-C stops it and cleans up."
+        "Ctrl-C stops it and removes its data."
     )
     signal.pause()
 

@@ -1,4 +1,4 @@
-"""Addresses: what the cluster gives, what the user says, and waiting for what is not there yet."""
+"""Addresses: from the cluster, from the spec, and not yet known."""
 
 from __future__ import annotations
 
@@ -167,12 +167,12 @@ def test_redis_is_published_only_for_an_external_slave(user: PlatformUser) -> No
 
 
 def ingress(user: PlatformUser) -> list[dict[str, list[dict[str, dict[str, str]]]]]:
-    """Who may reach the register's redis."""
-    return user.get("networkpolicy", "acme-reg-redis")["spec"]["ingress"]  # type: ignore[no-any-return]
+    """The ingress rules for the register's redis."""
+    return user.get("networkpolicy", "acme-reg-redis")["spec"]["ingress"]
 
 
 def told(user: PlatformUser) -> dict[str, str | None]:
-    """Load balancers' addresses in the status, by Service."""
+    """Addresses of load balancers in the status: Service → address."""
     return {
         each["name"]: each.get("loadBalancerIP")
         for each in user.get("pryvplatform", "acme")["status"]["services"]
@@ -180,7 +180,7 @@ def told(user: PlatformUser) -> dict[str, str | None]:
 
 
 def balance(user: PlatformUser, service: str, **ingress: str) -> None:
-    """What a load balancer's controller would do."""
+    """Set the status of a Service as a load balancer's controller does."""
     wait_until(lambda: user.find("service", service), service, seconds=30)
     user.patch(
         "service",
@@ -191,8 +191,8 @@ def balance(user: PlatformUser, service: str, **ingress: str) -> None:
 
 
 def register(user: PlatformUser) -> dict[str, dict[str, dict[str, object]]]:
-    """register.json as the register's pods will read it."""
-    return json.loads(mounted(user, template(user, "reg/register"), "/app/conf")["register.json"])  # type: ignore[no-any-return]
+    """The register.json that the register's pods read."""
+    return json.loads(mounted(user, template(user, "reg/register"), "/app/conf")["register.json"])
 
 
 def stalled(user: PlatformUser) -> str:

@@ -1,4 +1,4 @@
-"""The chart, installed by helm into a real cluster, and install.yaml, which is made from it."""
+"""The chart, installed by helm into a real cluster, and install.yaml, generated from it."""
 
 from __future__ import annotations
 
@@ -81,12 +81,12 @@ GROUPS = ["system:serviceaccounts", "system:authenticated"]
 
 
 class HelmError(RuntimeError):
-    """helm ended with an error; the message carries what it wrote."""
+    """helm has failed; the message holds its output."""
 
 
 @dataclass(frozen=True)
 class Helm:
-    """Helm, with a home of its own."""
+    """Runs helm with its own home folder."""
 
     cluster: ControlPlane
     home: Path
@@ -94,7 +94,7 @@ class Helm:
     def __call__(
         self, *args: str | Path, values: Object | None = None, check: bool = True
     ) -> subprocess.CompletedProcess[str]:
-        """Run helm as the administrator. Raises HelmError when it fails and `check` is set."""
+        """Run helm as the administrator. Raises HelmError if it fails and `check` is set."""
         done = subprocess.run(
             [self.cluster.binaries.helm, *args, *(["--values=-"] if values is not None else [])],
             input=json.dumps(values or {}),
@@ -109,13 +109,13 @@ class Helm:
         return done
 
     def rendered(self, values: Object | None = None) -> list[Object]:
-        """The objects that the chart makes."""
+        """The objects that the chart renders."""
         return json.loads(_rendered(self, json.dumps(values or {})))  # type: ignore[no-any-return]
 
 
 @cache
 def _rendered(helm: Helm, values: str) -> str:
-    """The objects as JSON; values too. Many tests look at the same ones."""
+    """The rendered objects as JSON; cached, because many tests use the same values."""
     text = helm(
         "template", "pryv-operator", CHART, "--namespace=home", values=json.loads(values)
     ).stdout
@@ -124,32 +124,32 @@ def _rendered(helm: Helm, values: str) -> str:
 
 @pytest.fixture(scope="session")
 def helm(control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Helm:
-    """Helm, for what changes nothing in the cluster that all tests share."""
+    """Helm for the shared cluster, for commands that change nothing there."""
     return Helm(control_plane, tmp_path_factory.mktemp("helm"))
 
 
 @pytest.fixture
 def installed(chart_kubeconfig: Path, helm: Helm) -> Helm:
-    """The same where the chart is installed already, for all tests."""
+    """Helm for the shared cluster with the chart installed."""
     return helm
 
 
 @pytest.fixture(scope="module")
 def cluster(cluster_echo: Callable[[str], None]) -> Iterator[ControlPlane]:
-    """A control plane of its own: here the chart installs and removes the CRD, which other tests use."""
+    """A separate control plane for tests that install and remove the CRD."""
     with ControlPlane(echo=cluster_echo) as running:
         yield running
 
 
 @pytest.fixture(scope="module")
 def own_helm(cluster: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Helm:
-    """Helm for the control plane of its own."""
+    """Helm for the separate control plane."""
     return Helm(cluster, tmp_path_factory.mktemp("own-helm"))
 
 
 @pytest.fixture
 def home(cluster: ControlPlane, own_helm: Helm) -> Iterator[str]:
-    """A namespace for the operator that admits restricted pods only, in a cluster without the CRD."""
+    """A namespace that admits restricted pods only, in a cluster without the CRD."""
     name = f"home-{secrets.token_hex(4)}"
     cluster.kubectl("create", "namespace", name)
     cluster.kubectl("label", "namespace", name, "pod-security.kubernetes.io/enforce=restricted")
@@ -185,7 +185,7 @@ def container(objects: list[Object]) -> Object:
 
 
 def operators(objects: list[Object], kind: str) -> list[Object]:
-    """Roles or bindings, but for those of the Lease."""
+    """Roles or bindings, without those for the Lease."""
     return [
         each
         for each in objects
@@ -194,7 +194,7 @@ def operators(objects: list[Object], kind: str) -> list[Object]:
 
 
 def granted(role: Object) -> dict[tuple[str, str], str]:
-    """What a role grants; fails when something is granted twice."""
+    """The permissions that a role grants; fails if one is granted twice."""
     pairs = [
         ((group, resource), " ".join(rule["verbs"]))
         for rule in role["rules"]
@@ -272,7 +272,7 @@ def test_single_replica_can_be_evicted(helm: Helm) -> None:
 
 
 def test_each_release_has_its_own_lease(helm: Helm) -> None:
-    """Two releases in one namespace do not stand in for each other."""
+    """Two releases in one namespace do not replace each other."""
     for values in ({}, {"watchNamespaces": ["acme"]}):
         objects = helm.rendered(values)
         (role,) = (
@@ -512,7 +512,7 @@ def test_upgrade_updates_the_crd(
 
 
 def may(cluster: ControlPlane, home: str, verb: str, resource: str, namespace: str | None) -> bool:
-    """Whether the operator's account may do this (in all namespaces when None)."""
+    """Whether the operator's account has a permission (None: in all namespaces)."""
     name, _, subresource = resource.partition("/")
     plural, _, group = name.partition(".")
     asked = {
@@ -531,7 +531,7 @@ def may(cluster: ControlPlane, home: str, verb: str, resource: str, namespace: s
 def gets_to(
     cluster: ControlPlane, home: str, verb: str, resource: str, namespace: str | None
 ) -> bool:
-    """The same, once the API server's authorizer has heard of the bindings: it watches them."""
+    """Like `_may`, but wait until the API server has observed the bindings."""
     return wait_until(
         lambda: may(cluster, home, verb, resource, namespace),
         f"leave to {verb} {resource}",

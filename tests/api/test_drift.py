@@ -1,4 +1,4 @@
-"""What is deleted or edited by hand is put back; what is not ours is left alone."""
+"""Drift: managed objects and fields are restored, those of other clients are not touched."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from tests.api.platforms import MANAGED, POLL_SECONDS, PlatformUser
 from tests.api.test_main_job import COMPONENTS, rolled
 from tests.cluster.waiting import wait_until
 
-#: The promise is two seconds from the object's being gone; what decides here is that a watch tells of it.
+#: The promise is two seconds; the limit only has to be below the resync period.
 BACK_SECONDS = 60
 RESYNC_SECONDS = 900
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _watches_only(operator: OperatorProcess) -> Iterator[None]:
-    """An operator that looks at what is ready only when a watch tells it to."""
+    """An operator whose reconciliations in steady state are triggered only by watches."""
     with operator.started_with(f"--resync-seconds={RESYNC_SECONDS}"):
         yield
 
@@ -102,7 +102,7 @@ def test_deleted_configuration_is_recreated_without_a_rollout(running: PlatformU
 
 
 def test_deleted_object_is_usually_recreated_within_two_seconds(running: PlatformUser) -> None:
-    """Measured and printed; a slow machine is no failure here."""
+    """Measured and printed; slowness alone does not fail the test."""
     times = []
     for _ in range(3):
         uid = running.get("configmap", config_of(running, "acme-reg-redis"))["metadata"]["uid"]
@@ -147,7 +147,7 @@ def test_edits_of_managed_fields_are_reverted(running: PlatformUser) -> None:
 
 
 def test_additions_to_selectors_and_policies_are_reverted(running: PlatformUser) -> None:
-    """An entry that is added to a selector, or a rule to a policy, changes whom it lets through."""
+    """An added label of a selector, or rule of a policy, would change what it allows."""
     running.patch(
         "networkpolicy", "acme-co1-mongodb", {"spec": {"podSelector": {"matchLabels": {"x": "y"}}}}
     )
@@ -203,7 +203,7 @@ def test_managed_labels_are_restored(running: PlatformUser, edit: dict[str, str 
 
 
 def test_labels_of_retained_objects_are_restored(running: PlatformUser) -> None:
-    """A claim, and values that everything was made with: they are found without their labels, and nothing is made anew."""
+    """PVCs and generated Secrets are found without their labels; nothing is recreated."""
     pods = running.pods()
     names = [
         "acme-generated-core-system-key",
@@ -240,7 +240,7 @@ def test_cleared_status_is_restored(running: PlatformUser) -> None:
 
 @pytest.mark.long
 def test_retain_applies_to_all_retained_objects(running: PlatformUser) -> None:
-    """Claims of a core that is no longer wanted too, and while something else is wrong."""
+    """Including PVCs of a removed core, and while the platform has another problem."""
     two = {"core": {"instances": [{"name": "co1"}, {"name": "co2"}]}}
     running.apply_platform(deletionPolicy="Delete", roles=two)
     running.wait_ready()
@@ -301,7 +301,7 @@ def test_foreign_object_is_not_adopted(user: PlatformUser) -> None:
 
 
 def back(user: PlatformUser, kind: str, name: str, old: str) -> dict[str, object]:
-    """Wait until an object of that name is there again, another one."""
+    """Wait until the object has been recreated: same name, another uid."""
 
     def found() -> dict[str, object] | None:
         item = user.find(kind, name)
@@ -316,7 +316,7 @@ def labels_of(user: PlatformUser, kind: str, name: str) -> dict[str, str]:
 
 
 def config_of(user: PlatformUser, workload: str, kind: str = "configMap") -> str:
-    """Name of a StatefulSet's ConfigMap, or Secret."""
+    """The name of a StatefulSet's ConfigMap or Secret."""
     volumes = user.get("statefulset", workload)["spec"]["template"]["spec"]["volumes"]
     return next(
         str(source[kind]["name"])

@@ -1,4 +1,7 @@
-"""``kubectl-pryv history``, ``diff`` and ``rollback`` on the real API server: one platform for all, in the order of its life."""
+"""``kubectl-pryv history``, ``diff`` and ``rollback`` against the real API server.
+
+All tests share one platform and depend on their order.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +39,7 @@ WITH_IMAGE = {
 
 
 class Person:
-    """Somebody with ``kubectl-pryv``. Everything it has said is kept, to look for what must never be in it."""
+    """A user of ``kubectl-pryv``. Keeps all output, to search it for secret values."""
 
     def __init__(self, user: PlatformUser) -> None:
         self.user = user
@@ -66,7 +69,7 @@ class Person:
 
 @pytest.fixture(scope="module")
 def person(control_plane: ControlPlane, operator: OperatorProcess) -> Iterator[Person]:
-    """Somebody whose platform was changed twice."""
+    """A user whose platform has been changed twice."""
     assert operator.alive
     with new_namespace(control_plane) as namespace:
         user = PlatformUser(control_plane, namespace)
@@ -92,14 +95,14 @@ def wait_complete(user: PlatformUser, number: int) -> None:
 
 
 def generated(user: PlatformUser) -> list[str]:
-    """All the values that the operator has generated, as they stand in files."""
+    """All generated values, as they are written into files."""
     found = user.list("secrets", f"{MANAGED},pryv.io/purpose in (generated, hash-key)")
     assert found
     return [base64.b64decode(item["data"]["value"]).decode() for item in found]
 
 
 def recorded(user: PlatformUser, number: int) -> dict[str, Any]:
-    """The pod templates that a revision has recorded, as digests that workloads are annotated with."""
+    """The digests of the pod templates that a revision has recorded."""
     text = user.get("ControllerRevision", f"acme-revision-{number}")["metadata"]["annotations"][
         "pryv.io/templates"
     ]
@@ -164,7 +167,7 @@ def test_impossible_rollback_is_rejected(
 
 
 def test_missing_permission_for_secrets_is_reported(person: Person) -> None:
-    """The check needs the referenced Secrets; without them only ``--force`` goes on."""
+    """The check reads the referenced Secrets; without permission it needs ``--force``."""
     user = person.user
     user.kubectl("create", "serviceaccount", "reader")
     user.kubectl(
@@ -238,7 +241,8 @@ def test_changed_templates_and_generated_values_are_reported(user: PlatformUser)
         for name in ("core", "web")
     }
     compose["register.yml"] = (
-        "services:\n  register:\n    image: registry.acme.test/x:1\n    volumes:\n    - ./register/conf/:/app/conf/:ro\n"
+        "services:\n  register:\n    image: registry.acme.test/x:1\n"
+        "    volumes:\n    - ./register/conf/:/app/conf/:ro\n"
     )
     conf = '{"name": {{ PLATFORM_NAME | tojson }}, "key": {{ REGISTER_ADMIN_KEY | tojson }}'
 

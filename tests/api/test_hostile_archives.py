@@ -1,4 +1,7 @@
-"""Hostile archives: each platform says what is wrong with its own, the operator stays small, and the others run on."""
+"""Hostile archives: each is reported by its platform, in little memory.
+
+Other platforms keep running.
+"""
 
 from __future__ import annotations
 
@@ -34,17 +37,17 @@ SETTINGS = SMALL_LEADER["conf/platform.yml"]
 
 
 def settings(text: str) -> dict[str, bytes]:
-    """A leader with more settings."""
+    """The files of a leader with additional settings."""
     return {**LEADER, "conf/platform.yml": SETTINGS + text.encode()}
 
 
 def core(name: str, content: bytes) -> dict[str, bytes]:
-    """A leader with another file for core."""
+    """The files of a leader with an additional file for core."""
     return {**LEADER, f"data/core/{name}": content}
 
 
 def mixed(count: int) -> bytes:
-    """A long list that does not compress too well."""
+    """A long list below the limit of the compression ratio."""
     return (
         b"[" + b"".join(random.Random(1).choices([b"[],", b"{},", b"1,", b'"a",'], k=count)) + b"1]"
     )
@@ -65,21 +68,43 @@ ALIASES = "      A:\n        value:\n          - &a0 [1, 2]\n" + "".join(
     f"          - &a{n} [*a{n - 1}, *a{n - 1}]\n" for n in range(1, 60)
 )
 
-#: What only shows once the archive itself is read: leader's files, reason, and words of the message.
+#: Problems inside a readable archive: leader's files, reason, part of the message.
 INSIDE: Mapping[str, tuple[dict[str, bytes], str, str]] = {
-    "values that double": (settings(DOUBLING) | {"data/core/web/conf/a.conf": b"V00"}, "TooLarge", "core/web/conf/a.conf"),
+    "values that double": (
+        settings(DOUBLING) | {"data/core/web/conf/a.conf": b"V00"},
+        "TooLarge",
+        "core/web/conf/a.conf",
+    ),
     "merged keys": (settings(MERGED), "InvalidTemplates", "platform.yml.*<<"),
     "aliases": (settings(ALIASES), "InvalidTemplates", "platform.yml.*elements"),
-    "deep JSON": ({**LEADER, "conf/config-leader.json": b'{"a": ' * 50_000}, "InvalidTemplates", "config-leader.json"),
-    "a large file": (core("web/conf/a.txt", b"DOMAIN, and what is beside it; " * 100_000), "TooLarge|ArchiveCompressedTooWell", ""),
+    "deep JSON": (
+        {**LEADER, "conf/config-leader.json": b'{"a": ' * 50_000},
+        "InvalidTemplates",
+        "config-leader.json",
+    ),
+    "a large file": (
+        core("web/conf/a.txt", b"DOMAIN, and what is beside it; " * 100_000),
+        "TooLarge|ArchiveCompressedTooWell",
+        "",
+    ),
     "much to parse": (core("web/conf/a.json", mixed(300_000)), "TooLarge", "core/web/conf/a.json"),
-    "a large compose file": (core("pryv.yml", b"services: {a: {volumes: " + mixed(30_000) + b"}}"), "InvalidComposeFile", "64 KiB"),
+    "a large compose file": (
+        core("pryv.yml", b"services: {a: {volumes: " + mixed(30_000) + b"}}"),
+        "InvalidComposeFile",
+        "64 KiB",
+    ),
     "many services": (
-        core("pryv.yml", b"services:\n" + b"".join(b"  s%d: {image: a}\n" % n for n in range(1000))),
+        core(
+            "pryv.yml", b"services:\n" + b"".join(b"  s%d: {image: a}\n" % n for n in range(1000))
+        ),
         "InvalidComposeFile",
         "64 services",
     ),
-    "a deep compose file": (core("pryv.yml", b"services: " + b"[" * 150 + b"]" * 150), "InvalidComposeFile", "deeper"),
+    "a deep compose file": (
+        core("pryv.yml", b"services: " + b"[" * 150 + b"]" * 150),
+        "InvalidComposeFile",
+        "deeper",
+    ),
     "two services of one name": (
         core("pryv.yml", b"services:\n  a_b: {image: a}\n  a-b: {image: a}\n"),
         "InvalidComposeFile",
@@ -90,11 +115,11 @@ INSIDE: Mapping[str, tuple[dict[str, bytes], str, str]] = {
         "RecursionLoop",
         "core/a",
     ),
-}  # fmt: skip
+}
 
 
 def archives() -> Iterator[tuple[bytes, str, str]]:
-    """Archive, reason, words of the message."""
+    """Name → archive, reason, part of the message."""
     for make, reason, words in HOSTILE.values():
         data = make()
         if 0 < len(data) < FITS:
@@ -106,7 +131,7 @@ def archives() -> Iterator[tuple[bytes, str, str]]:
 def alone(
     control_plane: ControlPlane, simulated_nodes: SimulatedNodes, chart_kubeconfig: Path
 ) -> Iterator[tuple[OperatorProcess, PlatformUser]]:
-    """An operator for one namespace, whose memory no other test has touched."""
+    """An operator for one namespace, started for this test to measure its memory."""
     with new_namespace(control_plane) as namespace:
         process = OperatorProcess(
             control_plane,
@@ -130,7 +155,7 @@ def test_hostile_archives_are_reported_in_little_memory(
 ) -> None:
     operator, user = alone
     user.apply_platform("healthy")
-    # One archive is read before: what any archive takes (code, caches) is no matter of the hostile ones.
+    # Read one valid archive first, so that code and caches are not counted.
     user.apply(*hostile(0, tgz(LEADER)))
     user.wait_reason("Ready", "hostile-0")
     user.wait_steady("healthy")
@@ -170,7 +195,7 @@ def hostile(number: int, data: bytes) -> tuple[Object, Object]:
 
 
 def until_told(user: PlatformUser, number: int) -> Object:
-    """The platform's Ready condition once it is False, and final."""
+    """The platform's Ready condition, once it is False with a final reason."""
     name = f"hostile-{number}"
 
     def found() -> Object | None:
@@ -187,7 +212,7 @@ def until_told(user: PlatformUser, number: int) -> Object:
 
 
 def healthy(user: PlatformUser) -> dict[str, str]:
-    """Kind and name → resourceVersion of all that belongs to the healthy platform."""
+    """`<kind>/<name>` → resourceVersion of all objects of the healthy platform."""
     return {
         name: version
         for name, version in user.resource_versions().items()
@@ -196,7 +221,7 @@ def healthy(user: PlatformUser) -> dict[str, str]:
 
 
 class Memory:
-    """Of a process: resident, and the most that was since the start of the measurement (bytes)."""
+    """Resident memory of a process, and its peak since the measurement started (bytes)."""
 
     def __init__(self, operator: OperatorProcess) -> None:
         pid = operator.pid()
@@ -220,6 +245,7 @@ class Memory:
         return int(line.split()[1]) * 1024
 
     def __str__(self) -> str:
-        return f"{self.before / MIB:.0f} MiB before, {self.now() / MIB:.0f} after, {self.peak() / MIB:.0f} at the peak"
+        before, now, peak = (each / MIB for each in (self.before, self.now(), self.peak()))
+        return f"{before:.0f} MiB before, {now:.0f} after, {peak:.0f} at the peak"
 
     __repr__ = __str__

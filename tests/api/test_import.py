@@ -1,4 +1,4 @@
-"""An existing installation moves: import, apply, and the files are those that its leader gave."""
+"""Import of an existing installation: the rendered files equal those of its leader."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_imported_installation_becomes_ready(
 
 
 def compare(user: PlatformUser, expected: Path, report: str) -> None:
-    """Every file that a component finds in a folder is the leader's: byte for byte, or in meaning, which the report then says."""
+    """Every mounted file equals the leader's, in bytes or, if reported, in meaning."""
     workloads = [item["metadata"]["labels"] for item in user.list("deployments,statefulsets")]
     compared = set()
     for role, component, folder, target in read_only(expected):
@@ -113,7 +113,7 @@ def compare(user: PlatformUser, expected: Path, report: str) -> None:
 
 
 def read_only(expected: Path) -> Iterator[tuple[str, str, Path, str]]:
-    """Of each role's components, the folders that they read: role, component, where the leader's files are, and where it finds them."""
+    """The mounts of all components: role, component, folder of the leader, mount path."""
     for file in sorted(expected.glob("*/pryv.yml")):
         for service, said in yaml.safe_load(file.read_text())["services"].items():
             for volume in said.get("volumes", ()):
@@ -127,7 +127,7 @@ def read_only(expected: Path) -> Iterator[tuple[str, str, Path, str]]:
 
 
 def filled(source: Path, folder: Path) -> Path:
-    """The leader's folder of 2019 with the values somebody filled in."""
+    """The leader's folder of 2019 with values filled in."""
     made = folder / "leader"
     for origin in (source / "config-leader", source / "filled"):
         for file in origin.rglob("*"):

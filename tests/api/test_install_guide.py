@@ -1,4 +1,4 @@
-"""Every row of the installation guide (docs/migrate.md) has its answer: one platform, and a test named after each row."""
+"""Every row of the installation guide in docs/migrate.md, with a test of the same name."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ SPEC: dict[str, Any] = {
 
 @pytest.fixture(scope="module")
 def lab(control_plane: ControlPlane, operator: OperatorProcess) -> Iterator[PlatformUser]:
-    """A platform as the guide sets one up; tests that change it put it back."""
+    """A platform as the guide sets it up; tests that change it restore it."""
     with new_namespace(control_plane) as name:
         user = PlatformUser(control_plane, name)
         user.secret("keys", admin="the-admin-key", smtp="the-smtp-password")
@@ -66,7 +66,7 @@ def register(user: PlatformUser, file: str = "register") -> Any:
 
 @guided
 def test_leader_follower(lab: PlatformUser) -> None:
-    """Every role's files are there without a leader; nothing of the platform calls one."""
+    """Every role has its files without a leader, and no component calls one."""
     texts = json.dumps([item["data"] for item in lab.list("configmaps")])
     assert "follower_server" not in texts
     assert "leader_server" not in texts
@@ -81,7 +81,7 @@ def test_role_archives(lab: PlatformUser) -> None:
 
 @guided
 def test_required_variables(lab: PlatformUser) -> None:
-    """Addresses, hostings and cores, several to a hosting."""
+    """Addresses, hostings and cores, with several cores in a hosting."""
     found = register(lab)
     assert found["dns"]["domain"] == "pryv.acme.test"
     assert found["dns"]["staticDataInDomain"]["reg"]["ip"] == "203.0.113.11"
@@ -108,7 +108,7 @@ def test_service_information(lab: PlatformUser) -> None:
 
 @guided
 def test_secrets(lab: PlatformUser) -> None:
-    """The one that is given, and the generated ones, the same everywhere."""
+    """Referenced and generated secrets have the same value in all files."""
     keys = register(lab)["auth"]
     assert "the-admin-key" in keys["authorizedKeys"]
     assert len(keys["coreSystemKey"]) == 32
@@ -162,7 +162,7 @@ def test_e_mails(lab: PlatformUser) -> None:
 
 @guided
 def test_certificates(lab: PlatformUser) -> None:
-    """The same one in every role, where nginx reads it."""
+    """Every role has the certificate where nginx reads it."""
     for proxy in (
         "reg/reverse-proxy",
         "co1/reverse-proxy",
@@ -177,7 +177,7 @@ def test_certificates(lab: PlatformUser) -> None:
 
 @guided
 def test_prerequisites(lab: PlatformUser) -> None:
-    """The zone names its own name server and that server's address, for `dig NS DOMAIN`; UDP is published beside TCP."""
+    """The zone has its NS record and that server's address; DNS is served by UDP and TCP."""
     zone = register(lab, "dns")["dns"]
     assert zone["nameserver"][0] == {"name": "dns1.pryv.acme.test", "ip": "203.0.113.11"}
     assert zone["staticDataInDomain"]["dns1"]["ip"] == "203.0.113.11"
@@ -196,7 +196,7 @@ def test_registry_login(lab: PlatformUser) -> None:
 
 @guided
 def test_permissions(lab: PlatformUser) -> None:
-    """Fresh volumes are writable for the images' own users without a script."""
+    """New volumes are writable by the images' users without a script."""
     core = template(lab, "co1/core")
     assert core["securityContext"]["fsGroup"] == 9999  # type: ignore[index]
     for store in ("co1/mongodb", "reg/redis"):
@@ -206,7 +206,7 @@ def test_permissions(lab: PlatformUser) -> None:
 
 @guided
 def test_launch_order(user: PlatformUser) -> None:
-    """One apply, in no order of anyone's: everything comes up."""
+    """One apply, in no particular order, brings everything up."""
     user.apply_platform()
     user.wait_ready()
 
@@ -257,7 +257,7 @@ def test_restart_on_change(lab: PlatformUser) -> None:
 
 @guided
 def test_notify(lab: PlatformUser) -> None:
-    """Nobody has to be told: a changed Secret is enough."""
+    """A changed Secret needs no notification."""
     before = lab.pods()
     lab.secret("keys", admin="another-admin-key", smtp="the-smtp-password")
     lab.wait_rolled(before, {"reg/register", "reg/dns"})
@@ -266,7 +266,7 @@ def test_notify(lab: PlatformUser) -> None:
 
 
 def test_every_row_has_a_test() -> None:
-    """The table of docs/migrate.md and the tests here are about the same rows."""
+    """The rows of the table in docs/migrate.md are the tests of this file."""
     text = (Path(__file__).parents[2] / "docs" / "migrate.md").read_text()
     table = text[text.index("| the installation guide |") :].split("\n\n")[0]
     rows = [line.split("|")[1].strip() for line in table.splitlines()[2:]]

@@ -1,4 +1,4 @@
-"""The main job: a domain becomes a running platform, and a change rolls only what it touches."""
+"""The main job: a domain becomes a running platform; a change rolls only what it affects."""
 
 from __future__ import annotations
 
@@ -13,10 +13,22 @@ from tests.cluster.waiting import wait_until
 
 #: Every service of the roles' compose files in 1.9.2; admin_panel is left out on purpose.
 COMPONENTS = {
-    "reg/reverse-proxy", "reg/register", "reg/dns", "reg/redis", "reg/mail",
-    "co1/reverse-proxy", "co1/core", "co1/mfa", "co1/preview", "co1/hfs", "co1/webhooks", "co1/mongodb", "co1/influxdb",
-    "sw/reverse-proxy", "sw/app-web-auth3",
-}  # fmt: skip
+    "reg/reverse-proxy",
+    "reg/register",
+    "reg/dns",
+    "reg/redis",
+    "reg/mail",
+    "co1/reverse-proxy",
+    "co1/core",
+    "co1/mfa",
+    "co1/preview",
+    "co1/hfs",
+    "co1/webhooks",
+    "co1/mongodb",
+    "co1/influxdb",
+    "sw/reverse-proxy",
+    "sw/app-web-auth3",
+}
 
 
 TWO_CORES = {"core": {"instances": [{"name": "co1"}, {"name": "co2"}]}}
@@ -48,9 +60,13 @@ def test_domain_is_enough(user: PlatformUser) -> None:
     ]
     status = user.get("pryvplatform", "acme")["status"]
     assert {each["type"]: each["status"] for each in status["conditions"]} == {
-        "Ready": "True", "Reconciling": "False", "Stalled": "False", "ConfigRendered": "True", "RolloutComplete": "True",
+        "Ready": "True",
+        "Reconciling": "False",
+        "Stalled": "False",
+        "ConfigRendered": "True",
+        "RolloutComplete": "True",
         "Paused": "False",
-    }  # fmt: skip
+    }
     assert {each["reason"] for each in status["warnings"]} == {
         "NotReachableFromOutside",
         "PrivateCertificate",
@@ -64,7 +80,7 @@ def test_domain_is_enough(user: PlatformUser) -> None:
 
 @pytest.mark.long
 def test_single_node(user: PlatformUser) -> None:
-    """Everything in one role; its pods call each other by the names they had on one machine."""
+    """All components in one role; pods use the host names of the single machine."""
     user.apply_and_wait(roles={"singlenode": {}})
     assert {name.split("/")[1] for name in user.pods()} == {
         name.split("/")[1] for name in COMPONENTS
@@ -130,7 +146,7 @@ def test_order_and_annotations_do_not_matter(shared_platform: PlatformUser) -> N
 def test_steady_state_writes_nothing(
     shared_platform: PlatformUser, operator: OperatorProcess
 ) -> None:
-    """Neither a restart nor another pass moves a resourceVersion, or writes what is there already."""
+    """Neither a restart nor another reconciliation writes anything."""
     reconciliations = 3
     shared_platform.apply_and_wait()
     shared_platform.wait_steady()
@@ -190,7 +206,10 @@ def test_secret_values_are_only_in_secrets(
         secrets={"HOSTINGS_PROVIDERS": {"secretKeyRef": {"name": "planted", "key": "admin"}}}
     )
     shared_platform.wait_reason("InvalidSecret")
-    kinds = "pryvplatforms,services,configmaps,deployments,statefulsets,replicasets,controllerrevisions,pods,events,pvc,networkpolicies"
+    kinds = (
+        "pryvplatforms,services,configmaps,deployments,statefulsets,replicasets,"
+        "controllerrevisions,pods,events,pvc,networkpolicies"
+    )
     visible = (
         shared_platform.kubectl("get", kinds, "-o", "json")
         + operator.log
@@ -261,5 +280,5 @@ def test_deletion_policy_delete_removes_everything(user: PlatformUser) -> None:
 
 
 def rolled(before: dict[str, str], after: dict[str, str]) -> set[str]:
-    """Components that were there before and have another pod now."""
+    """Components whose pod has been replaced."""
     return {name for name, uid in before.items() if after.get(name) != uid}

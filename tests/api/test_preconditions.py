@@ -1,4 +1,4 @@
-"""What the client's writes do, and do not do, to what has changed since it was read: against the real API server."""
+"""Preconditions of writes: objects that changed since they were read are not overwritten."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def pod_template(*env: Object) -> Object:
 
 
 def objects(namespace: str) -> list[Object]:
-    """One of each kind that is applied, as the operator writes them: nothing that the API server fills in."""
+    """One object of each managed kind, as the operator writes it, without defaults."""
     selector = {"matchLabels": {"app": "a"}}
     claim = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
     specs: dict[tuple[str, str], Object] = {
@@ -89,7 +89,7 @@ async def there(cluster: KubeClient, item: Object) -> Object:
 
 
 async def adopt_and_apply(cluster: KubeClient, item: Object) -> tuple[Object, Object]:
-    """The object before and after; again while a controller is faster."""
+    """The object before and after a change; retried if a controller changes it meanwhile."""
     async with asyncio.timeout(60):
         while True:
             try:
@@ -225,7 +225,7 @@ async def test_owner_references_do_not_look_like_a_creation(
 async def test_defaults_of_the_api_server_survive_the_first_apply(
     cluster: KubeClient, simulated_nodes: SimulatedNodes, namespace: str, kind: str
 ) -> None:
-    """A creation owns the defaults too; an apply after the adoption does not set them, and must change nothing by that."""
+    """The creation owns defaults too; the first apply omits them and must not remove them."""
     (item,) = (each for each in objects(namespace) if each["kind"] == kind)
     created = await cluster.create(item)
     del item["metadata"]["labels"]["y"]
@@ -237,7 +237,7 @@ async def test_defaults_of_the_api_server_survive_the_first_apply(
 
 
 async def test_value_can_be_replaced_by_a_reference(cluster: KubeClient, namespace: str) -> None:
-    """A value becomes a reference: with the created value left over, the API server would refuse it, in a dry run too."""
+    """With both value and reference the API server would reject the object, even in a dry run."""
     (item,) = (each for each in objects(namespace) if each["kind"] == "Deployment")
     await cluster.create(item)
     reference: dict[str, Any] = {

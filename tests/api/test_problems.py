@@ -1,4 +1,4 @@
-"""What is wrong is said in a column and a message; what runs keeps running; repaired, it goes on by itself."""
+"""Problems: reported in the status, without effect on running pods, resolved once repaired."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from tests.cluster.waiting import wait_until
 
 TWO_CORES = [{"name": "co1"}, {"name": "co2"}]
 #: Templates of one's own: the keys of a ConfigMap, and what a spec says of them.
-COMPOSE = "services:\n  {name}:\n    image: registry.acme.test/{name}:1\n    volumes:\n    - ./{name}/conf/:/app/conf/:ro\n"
+COMPOSE = (
+    "services:\n  {name}:\n    image: registry.acme.test/{name}:1\n"
+    "    volumes:\n    - ./{name}/conf/:/app/conf/:ro\n"
+)
 OWN = {"reg-master": "register", "core": "core", "static": "web"}
 TEMPLATES = {f"{name}.yml": COMPOSE.replace("{name}", name) for name in OWN.values()} | {
     "conf": '{\n "port": 9000,\n "name": "PLATFORM_NAME"\n}\n'
@@ -157,7 +160,7 @@ OFTEN = (
 
 @pytest.fixture
 def running(shared_platform: PlatformUser) -> PlatformUser:
-    """A platform that is ready: each case leaves it so."""
+    """A platform that is Ready; each test leaves it Ready."""
     shared_platform.secret("there", right="value")
     shared_platform.apply(
         {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "mine"}, "data": TEMPLATES}
@@ -196,7 +199,7 @@ def test_created_secret_resolves_the_problem(running: PlatformUser) -> None:
 
 
 def test_bad_image_is_reported_and_a_good_one_repairs_it(running: PlatformUser) -> None:
-    """A store, too: its pod is replaced although it never got ready."""
+    """Also of a StatefulSet: its pod is replaced although it never became Ready."""
     pods = running.pods()
     components = {
         "redis": {"image": "docker.io/pryvio/redis:does-not-exist"},
@@ -250,7 +253,7 @@ def test_reason_is_the_reason_of_the_pod(
 
 
 def another_core(name: str, **components: Any) -> dict[str, Any]:
-    """A core more than there was: nothing of it is there yet, and the others run."""
+    """Add a core, which has no objects yet, to running ones."""
     return {"core": {"instances": [{"name": "co1"}, {"name": name}], "components": components}}
 
 
@@ -316,7 +319,7 @@ def test_quota_that_admits_no_object(user: PlatformUser) -> None:
 
 @pytest.mark.long
 def test_pvc_can_be_expanded_but_not_shrunk(user: PlatformUser) -> None:
-    """What cannot be changed about a claim is said, and holds nothing else back."""
+    """An impossible change of a PVC is reported and blocks nothing else."""
     size = "acme-co1-mongodb-data"
 
     def mongodb(storage: dict[str, str]) -> dict[str, Any]:
@@ -381,7 +384,7 @@ def test_secret_is_generated_once_the_foreign_one_is_gone(user: PlatformUser) ->
 
 
 def wait_for_failure(user: PlatformUser, reasons: set[str], said: str = "") -> dict[str, Any]:
-    """The Ready condition, once it gives one of these reasons, and says this among what else there is for a moment."""
+    """The Ready condition, once it has one of these reasons and this text in its message."""
 
     def found() -> dict[str, Any] | None:
         condition = user.condition()

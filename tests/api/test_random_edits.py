@@ -1,4 +1,4 @@
-"""Many random edits in a row end in the objects of a fresh install of the last spec."""
+"""Random edits converge to the objects of a fresh install of the last spec."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.api.platforms import Object, PlatformUser
 from tests.examples import seed_of_run
 
 _KINDS = "services,configmaps,secrets,networkpolicies,deployments,statefulsets"
-#: So many edits in a row, then the test waits until the operator has acted on the last of them; fewer in the middle of a run.
+#: Edits in a burst; after each burst the test waits for the last edit to be reconciled.
 BURST, FEW = 12, 3
 #: Annotations that are of one history: the operator's own, and those of the controllers.
 _TRACES = ("pryv.io/", "deployment.kubernetes.io/")
@@ -84,10 +84,15 @@ _SPECS = st.fixed_dictionaries(
     {"domain": st.just("pryv.acme.test")},
     optional={
         "variables": _VARIABLES,
-        "secrets": st.sampled_from([
-            {"REGISTER_ADMIN_KEY": {"secretKeyRef": {"name": "keys", "key": "admin"}}},
-            {"MAIL_SMTP_PASS": {"secretKeyRef": {"name": "keys", "key": "smtp"}}, "CORE_SYSTEM_KEY": {"generate": {}}},
-        ]),
+        "secrets": st.sampled_from(
+            [
+                {"REGISTER_ADMIN_KEY": {"secretKeyRef": {"name": "keys", "key": "admin"}}},
+                {
+                    "MAIL_SMTP_PASS": {"secretKeyRef": {"name": "keys", "key": "smtp"}},
+                    "CORE_SYSTEM_KEY": {"generate": {}},
+                },
+            ]
+        ),
         "networkPolicy": st.booleans(),
         "imageRegistry": st.just("registry.acme.test/pryv"),
         "imagePullSecrets": st.just([{"name": "login"}]),
@@ -96,22 +101,32 @@ _SPECS = st.fixed_dictionaries(
             {},
             optional={
                 "core": _CORE,
-                "reg-master": st.fixed_dictionaries({}, optional={"address": st.just("203.0.113.1"), "components": st.just({"mail": {}})}),
+                "reg-master": st.fixed_dictionaries(
+                    {},
+                    optional={
+                        "address": st.just("203.0.113.1"),
+                        "components": st.just({"mail": {}}),
+                    },
+                ),
                 "reg-slave": st.just({}),
                 "static": st.fixed_dictionaries(
-                    {"service": st.sampled_from([{"annotations": {"example.com/a": "b"}}, {"type": "NodePort"}])},
+                    {
+                        "service": st.sampled_from(
+                            [{"annotations": {"example.com/a": "b"}}, {"type": "NodePort"}]
+                        )
+                    },
                     optional={"address": st.just("203.0.113.2")},
                 ),
             },
         ),
     },
-)  # fmt: skip
+)
 
 
 def test_random_edits_converge_to_a_fresh_install(
     user: PlatformUser, pytestconfig: pytest.Config
 ) -> None:
-    """Bursts of edits, one as soon as the one before was taken; then the operator is let to come to a view of the last one."""
+    """Bursts of edits without waiting; after each burst, wait until the last one is reconciled."""
     count = pytestconfig.getoption("--edits") or (500 if pytestconfig.getoption("--long") else 50)
     seed = seed_of_run(pytestconfig.getoption("--edits-seed"))
     print(f"{count} edits, seed {seed}")
@@ -141,13 +156,13 @@ def test_random_edits_converge_to_a_fresh_install(
 
 
 def differences(one: Any, other: Any) -> list[str]:
-    """Lines that only one side has."""
+    """The lines that only one side has."""
     texts = [json.dumps(each, indent=1, sort_keys=True).splitlines() for each in (one, other)]
     return list(difflib.unified_diff(*texts, "fresh", "edited", n=4))
 
 
 def specs(count: int, seed: int) -> list[Object]:
-    """Random specs, the same for a seed."""
+    """Random specs, determined by the seed."""
     found: list[Object] = []
 
     @settings(max_examples=count, database=None, deadline=None, phases=[Phase.generate])
@@ -161,9 +176,9 @@ def specs(count: int, seed: int) -> list[Object]:
 
 
 def what_is_there(user: PlatformUser) -> dict[str, Any]:
-    """What the operator wrote, by kind and name: labels, annotations and spec with the content they name in place of its hash.
+    """The managed objects by kind and name: labels, annotations and spec, normalized.
 
-    Left out is what differs between any two installs: addresses (a Service's name stands for its address) and node ports.
+    Content replaces its hash, the name of a Service its address; node ports are omitted.
     """
     items = user.list(_KINDS)
     names = {
@@ -197,7 +212,7 @@ def what_is_there(user: PlatformUser) -> dict[str, Any]:
 
 
 def plain(value: Any, names: dict[str, str], contents: dict[str, Any]) -> Any:
-    """A value with addresses named, content in place of its name, and what the cluster chose left out."""
+    """A value with addresses and content hashes replaced, without what the cluster chooses."""
     if isinstance(value, dict):
         chosen = ("nodePort", "clusterIP", "clusterIPs", "volumeName")
         return {
@@ -209,7 +224,7 @@ def plain(value: Any, names: dict[str, str], contents: dict[str, Any]) -> Any:
 
 
 def decoded(item: Object, names: dict[str, str]) -> dict[str, str]:
-    """An object's data as text, its cluster IPs named."""
+    """An object's data as text, with cluster IPs replaced by names."""
     data = item["data"]
     texts = (
         {key: base64.b64decode(text).decode() for key, text in data.items()}

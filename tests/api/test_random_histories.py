@@ -1,4 +1,4 @@
-"""Random histories: whatever users, other people and failures do in any order, it ends in the state of a fresh install."""
+"""Random actions of users, other clients and failures converge to a fresh install's state."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ from tests.examples import seed_of_run
 
 #: (histories, steps of each).
 FEW, MANY = (1, 12), (6, 30)
-_DELETED = "services,configmaps,secrets,networkpolicies,deployments,statefulsets,pods,persistentvolumeclaims"
+_DELETED = (
+    "services,configmaps,secrets,networkpolicies,deployments,statefulsets,pods,"
+    "persistentvolumeclaims"
+)
 _IMAGES = ("does-not-exist", "crash", "1.9.3")
 _COMPONENTS = (
     ("core", "hfs"),
@@ -52,7 +55,7 @@ class History(RuleBasedStateMachine):
         self.apply()
 
     def apply(self) -> None:
-        """What the user wants now."""
+        """The current spec of the user."""
         roles: Object = {name: dict(role) for name, role in self.spec["roles"].items()}
         for (role, component), tag in self.images.items():
             components = roles.setdefault(role, {}).setdefault("components", {})
@@ -100,7 +103,7 @@ class History(RuleBasedStateMachine):
 
     @rule(index=_INDEX)
     def delete_something(self, index: int) -> None:
-        """Not what cannot be made again: the data, the key of all hashes, and the authority. A generated value is made anew."""
+        """Delete an object that can be recreated: not data, the hash key or the authority."""
         there = [
             item
             for item in self.user.list(_DELETED)
@@ -148,7 +151,7 @@ class History(RuleBasedStateMachine):
             )
 
     def teardown(self) -> None:
-        """Let it come to rest with a spec that can work, and compare with a fresh install of it."""
+        """Wait for a steady state with a valid spec; compare with a fresh install of it."""
         if not hasattr(self, "spec"):
             return
         self.images = dict.fromkeys(self.images, "1.9.3")
@@ -179,7 +182,7 @@ def _kept(item: Object) -> bool:
 
 
 def _without_traces(found: dict[str, Any]) -> dict[str, Any]:
-    """Without what tells of a history on purpose: restarts, and entries that somebody else owns."""
+    """Remove traces of the history: restarts, and fields of other managers."""
 
     def plain(value: Any) -> Any:
         if isinstance(value, dict):

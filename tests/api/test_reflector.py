@@ -1,4 +1,4 @@
-"""The reflector: it learns of everything that moves, and keeps only metadata."""
+"""The reflector reports all changes and keeps only metadata."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def config_map(namespace: str, name: str, **labels: str) -> Object:
 
 
 class _Following:
-    """What a reflector has told."""
+    """Records what a reflector reports."""
 
     def __init__(self, reflector: Reflector, told: list[Change]) -> None:
         self.reflector = reflector
@@ -75,7 +75,8 @@ async def test_existing_added_changed_and_deleted_objects_are_reported(
                 raise RejectedError(
                     422,
                     "Invalid",
-                    "sendInitialEvents is forbidden for watch unless the WatchList feature gate is enabled",
+                    "sendInitialEvents is forbidden for watch "
+                    "unless the WatchList feature gate is enabled",
                 )
             return watch(resource, where, query, accept=accept)
 
@@ -92,7 +93,7 @@ async def test_existing_added_changed_and_deleted_objects_are_reported(
 async def test_removed_label_is_reported_with_the_former_labels(
     control_plane: ControlPlane, namespace: str
 ) -> None:
-    """Its labels of before are told too: by those of now nobody would be asked to put them back."""
+    """Without the former labels, its owner would not be reconciled to restore them."""
     async with KubeClient(await read_kubeconfig(control_plane.kubeconfig)) as cluster:
         await cluster.create(config_map(namespace, "mine", kept="acme"))
         async with following(cluster, namespace) as follower:
@@ -106,7 +107,7 @@ async def test_removed_label_is_reported_with_the_former_labels(
 async def test_objects_deleted_during_an_interruption_are_reported(
     control_plane: ControlPlane, namespace: str
 ) -> None:
-    """After 410 Gone everything is listed anew, and compared."""
+    """After 410 Gone, objects are listed again and compared."""
     async with KubeClient(await read_kubeconfig(control_plane.kubeconfig)) as cluster:
         made = await cluster.create(config_map(namespace, "lost", kept="yes"))
         async with following(cluster, namespace) as follower:

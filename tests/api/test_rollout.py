@@ -1,4 +1,4 @@
-"""Changes that cannot hurt: order, hold, roll back, history, stop, pause and restart, on the real API server."""
+"""Rollouts: order, stop on failure, rollback, history, stop, pause and restart."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def rolled(before: dict[str, str], after: dict[str, str]) -> set[str]:
 
 
 def steps(user: PlatformUser, revision: int) -> list[set[str]]:
-    """Workloads of a revision that were applied together, in the order in which the operator has told of it."""
+    """The workloads of each step of a revision, in the order of the operator's events."""
     told = f"revision {revision}: applied "
     notes = sorted(
         (each["eventTime"], each["message"])
@@ -51,7 +51,7 @@ def steps(user: PlatformUser, revision: int) -> list[set[str]]:
 
 @pytest.fixture(scope="module")
 def shared(control_plane: ControlPlane, operator: OperatorProcess) -> Iterator[PlatformUser]:
-    """A namespace for a platform that the tests of this module share."""
+    """A namespace that the tests of this module share."""
     with new_namespace(control_plane) as name:
         someone = PlatformUser(control_plane, name)
         yield someone
@@ -60,7 +60,7 @@ def shared(control_plane: ControlPlane, operator: OperatorProcess) -> Iterator[P
 
 @pytest.fixture
 def ready(shared: PlatformUser) -> PlatformUser:
-    """A platform with two cores whose newest revision is complete."""
+    """A platform with two cores whose rollout is complete."""
     shared.apply_and_wait(roles=roles())
     wait_until(
         lambda: _complete(history(shared)[newest(shared)]),
@@ -149,7 +149,7 @@ def test_failed_change_is_rolled_back(ready: PlatformUser) -> None:
 def test_bad_value_of_a_referenced_secret_is_rolled_back_without_rendering(
     user: PlatformUser,
 ) -> None:
-    """The value that worked is gone from the Secret; the recorded templates still name the configuration that holds it."""
+    """The Secret no longer has the good value; the recorded templates refer to it."""
     secrets = {"REGISTER_ADMIN_KEY": {"secretKeyRef": {"name": "admin", "key": "key"}}}
     user.secret("admin", key="first-value-1234")
     user.apply_platform(secrets=secrets)
@@ -180,7 +180,7 @@ def test_bad_value_of_a_referenced_secret_is_rolled_back_without_rendering(
 
 @pytest.mark.long
 def test_stuck_pod_of_a_stateful_set_is_rolled_back(ready: PlatformUser) -> None:
-    """A StatefulSet's pod that never gets ready is replaced all the same."""
+    """The pod of a StatefulSet is replaced even if it never becomes Ready."""
     before = ready.pods()
     templates = {
         each["metadata"]["name"]: each["spec"]["template"] for each in ready.list(WORKLOADS)

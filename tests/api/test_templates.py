@@ -1,4 +1,4 @@
-"""Templates of one's own: received archives of every generation become running platforms, with no code specific to a release."""
+"""Own templates: archives of every generation become running platforms."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ RELEASES = {
 
 
 def archive(folder: Path, top: str) -> bytes:
-    """A leader's folder as an archive, like those Pryv hands out."""
+    """A leader's folder as an archive of the kind that Pryv distributes."""
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w:gz") as tar:
         tar.add(folder, f"{top}/config-leader")
@@ -38,10 +38,14 @@ def archive(folder: Path, top: str) -> bytes:
 
 
 def config_map(user: PlatformUser, name: str, content: bytes) -> None:
-    user.apply({
-        "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name},
-        "binaryData": {"archive.tgz": base64.b64encode(content).decode()},
-    })  # fmt: skip
+    user.apply(
+        {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": name},
+            "binaryData": {"archive.tgz": base64.b64encode(content).decode()},
+        }
+    )
 
 
 FROM = {"archive": {"configMapKeyRef": {"name": "received", "key": "archive.tgz"}}}
@@ -69,7 +73,7 @@ def test_received_archive_becomes_a_running_platform(
 
 
 def filled_in(shared_pryv: Path, release: str) -> dict[str, Any]:
-    """What a person would still have to say: nothing of what the operator computes."""
+    """The variables that a user still has to set, without those that the operator computes."""
     return {}
 
 
@@ -100,12 +104,20 @@ def test_created_config_map_resolves_the_problem(user: PlatformUser, shared_pryv
 
 @pytest.mark.long
 def test_own_template_files(user: PlatformUser) -> None:
-    compose = "services:\n  {name}:\n    image: registry.acme.test/{name}:1\n    volumes:\n    - ./{name}/conf/:/app/conf/:ro\n"
+    compose = (
+        "services:\n  {name}:\n    image: registry.acme.test/{name}:1\n"
+        "    volumes:\n    - ./{name}/conf/:/app/conf/:ro\n"
+    )
     texts = {name: compose.replace("{name}", name) for name in ("register", "core", "web")}
-    user.apply({
-        "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "mine"},
-        "data": {f"{name}.yml": text for name, text in texts.items()} | {"conf": '{"name": {{ PLATFORM_NAME | tojson }}}'},
-    })  # fmt: skip
+    user.apply(
+        {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": "mine"},
+            "data": {f"{name}.yml": text for name, text in texts.items()}
+            | {"conf": '{"name": {{ PLATFORM_NAME | tojson }}}'},
+        }
+    )
     files = [
         {
             "role": role,
@@ -114,7 +126,7 @@ def test_own_template_files(user: PlatformUser) -> None:
         }
         for role, name in (("reg-master", "register"), ("core", "core"), ("static", "web"))
     ]
-    files[0]["items"] += [{"key": "conf", "path": "register/conf/register.json.j2"}]  # type: ignore[operator]
+    files[0]["items"] += [{"key": "conf", "path": "register/conf/register.json.j2"}]
     user.apply_platform(templates={"files": files}, variables={"PLATFORM_NAME": 'Acme "Health"'})
     user.wait_ready()
     assert user.pods().keys() == {"reg/register", "co1/core", "sw/web"}

@@ -1,4 +1,4 @@
-"""Certificates: a private authority of the platform's own, one that a user brings, and cert-manager's."""
+"""Certificates: from the private authority, from a user's Secret, and from cert-manager."""
 
 from __future__ import annotations
 
@@ -101,11 +101,18 @@ def moved(before: dict[str, str], after: dict[str, str]) -> set[str]:
 @pytest.mark.long
 def test_unreadable_authority_is_ignored(user: PlatformUser, shared_platform: PlatformUser) -> None:
     shared_platform.apply_and_wait()
-    user.apply({
-        "apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/tls",
-        "metadata": {"name": "acme-private-ca-1", "labels": shared_platform.get("secret", "acme-private-ca-1")["metadata"]["labels"]},
-        "stringData": {"tls.crt": "rubbish", "tls.key": "rubbish"},
-    })  # fmt: skip
+    user.apply(
+        {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "type": "kubernetes.io/tls",
+            "metadata": {
+                "name": "acme-private-ca-1",
+                "labels": shared_platform.get("secret", "acme-private-ca-1")["metadata"]["labels"],
+            },
+            "stringData": {"tls.crt": "rubbish", "tls.key": "rubbish"},
+        }
+    )
     user.apply_platform()
     user.wait_ready()
     user.wait_steady()
@@ -121,7 +128,7 @@ def test_unreadable_authority_is_ignored(user: PlatformUser, shared_platform: Pl
 
 
 def told(user: PlatformUser, secret: str) -> int:
-    """How many events say that a Secret was made."""
+    """The number of events about a generated Secret."""
     return sum(
         each["reason"] == "CertificateIssued" and f"made {secret} " in each["message"]
         for each in user.events()
@@ -186,10 +193,15 @@ def test_role_can_have_its_own_certificate(user: PlatformUser) -> None:
 def test_unusable_certificate_is_reported(user: PlatformUser) -> None:
     issuer = make_issuer()
     good, other = (authority.issue_certificate(issuer, NAMES, now()) for _ in range(2))
-    user.apply({
-        "apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/tls", "metadata": {"name": "mine"},
-        "stringData": {"tls.crt": good.chain, "tls.key": other.key},
-    })  # fmt: skip
+    user.apply(
+        {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "type": "kubernetes.io/tls",
+            "metadata": {"name": "mine"},
+            "stringData": {"tls.crt": good.chain, "tls.key": other.key},
+        }
+    )
     user.apply_platform(tls={"secretName": "mine"})
     condition = user.wait_reason("CertificateInvalid")
     assert "Secret mine" in condition["message"]
@@ -234,7 +246,7 @@ CERT_MANAGER = {
 
 @pytest.fixture
 def cert_manager(control_plane: ControlPlane) -> Iterator[Callable[[], None]]:
-    """Installs what cert-manager says of Certificates; there is nobody who makes any."""
+    """Install the CRD of cert-manager's Certificate, without cert-manager itself."""
     api, definitions = control_plane.api, "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
     served = "/apis/cert-manager.io/v1/certificates"
 
@@ -318,10 +330,15 @@ def make_issuer() -> authority.IssuedCertificate:
 
 
 def tls_secret(user: PlatformUser, name: str, pair: object) -> None:
-    user.apply({
-        "apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/tls", "metadata": {"name": name},
-        "stringData": {"tls.crt": pair.chain, "tls.key": pair.key},  # type: ignore[attr-defined]
-    })  # fmt: skip
+    user.apply(
+        {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "type": "kubernetes.io/tls",
+            "metadata": {"name": name},
+            "stringData": {"tls.crt": pair.chain, "tls.key": pair.key},
+        }
+    )
 
 
 def text(user: PlatformUser, secret: str, key: str) -> str:
@@ -333,17 +350,17 @@ def certificates(user: PlatformUser, secret: str) -> list[x509.Certificate]:
 
 
 def template(user: PlatformUser, component: str) -> dict[str, object]:
-    """A component's pod spec."""
+    """The pod spec of a component."""
     name = "acme-" + component.replace("/", "-")
     workload = user.find("deployment", name) or user.get("statefulset", name)
     return workload["spec"]["template"]["spec"]  # type: ignore[no-any-return]
 
 
 def mounted(user: PlatformUser, spec: dict[str, object], target: str) -> dict[str, str]:
-    """The files a container finds below a mount: path → text."""
+    """The files that a container has below a mount path: path → text."""
     (container,) = spec["containers"]  # type: ignore[misc]
-    (mount,) = (each for each in container["volumeMounts"] if each["mountPath"] == target)  # type: ignore[has-type]
-    (volume,) = (each for each in spec["volumes"] if each["name"] == mount["name"])  # type: ignore[attr-defined]
+    (mount,) = (each for each in container["volumeMounts"] if each["mountPath"] == target)
+    (volume,) = (each for each in spec["volumes"] if each["name"] == mount["name"])
     found: dict[str, str] = {}
     for source in volume["projected"]["sources"]:
         kind, part = next(iter(source.items()))

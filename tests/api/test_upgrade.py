@@ -1,4 +1,4 @@
-"""An upgrade of the operator rolls nothing: it finds what earlier versions have applied, and no pod is made anew."""
+"""An upgrade of the operator rolls nothing: objects of earlier versions are not changed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.api.platforms import MANAGED_KINDS, PlatformUser, platform
 from tests.cluster.waiting import wait_until
 
 #: The keys in there were made for these files, and are used nowhere else.
-#: What the operator had applied for a platform, field by field, as of a commit: ``spec``, the remembered part of ``status``, ``objects``.
+#: Files with what the operator of a commit had applied: ``spec``, ``status`` and ``objects``.
 EARLIER = sorted((Path(__file__).parent / "upgrade").glob("*.json"))
 
 
@@ -65,7 +65,7 @@ def apply_as_the_operator(user: PlatformUser, objects: list[dict[str, Any]]) -> 
 
 
 def at_rest(user: PlatformUser) -> tuple[dict[str, str], int]:
-    """Versions of what the operator writes, and how many events it has told."""
+    """The resourceVersions of all managed objects, and the number of events."""
     return user.resource_versions(f"{MANAGED_KINDS},controllerrevisions"), len(user.events())
 
 
