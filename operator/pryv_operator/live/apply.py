@@ -12,7 +12,6 @@ again.
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Awaitable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
@@ -28,36 +27,19 @@ from pryv_operator.kube.resources import CERTIFICATES, resource_of
 from pryv_operator.live import live_objects
 from pryv_operator.live.diff import needs_apply, with_applied_hash
 from pryv_operator.live.live_objects import LiveObjects
+from pryv_operator.live.rejections import ApplyRejectedError, name_in_use, rejection_problem
 from pryv_operator.values.addresses import Address
 
 #: So many requests are sent at the same time.
 _CONCURRENT_REQUESTS: Final = 8
-#: Kinds that hold a user's own words, which the API server may refuse.
+#: Kinds that hold a user's own words, which the API server may reject.
 _VALIDATED_KINDS: Final = ("Service", "PersistentVolumeClaim", *WORKLOAD_KINDS)
 
 #: Metadata that controllers update all the time; no decision depends on it.
 _VOLATILE_METADATA: Final = ("resourceVersion", "generation", "managedFields")
 _DEPLOYMENT_REVISION: Final = "deployment.kubernetes.io/revision"
 _ATTEMPTS: Final = 5
-#: Refusals that never quote an object's content: quotas and permissions.
-_QUOTA_OR_PERMISSION: Final = re.compile(
-    r'[a-z.]+ (?:"[^"]+" )?is forbidden: (?:exceeded quota|failed quota|User )'
-)
-_WEBHOOK: Final = re.compile(r'admission webhook "([^"]+)"')
-
 _Key = tuple[str, str]
-
-
-class ApplyRejectedError(Exception):
-    """The API server refuses an object; nothing of its step was applied.
-
-    ``problem`` is what the status reports.
-    """
-
-    def __init__(self, problem: Problem) -> None:
-        """``problem``: which object is refused, and why."""
-        self.problem = problem
-        super().__init__(problem.message)
 
 
 @dataclass(frozen=True)
@@ -137,7 +119,7 @@ async def upgrade_managed_fields(client: KubeClient, planned: PlannedApply) -> P
     """Count what the operator owns by having created objects as applied by it.
 
     Writes metadata only (``managedFields``). It comes before the dry run: fields that are no longer
-    desired would count there otherwise, and the API server would refuse what an apply removes.
+    desired would count there otherwise, and the API server would reject what an apply removes.
 
     Raises:
         ConflictError: an object has changed since it was read.
@@ -152,7 +134,7 @@ async def validate(client: KubeClient, planned: PlannedApply) -> None:
     """Let the API server validate all changes by a dry run, so that nothing is half applied.
 
     Raises:
-        ApplyRejectedError: the API server refuses an object.
+        ApplyRejectedError: the API server rejects an object.
     """
     await _concurrently(
         _write(client, item, planned.live.get(_key(item)), dry_run=True)
@@ -167,7 +149,7 @@ async def prepare_apply(
     """Plan an apply, upgrade managed fields and validate: everything before objects are written.
 
     Raises:
-        ApplyRejectedError: the API server refuses an object, or a name is in use by another one.
+        ApplyRejectedError: the API server rejects an object, or a name is in use by another one.
         ConflictError: an object has changed since it was read.
     """
     planned = await plan_apply(client, platform, changes, live)
@@ -182,7 +164,7 @@ async def apply_planned(client: KubeClient, planned: PlannedApply) -> list[Objec
     Returns the objects as they are now.
 
     Raises:
-        ApplyRejectedError: the API server refuses an object although its dry run succeeded.
+        ApplyRejectedError: the API server rejects an object although its dry run succeeded.
         ConflictError: an object has changed since it was read.
     """
     workloads = [item for item in planned.changes.objects if item["kind"] in WORKLOAD_KINDS]
@@ -201,7 +183,7 @@ async def apply_services(
     """Apply Services; one that is recreated asks for the cluster IP it had (``remembered``).
 
     Raises:
-        ApplyRejectedError: the API server refuses one, or a name is in use by another object.
+        ApplyRejectedError: the API server rejects one, or a name is in use by another object.
         ConflictError: an object has changed since it was read.
     """
     planned = await plan_apply(client, platform, changes, live)
@@ -231,7 +213,7 @@ async def apply_certificate_request(
     """Apply a cert-manager Certificate. Returns a problem when cert-manager is not installed.
 
     Raises:
-        ApplyRejectedError: the API server refuses it, or its name is in use by another object.
+        ApplyRejectedError: the API server rejects it, or its name is in use by another object.
         ConflictError: it has changed since it was read.
     """
     changes = compute_changes([item], live)
@@ -313,35 +295,6 @@ def _without_status(item: Object) -> Object:
 
 def _key(item: Object) -> _Key:
     return item["kind"], item["metadata"]["name"]
-
-
-def rejection_problem(item: Object, error: RejectedError) -> Problem:
-    """The problem to report for an object that the API server refuses."""
-    detail = message_without_content(error) if item["kind"] == "Secret" else error.message
-    return Problem(
-        Reason.FORBIDDEN if error.status == 403 else Reason.REJECTED,
-        f'{item["kind"]} "{item["metadata"]["name"]}": refused by the API server: {detail}',
-    )
-
-
-def message_without_content(error: RejectedError) -> str:
-    """The API server's message, unless it may quote an object's content; else only the reason.
-
-    Admission webhooks and policies may quote the object, and so do messages about invalid values.
-    """
-    if _QUOTA_OR_PERMISSION.match(error.message):
-        return error.message
-    webhook = _WEBHOOK.match(error.message)
-    return f'denied by admission webhook "{webhook[1]}"' if webhook else error.reason
-
-
-def name_in_use(kind: str, name: str) -> ApplyRejectedError:
-    """The error for a name that an object of another owner has."""
-    message = (
-        f'{kind} "{name}": already exists and does not belong to this platform; '
-        "rename or delete it, or give the platform another name"
-    )
-    return ApplyRejectedError(Problem(Reason.NAME_IN_USE, message))
 
 
 def belongs_to(metadata: Object, owner: str, platform: str) -> bool:

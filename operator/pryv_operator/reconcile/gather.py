@@ -27,8 +27,8 @@ from pryv_operator.desired.inputs import Inputs
 from pryv_operator.kube.client import KubeClient
 from pryv_operator.kube.errors import ConflictError, RejectedError
 from pryv_operator.kube.resources import SECRETS
-from pryv_operator.live.apply import rejection_problem
 from pryv_operator.live.live_objects import LiveObjects
+from pryv_operator.live.rejections import rejection_problem
 from pryv_operator.objects.pvcs import LivePVC
 from pryv_operator.pki import authority, certificate_checks
 from pryv_operator.pki.certificate import Certificate

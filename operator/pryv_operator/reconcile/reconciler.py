@@ -25,10 +25,10 @@ from pryv_operator.kube.errors import ApiError, RejectedError, UnavailableError
 from pryv_operator.kube.resources import PLATFORMS
 from pryv_operator.kube.work_queue import Key
 from pryv_operator.live import apply, live_objects
-from pryv_operator.live.apply import ApplyRejectedError
 from pryv_operator.live.health import HealthInputs, is_ready
 from pryv_operator.live.live_objects import LiveObjects
 from pryv_operator.live.pod_references import referenced_configuration
+from pryv_operator.live.rejections import ApplyRejectedError, message_without_content
 from pryv_operator.reconcile import cleanup
 from pryv_operator.reconcile.conditions import Findings, report
 from pryv_operator.reconcile.gather import Gathered, UnusableError, addresses, gather
@@ -552,7 +552,7 @@ def _refused(
     reason = Reason.FORBIDDEN if error.status == 403 else Reason.REJECTED
     problem = Problem(
         reason,
-        f"the API server refuses a request of the operator: {apply.message_without_content(error)}",
+        f"the API server refuses a request of the operator: {message_without_content(error)}",
     )
     return _interrupted(problem, resource, before, now)
 

@@ -126,7 +126,7 @@ async def roll(client: KubeClient, given: RolloutInputs) -> RolloutResult:
     """Take the next step of a platform's rollout.
 
     Raises:
-        ApplyRejectedError: the API server refuses an object, of this step or of a later one;
+        ApplyRejectedError: the API server rejects an object, of this step or of a later one;
             nothing of the step was applied.
         ConflictError: an object, or the history, has changed since it was read.
     """

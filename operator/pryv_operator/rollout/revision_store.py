@@ -11,7 +11,9 @@ from pryv_operator.api.platform import Platform
 from pryv_operator.kube.client import KubeClient
 from pryv_operator.kube.errors import ConflictError
 from pryv_operator.kube.resources import CONTROLLER_REVISIONS
-from pryv_operator.live import apply, live_objects
+from pryv_operator.live import live_objects
+from pryv_operator.live.apply import belongs_to
+from pryv_operator.live.rejections import name_in_use
 from pryv_operator.rollout.revision_record import recorded_workloads
 from pryv_operator.rollout.revisions import (
     DEFAULT_HISTORY_LIMIT,
@@ -61,11 +63,11 @@ async def create_revision(client: KubeClient, platform: Platform, record: Object
             existing = await client.get(CONTROLLER_REVISIONS, platform.namespace, metadata["name"])
             if existing is None or _is_readable_revision(existing, metadata["labels"]):
                 raise
-            if not apply.belongs_to(existing["metadata"], platform.uid, platform.name):
-                raise apply.name_in_use(record["kind"], metadata["name"]) from None
+            if not belongs_to(existing["metadata"], platform.uid, platform.name):
+                raise name_in_use(record["kind"], metadata["name"]) from None
         else:
             return created
-    raise apply.name_in_use(record["kind"], record["metadata"]["name"])
+    raise name_in_use(record["kind"], record["metadata"]["name"])
 
 
 def _is_readable_revision(item: Object, labels: Mapping[str, str]) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pryv_operator.kube.errors import RejectedError
-from pryv_operator.live.apply import rejection_problem
+from pryv_operator.live.rejections import rejection_problem
 
 CANARY = "canary-93b1"
 
