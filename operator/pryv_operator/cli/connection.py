@@ -1,4 +1,7 @@
-"""The cluster that a person's kubectl talks to. Only for their tools: the operator itself never takes an implicit context."""
+"""Connects commands of the user to a cluster, as kubectl does.
+
+Only ``kubectl-pryv`` does this: the operator itself never uses an implicit context.
+"""
 
 from __future__ import annotations
 
@@ -21,12 +24,12 @@ _DEFAULT_NAMESPACE: Final = "default"
 
 
 class KubeconfigError(Exception):
-    """The kubeconfig cannot be used. The message names files and contexts, and never quotes a credential."""
+    """An unusable kubeconfig. The message names files and contexts, and never a credential."""
 
 
 @dataclass(frozen=True)
-class Target:
-    """Where a person points a command at, with kubectl's own options; None: what kubectl would take."""
+class ConnectionOptions:
+    """Options of a command that are kubectl's own; None: kubectl's default."""
 
     namespace: str | None = None
     kubeconfig: Path | None = None
@@ -34,27 +37,18 @@ class Target:
 
 
 @asynccontextmanager
-async def connected(
-    target: Target, environment: Mapping[str, str] = os.environ
+async def connect(
+    options: ConnectionOptions, environment: Mapping[str, str] = os.environ
 ) -> AsyncIterator[tuple[KubeClient, str]]:
-    """A client with the person's own credentials, and the namespace that is meant.
+    """A client with the user's own credentials, and the namespace to use.
 
     Raises:
         KubeconfigError: the kubeconfig cannot be used.
     """
-    files = kubeconfig_files(target.kubeconfig, environment)
+    files = kubeconfig_files(options.kubeconfig, environment)
     where = os.pathsep.join(map(str, files))
-    documents = [_document(file) for file in files]
-    context = target.context or next(
-        (str(each["current-context"]) for each in documents if each.get("current-context")), None
-    )
-    if context is None:
-        raise KubeconfigError(f"{where}: there is no current context: say which with --context")
-    there = _contexts(documents)
-    if context not in there:
-        raise KubeconfigError(
-            f"{where}: there is no context {context}; there are: {', '.join(sorted(there)) or 'none'}"
-        )
+    documents = [_read_document(file) for file in files]
+    context, namespaces = _choose_context(options.context, documents, where)
     configuration = Configuration()
     try:
         await config.load_kube_config(
@@ -65,47 +59,70 @@ async def connected(
         )
         client = KubeClient(configuration)
     except (ConfigException, OSError, AttributeError, KeyError, TypeError, ValueError):
-        # What the library says of a malformed file may quote a token, and it looks into files without checking them.
-        wrong = "its cluster or user is missing or malformed, or names a file that is not there"
-        raise KubeconfigError(f"{where}: context {context} cannot be used: {wrong}") from None
+        # The library does not check the files, and its messages may quote a token.
+        raise KubeconfigError(
+            f'{where}: context "{context}" cannot be used: its cluster or user is missing or '
+            "malformed, or refers to a file that does not exist"
+        ) from None
     async with client:
-        yield client, target.namespace or there[context] or _DEFAULT_NAMESPACE
+        yield client, options.namespace or namespaces[context] or _DEFAULT_NAMESPACE
 
 
-def kubeconfig_files(wanted: Path | None, environment: Mapping[str, str]) -> list[Path]:
-    """The files that kubectl would read.
+def kubeconfig_files(kubeconfig: Path | None, environment: Mapping[str, str]) -> list[Path]:
+    """The existing files that kubectl would read.
+
+    Args:
+        kubeconfig: the option ``--kubeconfig``; it replaces ``KUBECONFIG``.
+        environment: environment variables.
 
     Raises:
-        KubeconfigError: none is there.
+        KubeconfigError: none of them exists.
     """
-    if wanted:
-        files = [wanted]
+    if kubeconfig:
+        files = [kubeconfig]
     elif environment.get("KUBECONFIG"):
         files = [Path(each) for each in environment["KUBECONFIG"].split(os.pathsep) if each]
     else:
         files = [Path(environment.get("HOME") or Path.home()) / _DEFAULT_FILE]
-    there = [file for file in files if file.is_file()]
-    if not there:
+    existing = [file for file in files if file.is_file()]
+    if not existing:
         raise KubeconfigError(
-            f"there is no kubeconfig at {os.pathsep.join(map(str, files))}: name one with --kubeconfig or KUBECONFIG"
+            f"{os.pathsep.join(map(str, files))}: kubeconfig not found; "
+            "name one with --kubeconfig or KUBECONFIG"
         )
-    return there
+    return existing
 
 
-def _document(file: Path) -> Mapping[str, Any]:
+def _choose_context(
+    requested: str | None, documents: Sequence[Mapping[str, Any]], where: str
+) -> tuple[str, Mapping[str, str | None]]:
+    """The requested or current context, and the namespace of each context."""
+    context = requested or next(
+        (str(each["current-context"]) for each in documents if each.get("current-context")), None
+    )
+    if context is None:
+        raise KubeconfigError(f"{where}: no current context; name one with --context")
+    namespaces = _namespaces(documents)
+    if context not in namespaces:
+        existing = ", ".join(sorted(namespaces)) or "none"
+        raise KubeconfigError(f'{where}: context "{context}" not found; existing: {existing}')
+    return context, namespaces
+
+
+def _read_document(file: Path) -> Mapping[str, Any]:
     try:
-        found = yaml.safe_load(file.read_text())
+        document = yaml.safe_load(file.read_text())
     except OSError as error:
         raise KubeconfigError(f"{file}: {error.strerror}") from None
     except (yaml.YAMLError, UnicodeDecodeError):
-        raise KubeconfigError(f"{file}: it is no YAML") from None
-    if not isinstance(found, dict):
-        raise KubeconfigError(f"{file}: it is no kubeconfig")
-    return found
+        raise KubeconfigError(f"{file}: not valid YAML") from None
+    if not isinstance(document, dict):
+        raise KubeconfigError(f"{file}: not a valid kubeconfig")
+    return document
 
 
-def _contexts(documents: Sequence[Mapping[str, Any]]) -> dict[str, str | None]:
-    """Context → its namespace, if it says one; of several of a name, the first counts."""
+def _namespaces(documents: Sequence[Mapping[str, Any]]) -> dict[str, str | None]:
+    """Context → its namespace, if it has one; of several contexts of one name the first counts."""
     found: dict[str, str | None] = {}
     for document in documents:
         for entry in document.get("contexts") or ():

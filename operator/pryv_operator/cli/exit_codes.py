@@ -10,13 +10,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
+from pryv_operator.cli.connection import KubeconfigError
 from pryv_operator.cli.input_files import InputError
-from pryv_operator.cli.output import fail
 from pryv_operator.cli.output_folder import OutputError
+from pryv_operator.cli.terminal import fail
 from pryv_operator.importer.notes import ImportRefusedError
 from pryv_operator.leader.render_error import RenderError
 from pryv_operator.offline.documents import DocumentError
 from pryv_operator.offline.preview import OfflineError
+from pryv_operator.rollout.recorded import HistoryError
 from pryv_operator.templates.archive import ArchiveError
 from pryv_operator.templates.builtin import UnknownReleaseError
 from pryv_operator.templates.leader_folder import LeaderError
@@ -31,13 +33,14 @@ HELP: Final = (
 _INPUT_ERRORS: Final = (
     ArchiveError,
     DocumentError,
+    HistoryError,
     ImportRefusedError,
     InputError,
     LeaderError,
     OfflineError,
     RenderError,
 )
-_USAGE_ERRORS: Final = (OutputError, UnknownReleaseError)
+_USAGE_ERRORS: Final = (KubeconfigError, OutputError, UnknownReleaseError)
 
 
 @contextmanager

@@ -10,8 +10,8 @@ import typer
 
 from pryv_operator.cli.exit_codes import exit_on_error
 from pryv_operator.cli.input_files import read_leader_from
-from pryv_operator.cli.output import say
 from pryv_operator.cli.output_folder import OutputFolder
+from pryv_operator.cli.terminal import report
 from pryv_operator.importer.import_leader import (
     DEFAULT_NAME,
     Options,
@@ -86,9 +86,9 @@ def import_installation(
             {each.name: (each.text.encode(), each.secret) for each in imported.files}
         )
     for line in imported.check:
-        say(f"to check: {line}")
+        report(f"to check: {line}")
     if imported.missing:
-        say(f"missing: {', '.join(imported.missing)}")
+        report(f"missing: {', '.join(imported.missing)}")
     written = ", ".join(each.name for each in imported.files)
     took = time.monotonic() - started
-    say(f"wrote {written} to {output} in {took:.2f} s; read report.md first")
+    report(f"wrote {written} to {output} in {took:.2f} s; read report.md first")

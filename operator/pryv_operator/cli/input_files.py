@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
-from pryv_operator.cli.output import say
+from pryv_operator.cli.terminal import report
 from pryv_operator.templates.archive import (
     FILE_LIMIT,
     HELD_LIMIT,
@@ -45,7 +45,7 @@ def read_leader_from(source: Path, *, is_archive: bool, complete: bool) -> Leade
         ArchiveError: the archive is refused; the message begins with its path.
         LeaderError: the leader's folder is malformed.
     """
-    say(f"reading {source}")
+    report(f"reading {source}")
     if not is_archive:
         return read_leader(read_leader_folder(source), complete=complete)
     try:
@@ -64,7 +64,7 @@ def read_yaml_texts(files: Iterable[str]) -> Iterator[tuple[str, str]]:
         InputError: a file cannot be read, is too large or is not UTF-8 text.
     """
     for file in files:
-        say(f"reading {'standard input' if file == '-' else file}")
+        report(f"reading {'standard input' if file == '-' else file}")
         try:
             if file == "-":
                 content = sys.stdin.buffer.read(_YAML_LIMIT + 1)

@@ -12,8 +12,8 @@ import typer
 from pryv_operator.api.findings import Advisory
 from pryv_operator.cli.exit_codes import FAILED, exit_on_error
 from pryv_operator.cli.input_files import read_leader_from, read_yaml_texts
-from pryv_operator.cli.output import fail, say
 from pryv_operator.cli.output_folder import OutputFolder
+from pryv_operator.cli.terminal import fail, report
 from pryv_operator.importer.leader_rendering import render_each_role, ungenerated_variables
 from pryv_operator.objects import manifest
 from pryv_operator.offline import preview
@@ -97,15 +97,15 @@ def render(
                 leader_dir or archive or Path(), is_archive=archive is not None, complete=False
             )
             _render_leader_files(leader, folder)
-    say(f"done in {time.monotonic() - started:.2f} s")
+    report(f"done in {time.monotonic() - started:.2f} s")
 
 
 def _render_leader_files(leader: Leader, folder: OutputFolder) -> None:
     ungenerated = ungenerated_variables(leader)
     if ungenerated:
-        say(f'warning: {", ".join(ungenerated)}: not generated yet, so files contain "SECRET"')
+        report(f'warning: {", ".join(ungenerated)}: not generated yet, so files contain "SECRET"')
     if leader.unset:
-        say(f"warning: {', '.join(leader.unset)}: not filled in")
+        report(f"warning: {', '.join(leader.unset)}: not filled in")
     rendered = render_each_role(leader)
     _write_roles(folder, rendered.files)
     if rendered.errors:
@@ -135,16 +135,16 @@ def _render_objects(prepared: Prepared, folder: OutputFolder | None) -> None:
         )
     else:
         typer.echo(manifest.dump(objects), nl=False)
-    say(f"{len(objects)} objects")
+    report(f"{len(objects)} objects")
     _report_warnings((*prepared.warnings, *desired.warnings))
 
 
 def _write_roles(folder: OutputFolder, rendered: Mapping[str, tuple[RenderedFile, ...]]) -> None:
     for role, files in rendered.items():
         folder.write({f"{role}/{file.path}": (file.content, file.secret) for file in files})
-        say(f"{role}: {len(files)} files")
+        report(f"{role}: {len(files)} files")
 
 
 def _report_warnings(warnings: Iterable[Advisory]) -> None:
     for warning in dict.fromkeys(warnings):
-        say(f"warning: {warning.message}")
+        report(f"warning: {warning.message}")

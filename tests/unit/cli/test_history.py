@@ -12,8 +12,13 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from pryv_operator.api.kubernetes import Object
-from pryv_operator.cli import history
-from pryv_operator.cli.connection import KubeconfigError, Target, connected, kubeconfig_files
+from pryv_operator.cli import platform_history
+from pryv_operator.cli.connection import (
+    ConnectionOptions,
+    KubeconfigError,
+    connect,
+    kubeconfig_files,
+)
 from pryv_operator.cli.plugin import plugin
 from pryv_operator.kube.errors import ConflictError
 from pryv_operator.rollout.recorded import HistoryError
@@ -52,9 +57,9 @@ def run(*arguments: str, **env: str) -> Result:
     return result
 
 
-async def place(target: Target, **environment: str) -> tuple[str, str]:
+async def place(target: ConnectionOptions, **environment: str) -> tuple[str, str]:
     """Server and namespace that are meant."""
-    async with connected(target, environment) as (cluster, namespace):
+    async with connect(target, environment) as (cluster, namespace):
         return cluster.configuration.host, namespace
 
 
@@ -83,25 +88,27 @@ class TestWhichCluster:
             tmp_path / "b", "one", "two", current="two", server="https://second.test"
         )
         both = f"{first}:{second}"
-        assert await place(Target(), KUBECONFIG=both) == ("https://first.test", "in-one")
-        assert await place(Target(context="two"), KUBECONFIG=both) == (
+        assert await place(ConnectionOptions(), KUBECONFIG=both) == ("https://first.test", "in-one")
+        assert await place(ConnectionOptions(context="two"), KUBECONFIG=both) == (
             "https://first.test",
             "in-two",
         )
-        assert await place(Target(namespace="mine"), KUBECONFIG=both) == (
+        assert await place(ConnectionOptions(namespace="mine"), KUBECONFIG=both) == (
             "https://first.test",
             "mine",
         )
-        assert await place(Target(kubeconfig=second), KUBECONFIG=str(first)) == (
+        assert await place(ConnectionOptions(kubeconfig=second), KUBECONFIG=str(first)) == (
             "https://second.test",
             "in-two",
         )
 
     async def test_a_context_without_a_namespace(self, tmp_path: Path) -> None:
         plain = {"contexts": [{"name": "x", "context": {"cluster": "here", "user": "me"}}]}
-        assert (await place(Target(kubeconfig=kubeconfig(tmp_path / "a", current="x", **plain))))[
-            1
-        ] == "default"
+        assert (
+            await place(
+                ConnectionOptions(kubeconfig=kubeconfig(tmp_path / "a", current="x", **plain))
+            )
+        )[1] == "default"
 
 
 class TestNoCluster:
@@ -123,20 +130,20 @@ class TestNoCluster:
     def test_no_kubeconfig(self, tmp_path: Path) -> None:
         result = run("history", "acme", HOME=str(tmp_path))
         assert (result.exit_code, result.stdout) == (2, "")
-        assert f"there is no kubeconfig at {tmp_path}/.kube/config" in result.stderr
+        assert f"{tmp_path}/.kube/config: kubeconfig not found" in result.stderr
 
     @pytest.mark.parametrize(
         ("different", "why"),
         [
             ({"current-context": ""}, "no current context"),
-            ({"current-context": "other"}, "there is no context other; there are: x"),
-            ({"contexts": None}, "there is no context x; there are: none"),
-            ({"contexts": ["text"]}, "there is no context x"),
-            ({"contexts": [{"name": "x", "context": "text"}]}, "context x cannot be used"),
-            ({"clusters": []}, "context x cannot be used"),
-            ({"clusters": [{"name": "here"}]}, "context x cannot be used"),
-            ({"users": [{"name": "me", "token": TOKEN}]}, "context x cannot be used"),
-            ({"users": [{"token": TOKEN}]}, "context x cannot be used"),
+            ({"current-context": "other"}, 'context "other" not found; existing: x'),
+            ({"contexts": None}, 'context "x" not found; existing: none'),
+            ({"contexts": ["text"]}, 'context "x" not found'),
+            ({"contexts": [{"name": "x", "context": "text"}]}, 'context "x" cannot be used'),
+            ({"clusters": []}, 'context "x" cannot be used'),
+            ({"clusters": [{"name": "here"}]}, 'context "x" cannot be used'),
+            ({"users": [{"name": "me", "token": TOKEN}]}, 'context "x" cannot be used'),
+            ({"users": [{"token": TOKEN}]}, 'context "x" cannot be used'),
             (
                 {
                     "clusters": [
@@ -146,7 +153,7 @@ class TestNoCluster:
                         }
                     ]
                 },
-                "is not there",
+                "does not exist",
             ),
             (
                 {
@@ -224,16 +231,20 @@ class TestWriting:
 
     async def test_a_changed_status_is_no_conflict(self) -> None:
         server: Any = BusyServer(version(2), version(3))
-        await history._write(server, version(1), {"domain": "b.test"}, dry_run=False)
+        await platform_history.write_spec(server, version(1), {"domain": "b.test"}, dry_run=False)
         assert server.written == [(version(3), {"domain": "b.test"})]
 
     async def test_a_changed_spec_is_a_conflict(self) -> None:
         server: Any = BusyServer(version(2), version(3, generation=2))
         with pytest.raises(HistoryError, match="changed by another client meanwhile"):
-            await history._write(server, version(1), {"domain": "b.test"}, dry_run=False)
+            await platform_history.write_spec(
+                server, version(1), {"domain": "b.test"}, dry_run=False
+            )
         assert server.written == []
 
     async def test_endless_conflicts_end_in_an_error(self) -> None:
         server: Any = BusyServer(*(version(number) for number in range(2, 20)))
         with pytest.raises(HistoryError, match="try again"):
-            await history._write(server, version(1), {"domain": "b.test"}, dry_run=False)
+            await platform_history.write_spec(
+                server, version(1), {"domain": "b.test"}, dry_run=False
+            )
