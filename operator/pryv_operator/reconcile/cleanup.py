@@ -1,70 +1,145 @@
-"""What can go: our objects that nothing wants, and configuration that nothing refers to. Pure."""
+"""Deletes the platform's objects that nothing needs any more: the last step of a rollout."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Final
 
 from pryv_operator.api import labels_annotations as keys
 from pryv_operator.api.kubernetes import WORKLOAD_KINDS, Object
-from pryv_operator.live.pod_references import pod_specs
+from pryv_operator.desired.state import Desired
+from pryv_operator.kube.client import KubeClient
+from pryv_operator.live import live_objects
+from pryv_operator.live.pod_references import pod_specs, referenced_configuration
+from pryv_operator.reconcile.outcome import Applied
+from pryv_operator.reconcile.snapshot import Snapshot
+from pryv_operator.rollout import revision_store
 
-#: Kinds that go as soon as nothing wants them. Claims, generated values and authorities never do.
-_PLAIN: Final = ("Service", *WORKLOAD_KINDS, "NetworkPolicy", "Certificate")
+#: Kinds that are deleted once they are not desired. PVCs, generated secrets and authorities stay.
+_DELETABLE: Final = ("Service", *WORKLOAD_KINDS, "NetworkPolicy", "Certificate")
 
 
-def unwanted(
-    observed: Iterable[Object], wanted: Iterable[Object], blocked: Iterable[str], owner: str
+@dataclass(frozen=True)
+class ObsoleteSecrets:
+    """Secrets that were created once and are replaced by now."""
+
+    #: Private certificates: the configuration holds copies, so nothing reads them.
+    certificates: tuple[Object, ...] = ()
+    #: Secrets of earlier rotations: components may run with them until the rollout is complete.
+    rotations: tuple[Object, ...] = ()
+
+
+async def clean_up(
+    client: KubeClient, snapshot: Snapshot, applied: Applied, obsolete: ObsoleteSecrets
+) -> None:
+    """Delete undesired objects, unreferenced configuration, obsolete secrets and old revisions.
+
+    Nothing is deleted after a rollout has failed: a rollback may need it.
+    """
+    rollout, desired = applied.rollout, applied.desired
+    if rollout is None or rollout.decision.kind in ("Held", "RollingBack", "RolledBack"):
+        return
+    platform = snapshot.platform
+    complete = rollout.decision.kind == "Complete"
+    live = applied.live.objects.values()
+    for item in undesired(live, desired_objects(desired), desired.blocked, platform.uid):
+        # While a rollout goes on, undesired workloads serve until it is complete, unless a desired
+        # one needs their PVC, or there is no good revision to go back to.
+        if complete or rollout.last_good is None or holds_needed_pvc(item, desired.objects):
+            await client.delete(item)
+    await _delete_unreferenced_configuration(client, snapshot, applied)
+    for item in obsolete.certificates:
+        await client.delete(item)
+    if complete and not platform.spec.stopped:
+        for item in obsolete.rotations:
+            await client.delete(item)
+    await revision_store.prune_revisions(client, platform, snapshot.history)
+
+
+async def _delete_unreferenced_configuration(
+    client: KubeClient, snapshot: Snapshot, applied: Applied
+) -> None:
+    """Delete configuration that no revision and no pod template anywhere refers to."""
+    platform, desired = snapshot.platform, applied.desired
+    recorded = {reference for revision in snapshot.history for reference in revision.references}
+    live = applied.live.objects.values()
+    candidates = [
+        item
+        for item in undesired_configuration(live, desired_objects(desired), platform.uid)
+        if _key(item) not in recorded
+    ]
+    if not candidates:
+        return
+    holders = await live_objects.list_pod_template_holders(client, platform)
+    in_use = referenced_configuration([*desired.objects, *holders])
+    for item in candidates:
+        if _key(item) not in in_use:
+            await client.delete(item)
+
+
+def desired_objects(desired: Desired) -> list[Object]:
+    """All desired objects, cert-manager's Certificate included."""
+    certificate = desired.certificate_request
+    return [*desired.services, *desired.objects, *([certificate] if certificate else [])]
+
+
+def undesired(
+    live: Iterable[Object], desired: Iterable[Object], blocked: Iterable[str], owner: str
 ) -> list[Object]:
-    """Our workloads, Services and policies that are no longer wanted; what is held back stays as it is. ``owner``: the platform's uid."""
-    keep = {(item["kind"], item["metadata"]["name"]) for item in wanted}
-    kept_back = set(blocked)
+    """Workloads, Services and policies of ours that are not desired; blocked ones are left alone.
+
+    ``owner``: the platform's uid.
+    """
+    wanted = {_key(item) for item in desired}
+    left_alone = set(blocked)
     return [
         item
-        for item in observed
-        if item["kind"] in _PLAIN
-        and (item["kind"], item["metadata"]["name"]) not in keep
-        and item["metadata"]["name"] not in kept_back
-        and _may_go(item, owner)
+        for item in live
+        if item["kind"] in _DELETABLE
+        and _key(item) not in wanted
+        and item["metadata"]["name"] not in left_alone
+        and _may_delete(item, owner)
     ]
 
 
-def unreferenced_candidates(
-    observed: Iterable[Object], wanted: Iterable[Object], owner: str
+def undesired_configuration(
+    live: Iterable[Object], desired: Iterable[Object], owner: str
 ) -> list[Object]:
-    """Content-addressed objects that are not part of what is wanted now; something may still refer to them."""
-    keep = {(item["kind"], item["metadata"]["name"]) for item in wanted}
+    """Content-addressed objects that are not desired; something may still refer to them."""
+    wanted = {_key(item) for item in desired}
     return [
         item
-        for item in observed
+        for item in live
         if item["kind"] in ("ConfigMap", "Secret")
         and item["metadata"].get("labels", {}).get(keys.PURPOSE) == "config"
-        and (item["kind"], item["metadata"]["name"]) not in keep
-        and _may_go(item, owner)
+        and _key(item) not in wanted
+        and _may_delete(item, owner)
     ]
 
 
-def in_the_way(item: Object, wanted: Iterable[Object]) -> bool:
-    """Whether a workload that is no longer wanted uses a claim that a wanted one of another name is to have."""
-    theirs = {
-        claim for other in wanted if other["kind"] in WORKLOAD_KINDS for claim in _claims(other)
-    }
-    return item["kind"] in WORKLOAD_KINDS and not theirs.isdisjoint(_claims(item))
+def holds_needed_pvc(item: Object, desired: Iterable[Object]) -> bool:
+    """Whether an undesired workload mounts a PVC that a desired workload mounts too."""
+    needed = {name for other in desired if other["kind"] in WORKLOAD_KINDS for name in _pvcs(other)}
+    return item["kind"] in WORKLOAD_KINDS and not needed.isdisjoint(_pvcs(item))
 
 
-def _claims(workload: Object) -> Iterator[str]:
+def _pvcs(workload: Object) -> Iterator[str]:
     for spec in pod_specs(workload):
         for volume in spec.get("volumes") or ():
             if volume.get("persistentVolumeClaim"):
                 yield volume["persistentVolumeClaim"]["claimName"]
 
 
-def _may_go(item: Object, owner: str) -> bool:
-    """Whether it is ours: labels alone do not say so, as some controllers copy them from what they own things for."""
+def _key(item: Object) -> tuple[str, str]:
+    return item["kind"], item["metadata"]["name"]
+
+
+def _may_delete(item: Object, owner: str) -> bool:
+    """Whether the object is ours. Labels do not show it: some controllers copy them."""
     metadata = item["metadata"]
     owners = metadata.get("ownerReferences") or ()
-    ours = any(each["uid"] == owner for each in owners) or keys.APPLIED in (
-        metadata.get("annotations") or {}
-    )
+    annotations = metadata.get("annotations") or {}
+    ours = any(each["uid"] == owner for each in owners) or keys.APPLIED in annotations
     others = any(each.get("controller") and each["uid"] != owner for each in owners)
     return ours and not others and not metadata.get("deletionTimestamp")

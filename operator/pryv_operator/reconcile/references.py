@@ -1,4 +1,4 @@
-"""What a platform refers to, and which platforms refer to an object: so that a change reconciles exactly those."""
+"""The objects that platforms refer to: a change of one reconciles exactly those that do."""
 
 from __future__ import annotations
 
@@ -11,36 +11,46 @@ from pryv_operator.templates.user_templates import referenced_objects
 Reference = tuple[str, str]
 
 
-def references_of(platform: Platform) -> frozenset[Reference]:
-    """All Secrets and ConfigMaps of others whose content goes into a platform."""
-    found = {
-        ("Secret", source.secret_key_ref.name)
+def referenced_secrets(platform: Platform) -> frozenset[str]:
+    """Names of the Secrets with values (``spec.secrets``) and certificates (``tls``)."""
+    values = {
+        source.secret_key_ref.name
         for source in platform.spec.secrets.values()
         if source.secret_key_ref
     }
     certificate = certificates.secret_name(platform)
-    if certificate:
-        found.add(("Secret", certificate))
-    found |= {("Secret", name) for name in certificates.role_secret_names(platform).values()}
+    return frozenset(
+        values
+        | set(certificates.role_secret_names(platform).values())
+        | ({certificate} if certificate else set())
+    )
+
+
+def references_of(platform: Platform) -> frozenset[Reference]:
+    """All Secrets and ConfigMaps of others whose content goes into a platform."""
     templates = platform.spec.templates
-    if templates:
-        found.update(referenced_objects(templates))
-    return frozenset(found)
+    return frozenset(
+        {("Secret", name) for name in referenced_secrets(platform)}
+        | set(referenced_objects(templates) if templates else ())
+    )
 
 
 class References:
-    """The index, both ways."""
+    """The index from objects to platforms."""
 
     def __init__(self) -> None:
         """Empty."""
         self._references: dict[Key, frozenset[Reference]] = {}
 
     def set(self, key: Key, references: frozenset[Reference]) -> None:
-        """What a platform refers to now. To be called before the objects are read, so that no change falls between."""
+        """Set what a platform refers to.
+
+        Call it before the objects are read, so that no change in between is missed.
+        """
         self._references[key] = references
 
     def forget(self, key: Key) -> None:
-        """The platform is gone."""
+        """Remove a deleted platform."""
         self._references.pop(key, None)
 
     def platforms(self, namespace: str, kind: str, name: str) -> list[Key]:

@@ -1,4 +1,7 @@
-"""Whether the public hosts that received templates name can be resolved in this cluster: nginx does not start where not."""
+"""Public hosts that templates name and this cluster's DNS does not resolve.
+
+nginx does not start when the host of an upstream cannot be resolved, so such hosts get an alias.
+"""
 
 from __future__ import annotations
 
@@ -15,49 +18,52 @@ from pryv_operator.live.live_objects import LiveObjects
 from pryv_operator.objects import host_aliases
 from pryv_operator.templates.bundle import Bundle
 
-_TIMEOUT: Final = 5.0
+_TIMEOUT_SECONDS: Final = 5.0
 _PROXY: Final = names.slug("reverse_proxy")
 
 
-async def unresolved(bundle: Bundle, observed: LiveObjects) -> frozenset[str]:
-    """The hosts that get an alias.
+async def unresolved_hosts(bundle: Bundle, live: LiveObjects) -> frozenset[str]:
+    """The public hosts that need an alias.
 
-    Proxies that run without one keep doing so, whatever the cluster's DNS says for a moment: an alias would restart them.
+    Ready proxies without an alias keep running without it, whatever the DNS answers now: an alias
+    would restart them.
     """
-    wanted = host_aliases.public_upstreams(
-        content.decode("utf-8", "replace")
-        for files in bundle.roles.values()
-        for path, content in files.items()
-        if path.endswith(".conf")
+    hosts = sorted(
+        host_aliases.public_upstreams(
+            content.decode("utf-8", "replace")
+            for files in bundle.roles.values()
+            for path, content in files.items()
+            if path.endswith(".conf")
+        )
     )
-    if not wanted or _run_without_alias(observed):
+    if not hosts or _run_without_alias(live):
         return frozenset()
-    answers = await asyncio.gather(*(_is_known(host) for host in sorted(wanted)))
-    return frozenset(host for host, known in zip(sorted(wanted), answers, strict=True) if not known)
+    answers = await asyncio.gather(*(_resolves(host) for host in hosts))
+    return frozenset(host for host, resolves in zip(hosts, answers, strict=True) if not resolves)
 
 
-def _run_without_alias(observed: LiveObjects) -> bool:
+def _run_without_alias(live: LiveObjects) -> bool:
     proxies = [
         item
-        for item in observed.of_kind("Deployment")
+        for item in live.of_kind("Deployment")
         if item["metadata"]["labels"].get(keys.COMPONENT) == _PROXY
     ]
     return (
         bool(proxies)
         and all(map(is_ready, proxies))
-        and not any(_leads_nowhere(item, observed) for item in proxies)
+        and not any(_has_alias(item, live) for item in proxies)
     )
 
 
-def _leads_nowhere(proxy: Object, observed: LiveObjects) -> bool:
-    """By an alias, or by the hosts file that it mounts instead."""
+def _has_alias(proxy: Object, live: LiveObjects) -> bool:
+    """Whether a public host has the alias, in ``hostAliases`` or in a mounted hosts file."""
     spec = proxy["spec"]["template"]["spec"]
     if any(alias["ip"] == host_aliases.UNREACHABLE for alias in spec.get("hostAliases") or ()):
         return True
     return any(
         host_aliases.UNREACHABLE in text
         for name in _config_maps(spec)
-        for text in _texts(observed.get("ConfigMap", name))
+        for text in ((live.get("ConfigMap", name) or {}).get("data") or {}).values()
     )
 
 
@@ -68,13 +74,9 @@ def _config_maps(spec: Object) -> Iterable[str]:
                 yield source["configMap"]["name"]
 
 
-def _texts(item: Object | None) -> Iterable[str]:
-    return ((item or {}).get("data") or {}).values()
-
-
-async def _is_known(host: str) -> bool:
+async def _resolves(host: str) -> bool:
     try:
-        async with asyncio.timeout(_TIMEOUT):
+        async with asyncio.timeout(_TIMEOUT_SECONDS):
             await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except (OSError, TimeoutError):
         return False

@@ -11,7 +11,7 @@ from pryv_operator.objects.configuration import SecretNaming, configuration_of
 from pryv_operator.objects.model import File, FileMount
 from pryv_operator.objects.pods import environment_path
 from pryv_operator.objects.workloads import workload
-from pryv_operator.reconcile.cleanup import in_the_way, unreferenced_candidates, unwanted
+from pryv_operator.reconcile.cleanup import holds_needed_pvc, undesired, undesired_configuration
 from tests.unit.builders import UID, component
 
 
@@ -29,17 +29,17 @@ def test_workloads_services_and_policies_go_when_nothing_wants_them() -> None:
         for kind in ("Service", "Deployment", "StatefulSet", "NetworkPolicy", "Certificate")
     ]
     kept = item("Service", "kept")
-    assert unwanted([*old, kept], [kept], blocked=(), owner=UID) == old
+    assert undesired([*old, kept], [kept], blocked=(), owner=UID) == old
 
 
 def test_another_kind_of_the_same_name_is_not_meant() -> None:
-    assert unwanted(
+    assert undesired(
         [item("Deployment", "a")], [item("StatefulSet", "a")], blocked=(), owner=UID
     ) == [item("Deployment", "a")]
 
 
 def test_what_is_held_back_stays_as_it_is() -> None:
-    assert unwanted([item("Deployment", "proxy")], [], blocked=["proxy"], owner=UID) == []
+    assert undesired([item("Deployment", "proxy")], [], blocked=["proxy"], owner=UID) == []
 
 
 def test_data_and_keys_never_go() -> None:
@@ -50,13 +50,15 @@ def test_data_and_keys_never_go() -> None:
         item("Secret", "acme-private-ca-1", purpose="authority"),
         item("Secret", "acme-private-tls-1", purpose="certificate"),
     ]
-    assert unwanted(kept, [], blocked=(), owner=UID) == unreferenced_candidates(kept, [], UID) == []
+    assert (
+        undesired(kept, [], blocked=(), owner=UID) == undesired_configuration(kept, [], UID) == []
+    )
 
 
 def test_old_configuration_may_go() -> None:
     old = [item("ConfigMap", "old", purpose="config"), item("Secret", "old", purpose="config")]
     new = [item("ConfigMap", "new", purpose="config")]
-    assert unreferenced_candidates([*old, *new], new, UID) == old
+    assert undesired_configuration([*old, *new], new, UID) == old
 
 
 def test_what_another_controller_has_given_our_labels_is_not_ours() -> None:
@@ -66,13 +68,13 @@ def test_what_another_controller_has_given_our_labels_is_not_ours() -> None:
         {"ownerReferences": []},
         theirs | {"annotations": {"pryv.io/applied": "copied"}},
     ):
-        assert unwanted([item("Service", "a", **metadata)], [], blocked=(), owner=UID) == []
+        assert undesired([item("Service", "a", **metadata)], [], blocked=(), owner=UID) == []
         assert (
-            unreferenced_candidates([item("ConfigMap", "a", purpose="config", **metadata)], [], UID)
+            undesired_configuration([item("ConfigMap", "a", purpose="config", **metadata)], [], UID)
             == []
         )
     orphan = item("Service", "a", ownerReferences=[], annotations={"pryv.io/applied": "by us"})
-    assert unwanted([orphan], [], blocked=(), owner=UID) == [orphan]
+    assert undesired([orphan], [], blocked=(), owner=UID) == [orphan]
 
 
 def mounting(kind: str, name: str, *claims: str) -> Object:
@@ -85,18 +87,18 @@ def mounting(kind: str, name: str, *claims: str) -> Object:
 
 def test_what_has_a_claim_that_another_one_is_to_have_is_in_the_way() -> None:
     old = mounting("StatefulSet", "acme-co1-mongodb", "mine", "backup")
-    assert in_the_way(old, [mounting("StatefulSet", "acme-co2-mongodb", "mine")])
-    assert not in_the_way(
+    assert holds_needed_pvc(old, [mounting("StatefulSet", "acme-co2-mongodb", "mine")])
+    assert not holds_needed_pvc(
         old, [mounting("StatefulSet", "acme-co2-mongodb", "another"), item("Service", "x")]
     )
-    assert not in_the_way(item("Service", "x"), [old])
+    assert not holds_needed_pvc(item("Service", "x"), [old])
 
 
 def test_what_is_going_already_is_left_alone() -> None:
     going = {"deletionTimestamp": "2026-01-01T00:00:00Z"}
-    assert unwanted([item("Service", "a", **going)], [], blocked=(), owner=UID) == []
+    assert undesired([item("Service", "a", **going)], [], blocked=(), owner=UID) == []
     assert (
-        unreferenced_candidates([item("ConfigMap", "a", purpose="config", **going)], [], UID) == []
+        undesired_configuration([item("ConfigMap", "a", purpose="config", **going)], [], UID) == []
     )
 
 

@@ -28,9 +28,9 @@ class Dns:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.known = False
         self.asked = 0
-        monkeypatch.setattr(upstreams, "_is_known", self._is_known)
+        monkeypatch.setattr(upstreams, "_resolves", self._resolves)
 
-    async def _is_known(self, host: str) -> bool:
+    async def _resolves(self, host: str) -> bool:
         self.asked += 1
         return self.known
 
@@ -72,24 +72,27 @@ NOTHING = LiveObjects({})
 
 
 async def test_a_host_that_cannot_be_resolved(dns: Dns) -> None:
-    assert await upstreams.unresolved(RECEIVED, NOTHING) == HOST
+    assert await upstreams.unresolved_hosts(RECEIVED, NOTHING) == HOST
     dns.known = True
-    assert await upstreams.unresolved(RECEIVED, NOTHING) == frozenset()
+    assert await upstreams.unresolved_hosts(RECEIVED, NOTHING) == frozenset()
 
 
 async def test_the_built_in_release_asks_for_nothing(dns: Dns) -> None:
-    assert await upstreams.unresolved(load_release(), NOTHING) == frozenset()
+    assert await upstreams.unresolved_hosts(load_release(), NOTHING) == frozenset()
     assert dns.asked == 0
 
 
 async def test_proxies_that_run_without_an_alias_are_left_alone(dns: Dns) -> None:
-    assert await upstreams.unresolved(RECEIVED, proxy()) == frozenset()
-    assert await upstreams.unresolved(RECEIVED, proxy(hosts_file="10.0.0.1\tcore\n")) == frozenset()
+    assert await upstreams.unresolved_hosts(RECEIVED, proxy()) == frozenset()
+    assert (
+        await upstreams.unresolved_hosts(RECEIVED, proxy(hosts_file="10.0.0.1\tcore\n"))
+        == frozenset()
+    )
     assert dns.asked == 0
 
 
 async def test_proxies_that_do_not_get_ready_get_one(dns: Dns) -> None:
-    assert await upstreams.unresolved(RECEIVED, proxy(ready=False)) == HOST
+    assert await upstreams.unresolved_hosts(RECEIVED, proxy(ready=False)) == HOST
 
 
 @pytest.mark.parametrize(
@@ -100,11 +103,11 @@ async def test_proxies_that_do_not_get_ready_get_one(dns: Dns) -> None:
     ],
     ids=["alias", "hosts file"],
 )
-async def test_an_alias_stays_until_the_host_is_known(dns: Dns, there: Any) -> None:
-    assert await upstreams.unresolved(RECEIVED, proxy(**there)) == HOST
+async def test_an_alias_stays_until_the_host_resolves(dns: Dns, there: Any) -> None:
+    assert await upstreams.unresolved_hosts(RECEIVED, proxy(**there)) == HOST
     dns.known = True
-    assert await upstreams.unresolved(RECEIVED, proxy(**there)) == frozenset()
+    assert await upstreams.unresolved_hosts(RECEIVED, proxy(**there)) == frozenset()
 
 
 async def test_a_name_that_nobody_has() -> None:
-    assert not await upstreams._is_known("no-such-host.invalid")
+    assert not await upstreams._resolves("no-such-host.invalid")

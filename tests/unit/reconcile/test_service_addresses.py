@@ -6,7 +6,7 @@ from typing import Any
 
 from pryv_operator.api.status import PryvPlatformStatus, ServiceAddress
 from pryv_operator.live.live_objects import LiveObjects
-from pryv_operator.reconcile.gather import addresses
+from pryv_operator.reconcile.service_addresses import service_addresses
 from pryv_operator.values.addresses import Address
 
 BEFORE = PryvPlatformStatus(
@@ -28,7 +28,7 @@ def of(
         "spec": spec,
         "status": {"loadBalancer": {"ingress": ingress}},
     }
-    return addresses(LiveObjects({("Service", "acme-reg"): service}), BEFORE)["acme-reg"]
+    return service_addresses(LiveObjects({("Service", "acme-reg"): service}), BEFORE)["acme-reg"]
 
 
 def test_as_it_is() -> None:
@@ -53,5 +53,7 @@ def test_it_was_a_load_balancer_once() -> None:
 
 
 def test_a_service_that_is_gone_is_remembered() -> None:
-    assert addresses(LiveObjects({}), BEFORE) == {"acme-reg": Address("10.0.0.9", "203.0.113.9")}
+    assert service_addresses(LiveObjects({}), BEFORE) == {
+        "acme-reg": Address("10.0.0.9", "203.0.113.9")
+    }
     assert of(ip=None).cluster_ip == "10.0.0.9"

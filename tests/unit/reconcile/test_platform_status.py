@@ -12,7 +12,8 @@ from pryv_operator.api.kubernetes import Object
 from pryv_operator.api.status import PryvPlatformStatus
 from pryv_operator.desired.state import Desired, compute_desired
 from pryv_operator.live.health import HealthInputs
-from pryv_operator.reconcile.conditions import Findings, report
+from pryv_operator.reconcile.outcome import Outcome
+from pryv_operator.reconcile.platform_status import compute_status
 from pryv_operator.rollout.decide import Decision
 from pryv_operator.rollout.execute import RolloutResult
 from pryv_operator.values.addresses import Address
@@ -48,7 +49,7 @@ def _live(item: Object, *, ready: bool) -> Object:
     }
 
 
-def findings(**different: Any) -> Findings:
+def outcome(**different: Any) -> Outcome:
     fields: dict[str, Any] = {
         "generation": 7,
         "desired": DESIRED,
@@ -56,15 +57,15 @@ def findings(**different: Any) -> Findings:
         "addresses": {"acme-reg": Address("10.0.0.1"), "old": Address("10.0.0.2", "203.0.113.1")},
         "services": frozenset(),
         "domain": DOMAIN,
-        "rolled": RolloutResult(3, Decision("Complete", Problem("Complete", "all is as wanted"))),
+        "rollout": RolloutResult(3, Decision("Complete", Problem("Complete", "all is as wanted"))),
     }
-    return Findings(**fields | different)
+    return Outcome(**fields | different)
 
 
 def of(
     before: PryvPlatformStatus = NOTHING, now: str = NOW, **different: Any
 ) -> PryvPlatformStatus:
-    return report(findings(**different), before, now)
+    return compute_status(outcome(**different), before, now)
 
 
 def conditions(status: PryvPlatformStatus) -> dict[str, str]:
@@ -180,7 +181,7 @@ def test_waiting_for_addresses() -> None:
 
 
 def test_the_api_server_refuses() -> None:
-    status = of(refused=Problem("Rejected", "the API server refuses Deployment acme-co1-hfs: no"))
+    status = of(rejected=Problem("Rejected", "the API server refuses Deployment acme-co1-hfs: no"))
     assert (conditions(status)["Ready"], conditions(status)["Stalled"], reason(status)) == (
         "False",
         "True",
@@ -245,7 +246,7 @@ def test_authorities_are_trusted_when_everything_runs_with_them() -> None:
     for unfinished in (
         {"health_inputs": running(DESIRED, "acme-co1-hfs")},
         {"desired": broken()},
-        {"refused": Problem("Rejected", "")},
+        {"rejected": Problem("Rejected", "")},
     ):
         assert of(before, authorities=("ca-1", "ca-2"), **unfinished).trusted_authorities == [
             "ca-1"
@@ -298,7 +299,7 @@ def test_under_a_pause_nothing_is_waited_for_that_only_an_apply_would_bring() ->
         objects=(),
         waiting=(Problem("WaitingForServices", "waiting for the cluster IP of acme-reg"),),
     )
-    status = of(desired=awaiting, paused=("Service acme-reg",))
+    status = of(desired=awaiting, pending=("Service acme-reg",))
     assert {kind: conditions(status)[kind] for kind in ("Ready", "Reconciling", "Stalled", "Paused")} == {
         "Ready": "False", "Reconciling": "False", "Stalled": "False", "Paused": "True"
     }  # fmt: skip

@@ -1,0 +1,164 @@
+"""Applies the desired state, or the next step towards it."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+from dataclasses import replace
+
+from pryv_operator.api import labels_annotations as keys
+from pryv_operator.api.kubernetes import WORKLOAD_KINDS, Object
+from pryv_operator.api.platform import Platform
+from pryv_operator.desired.inputs import Inputs
+from pryv_operator.desired.state import Desired, compute_desired
+from pryv_operator.kube.client import KubeClient
+from pryv_operator.live import apply, live_objects
+from pryv_operator.live.health import HealthInputs, is_ready
+from pryv_operator.live.live_objects import LiveObjects
+from pryv_operator.live.rejections import ApplyRejectedError
+from pryv_operator.reconcile import cleanup
+from pryv_operator.reconcile.outcome import Applied
+from pryv_operator.reconcile.service_addresses import service_addresses
+from pryv_operator.reconcile.snapshot import Snapshot
+from pryv_operator.rollout import execute
+from pryv_operator.rollout.execute import RolloutInputs
+
+
+async def apply_desired_state(
+    client: KubeClient, snapshot: Snapshot, inputs: Inputs, now: dt.datetime
+) -> Applied:
+    """Apply Services, then cert-manager's Certificate, then the rollout's next step.
+
+    Nothing is written when the inputs have problems, or while the rollout is paused.
+    """
+    desired = await _compute(inputs)
+    applied = Applied(desired, snapshot.live)
+    if desired.problems:
+        return applied
+    if snapshot.platform.paused:
+        return replace(applied, pending=_pending(snapshot.platform, desired, snapshot.live))
+    try:
+        applied = await _apply_services(client, snapshot, inputs, applied)
+        applied = await _apply_certificate_request(client, applied)
+        if not applied.desired.complete:
+            return applied
+        return await _roll_out(client, snapshot, inputs, applied, now)
+    except ApplyRejectedError as error:
+        return replace(applied, rejected=error.problem)
+
+
+async def read_health_inputs(
+    client: KubeClient, platform: Platform, applied: Applied
+) -> HealthInputs:
+    """Read what explains the components that are not ready; nothing when all are."""
+    live = applied.live
+    workloads = _workloads(live)
+    expected = [each for plan in applied.desired.instances for each in plan.workloads]
+    if not workloads or all(is_ready(workloads.get((each.kind, each.name))) for each in expected):
+        return HealthInputs(workloads)
+    return HealthInputs(
+        workloads,
+        pods=await live_objects.list_pods(client, platform),
+        pvcs={item["metadata"]["name"]: item for item in live.of_kind("PersistentVolumeClaim")},
+        events=await live_objects.list_warning_events(client, platform),
+    )
+
+
+async def _compute(inputs: Inputs) -> Desired:
+    """The desired state; in a thread, as large templates take a while."""
+    return await asyncio.to_thread(compute_desired, inputs)
+
+
+async def _apply_services(
+    client: KubeClient, snapshot: Snapshot, inputs: Inputs, applied: Applied
+) -> Applied:
+    """Apply changed Services, then compute the desired state again with their addresses."""
+    desired, platform = applied.desired, snapshot.platform
+    changes = apply.compute_changes(desired.services, applied.live)
+    if not changes.objects:
+        return applied
+    if desired.complete:  # otherwise the addresses of new Services have to be known first
+        live = await _validate_all(client, platform, inputs, applied)
+        applied = replace(applied, live=live)
+    applied = applied.with_objects(
+        await apply.apply_services(client, platform, changes, applied.live, inputs.addresses)
+    )
+    addresses = {**inputs.addresses, **service_addresses(applied.live)}
+    return replace(applied, desired=await _compute(replace(inputs, addresses=addresses)))
+
+
+async def _validate_all(
+    client: KubeClient, platform: Platform, inputs: Inputs, applied: Applied
+) -> LiveObjects:
+    """Let the API server validate a whole change before its Services are applied.
+
+    Raises:
+        ApplyRejectedError: it rejects an object. Services that were deleted are restored
+            nevertheless, as pods need them.
+    """
+    desired, live = applied.desired, applied.live
+    try:
+        changes = apply.compute_changes([*desired.services, *desired.objects], live)
+        planned = await apply.prepare_apply(client, platform, changes, live)
+        return planned.update(live)
+    except ApplyRejectedError:
+        missing = [
+            item for item in desired.services if not live.get("Service", item["metadata"]["name"])
+        ]
+        changes = apply.compute_changes(missing, live)
+        await apply.apply_services(client, platform, changes, live, inputs.addresses)
+        raise
+
+
+async def _apply_certificate_request(client: KubeClient, applied: Applied) -> Applied:
+    request = applied.desired.certificate_request
+    if request is None:
+        return applied
+    problem = await apply.apply_certificate_request(client, request, applied.live)
+    return replace(applied, certificate_problem=problem)
+
+
+async def _roll_out(
+    client: KubeClient, snapshot: Snapshot, inputs: Inputs, applied: Applied, now: dt.datetime
+) -> Applied:
+    """Take the next step of the rollout."""
+    health_inputs = await read_health_inputs(client, snapshot.platform, applied)
+    rollout = await execute.roll(
+        client,
+        RolloutInputs(
+            inputs=inputs,
+            spec=snapshot.resource["spec"],
+            desired=applied.desired,
+            live=applied.live,
+            health_inputs=health_inputs,
+            history=snapshot.history,
+            attempt=snapshot.annotation(keys.RECONCILE),
+            now=now,
+        ),
+    )
+    applied = applied.with_objects(rollout.applied)
+    return replace(
+        applied,
+        rollout=rollout,
+        health_inputs=replace(health_inputs, workloads=_workloads(applied.live)),
+    )
+
+
+def _pending(platform: Platform, desired: Desired, live: LiveObjects) -> tuple[str, ...]:
+    """What would be applied or deleted if the rollout were not paused."""
+    changes = apply.compute_changes([*desired.services, *desired.objects], live)
+    changed = [_label(item) for item in changes.objects]
+    if not desired.complete:
+        return tuple(changed)
+    undesired = cleanup.undesired(
+        live.objects.values(), cleanup.desired_objects(desired), desired.blocked, platform.uid
+    )
+    return (*changed, *(f"{_label(item)} (deleted)" for item in undesired))
+
+
+def _label(item: Object) -> str:
+    return f"{item['kind']} {item['metadata']['name']}"
+
+
+def _workloads(live: LiveObjects) -> dict[tuple[str, str], Object]:
+    return {key: item for key, item in live.objects.items() if key[0] in WORKLOAD_KINDS}

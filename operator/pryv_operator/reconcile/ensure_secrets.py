@@ -1,0 +1,140 @@
+"""Generated secrets and the key for content hashes: created once, by creation only."""
+
+from __future__ import annotations
+
+import secrets as randomness
+import string
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from pryv_operator.api import labels_annotations as keys
+from pryv_operator.api import names
+from pryv_operator.api.findings import Announcement, Problem
+from pryv_operator.api.kubernetes import Object
+from pryv_operator.api.platform import Platform
+from pryv_operator.api.reasons import Reason
+from pryv_operator.kube.client import KubeClient
+from pryv_operator.reconcile.create_once import (
+    PLACEHOLDER,
+    SecretContent,
+    UnusableSecretError,
+    ensure_secret,
+)
+from pryv_operator.reconcile.secret_data import decoded_text
+from pryv_operator.reconcile.snapshot import Snapshot
+from pryv_operator.rollout import revisions
+from pryv_operator.rollout.revision_inputs import GENERATED_KEY, SecretInput
+from pryv_operator.values.platform_values import generated_names
+
+_ALPHABET: Final = string.ascii_lowercase + string.digits
+_LENGTH: Final = 32
+_HASH_KEY_BYTES: Final = 32
+
+
+@dataclass(frozen=True)
+class EnsuredSecrets:
+    """The generated values, by variable, and the key of content hashes."""
+
+    values: Mapping[str, str] = field(repr=False)
+    hash_key: bytes = field(repr=False)
+    #: What was created, for events.
+    announcements: tuple[Announcement, ...] = ()
+
+
+async def ensure_secrets(client: KubeClient, snapshot: Snapshot) -> EnsuredSecrets:
+    """Read or create the platform's generated secrets and its hash key.
+
+    Raises:
+        UnusableSecretError: one cannot be created or used.
+    """
+    values: dict[str, str] = {}
+    announcements: list[Announcement] = []
+    for variable in generated_names(snapshot.platform, snapshot.bundle):
+        values[variable], created = await _ensure_value(client, snapshot, variable)
+        announcements += created
+    hash_key, created = await _ensure_hash_key(client, snapshot)
+    announcements += created
+    return EnsuredSecrets(values, hash_key, tuple(announcements))
+
+
+def obsolete_rotations(snapshot: Snapshot) -> tuple[Object, ...]:
+    """Generated Secrets of earlier rotations, to be deleted once nothing runs with them. Pure."""
+    platform = snapshot.platform
+    current = {
+        variable: _secret_name(platform, variable)
+        for variable in generated_names(platform, snapshot.bundle)
+    }
+    return tuple(
+        item
+        for item in snapshot.secrets_for("generated")
+        if (variable := (item["metadata"].get("annotations") or {}).get(keys.VARIABLE)) in current
+        and item["metadata"]["name"] != current[variable]
+    )
+
+
+def _secret_name(platform: Platform, variable: str) -> str:
+    """Name of the Secret with a variable's value; it changes with ``generate.rotation``."""
+    source = platform.spec.secrets.get(variable)
+    rotation = (source.generate.rotation or 0) if source and source.generate else 0
+    return names.generated_secret(platform.name, variable, rotation)
+
+
+async def _ensure_value(
+    client: KubeClient, snapshot: Snapshot, variable: str
+) -> tuple[str, Iterable[Announcement]]:
+    platform = snapshot.platform
+    name = _secret_name(platform, variable)
+    in_use = SecretInput(name, GENERATED_KEY) in revisions.inputs_in_use(snapshot.history)
+    value = "".join(randomness.choice(_ALPHABET) for _ in range(_LENGTH))
+    content = SecretContent(
+        name,
+        "generated",
+        {GENERATED_KEY: PLACEHOLDER if platform.paused else value},
+        {keys.VARIABLE: variable} | ({keys.RECREATED: "true"} if in_use else {}),
+    )
+    ensured = await ensure_secret(client, platform, snapshot.live, content)
+    announcements: list[Announcement] = []
+    if ensured.created and in_use:
+        text = (
+            f'Secret "{name}": deleted while in use; '
+            f"generated a new value of {variable}, which is rolled out to its users"
+        )
+        announcements.append(Announcement(Reason.SECRET_RECREATED, text))
+    elif ensured.created:
+        text = f'Secret "{name}": generated a value of {variable}'
+        announcements.append(Announcement(Reason.SECRET_GENERATED, text))
+    return _value_of(ensured.item), announcements
+
+
+async def _ensure_hash_key(
+    client: KubeClient, snapshot: Snapshot
+) -> tuple[bytes, Iterable[Announcement]]:
+    platform = snapshot.platform
+    name = names.hash_key_secret(platform.name)
+    in_use = bool(revisions.inputs_in_use(snapshot.history))
+    value = PLACEHOLDER if platform.paused else randomness.token_hex(_HASH_KEY_BYTES)
+    annotations = {keys.RECREATED: "true"} if in_use else None
+    content = SecretContent(name, "hash-key", {GENERATED_KEY: value}, annotations)
+    ensured = await ensure_secret(client, platform, snapshot.live, content)
+    announcements: list[Announcement] = []
+    if ensured.created and in_use:
+        text = f'Secret "{name}": deleted while in use; generated a new key, nothing is rolled out'
+        announcements.append(Announcement(Reason.SECRET_RECREATED, text))
+    return _value_of(ensured.item).encode(), announcements
+
+
+def _value_of(secret: Object) -> str:
+    """The value; an empty one is never used as a key.
+
+    Raises:
+        UnusableSecretError: there is no value.
+    """
+    value = decoded_text(secret, GENERATED_KEY)
+    if value:
+        return value
+    text = (
+        f'Secret "{secret["metadata"]["name"]}": key "{GENERATED_KEY}" holds no text; '
+        "restore the value, or delete the Secret to generate a new one"
+    )
+    raise UnusableSecretError(Problem(Reason.INVALID_SECRET, text))

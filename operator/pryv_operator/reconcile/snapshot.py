@@ -1,0 +1,92 @@
+"""What one reconciliation reads of a platform. Reads only."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pryv_operator.api import labels_annotations as keys
+from pryv_operator.api.kubernetes import Object
+from pryv_operator.api.platform import Platform
+from pryv_operator.api.status import PryvPlatformStatus
+from pryv_operator.kube.client import KubeClient
+from pryv_operator.kube.resources import SECRETS
+from pryv_operator.live import live_objects
+from pryv_operator.live.live_objects import LiveObjects
+from pryv_operator.reconcile import upstreams
+from pryv_operator.reconcile.platform_status import stored_status
+from pryv_operator.reconcile.references import referenced_secrets
+from pryv_operator.rollout import revision_store
+from pryv_operator.rollout.revisions import Revision
+from pryv_operator.templates.bundle import Bundle
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The cluster's part of a reconciliation's inputs, all read at about the same time."""
+
+    #: The PryvPlatform object.
+    resource: Object
+    platform: Platform
+    bundle: Bundle
+    #: The platform's objects.
+    live: LiveObjects
+    #: The platform's revisions, oldest first.
+    history: tuple[Revision, ...]
+    #: Referenced Secrets that exist, by name.
+    secrets: Mapping[str, Object] = field(repr=False)
+    #: Public hosts that the templates name and the cluster's DNS does not resolve.
+    unresolved: frozenset[str]
+    #: When it was read.
+    now: dt.datetime
+
+    @property
+    def status(self) -> PryvPlatformStatus:
+        """The status as it was last written."""
+        return stored_status(self.resource)
+
+    def annotation(self, key: str) -> str:
+        """An annotation of the PryvPlatform; empty when missing."""
+        return str((self.resource["metadata"].get("annotations") or {}).get(key, ""))
+
+    def secrets_for(self, purpose: str) -> list[Object]:
+        """The platform's own Secrets of one purpose (label ``pryv.io/purpose``)."""
+        return secrets_for(self.live, purpose)
+
+
+async def read_snapshot(
+    client: KubeClient, resource: Object, platform: Platform, bundle: Bundle, now: dt.datetime
+) -> Snapshot:
+    """Read everything that a platform's reconciliation depends on."""
+    live, history, secrets = await asyncio.gather(
+        live_objects.list_live_objects(client, platform),
+        revision_store.list_revisions(client, platform),
+        _read_referenced_secrets(client, platform),
+    )
+    return Snapshot(
+        resource=resource,
+        platform=platform,
+        bundle=bundle,
+        live=live,
+        history=history,
+        secrets=secrets,
+        unresolved=await upstreams.unresolved_hosts(bundle, live),
+        now=now,
+    )
+
+
+def secrets_for(live: LiveObjects, purpose: str) -> list[Object]:
+    """The platform's own Secrets of one purpose (label ``pryv.io/purpose``)."""
+    return [
+        item
+        for item in live.of_kind("Secret")
+        if item["metadata"]["labels"].get(keys.PURPOSE) == purpose
+    ]
+
+
+async def _read_referenced_secrets(client: KubeClient, platform: Platform) -> dict[str, Object]:
+    names = sorted(referenced_secrets(platform))
+    found = await asyncio.gather(*(client.get(SECRETS, platform.namespace, name) for name in names))
+    return {name: item for name, item in zip(names, found, strict=True) if item is not None}
