@@ -130,7 +130,7 @@ def test_unreadable_authority_is_ignored(user: PlatformUser, shared_platform: Pl
 def told(user: PlatformUser, secret: str) -> int:
     """The number of events about a generated Secret."""
     return sum(
-        each["reason"] == "CertificateIssued" and f"made {secret} " in each["message"]
+        each["reason"] == "CertificateIssued" and f'Secret "{secret}": issued' in each["message"]
         for each in user.events()
     )
 
@@ -140,7 +140,7 @@ def test_missing_certificate_blocks_only_the_reverse_proxies(user: PlatformUser)
     issuer = make_issuer()
     user.apply_platform(tls={"secretName": "mine", "caBundle": issuer.pem})
     condition = user.wait_reason("WaitingForCertificate")
-    assert "Secret mine" in condition["message"]
+    assert 'Secret "mine"' in condition["message"]
     user.wait_pods(COMPONENTS - PROXIES)
     tls_secret(user, "mine", authority.issue_certificate(issuer, NAMES, now()))
     user.wait_ready()
@@ -204,7 +204,7 @@ def test_unusable_certificate_is_reported(user: PlatformUser) -> None:
     )
     user.apply_platform(tls={"secretName": "mine"})
     condition = user.wait_reason("CertificateInvalid")
-    assert "Secret mine" in condition["message"]
+    assert 'Secret "mine"' in condition["message"]
     user.wait_pods(COMPONENTS - PROXIES)
     tls_secret(user, "mine", authority.issue_certificate(issuer, ["pryv.acme.test"], now()))
     user.wait_ready()
