@@ -20,7 +20,8 @@ from pryv_operator.objects import host_aliases, pods
 from pryv_operator.objects.model import Component, File, FileMount
 from pryv_operator.objects.profiles import profile_of
 from pryv_operator.pki.certificate import Certificate
-from pryv_operator.rendering.files import IN_A_PASS, render
+from pryv_operator.rendering.files import render
+from pryv_operator.rendering.limits import RECONCILIATION_LIMITS
 from pryv_operator.templates.bundle import Bundle
 
 _AUTHORITIES: Final = FileMount("authority", "/etc/pryv/authority")
@@ -63,7 +64,7 @@ def _render_roles(
 ) -> tuple[dict[str, _Role], tuple[Problem, ...]]:
     names = tuple(dict.fromkeys(instance.role for instance in instances))
     try:
-        rendered = render(bundle, values, names, limits=IN_A_PASS)
+        rendered = render(bundle, values, names, limits=RECONCILIATION_LIMITS)
         services = {name: read_compose_file(bundle, name, rendered[name], values) for name in names}
     except RenderError as error:
         return {}, (problem_of(error),)

@@ -13,7 +13,8 @@ from pryv_operator.compose.model import ComposeFile, Service
 from pryv_operator.compose.parse import ComposeError, parse
 from pryv_operator.leader.taint import Value
 from pryv_operator.objects.model import Component
-from pryv_operator.rendering.files import IN_A_PASS, RenderedFile, render
+from pryv_operator.rendering.files import RenderedFile, render
+from pryv_operator.rendering.limits import RECONCILIATION_LIMITS
 from pryv_operator.templates.bundle import Bundle
 
 COMPOSE_FILE: Final = "pryv.yml"
@@ -119,7 +120,9 @@ def _render_masked(bundle: Bundle, role: str, values: Mapping[str, Value]) -> Re
         if path.removesuffix(".j2") == COMPOSE_FILE
     }
     rendered = render(
-        replace(bundle, roles={role: only_compose_file}), masked_values, limits=IN_A_PASS
+        replace(bundle, roles={role: only_compose_file}),
+        masked_values,
+        limits=RECONCILIATION_LIMITS,
     )
     return next(file for file in rendered[role] if file.path == COMPOSE_FILE)
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pryv_operator.api import secret_variables
 from pryv_operator.leader.listing import is_written_by_follower, offered_paths
 from pryv_operator.leader.render_error import RenderError
-from pryv_operator.leader.substitution import Substitution, TooLargeError
+from pryv_operator.leader.substitution import Substitution
 from pryv_operator.leader.taint import Value
-from pryv_operator.rendering.files import TOTAL_LIMIT, RenderedFile
+from pryv_operator.rendering.files import RenderedFile
+from pryv_operator.rendering.limits import SizeBudget
 from pryv_operator.rendering.parse_checks import check_parses
 from pryv_operator.templates.leader_folder import Leader
 from pryv_operator.values.catalogue import Catalogue, Place
@@ -52,7 +53,7 @@ def render_each_role(leader: Leader) -> LeaderFiles:
     substitution = Substitution(_values(leader), "leader")
     rendered: dict[str, tuple[RenderedFile, ...]] = {}
     errors: dict[str, RenderError] = {}
-    budget = _Budget()
+    budget = SizeBudget()
     for role, files in leader.bundle.roles.items():
         try:
             rendered[role] = _render_role(role, files, substitution, budget)
@@ -61,27 +62,15 @@ def render_each_role(leader: Leader) -> LeaderFiles:
     return LeaderFiles(rendered, errors)
 
 
-class _Budget:
-    """The bytes that all files together may still use."""
-
-    def __init__(self) -> None:
-        self._left = TOTAL_LIMIT
-
-    def spend(self, size: int) -> None:
-        self._left -= size
-        if self._left < 0:
-            raise TooLargeError
-
-
 def _render_role(
-    role: str, files: Mapping[str, bytes], substitution: Substitution, budget: _Budget
+    role: str, files: Mapping[str, bytes], substitution: Substitution, budget: SizeBudget
 ) -> tuple[RenderedFile, ...]:
     found: list[RenderedFile] = []
     for path in offered_paths(files):
         try:
             text = substitution.apply(files[path].decode("utf-8", "replace"))
             content = text.text.encode()
-            budget.spend(len(content))
+            budget.spend(path, len(content))
             if path.endswith(".json"):
                 check_parses(path, text.text)
         except RenderError as error:

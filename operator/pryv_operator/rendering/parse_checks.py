@@ -1,4 +1,4 @@
-"""Whether a rendered file parses. What is said about one that does not never quotes it: secrets may stand there."""
+"""Whether rendered files parse. Messages never quote a file, because it may hold secrets."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from pryv_operator.leader.render_error import RenderError
 
 
 class DoesNotParseError(RenderError):
-    """A rendered file that its reader could not read; ``line`` and ``column`` count from 1 and are of the rendered text."""
+    """A rendered file that does not parse; ``line`` and ``column`` are of its text, from 1."""
 
     def __init__(self, language: str, line: int | None, column: int | None) -> None:
         place = f" at line {line}, column {column} of the rendered file" if line and column else ""
         super().__init__(
-            f"it is no valid {language}{place}: a value that is put in breaks it (often a quote, a line break or an empty value)",
+            f"not valid {language}{place}; correct the value that is inserted there (often it holds "
+            "a quote or a line break, or is empty)",
             line=line,
         )
         self.language = language
@@ -27,12 +28,14 @@ class DoesNotParseError(RenderError):
 
 
 def is_parsed(path: str) -> bool:
-    """Whether a file of this name is checked."""
+    """Whether ``check_parses`` parses a file of this name."""
     return path.endswith(tuple(_CHECKS))
 
 
 def check_parses(path: str, text: str) -> None:
-    """Nothing, for a text that parses as its name says (``.json``, ``.yml``, ``.yaml``, ``.hjson``), or has another name.
+    """Check that a text parses as its extension says: ``.json``, ``.yml``, ``.yaml`` or ``.hjson``.
+
+    Files of other names are not checked.
 
     Raises:
         DoesNotParseError: it does not.
@@ -69,7 +72,7 @@ def _check_hjson(text: str) -> None:
         _Hjson().decode(text)
     except hjson.HjsonDecodeError as error:
         failure = DoesNotParseError("Hjson", error.lineno, error.colno)
-    except (ValueError, IndexError, RecursionError):  # an IndexError: a comment without an end
+    except (ValueError, IndexError, RecursionError):  # IndexError: a comment without an end
         failure = DoesNotParseError("Hjson", None, None)
     else:
         return
@@ -77,9 +80,10 @@ def _check_hjson(text: str) -> None:
 
 
 class _Hjson(hjson.HjsonDecoder):  # type: ignore[misc]
-    """Takes what hjson 3.1 takes, in linear time; numbers of any size too, and texts between three quotes on the first line.
+    """Accepts what the hjson package (3.1) accepts, in linear time.
 
-    Its own readers of these look back over the whole line for each of them, and break at such numbers and lines.
+    Of each number and multi-line text, the package's own parsers read the whole line before it.
+    They also fail on very long numbers, and on multi-line texts in the first line.
     """
 
     def __init__(self) -> None:
@@ -97,7 +101,7 @@ def _between_quotes(text: str, start: int) -> tuple[None, int]:
 
 
 def _without_quotes(_: Any, text: str, start: int) -> tuple[None, int]:
-    """A word or a number up to what may follow it, else a text up to the end of the line."""
+    """Parse a word or a number that a delimiter follows, else a text up to the end of the line."""
     if text[start] in PUNCTUATOR:
         raise hjson.HjsonDecodeError("no value", text, start)
     found = _HJSON_WORD.match(text, start) or _LINE.match(text, start)
@@ -105,7 +109,7 @@ def _without_quotes(_: Any, text: str, start: int) -> tuple[None, int]:
 
 
 class _NoConstantError(Exception):
-    """NaN and Infinity: Python reads them, JavaScript does not."""
+    """NaN or Infinity, which Python accepts in JSON and JavaScript does not."""
 
 
 def _refuse(_: str) -> NoReturn:
@@ -113,10 +117,11 @@ def _refuse(_: str) -> NoReturn:
 
 
 _HJSON_WORD: Final = re.compile(
-    r"(?:null|true|false|-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?)[^\S\r\n]*(?=[\r\n,}\]#]|//|/\*|\Z)"
+    r"(?:null|true|false|-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?)"
+    r"[^\S\r\n]*(?=[\r\n,}\]#]|//|/\*|\Z)"
 )
 _LINE: Final = re.compile(r"[^\r\n]*")
-#: Integers as floats: Python refuses very long ones, JavaScript does not.
+#: Integers become floats: Python refuses very long integers, JavaScript does not.
 _JSON: Final = json.JSONDecoder(parse_constant=_refuse, parse_int=float)
 _CHECKS: Final = {
     ".json": _check_json,

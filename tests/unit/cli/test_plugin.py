@@ -147,7 +147,7 @@ class TestRenderLeader:
             ),
             (
                 {"data__core__core__conf__b_dot_json": b'{"a": DOMAIN}'},
-                "core/core/conf/b.json, line 1: it is no valid JSON",
+                "core/core/conf/b.json, line 1: not valid JSON",
             ),
             (
                 {

@@ -1,4 +1,4 @@
-"""Whole bundles: which files, what bytes, which errors; and byte parity with the leader on its own releases."""
+"""Rendered bundles: files, bytes and errors; the same bytes as the leader for its own releases."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from pryv_operator.leader.substitution import (
 from pryv_operator.leader.taint import Value
 from pryv_operator.rendering.files import (
     DuplicateFileError,
-    Limits,
     RenderedFile,
     UnknownRoleError,
     default_values,
     render,
 )
 from pryv_operator.rendering.jinja_errors import TemplateFailedError
+from pryv_operator.rendering.limits import Limits
 from pryv_operator.rendering.parse_checks import DoesNotParseError
 from pryv_operator.templates.builtin import RELEASES, UnknownReleaseError, load_release
 from pryv_operator.templates.bundle import Bundle, Variable
@@ -55,9 +55,9 @@ def _one(path: str, content: bytes, *variables: Variable, **values: Any) -> Rend
 
 
 class TestFiles:
-    """Which files come out."""
+    """Which files are rendered."""
 
-    def test_only_what_a_follower_keeps_sorted_by_path(self) -> None:
+    def test_only_files_that_a_follower_writes_sorted_by_path(self) -> None:
         files = dict.fromkeys(
             [
                 "z.yml",
@@ -76,7 +76,7 @@ class TestFiles:
             "z.yml",
         ]
 
-    def test_templates_lose_their_suffix_before_the_listing_rules_apply(self) -> None:
+    def test_templates_lose_their_suffix_before_files_are_selected(self) -> None:
         files = {"a/conf/a.json.j2": b"{}", "a/conf/a.yml.j2": b"{{ 1 }}", "pryv.yml.j2": b""}
         rendered = render(_bundle(core=files), {})["core"]
         assert [(file.path, file.content) for file in rendered] == [
@@ -84,7 +84,7 @@ class TestFiles:
             ("pryv.yml", b""),
         ]
 
-    def test_without_templates_a_suffix_is_a_part_of_the_name(self) -> None:
+    def test_without_jinja_a_suffix_is_a_part_of_the_name(self) -> None:
         files = {"a/conf/a.json.j2": b"{{ 1 }}", "a/conf/a.json": b"{}", "pryv.yml": b"X"}
         rendered = render(replace(_bundle(core=files), jinja=False), _values(X="y"))["core"]
         assert [(file.path, file.content) for file in rendered] == [
@@ -102,22 +102,22 @@ class TestFiles:
         [
             ({"a": b"x" * 2000}, "the file exceeds 1 KiB"),
             ({"a": b"VV"}, "variable V: its value exceeds 1 KiB"),
-            ({"a": b"x" * 900, "b": b"x" * 900}, "everything together exceeds"),
-            ({"a.json": b'"%s"' % (b"x" * 600)}, "what has to be parsed"),
+            ({"a": b"x" * 900, "b": b"x" * 900}, "total size of all files exceeds"),
+            ({"a.json": b'"%s"' % (b"x" * 600)}, "total size of JSON, YAML and Hjson files"),
         ],
     )
-    def test_a_pass_has_limits_of_its_own(self, files: Mapping[str, bytes], words: str) -> None:
+    def test_limits_can_be_lowered(self, files: Mapping[str, bytes], words: str) -> None:
         limits = Limits(file=1024, total=1500, parsed=512)
         with pytest.raises(TooLargeError, match=words):
             render(_bundle(core=files), _values(V="x" * 2000), limits=limits)
         render(_bundle(core=files), _values(V="x" * 2000))
 
-    def test_one_file_from_two_is_an_error(self) -> None:
+    def test_a_file_with_two_sources_is_an_error(self) -> None:
         with pytest.raises(DuplicateFileError) as caught:
             render(_bundle(core={"a": b"", "a.j2": b""}), {})
         assert (caught.value.role, caught.value.path) == ("core", "a")
 
-    def test_all_roles_or_the_ones_asked_for(self) -> None:
+    def test_all_roles_or_the_requested_ones(self) -> None:
         bundle = _bundle(core={"a": b""}, static={"a": b""})
         assert set(render(bundle, {})) == {"core", "static"}
         assert set(render(bundle, {}, roles=["static"])) == {"static"}
@@ -142,7 +142,7 @@ class TestContent:
         )
         assert render(bundle, _values(A="B", B="b"))["core"][0].content == b"<b>"
 
-    def test_secrets_taint_the_files_they_go_into(self) -> None:
+    def test_files_that_hold_a_secret_are_secret(self) -> None:
         values = {"KEY": Value("s", secret=True), "A": Value("KEY"), "B": Value("b")}
         files = {
             "1": b"KEY",
@@ -166,7 +166,7 @@ class TestContent:
 
 
 class TestErrors:
-    """Each with its file, none with a value."""
+    """Every error names its file, and none quotes a value."""
 
     @pytest.mark.parametrize(
         ("path", "content", "kind", "variable", "line"),
@@ -202,7 +202,7 @@ class TestErrors:
         with pytest.raises(BadKeyError):
             render(_bundle(core={}), {"": Value("x")})
 
-    def test_errors_are_found_only_in_files_that_are_kept(self) -> None:
+    def test_files_that_are_not_written_cause_no_errors(self) -> None:
         assert render(_bundle(core={"a/log/b": b"LOOP"}), _values(LOOP="LOOP"))["core"] == ()
 
     def test_all_files_together_are_limited(self) -> None:
@@ -212,9 +212,9 @@ class TestErrors:
 
 
 class TestParsing:
-    """A file must parse, if it does with the defaults."""
+    """A file must parse if it parses with the defaults."""
 
-    def test_a_file_that_never_parses_is_let_through(self) -> None:
+    def test_a_file_that_does_not_parse_with_the_defaults_is_accepted(self) -> None:
         assert _one("a.json", b'// comment\n{"a": "A"}', A="x").content == b'// comment\n{"a": "x"}'
         assert _one("a.yml", b"a: @A\n", A="x").content == b"a: @x\n"
 
@@ -291,7 +291,7 @@ class TestBuiltIn:
             RELEASES, key=lambda name: [int(part) for part in name.split(".")], reverse=True
         ) == list(RELEASES)
 
-    def test_an_unknown_one_is_answered_with_the_known_ones(self) -> None:
+    def test_an_unknown_release_is_reported_with_the_known_ones(self) -> None:
         with pytest.raises(UnknownReleaseError, match=RELEASES[0]):
             load_release("0.0.1")
 

@@ -1,4 +1,4 @@
-"""Files that do not parse are found, and never quoted."""
+"""Files that do not parse are found and not quoted."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from pryv_operator.rendering.parse_checks import DoesNotParseError, check_parses
         ("json", "{"),
     ],
 )
-def test_what_parses(path: str, text: str) -> None:
+def test_texts_that_parse(path: str, text: str) -> None:
     check_parses(path, text)
 
 
@@ -49,7 +49,7 @@ def test_what_parses(path: str, text: str) -> None:
         ("a.hjson", '{\n  a: "CANARY\n}', 3, 1),
     ],
 )
-def test_what_does_not(path: str, text: str, line: int, column: int) -> None:
+def test_texts_that_do_not_parse(path: str, text: str, line: int, column: int) -> None:
     with pytest.raises(DoesNotParseError) as caught:
         check_parses(path, text)
     error = caught.value
@@ -82,7 +82,7 @@ def test_hostile_texts(path: str, text: str) -> None:
     "text",
     ["[" + "''''''," * 20_000 + "]", "[n" + "," * 100_000, "[" + "1" * 60_000 + "x" + "," * 60_000],
 )
-def test_long_lines_of_hjson_take_no_longer_than_short_ones(text: str) -> None:
+def test_long_lines_of_hjson_are_parsed_in_linear_time(text: str) -> None:
     start = time.thread_time()
     with contextlib.suppress(DoesNotParseError):
         check_parses("a.hjson", text)
@@ -116,14 +116,14 @@ _HJSON_PARTS = (
 
 
 @given(st.lists(st.sampled_from(_HJSON_PARTS), max_size=12).map("".join))
-def test_what_the_hjson_package_takes_is_taken(text: str) -> None:
-    """Its own readers of words and of texts in three quotes are replaced: no text is judged otherwise for that."""
+def test_the_hjson_package_agrees(text: str) -> None:
+    """Two of its parsers are replaced; that changes no result."""
     try:
         hjson.loads(text)
     except hjson.HjsonDecodeError:
         with pytest.raises(DoesNotParseError):
             check_parses("a.hjson", text)
     except IndexError:
-        pass  # its fault
+        pass  # a bug of the package
     else:
         check_parses("a.hjson", text)
