@@ -16,9 +16,9 @@ from pryv_operator.cli.output_folder import OutputFolder
 from pryv_operator.cli.terminal import fail, report
 from pryv_operator.importer.leader_rendering import render_each_role, ungenerated_variables
 from pryv_operator.objects import manifest
-from pryv_operator.offline import preview
+from pryv_operator.offline import placeholders, preview
 from pryv_operator.offline.documents import read_documents
-from pryv_operator.offline.preview import Prepared
+from pryv_operator.offline.preview import OfflineInputs
 from pryv_operator.rendering.files import RenderedFile
 from pryv_operator.templates.leader_folder import Leader
 
@@ -58,7 +58,7 @@ def render(
     ] = False,
     cluster_dns: Annotated[
         str, typer.Option(help="With --file: IP address of the cluster's DNS.")
-    ] = preview.CLUSTER_DNS,
+    ] = placeholders.CLUSTER_DNS,
     force: Annotated[
         bool,
         typer.Option("--force", help="Write to a folder that is not empty."),
@@ -84,7 +84,7 @@ def render(
         folder = OutputFolder(output, force=force) if output else None
         if file:
             documents = read_documents(read_yaml_texts(file))
-            prepared = preview.prepare(
+            prepared = preview.prepare_inputs(
                 documents, show_secrets=show_secrets, cluster_dns=cluster_dns
             )
             if objects:
@@ -113,14 +113,14 @@ def _render_leader_files(leader: Leader, folder: OutputFolder) -> None:
         fail("\n".join(errors), FAILED)
 
 
-def _render_platform_files(prepared: Prepared, folder: OutputFolder) -> None:
-    files, warnings = preview.rendered_files(prepared.inputs)
-    _write_roles(folder, files)
-    _report_warnings((*prepared.warnings, *warnings))
+def _render_platform_files(prepared: OfflineInputs, folder: OutputFolder) -> None:
+    files = preview.render_files(prepared.inputs)
+    _write_roles(folder, files.by_role)
+    _report_warnings((*prepared.warnings, *files.warnings))
 
 
-def _render_objects(prepared: Prepared, folder: OutputFolder | None) -> None:
-    desired = preview.all_objects(prepared.inputs)
+def _render_objects(prepared: OfflineInputs, folder: OutputFolder | None) -> None:
+    desired = preview.render_objects(prepared.inputs)
     request = (desired.certificate_request,) if desired.certificate_request else ()
     objects = (*desired.services, *request, *desired.objects)
     if folder:

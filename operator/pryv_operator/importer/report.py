@@ -125,8 +125,8 @@ def _comparison(leader: Leader, choice: TemplateChoice, files: Sequence[OutputFi
         return [f"Not compared, as the leader's own files cannot be rendered: {error}"]
     try:
         documents = read_documents((file.name, file.text) for file in files)
-        prepared = preview.prepare(documents, show_secrets=True)
-        ours, _ = preview.rendered_files(prepared.inputs)
+        prepared = preview.prepare_inputs(documents, show_secrets=True)
+        ours = preview.render_files(prepared.inputs).by_role
     except DocumentError as error:
         return [f"Not compared, as the platform is not complete yet: {error}"]
     except preview.OfflineError as error:

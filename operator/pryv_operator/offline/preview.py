@@ -1,40 +1,35 @@
-"""What a platform becomes, without a cluster: addresses, generated values and the certificate are stood in for, visibly."""
+"""The files and objects of a platform, rendered without a cluster."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final
 
 from pryv_operator.api import names
 from pryv_operator.api.findings import Advisory, Finding, Problem
+from pryv_operator.api.platform import Platform
 from pryv_operator.api.reasons import Reason
+from pryv_operator.api.spec import SecretKeyRef
 from pryv_operator.desired import certificates
 from pryv_operator.desired.inputs import Inputs
 from pryv_operator.desired.render_errors import problem_of
 from pryv_operator.desired.state import Desired, compute_desired
 from pryv_operator.leader.render_error import RenderError
-from pryv_operator.offline.documents import Documents, bundle_of
+from pryv_operator.offline import placeholders
+from pryv_operator.offline.documents import Documents, load_bundle
 from pryv_operator.pki.certificate import Certificate
 from pryv_operator.rendering.files import RenderedFile, render
+from pryv_operator.templates.bundle import Bundle
 from pryv_operator.values.addresses import Address, placeholder_addresses
-from pryv_operator.values.nested import map_leaves
 from pryv_operator.values.platform_values import (
     PlatformValues,
     generated_names,
     resolve_platform_values,
 )
 
-CLUSTER_DNS: Final = "10.96.0.10"
-_HASH_KEY: Final = b"offline"
-_NO_CERTIFICATE: Final = Certificate(
-    "placeholder for the certificate and its chain\n", "placeholder for its key\n"
-)
-
 
 class OfflineError(Exception):
-    """A platform that cannot be rendered as it stands; ``problems`` say why, naming variables, files and lines."""
+    """A platform that cannot be rendered as it is configured."""
 
     def __init__(self, problems: tuple[Finding, ...]) -> None:
         super().__init__("\n".join(problem.message for problem in problems))
@@ -42,44 +37,43 @@ class OfflineError(Exception):
 
 
 @dataclass(frozen=True)
-class Prepared:
-    """Complete inputs of a platform, and what stands in for what is not known."""
+class OfflineInputs:
+    """The inputs of a platform, with placeholders; ``warnings`` name those that files could replace."""
 
     inputs: Inputs
     warnings: tuple[Advisory, ...]
 
 
-def prepare(
-    documents: Documents, *, show_secrets: bool, cluster_dns: str = CLUSTER_DNS
-) -> Prepared:
-    """The inputs of a platform out of its documents; secrets that are not shown are not even taken in.
+@dataclass(frozen=True)
+class OfflineFiles:
+    """Role → its files, and warnings about variables."""
+
+    by_role: Mapping[str, tuple[RenderedFile, ...]]
+    warnings: tuple[Advisory, ...]
+
+
+def prepare_inputs(
+    documents: Documents, *, show_secrets: bool, cluster_dns: str = placeholders.CLUSTER_DNS
+) -> OfflineInputs:
+    """The inputs of a platform, from its files; addresses and generated secrets are placeholders.
+
+    Args:
+        documents: the platform and the objects that it refers to.
+        show_secrets: whether secret values are used; else they are masked from the beginning.
+        cluster_dns: IP address of the cluster's DNS server.
 
     Raises:
-        DocumentError: its templates are not among the documents, or cannot be used.
-        OfflineError: the platform cannot be rendered as it stands.
+        DocumentError: the templates are not in the files, or cannot be used.
+        OfflineError: the platform cannot be rendered as it is configured.
     """
     platform = documents.platform
-    bundle = bundle_of(documents)
-    warnings = [*documents.warnings]
-    # Slugs, because a placeholder that holds a variable's name would be substituted itself.
-    secrets = {name: f"generated-{names.slug(name)}" for name in generated_names(platform, bundle)}
-    for name, source in platform.spec.secrets.items():
-        if source.secret_key_ref is None:
-            continue
-        reference = source.secret_key_ref
-        content = documents.content("Secret", reference.name, reference.key)
-        text = None if content is None else _decoded(content, name)
-        if text is None:
-            secrets[name] = f"missing-{names.slug(name)}"
-            missing = f"key {reference.key} of Secret {reference.name} is not among the files: a placeholder stands for {name}"
-            warnings.append(Advisory(Reason.SECRET_NOT_FOUND, missing))
-        else:
-            secrets[name] = text if show_secrets else masked(text, name)
+    bundle = load_bundle(documents)
+    secrets, warnings = _secrets(documents, bundle, show_secrets=show_secrets)
     inputs = Inputs(
         platform=platform,
         bundle=bundle,
         secrets=secrets,
-        hash_key=_HASH_KEY,
+        hash_key=placeholders.HASH_KEY,
         addresses={},
         certificate=_certificate(
             documents, certificates.secret_name(platform), show_secrets=show_secrets
@@ -91,37 +85,40 @@ def prepare(
         authorities=(platform.spec.tls.ca_bundle or "") if platform.spec.tls else "",
         cluster_dns=cluster_dns,
     )
-    return Prepared(replace(inputs, addresses=_addresses(inputs)), tuple(warnings))
+    inputs = replace(inputs, addresses=_addresses(inputs))
+    return OfflineInputs(inputs, (*documents.warnings, *warnings))
 
 
-def rendered_files(
-    inputs: Inputs,
-) -> tuple[Mapping[str, tuple[RenderedFile, ...]], tuple[Advisory, ...]]:
-    """The files of every role that the platform wants, and the warnings.
+def render_files(inputs: Inputs) -> OfflineFiles:
+    """The files of every role that the platform runs, or that a reg-slave elsewhere needs.
 
     Raises:
         OfflineError: they cannot be rendered.
     """
-    resolved = platform_values(inputs)
-    layout = resolved.instances
-    roles = list(dict.fromkeys(instance.role for instance in layout))
-    if (
-        any(instance.external_slave for instance in layout)
-        and names.REG_SLAVE in inputs.bundle.roles
-    ):
-        roles.append(names.REG_SLAVE)  # somebody has to bring them there
+    resolved = _platform_values(inputs)
+    roles = list(dict.fromkeys(instance.role for instance in resolved.instances))
+    external_slave = any(instance.external_slave for instance in resolved.instances)
+    if external_slave and names.REG_SLAVE in inputs.bundle.roles:
+        roles.append(names.REG_SLAVE)
     try:
-        return render(inputs.bundle, resolved.values, roles), resolved.warnings
+        return OfflineFiles(render(inputs.bundle, resolved.values, roles), resolved.warnings)
     except RenderError as error:
         raise OfflineError((problem_of(error),)) from None
 
 
-def platform_values(inputs: Inputs) -> PlatformValues:
-    """The values of all variables of a platform.
+def render_objects(inputs: Inputs) -> Desired:
+    """The complete desired state: all Kubernetes objects of the platform.
 
     Raises:
-        OfflineError: a value is missing, or wrong.
+        OfflineError: they cannot be rendered.
     """
+    found = compute_desired(inputs)
+    if found.problems or found.waiting:
+        raise OfflineError((*found.problems, *found.waiting))
+    return found
+
+
+def _platform_values(inputs: Inputs) -> PlatformValues:
     found = resolve_platform_values(
         inputs.platform,
         inputs.bundle,
@@ -134,63 +131,70 @@ def platform_values(inputs: Inputs) -> PlatformValues:
     return found
 
 
-def all_objects(inputs: Inputs) -> Desired:
-    """All Kubernetes objects of the platform.
-
-    Raises:
-        OfflineError: they cannot be made.
-    """
-    found = compute_desired(inputs)
-    if found.problems or found.waiting:
-        raise OfflineError((*found.problems, *found.waiting))
-    return found
-
-
-def masked(text: str, name: str) -> str:
-    """Something to stand for a secret, of the same JSON type and shape where it has one."""
-    stand_in = f"masked-{names.slug(name)}"
-    try:
-        value: Any = json.loads(text)
-    except (ValueError, RecursionError):
-        return stand_in
-    if isinstance(value, (dict, list)):
-        return json.dumps(
-            map_leaves(value, lambda leaf: stand_in if isinstance(leaf, str) else _nothing(leaf))
-        )
-    return stand_in if isinstance(value, str) else json.dumps(_nothing(value))
-
-
-def _nothing(value: Any) -> Any:
-    return value if isinstance(value, bool) or value is None else 0
+def _secrets(
+    documents: Documents, bundle: Bundle, *, show_secrets: bool
+) -> tuple[dict[str, str], list[Advisory]]:
+    """Variable or dotted path → its secret text or a placeholder; and what is not in the files."""
+    platform = documents.platform
+    secrets = {
+        name: placeholders.generated_secret(name) for name in generated_names(platform, bundle)
+    }
+    warnings: list[Advisory] = []
+    for name, reference in _references(platform).items():
+        content = documents.content("Secret", reference.name, reference.key)
+        if content is None:
+            secrets[name] = placeholders.missing_secret(name)
+            warnings.append(
+                Advisory(
+                    Reason.SECRET_NOT_FOUND,
+                    f'spec.secrets.{name}: key "{reference.key}" of Secret "{reference.name}" is '
+                    "not in the files, so a placeholder is used; pass its file with -f, too",
+                )
+            )
+            continue
+        text = _decoded(name, reference, content)
+        secrets[name] = text if show_secrets else placeholders.masked_secret(name, text)
+    return secrets, warnings
 
 
-def _decoded(content: bytes, name: str) -> str:
+def _references(platform: Platform) -> dict[str, SecretKeyRef]:
+    return {
+        name: source.secret_key_ref
+        for name, source in platform.spec.secrets.items()
+        if source.secret_key_ref is not None
+    }
+
+
+def _decoded(name: str, reference: SecretKeyRef, content: bytes) -> str:
     try:
         return content.decode()
     except UnicodeDecodeError:
-        raise OfflineError(
+        failure = OfflineError(
             (
                 Problem(
-                    Reason.INVALID_SECRET, f"secrets.{name}: the Secret's value is no UTF-8 text"
+                    Reason.INVALID_SECRET,
+                    f'spec.secrets.{name}: key "{reference.key}" of Secret "{reference.name}" is '
+                    "not UTF-8 text; correct it",
                 ),
             )
-        ) from None
+        )
+    raise failure
 
 
 def _certificate(documents: Documents, name: str | None, *, show_secrets: bool) -> Certificate:
-    """The certificate of a Secret; a stand-in when there is none among the documents, or the cluster makes it."""
+    """The certificate in a Secret; a placeholder when it is not in the files, or cluster-issued."""
     chain = documents.content("Secret", name, "tls.crt") if name else None
     key = documents.content("Secret", name, "tls.key") if name else None
     if not chain or not key:
-        return _NO_CERTIFICATE
+        return placeholders.CERTIFICATE
     return Certificate(
         chain.decode("utf-8", "replace"),
-        key.decode("utf-8", "replace") if show_secrets else "masked\n",
+        key.decode("utf-8", "replace") if show_secrets else placeholders.MASKED_KEY,
     )
 
 
 def _addresses(inputs: Inputs) -> dict[str, Address]:
-    """A documentation address for each Service; that of its load balancer, if it is to have one, is the same."""
+    """A documentation address for each Service, and the same one for its load balancer."""
     first = compute_desired(inputs)
     if first.problems and not first.services:
         raise OfflineError(first.problems)

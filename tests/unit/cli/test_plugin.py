@@ -342,8 +342,8 @@ class TestRenderPlatform:
     @pytest.mark.parametrize(
         ("text", "said"),
         [
-            ("a: [", "error: -, line 2: no valid YAML"),
-            ("", "there must be one PryvPlatform"),
+            ("a: [", "error: -, line 2: not valid YAML"),
+            ("", "found 0 objects of kind PryvPlatform"),
             (
                 PLATFORM + "  variables: {MFA_MODE: other, MAX_UPLOAD_SIZE_MB: x}\n",
                 "spec.variables.MFA_MODE: must be one of",

@@ -9,7 +9,7 @@ from typing import Any
 
 from pryv_operator.importer.import_leader import Imported, Options, import_leader
 from pryv_operator.offline.documents import read_documents
-from pryv_operator.offline.preview import prepare, rendered_files
+from pryv_operator.offline.preview import prepare_inputs, render_files
 from pryv_operator.templates.archive import read_archive
 from pryv_operator.templates.leader_folder import Leader, read_leader
 
@@ -128,7 +128,7 @@ def files(of: Imported) -> dict[str, bytes]:
     documents = read_documents(
         [(file.name, file.text) for file in of.files if file.name.endswith(".yaml")]
     )
-    rendered, _ = rendered_files(prepare(documents, show_secrets=True).inputs)
+    rendered = render_files(prepare_inputs(documents, show_secrets=True).inputs).by_role
     return {
         f"{role}/{file.path}": file.content for role, found in rendered.items() for file in found
     }

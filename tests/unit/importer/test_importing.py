@@ -16,7 +16,7 @@ from pryv_operator.importer.import_leader import Imported, is_platform_name
 from pryv_operator.importer.leader_rendering import render_leader_files
 from pryv_operator.importer.notes import ImportRefusedError
 from pryv_operator.offline.documents import read_documents
-from pryv_operator.offline.preview import prepare, rendered_files
+from pryv_operator.offline.preview import prepare_inputs, render_files
 from pryv_operator.templates.leader_folder import Leader, read_leader
 from tests.examples import examples
 from tests.unit.importer.leaders import (
@@ -443,7 +443,8 @@ class TestMachines:
             ]
         )
         assert "UnknownHosting" in {
-            each.reason for each in rendered_files(prepare(documents, show_secrets=True).inputs)[1]
+            each.reason
+            for each in render_files(prepare_inputs(documents, show_secrets=True).inputs).warnings
         }
 
     def test_an_address_may_be_another_variable(self) -> None:
