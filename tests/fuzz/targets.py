@@ -28,10 +28,13 @@ from pryv_operator.leader.substitution import Order, Substitution
 from pryv_operator.leader.taint import RenderedText, Value
 from pryv_operator.rendering import jinja
 from pryv_operator.rendering.parse_checks import DoesNotParseError, check_parses
-from pryv_operator.templates.archive import HELD_LIMIT, ArchiveError, leader_of, read_archive
+from pryv_operator.templates.archive import read_archive
+from pryv_operator.templates.archive_limits import HELD_LIMIT, ArchiveError
 from pryv_operator.templates.builtin import load_release
 from pryv_operator.templates.bundle import UNSET
-from pryv_operator.templates.leader_folder import LeaderError, read_leader
+from pryv_operator.templates.leader_archive import read_leader_archive
+from pryv_operator.templates.leader_conf import LeaderError
+from pryv_operator.templates.leader_folder import read_leader
 from tests.fuzz.engine import Target
 
 #: The value of the variable HIDDEN in all rendering: where it comes out, the text is a secret; errors never hold it.
@@ -51,7 +54,7 @@ def archive(data: bytes) -> Iterable[object]:
             assert not {"", ".", ".."} & set(path.split("/")), "a path leads elsewhere"
         assert sum(map(len, files.values())) <= HELD_LIMIT, "more is held than the limit"
     try:
-        leader_of(data)
+        read_leader_archive(data)
     except ArchiveError as error:
         seen.append(("leader", error.reason))
     except LeaderError as error:

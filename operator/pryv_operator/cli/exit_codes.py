@@ -19,9 +19,9 @@ from pryv_operator.leader.render_error import RenderError
 from pryv_operator.offline.documents import DocumentError
 from pryv_operator.offline.preview import OfflineError
 from pryv_operator.rollout.recorded import HistoryError
-from pryv_operator.templates.archive import ArchiveError
+from pryv_operator.templates.archive_limits import ArchiveError
 from pryv_operator.templates.builtin import UnknownReleaseError
-from pryv_operator.templates.leader_folder import LeaderError
+from pryv_operator.templates.leader_conf import LeaderError
 
 FAILED: Final = 1
 WRONG_USAGE: Final = 2

@@ -9,20 +9,15 @@ from pathlib import Path
 from typing import Final
 
 from pryv_operator.cli.terminal import report
-from pryv_operator.templates.archive import (
+from pryv_operator.templates.archive_limits import (
     FILE_LIMIT,
     HELD_LIMIT,
     MEMBER_LIMIT,
     ArchiveError,
-    leader_of,
 )
-from pryv_operator.templates.leader_folder import (
-    CONF_FILES,
-    DATA,
-    Leader,
-    find_leaders,
-    read_leader,
-)
+from pryv_operator.templates.leader_archive import read_leader_archive
+from pryv_operator.templates.leader_conf import CONF_FILES
+from pryv_operator.templates.leader_folder import DATA, Leader, find_leader_folders, read_leader
 
 _MEBIBYTE: Final = 1024 * 1024
 #: Files and folders looked through, at most: a machine's data may be beside the leader's folder.
@@ -50,7 +45,7 @@ def read_leader_from(source: Path, *, is_archive: bool, complete: bool) -> Leade
         return read_leader(read_leader_folder(source), complete=complete)
     try:
         with source.open("rb") as file:
-            return leader_of(file, complete=complete)
+            return read_leader_archive(file, complete=complete)
     except OSError as error:
         raise InputError(f"{source}: {error.strerror}") from None
     except ArchiveError as error:
@@ -90,7 +85,7 @@ def read_leader_folder(folder: Path) -> dict[str, bytes]:
         InputError: it holds no leader's folder or several, is too large, or a file is unreadable.
     """
     paths = sorted(_paths(folder))
-    leaders = find_leaders(paths)
+    leaders = find_leader_folders(paths)
     if not leaders:
         raise InputError(
             f"{folder}: no leader's folder found; name the one that has conf/ (platform.yml, "

@@ -25,9 +25,9 @@ from pryv_operator.importer.shipped_releases import closest_release
 from pryv_operator.importer.template_archive import pack_templates
 from pryv_operator.leader.json_value import Json
 from pryv_operator.objects import manifest
-from pryv_operator.templates.archive import leader_of
 from pryv_operator.templates.builtin import load_release
 from pryv_operator.templates.bundle import Bundle
+from pryv_operator.templates.leader_archive import read_leader_archive
 from pryv_operator.templates.leader_folder import Leader
 
 DEFAULT_NAME: Final = "pryv"
@@ -180,7 +180,7 @@ def _import_templates(
         return _ImportedTemplates(target, archive=None, is_secret=False)
     archive = pack_templates(leader, certificates.templates, classified.template_defaults)
     is_secret = _holds_secret(certificates.templates, classified.secrets)
-    return _ImportedTemplates(leader_of(archive).bundle, archive, is_secret)
+    return _ImportedTemplates(read_leader_archive(archive).bundle, archive, is_secret)
 
 
 def _holds_secret(templates: Mapping[str, Mapping[str, bytes]], secrets: Mapping[str, str]) -> bool:

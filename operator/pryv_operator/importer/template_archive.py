@@ -15,7 +15,8 @@ from pryv_operator.importer.shipped_releases import files_of_follower
 from pryv_operator.leader.json_value import Json
 from pryv_operator.objects import manifest
 from pryv_operator.templates.bundle import UNSET, Unset
-from pryv_operator.templates.leader_folder import DATA, PLATFORM_TEMPLATE, SETTINGS_TEMPLATE, Leader
+from pryv_operator.templates.leader_conf import PLATFORM_TEMPLATE, SETTINGS_TEMPLATE
+from pryv_operator.templates.leader_folder import DATA, Leader
 
 #: Maximum size of the archive (bytes): the 1 MiB of a ConfigMap's or Secret's data, less 4 KiB for
 #: the other fields of the object.

@@ -14,10 +14,11 @@ from pryv_operator.api.findings import Problem
 from pryv_operator.api.reasons import Reason
 from pryv_operator.api.spec import Archive, TemplateFiles, Templates
 from pryv_operator.leader.listing import written_paths
-from pryv_operator.templates.archive import ArchiveError, leader_of
+from pryv_operator.templates.archive_limits import ArchiveError
 from pryv_operator.templates.builtin import load_release
 from pryv_operator.templates.bundle import Bundle
-from pryv_operator.templates.leader_folder import LeaderError
+from pryv_operator.templates.leader_archive import read_leader_archive
+from pryv_operator.templates.leader_conf import LeaderError
 
 #: Kind (``ConfigMap`` or ``Secret``) and name of an object in the platform's namespace.
 ObjectReference: TypeAlias = tuple[str, str]
@@ -78,7 +79,7 @@ def _read_archive(archive: Archive, contents: Contents, if_missing: str) -> Bund
     packed = _content(_ARCHIVE, located[0], key, contents, if_missing)
     where = f'{_ARCHIVE}: key "{key}" of {kind} "{name}"'
     try:
-        bundle = leader_of(packed).bundle
+        bundle = read_leader_archive(packed).bundle
     except ArchiveError as error:
         raise _UnusableError(error.reason, f"{where}: {error}") from None
     except LeaderError as error:

@@ -143,7 +143,7 @@ class TestRenderLeader:
             ),
             (
                 {"conf__config-leader_dot_json": b'{"internals": the-value'},
-                "conf/config-leader.json, line 1, column 15: it is no valid JSON",
+                "conf/config-leader.json, line 1, column 15: not valid JSON",
             ),
             (
                 {"data__core__core__conf__b_dot_json": b'{"a": DOMAIN}'},
@@ -195,7 +195,7 @@ class TestRenderLeader:
         result = run("render", kind, given, "--output", tmp_path / "out")
         assert result.exit_code == 0, result.stderr
         assert folder(tmp_path / "out") == {"core/t.conf": b"pryv.acme.test"}
-        assert "no templates for the roles" in fails(
+        assert "no templates for role reg-master, static" in fails(
             1, "import", given, "--output", tmp_path / "imported"
         )
 
@@ -458,7 +458,7 @@ class TestImport:
             if not path.startswith("data/static")
         }
         given = write(tmp_path / "leader", files)
-        assert "no templates for the role static; there are: core, reg-master" in fails(
+        assert "no templates for role static (found: core, reg-master)" in fails(
             1, "import", given, "--output", tmp_path / "out"
         )
 

@@ -14,8 +14,8 @@ from pryv_operator.api.findings import Advisory
 from pryv_operator.api.kubernetes import Object
 from pryv_operator.desired.state import Desired, compute_desired
 from pryv_operator.objects.host_aliases import UNREACHABLE
-from pryv_operator.templates.archive import leader_of
 from pryv_operator.templates.bundle import Bundle
+from pryv_operator.templates.leader_archive import read_leader_archive
 from tests.unit.builders import inputs, platform, texts, workloads
 from tests.unit.templates.archives import reg_master, tgz
 
@@ -119,7 +119,7 @@ def received(
     files["conf/config-leader.json"] = (
         b'{"internals": {"CORE_SYSTEM_KEY": "SECRET"}, "followers": {}}'
     )
-    return leader_of(tgz(reg_master(files))).bundle
+    return read_leader_archive(tgz(reg_master(files))).bundle
 
 
 CLUSTER = ("core", "reg-master", "reg-slave", "static")

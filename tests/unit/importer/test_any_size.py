@@ -18,13 +18,13 @@ GIB = 1024**3
 
 STARTS = {
     "zeros": (b"", "it unpacks to more than 64 MiB"),
-    "gzip and zeros": (gzip.compress(b"", mtime=0)[:10], "the compression is damaged"),
+    "gzip and zeros": (gzip.compress(b"", mtime=0)[:10], "the gzip stream is damaged"),
     "a member of 3 GB": (
         header(b"config-leader/data/core/big", 3 * GIB),
-        "big declares more than 8 MiB",
+        "big: it declares more than 8 MiB",
     ),
     "one member and zeros": (header(b"a", 7 * 1024**2), "it unpacks to more than 64 MiB"),
-    "anything": (b"hello ", "it is no .tgz archive"),
+    "anything": (b"hello ", "not a .tgz or .tar archive"),
 }
 
 

@@ -12,7 +12,8 @@ from pryv_operator.importer.comparison import compare_files
 from pryv_operator.importer.leader_rendering import render_each_role, render_leader_files
 from pryv_operator.leader.render_error import RenderError
 from pryv_operator.rendering.files import RenderedFile
-from pryv_operator.templates.leader_folder import Leader, LeaderError, read_leader
+from pryv_operator.templates.leader_conf import LeaderError
+from pryv_operator.templates.leader_folder import Leader, read_leader
 from tests.unit.importer.leaders import current, old
 
 #: The leader puts names into a regular expression as they are, and fails or misbehaves: here they are taken literally.

@@ -164,5 +164,5 @@ class TestReading:
         with pytest.raises(DocumentError, match='ConfigMap "t" not found; pass its file'):
             load_bundle(read_documents([("f", text)]))
         broken = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: t}\nbinaryData: {a.tgz: AAAA}\n"
-        with pytest.raises(DocumentError, match=r'key "a\.tgz" of ConfigMap "t": it is no'):
+        with pytest.raises(DocumentError, match=r'key "a\.tgz" of ConfigMap "t": not a'):
             load_bundle(read_documents([("f", text), ("t", broken)]))

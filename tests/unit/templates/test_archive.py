@@ -19,9 +19,11 @@ from hypothesis import strategies as st
 from pryv_operator.leader.listing import is_written_by_follower
 from pryv_operator.leader.taint import Value
 from pryv_operator.rendering.files import render
-from pryv_operator.templates import archive
-from pryv_operator.templates.archive import ArchiveError, leader_files, leader_of, read_archive
-from pryv_operator.templates.leader_folder import LeaderError, read_leader
+from pryv_operator.templates.archive import read_archive
+from pryv_operator.templates.archive_limits import UNPACKED_LIMIT, ArchiveError
+from pryv_operator.templates.leader_archive import read_leader_archive, read_leader_files
+from pryv_operator.templates.leader_conf import LeaderError
+from pryv_operator.templates.leader_folder import read_leader
 from tests.examples import examples
 from tests.unit.templates import archives
 from tests.unit.templates.archives import (
@@ -64,7 +66,7 @@ class TestLayouts:
         files = release_files(shared_pryv / "releases", release)
         expected = read_leader(files)
         for name, data in layouts(files, "1.2.3").items():
-            found = leader_of(data)
+            found = read_leader_archive(data)
             assert found.bundle.roles == expected.bundle.roles, name
             assert found.order == expected.order, name
             assert list(found.order) == list(expected.order), name
@@ -74,7 +76,7 @@ class TestLayouts:
         self, shared_pryv: Path, release: str
     ) -> None:
         releases = shared_pryv / "releases"
-        leader = leader_of(layouts(release_files(releases, release), "1.2.3")["outer"])
+        leader = read_leader_archive(layouts(release_files(releases, release), "1.2.3")["outer"])
         rendered = render(
             leader.bundle,
             {name: Value(value) for name, value in leader.order.items()},
@@ -94,21 +96,27 @@ class TestLayouts:
 
     def test_a_small_one_in_every_layout(self) -> None:
         for name, data in layouts(SMALL_LEADER, "9.9.9").items():
-            assert set(leader_of(data).bundle.roles) == {"core", "reg-master", "static"}, name
+            assert set(read_leader_archive(data).bundle.roles) == {
+                "core",
+                "reg-master",
+                "static",
+            }, name
 
     def test_a_file_is_read_as_well(self) -> None:
-        assert leader_of(io.BytesIO(tgz(SMALL_LEADER))) == leader_of(tgz(SMALL_LEADER))
+        assert read_leader_archive(io.BytesIO(tgz(SMALL_LEADER))) == read_leader_archive(
+            tgz(SMALL_LEADER)
+        )
 
     def test_only_what_is_the_leaders_is_held(self) -> None:
         files = archives.below(
             "reg-master/config-leader",
             {**SMALL_LEADER, "database/users.db": b"x", "ssl/key.pem": b"k"},
         )
-        assert leader_files(tgz(follower_files("reg-master") | files)) == SMALL_LEADER
+        assert read_leader_files(tgz(follower_files("reg-master") | files)) == SMALL_LEADER
 
     def test_companions_of_macos_are_no_templates(self) -> None:
         assert (
-            leader_files(
+            read_leader_files(
                 tgz({**SMALL_LEADER, "data/core/._pryv.yml": b"\0\1", "conf/._platform.yml": b"\0"})
             )
             == SMALL_LEADER
@@ -119,24 +127,28 @@ class TestLayouts:
             "p-core1.tgz": b"\x1f\x8bdamaged",
             "p-reg-master.tgz": tgz(archives.reg_master(SMALL_LEADER)),
         }
-        assert leader_files(tgz(outer))["conf/platform.yml"] == SMALL_LEADER["conf/platform.yml"]
+        assert (
+            read_leader_files(tgz(outer))["conf/platform.yml"] == SMALL_LEADER["conf/platform.yml"]
+        )
 
     @pytest.mark.parametrize("role", ["core1", "core2", "reg-slave", "static"])
     def test_an_archive_without_templates_says_so(self, role: str) -> None:
         with pytest.raises(ArchiveError, match=rf"\({role}\).*no templates.*reg-master") as failure:
-            leader_of(tgz(follower_files(role)))
+            read_leader_archive(tgz(follower_files(role)))
         assert failure.value.reason == "ArchiveNoTemplates"
 
     def test_an_outer_archive_without_reg_master_says_so(self) -> None:
         with pytest.raises(ArchiveError, match="no leader's folder") as failure:
-            leader_of(
+            read_leader_archive(
                 tgz({f"p-{role}.tgz": tgz(follower_files(role)) for role in ("core1", "static")})
             )
         assert failure.value.reason == "ArchiveNoTemplates"
 
     def test_two_leaders_are_one_too_many(self) -> None:
         with pytest.raises(ArchiveError, match=r"\(a, b\)") as failure:
-            leader_of(tgz(archives.below("a", SMALL_LEADER) | archives.below("b", SMALL_LEADER)))
+            read_leader_archive(
+                tgz(archives.below("a", SMALL_LEADER) | archives.below("b", SMALL_LEADER))
+            )
         assert failure.value.reason == "ArchiveSeveralLeaders"
 
     def test_a_folder_with_conf_files_only_gives_way_to_one_with_templates(self) -> None:
@@ -144,13 +156,13 @@ class TestLayouts:
             path: content for path, content in SMALL_LEADER.items() if path.startswith("conf/")
         }
         assert (
-            leader_files(tgz(archives.below("a", saved) | archives.below("b", SMALL_LEADER)))
+            read_leader_files(tgz(archives.below("a", saved) | archives.below("b", SMALL_LEADER)))
             == SMALL_LEADER
         )
 
     def test_archives_are_not_opened_two_levels_down(self) -> None:
         with pytest.raises(ArchiveError) as failure:
-            leader_of(tgz({"a.tgz": tgz({"reg-master.tgz": tgz(SMALL_LEADER)})}))
+            read_leader_archive(tgz({"a.tgz": tgz({"reg-master.tgz": tgz(SMALL_LEADER)})}))
         assert failure.value.reason == "ArchiveNoTemplates"
 
 
@@ -445,7 +457,7 @@ HOSTILE: dict[str, tuple[Callable[[], bytes], str, str]] = {
     "garbage after the gzip": (
         lambda: tgz(SMALL_LEADER) + b"garbage",
         "ArchiveTrailingData",
-        "compressed",
+        "gzip",
     ),
     "a damaged header": (lambda: zipped(member(b"a") + b"x" * 512), "ArchiveBroken", "1024"),
     "a damaged extended header": (
@@ -498,7 +510,7 @@ def test_hostile_archives_are_refused_by_name_in_little_memory(
     before = tracemalloc.get_traced_memory()[0]
     started = time.process_time()
     with pytest.raises(ArchiveError, match=words) as failure:
-        leader_of(data)
+        read_leader_archive(data)
     assert failure.value.reason in reason.split("|")
     assert len(str(failure.value)) < 400
     assert str(failure.value).isprintable()
@@ -516,7 +528,7 @@ def test_the_largest_archive_that_is_read_takes_little_memory(peak: Callable[[],
     data = tgz({"p-reg-master.tgz": inner, "p-core1.tgz": _random(7 * MIB)})
     tracemalloc.reset_peak()
     before = tracemalloc.get_traced_memory()[0]
-    assert "data/core/big" in leader_files(data)
+    assert "data/core/big" in read_leader_files(data)
     assert peak() - before < MEMORY_LIMIT
 
 
@@ -538,16 +550,16 @@ def test_a_file_of_any_size_is_refused_without_reading_all_of_it() -> None:
 
     source = Endless()
     with pytest.raises(ArchiveError) as failure:
-        leader_of(source)  # type: ignore[arg-type]
+        read_leader_archive(source)  # type: ignore[arg-type]
     assert failure.value.reason == "ArchiveTooLarge"
-    assert source.given < 2 * archive.UNPACKED_LIMIT
+    assert source.given < 2 * UNPACKED_LIMIT
 
 
 def test_contents_are_never_quoted() -> None:
     canary = b"CANARY-4711 "
     for end in (END + canary, canary * 100, b""):
         with pytest.raises(ArchiveError) as failure:
-            leader_of(zipped(member(b"data/a", canary * 1000), end))
+            read_leader_archive(zipped(member(b"data/a", canary * 1000), end))
         assert "CANARY" not in f"{failure.value}{failure.value!r}"
 
 
@@ -557,7 +569,7 @@ def test_contents_are_never_quoted() -> None:
 def _answers(data: bytes) -> None:
     started = time.process_time()
     try:
-        leader_of(data)
+        read_leader_archive(data)
     except (ArchiveError, LeaderError) as error:
         assert str(error)
     assert time.process_time() - started < 5

@@ -19,12 +19,12 @@ from pryv_operator.leader.platform_yml import UNDEFINED
 from pryv_operator.leader.taint import Value
 from pryv_operator.rendering.files import render
 from pryv_operator.templates.bundle import UNSET, Variable
+from pryv_operator.templates.leader_conf import LeaderError
 from pryv_operator.templates.leader_folder import (
     Follower,
     Leader,
-    LeaderError,
-    find_leaders,
-    in_folder,
+    files_in,
+    find_leader_folders,
     read_leader,
 )
 from pryv_operator.values.catalogue import Catalogue
@@ -468,15 +468,15 @@ class TestFolders:
         }  # fmt: skip
 
     def test_finding(self) -> None:
-        assert find_leaders(["conf/platform.yml", "data/core/a"]) == ("",)
-        assert find_leaders(
+        assert find_leader_folders(["conf/platform.yml", "data/core/a"]) == ("",)
+        assert find_leader_folders(
             ["a/b/conf/config-leader.json", "a/xconf/platform.yml", "conf.d/platform.yml"]
         ) == ("a/b",)
-        assert find_leaders(["a/conf/platform.yml", "b/conf/platform.yml", "b/data/core/x"]) == (
-            "b",
-        )
-        assert in_folder({"a/b": b"1", "ab/c": b"2"}, "a") == {"b": b"1"}
-        assert in_folder({"a/b": b"1"}, "") == {"a/b": b"1"}
+        assert find_leader_folders(
+            ["a/conf/platform.yml", "b/conf/platform.yml", "b/data/core/x"]
+        ) == ("b",)
+        assert files_in({"a/b": b"1", "ab/c": b"2"}, "a") == {"b": b"1"}
+        assert files_in({"a/b": b"1"}, "") == {"a/b": b"1"}
 
     def test_finding_among_many_is_quick(self) -> None:
         paths = [
@@ -485,7 +485,7 @@ class TestFolders:
             for name in ("conf/platform.yml", "data/core/pryv.yml")
         ]
         started = time.process_time()
-        assert len(find_leaders(paths)) == 5000
+        assert len(find_leader_folders(paths)) == 5000
         assert time.process_time() - started < 2
 
 
@@ -501,16 +501,16 @@ class TestErrors:
             ({"conf/platform.yml": b"vars: {G: 1}"}, r"vars\.G: it has no map"),
             ({"conf/platform.yml": b"a: \0"}, r"conf/platform\.yml: not valid YAML"),
             ({"conf/template-platform.yml": b"vars:\n\tx: 1"}, r"conf/template-platform\.yml, line 2"),
-            ({"conf/config-leader.json": b'{\n  "internals": {"A": canary}\n}'}, r"leader\.json, line 2, column 22: it is no valid JSON"),
+            ({"conf/config-leader.json": b'{\n  "internals": {"A": canary}\n}'}, r"leader\.json, line 2, column 22: not valid JSON"),
             ({"conf/config-leader.json": b'{"internals": {"A": NaN}}'}, "NaN"),
             ({"conf/config-leader.json": b"[" * 100_000}, "config-leader.json"),
-            ({"conf/config-leader.json": b"[]"}, "no JSON object"),
-            ({"conf/config-leader.json": b"{}"}, "no map named internals"),
+            ({"conf/config-leader.json": b"[]"}, "not a JSON object"),
+            ({"conf/config-leader.json": b"{}"}, 'it has no map "internals"'),
             ({"conf/config-leader.json": _settings(followers={"canary": {"url": 1}})}, "followers"),
             ({"conf/config-leader.json": _settings(followers=["canary"])}, "followers"),
             ({"conf/config-leader.json": b" " * 600_000}, "512 KiB"),
             ({"conf/platform.yml": _platform(**{f"V{number}": 1 for number in range(3000)})}, "2000 variables"),
-            ({"conf/platform.yml": _platform(A=json.loads("[" * 150 + "]" * 150))}, "value of A is nested deeper"),
+            ({"conf/platform.yml": _platform(A=json.loads("[" * 150 + "]" * 150))}, "variable A: its value is nested deeper"),
         ],
     )  # fmt: skip
     def test_malformed_files(self, files: dict[str, bytes], words: str) -> None:
@@ -521,11 +521,11 @@ class TestErrors:
     @pytest.mark.parametrize(
         ("missing", "words"),
         [
-            ("conf/platform.yml", r"conf/platform\.yml: the file is missing.*2019"),
-            ("conf/config-leader.json", r"conf/config-leader\.json: the file is missing"),
+            ("conf/platform.yml", r"conf/platform\.yml: file not found.*2019"),
+            ("conf/config-leader.json", r"conf/config-leader\.json: file not found"),
             (
                 "data/core/pryv.yml",
-                "data: no templates for the role core; there are: reg-master, static",
+                r"data: no templates for role core \(found: reg-master, static\)",
             ),
         ],
     )
@@ -541,10 +541,10 @@ class TestErrors:
 
     def test_roles(self) -> None:
         conf = {"conf/platform.yml": _platform(A=1), "conf/config-leader.json": _settings()}
-        with pytest.raises(LeaderError, match="data: there are no templates"):
+        with pytest.raises(LeaderError, match="data: no templates found"):
             read_leader(conf, complete=False)
         some = conf | {"data/core/core/conf/core.yml": b"a: A\n"}
-        with pytest.raises(LeaderError, match="roles reg-master, static"):
+        with pytest.raises(LeaderError, match="role reg-master, static"):
             read_leader(some)
         assert set(read_leader(some, complete=False).bundle.roles) == {"core"}
         without_compose = {
@@ -552,7 +552,7 @@ class TestErrors:
             for path, content in (conf | ROLES | some).items()
             if path != "data/core/pryv.yml"
         }
-        with pytest.raises(LeaderError, match=r"data/core/pryv\.yml: the file is missing"):
+        with pytest.raises(LeaderError, match=r"data/core/pryv\.yml: file not found"):
             read_leader(without_compose)
         assert set(read_leader(conf | {"data/singlenode/pryv.yml": b""}).bundle.roles) == {
             "singlenode"
