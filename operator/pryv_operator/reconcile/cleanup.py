@@ -91,13 +91,13 @@ def undesired(
 
     ``owner``: the platform's uid.
     """
-    wanted = {_key(item) for item in desired}
+    desired_keys = {_key(item) for item in desired}
     left_alone = set(blocked)
     return [
         item
         for item in live
         if item["kind"] in _DELETABLE
-        and _key(item) not in wanted
+        and _key(item) not in desired_keys
         and item["metadata"]["name"] not in left_alone
         and _may_delete(item, owner)
     ]
@@ -107,13 +107,13 @@ def undesired_configuration(
     live: Iterable[Object], desired: Iterable[Object], owner: str
 ) -> list[Object]:
     """Content-addressed objects that are not desired; something may still refer to them."""
-    wanted = {_key(item) for item in desired}
+    desired_keys = {_key(item) for item in desired}
     return [
         item
         for item in live
         if item["kind"] in ("ConfigMap", "Secret")
         and item["metadata"].get("labels", {}).get(keys.PURPOSE) == "config"
-        and _key(item) not in wanted
+        and _key(item) not in desired_keys
         and _may_delete(item, owner)
     ]
 

@@ -122,8 +122,9 @@ def _warning(plan: IssuancePlan) -> Advisory:
     where = f' (Secret "{plan.trusted[-1].name}")' if plan.trusted else ""
     return Advisory(
         Reason.PRIVATE_CERTIFICATE,
-        f"spec.tls: no certificate is configured; clients do not trust the private authority{where} "
-        "that is used instead; set spec.tls.secretName or spec.tls.issuerRef",
+        "spec.tls: no certificate is configured; "
+        f"clients do not trust the private authority{where} that is used instead; "
+        "set spec.tls.secretName or spec.tls.issuerRef",
     )
 
 

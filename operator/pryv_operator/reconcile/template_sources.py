@@ -31,7 +31,7 @@ _RESOURCES: Final = {resource.kind: resource for resource in (CONFIG_MAPS, SECRE
 
 
 class TemplateReader:
-    """Reads templates, and caches the last few archives by the version of the object that holds them."""
+    """Reads templates; caches the last few archives by the version of the object with them."""
 
     def __init__(self, client: KubeClient) -> None:
         """Starts with an empty cache."""
@@ -67,7 +67,7 @@ class TemplateReader:
         async with self._unpacking:
             found = self._archives.get(cache_key)
             if found is None:
-                # In a thread: a hostile archive may take seconds, and other platforms go on meanwhile.
+                # In a thread: a hostile archive may take seconds, and other platforms go on.
                 found = await asyncio.to_thread(read_user_templates, templates, contents)
             self._cache(cache_key, found)
         return found

@@ -1,4 +1,4 @@
-"""What can go, and what must not."""
+"""Which objects may be deleted, and which never are."""
 
 from __future__ import annotations
 
@@ -6,13 +6,8 @@ from typing import Any
 
 from pryv_operator.api import names
 from pryv_operator.api.kubernetes import Object
-from pryv_operator.live.pod_references import referenced_configuration
-from pryv_operator.objects.configuration import SecretNaming, configuration_of
-from pryv_operator.objects.model import File, FileMount
-from pryv_operator.objects.pods import environment_path
-from pryv_operator.objects.workloads import workload
 from pryv_operator.reconcile.cleanup import holds_needed_pvc, undesired, undesired_configuration
-from tests.unit.builders import UID, component
+from tests.unit.builders import UID
 
 
 def item(kind: str, name: str, *, purpose: str | None = None, **metadata: Any) -> Object:
@@ -23,7 +18,7 @@ def item(kind: str, name: str, *, purpose: str | None = None, **metadata: Any) -
     }
 
 
-def test_workloads_services_and_policies_go_when_nothing_wants_them() -> None:
+def test_undesired_workloads_services_and_policies_are_deleted() -> None:
     old = [
         item(kind, "old")
         for kind in ("Service", "Deployment", "StatefulSet", "NetworkPolicy", "Certificate")
@@ -32,17 +27,17 @@ def test_workloads_services_and_policies_go_when_nothing_wants_them() -> None:
     assert undesired([*old, kept], [kept], blocked=(), owner=UID) == old
 
 
-def test_another_kind_of_the_same_name_is_not_meant() -> None:
+def test_an_object_of_another_kind_with_the_same_name_is_undesired() -> None:
     assert undesired(
         [item("Deployment", "a")], [item("StatefulSet", "a")], blocked=(), owner=UID
     ) == [item("Deployment", "a")]
 
 
-def test_what_is_held_back_stays_as_it_is() -> None:
+def test_blocked_workloads_are_left_alone() -> None:
     assert undesired([item("Deployment", "proxy")], [], blocked=["proxy"], owner=UID) == []
 
 
-def test_data_and_keys_never_go() -> None:
+def test_data_and_keys_are_never_deleted() -> None:
     kept = [
         item("PersistentVolumeClaim", "acme-co2-core-data"),
         item("Secret", "acme-generated-core-system-key", purpose="generated"),
@@ -55,13 +50,13 @@ def test_data_and_keys_never_go() -> None:
     )
 
 
-def test_old_configuration_may_go() -> None:
+def test_undesired_configuration_may_be_deleted() -> None:
     old = [item("ConfigMap", "old", purpose="config"), item("Secret", "old", purpose="config")]
     new = [item("ConfigMap", "new", purpose="config")]
     assert undesired_configuration([*old, *new], new, UID) == old
 
 
-def test_what_another_controller_has_given_our_labels_is_not_ours() -> None:
+def test_an_object_of_another_controller_with_our_labels_is_not_ours() -> None:
     theirs = {"ownerReferences": [{"uid": "another", "controller": True}]}
     for metadata in (
         theirs,
@@ -77,15 +72,15 @@ def test_what_another_controller_has_given_our_labels_is_not_ours() -> None:
     assert undesired([orphan], [], blocked=(), owner=UID) == [orphan]
 
 
-def mounting(kind: str, name: str, *claims: str) -> Object:
-    volumes = [{"name": claim, "persistentVolumeClaim": {"claimName": claim}} for claim in claims]
+def mounting(kind: str, name: str, *pvcs: str) -> Object:
+    volumes = [{"name": pvc, "persistentVolumeClaim": {"claimName": pvc}} for pvc in pvcs]
     return {
         **item(kind, name),
         "spec": {"template": {"spec": {"volumes": volumes, "containers": []}}},
     }
 
 
-def test_what_has_a_claim_that_another_one_is_to_have_is_in_the_way() -> None:
+def test_an_undesired_workload_may_hold_a_pvc_that_a_desired_one_needs() -> None:
     old = mounting("StatefulSet", "acme-co1-mongodb", "mine", "backup")
     assert holds_needed_pvc(old, [mounting("StatefulSet", "acme-co2-mongodb", "mine")])
     assert not holds_needed_pvc(
@@ -94,72 +89,9 @@ def test_what_has_a_claim_that_another_one_is_to_have_is_in_the_way() -> None:
     assert not holds_needed_pvc(item("Service", "x"), [old])
 
 
-def test_what_is_going_already_is_left_alone() -> None:
+def test_objects_being_deleted_are_left_alone() -> None:
     going = {"deletionTimestamp": "2026-01-01T00:00:00Z"}
     assert undesired([item("Service", "a", **going)], [], blocked=(), owner=UID) == []
     assert (
         undesired_configuration([item("ConfigMap", "a", purpose="config", **going)], [], UID) == []
-    )
-
-
-def test_everything_a_pod_template_names_is_found() -> None:
-    files = [
-        File("core/conf/core.yml", "plain", secret=False),
-        File("core/conf/key", "secret", secret=True),
-        File(environment_path("KEY"), "secret", secret=True),
-    ]
-    of = component(
-        "core",
-        files=files,
-        file_mounts=(FileMount("core/conf", "/app/conf"),),
-        environment=(("KEY", "secret"),),
-        secret_environment=frozenset({"KEY"}),
-    )
-    built = configuration_of(of, SecretNaming(b"key"))
-    applied = workload(of, built, frozenset())
-    wanted = {(each["kind"], each["metadata"]["name"]) for each in built.objects}
-    template = applied["spec"]["template"]
-    assert referenced_configuration([applied]) == wanted
-    assert (
-        referenced_configuration([{"kind": "ReplicaSet", "spec": {"template": template}}]) == wanted
-    )
-    assert (
-        referenced_configuration(
-            [
-                {
-                    "kind": "ControllerRevision",
-                    "data": {"spec": {"template": {**template, "$patch": "replace"}}},
-                }
-            ]
-        )
-        == wanted
-    )
-    assert referenced_configuration([{"kind": "Pod", "spec": template["spec"]}]) == wanted
-
-
-def test_older_forms_of_volumes_count_too() -> None:
-    spec = {
-        "volumes": [
-            {"name": "a", "configMap": {"name": "c"}},
-            {"name": "b", "secret": {"secretName": "s"}},
-            {"name": "d", "emptyDir": {}},
-        ],
-        "initContainers": [
-            {"env": [{"name": "A", "valueFrom": {"secretKeyRef": {"name": "t", "key": "k"}}}]}
-        ],
-        "containers": [],
-    }
-    assert referenced_configuration([{"kind": "Pod", "spec": spec}]) == {
-        ("ConfigMap", "c"),
-        ("Secret", "s"),
-        ("Secret", "t"),
-    }
-
-
-def test_what_has_no_template_names_nothing() -> None:
-    assert (
-        referenced_configuration(
-            [{"kind": "ControllerRevision", "data": None}, {"kind": "ReplicaSet", "spec": {}}]
-        )
-        == set()
     )

@@ -1,4 +1,4 @@
-"""The status: conditions that tools can wait for, with the reason of what is really wrong."""
+"""The status: conditions with the true reason, instances, endpoints, warnings."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ DESIRED = state()
 
 
 def running(wanted: Desired = DESIRED, *unready: str) -> HealthInputs:
-    """All workloads as wanted and ready, but some."""
+    """All workloads as desired, and all but ``unready`` ready."""
     return HealthInputs(
         {
             (item["kind"], name): _live(item, ready=name not in unready)
@@ -83,7 +83,7 @@ def broken(*problems: Problem) -> Desired:
     )
 
 
-def test_all_is_well() -> None:
+def test_a_ready_platform() -> None:
     status = of()
     assert conditions(status) == {
         "Ready": "True",
@@ -109,7 +109,7 @@ def test_all_is_well() -> None:
     }
 
 
-def test_one_component_is_on_its_way() -> None:
+def test_a_component_that_starts_is_reconciling() -> None:
     status = of(health_inputs=running(DESIRED, "acme-co1-hfs"))
     assert conditions(status) == {
         "Ready": "False",
@@ -123,7 +123,7 @@ def test_one_component_is_on_its_way() -> None:
     assert "co1/hfs" in status.conditions[0].message
 
 
-def test_one_component_has_failed() -> None:
+def test_a_failed_component_is_stalled() -> None:
     failure = {
         "type": "ReplicaFailure",
         "status": "True",
@@ -138,12 +138,12 @@ def test_one_component_has_failed() -> None:
     assert "exceeded quota" in status.conditions[0].message
 
 
-def test_many_troubles_are_counted() -> None:
+def test_problems_beyond_the_first_three_are_counted() -> None:
     message = of(health_inputs=HealthInputs({})).conditions[0].message
     assert message.endswith("and 12 more")
 
 
-def test_a_problem_of_the_input() -> None:
+def test_a_problem_of_the_inputs_is_stalled() -> None:
     status = of(desired=broken())
     assert conditions(status) == {
         "Ready": "False",
@@ -157,7 +157,7 @@ def test_a_problem_of_the_input() -> None:
     assert "A, B" in status.conditions[0].message
 
 
-def test_what_runs_is_not_forgotten_over_a_problem() -> None:
+def test_a_problem_keeps_what_is_known_of_the_running_platform() -> None:
     before = of(now=EARLIER)
     status = of(before, desired=broken(), health_inputs=HealthInputs({}), domain="")
     assert status.instances == before.instances
@@ -180,7 +180,7 @@ def test_waiting_for_addresses() -> None:
     )
 
 
-def test_the_api_server_refuses() -> None:
+def test_a_rejected_object_is_stalled() -> None:
     status = of(rejected=Problem("Rejected", "the API server refuses Deployment acme-co1-hfs: no"))
     assert (conditions(status)["Ready"], conditions(status)["Stalled"], reason(status)) == (
         "False",
@@ -192,7 +192,7 @@ def test_the_api_server_refuses() -> None:
 @pytest.mark.parametrize(
     ("why", "stalled"), [("WaitingForCertificate", "False"), ("CertificateInvalid", "True")]
 )
-def test_a_certificate_is_missing(why: str, stalled: str) -> None:
+def test_a_missing_certificate_waits_and_an_invalid_one_stalls(why: str, stalled: str) -> None:
     held = {
         name: Problem(why, "no certificate")
         for name in workloads(DESIRED)
@@ -227,12 +227,12 @@ def test_a_condition_keeps_its_time_until_it_changes() -> None:
     assert after["Reconciling"] == EARLIER
 
 
-def test_nothing_new_is_the_same_status() -> None:
+def test_the_same_outcome_is_the_same_status() -> None:
     before = of(now=EARLIER)
     assert of(before) == before
 
 
-def test_addresses_are_kept_and_those_that_are_not_wanted_forgotten() -> None:
+def test_addresses_of_desired_services_are_recorded() -> None:
     assert [(each.name, each.cluster_ip, each.load_balancer_ip) for each in of().services] == [
         ("acme-reg", "10.0.0.1", None),
         ("old", "10.0.0.2", "203.0.113.1"),
@@ -240,7 +240,7 @@ def test_addresses_are_kept_and_those_that_are_not_wanted_forgotten() -> None:
     assert [each.name for each in of(services=frozenset({"acme-reg"})).services] == ["acme-reg"]
 
 
-def test_authorities_are_trusted_when_everything_runs_with_them() -> None:
+def test_authorities_are_trusted_once_every_component_runs_with_them() -> None:
     before = NOTHING.model_copy(update={"trusted_authorities": ["ca-1"]})
     assert of(before, authorities=("ca-2", "ca-1")).trusted_authorities == ["ca-1", "ca-2"]
     for unfinished in (
@@ -253,7 +253,7 @@ def test_authorities_are_trusted_when_everything_runs_with_them() -> None:
         ]
 
 
-def test_what_works_but_should_be_known() -> None:
+def test_warnings_do_not_affect_readiness() -> None:
     notices = tuple(Problem(f"R{index:02}", "x" * 5000) for index in range(20))
     status = of(desired=replace(DESIRED, warnings=(*notices, *notices)))
     assert conditions(status)["Ready"] == "True"
@@ -261,7 +261,7 @@ def test_what_works_but_should_be_known() -> None:
     assert all(len(each.message) <= 4096 for each in status.warnings)
 
 
-def test_of_many_warnings_none_is_passed_over_in_silence() -> None:
+def test_too_many_warnings_are_merged_by_reason() -> None:
     unknown = [
         Problem("UnknownVariable", f"variables.V{index:03} is no variable of this release")
         for index in range(40)
@@ -277,12 +277,12 @@ def test_of_many_warnings_none_is_passed_over_in_silence() -> None:
     assert one.message.endswith(f"; and {40 - shown} more")
 
 
-def test_a_status_fits_into_what_the_api_server_takes() -> None:
+def test_messages_fit_the_limits_of_the_api() -> None:
     status = of(desired=broken(*(Problem("Long", "x" * 3000) for _ in range(20))))
     assert all(len(each.message) <= 32768 for each in status.conditions)
 
 
-def test_components_are_named_as_people_know_them() -> None:
+def test_messages_name_components_by_instance_and_service() -> None:
     """Also where the platform is named like an instance of its own."""
     wanted = compute_desired(inputs(platform("acme-reg-x")))
     assert (
@@ -292,16 +292,15 @@ def test_components_are_named_as_people_know_them() -> None:
     )
 
 
-def test_under_a_pause_nothing_is_waited_for_that_only_an_apply_would_bring() -> None:
-    """A platform that is new and paused has no Services, and nobody makes them."""
+def test_a_paused_platform_does_not_wait_for_what_only_an_apply_would_create() -> None:
+    """A new platform that is paused has no Services, and they are not created."""
     awaiting = replace(
         DESIRED,
         objects=(),
         waiting=(Problem("WaitingForServices", "waiting for the cluster IP of acme-reg"),),
     )
     status = of(desired=awaiting, pending=("Service acme-reg",))
-    assert {kind: conditions(status)[kind] for kind in ("Ready", "Reconciling", "Stalled", "Paused")} == {
-        "Ready": "False", "Reconciling": "False", "Stalled": "False", "Paused": "True"
-    }  # fmt: skip
+    kinds = ("Ready", "Reconciling", "Stalled", "Paused")
+    assert [conditions(status)[kind] for kind in kinds] == ["False", "False", "False", "True"]
     ready = next(each for each in status.conditions if each.type == "Ready")
     assert (ready.reason, "Service acme-reg" in ready.message) == ("Paused", True)

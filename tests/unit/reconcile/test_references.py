@@ -1,4 +1,4 @@
-"""Which platforms a changed Secret or ConfigMap is about."""
+"""Which platforms refer to a changed Secret or ConfigMap."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ ACME, OTHER, ELSEWHERE = Key("pryv", "acme"), Key("pryv", "other"), Key("elsewhe
 SMTP, WILDCARD = ("Secret", "smtp"), ("Secret", "wildcard")
 
 
-def test_everything_that_goes_into_a_platform() -> None:
+def test_all_references_of_a_platform() -> None:
     of = platform(
         secrets={
             "REGISTER_ADMIN_KEY": {"generate": {}},
@@ -34,7 +34,7 @@ def test_everything_that_goes_into_a_platform() -> None:
     assert references_of(platform(templates={"files": files})) == {("ConfigMap", "mine")}
 
 
-def test_exactly_those_who_refer_to_it() -> None:
+def test_exactly_the_platforms_that_refer_to_an_object() -> None:
     index = References()
     index.set(ACME, frozenset({SMTP, WILDCARD}))
     index.set(OTHER, frozenset({SMTP}))
@@ -45,7 +45,7 @@ def test_exactly_those_who_refer_to_it() -> None:
     assert index.platforms("pryv", "Secret", "nothing") == []
 
 
-def test_a_reference_that_is_given_up() -> None:
+def test_a_removed_reference_is_forgotten() -> None:
     index = References()
     index.set(ACME, frozenset({SMTP}))
     index.set(ACME, frozenset({WILDCARD}))

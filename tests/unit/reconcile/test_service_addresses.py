@@ -1,4 +1,4 @@
-"""Addresses of Services: as they are, else as they were."""
+"""Addresses of Services: the live ones, else the last known ones."""
 
 from __future__ import annotations
 
@@ -31,28 +31,28 @@ def of(
     return service_addresses(LiveObjects({("Service", "acme-reg"): service}), BEFORE)["acme-reg"]
 
 
-def test_as_it_is() -> None:
+def test_a_live_address() -> None:
     assert of([{"ip": "203.0.113.1"}]) == Address("10.0.0.1", "203.0.113.1")
 
 
-def test_the_last_address_stands_while_the_status_is_empty_for_a_moment() -> None:
+def test_the_last_address_holds_while_the_status_is_empty() -> None:
     assert of(None) == of([]) == Address("10.0.0.1", "203.0.113.9")
 
 
-def test_a_host_name_alone_is_no_address() -> None:
+def test_a_host_name_alone_replaces_the_last_address() -> None:
     assert of([{"hostname": "lb.cloud.example"}]) == Address(
         "10.0.0.1", None, "lb.cloud.example"
-    ), "the former one leads nowhere"
+    ), "the former address is not valid any more"
     assert of([{"hostname": "lb.cloud.example", "ip": "203.0.113.1"}]) == Address(
         "10.0.0.1", "203.0.113.1"
     )
 
 
-def test_it_was_a_load_balancer_once() -> None:
+def test_a_former_load_balancer_has_no_external_address() -> None:
     assert of(kind="ClusterIP") == Address("10.0.0.1")
 
 
-def test_a_service_that_is_gone_is_remembered() -> None:
+def test_addresses_of_a_missing_service_are_remembered() -> None:
     assert service_addresses(LiveObjects({}), BEFORE) == {
         "acme-reg": Address("10.0.0.9", "203.0.113.9")
     }

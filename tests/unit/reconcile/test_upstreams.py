@@ -1,4 +1,4 @@
-"""Which public hosts get an alias: those that cannot be resolved, unless the proxies run without one already."""
+"""Which public hosts get an alias: unresolved ones, unless the proxies run without one."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ RECEIVED = Bundle(
 
 
 class Dns:
-    """What the cluster's DNS says, and how often it was asked."""
+    """The cluster's DNS: its answer, and the number of queries."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.known = False
@@ -41,7 +41,7 @@ def dns(monkeypatch: pytest.MonkeyPatch) -> Dns:
 
 
 def proxy(*, ready: bool = True, aliases: Any = None, hosts_file: str | None = None) -> LiveObjects:
-    """A reverse proxy that is there."""
+    """A live reverse proxy."""
     spec: Object = {"hostAliases": aliases or []}
     found: list[Object] = []
     if hosts_file is not None:
@@ -56,15 +56,22 @@ def proxy(*, ready: bool = True, aliases: Any = None, hosts_file: str | None = N
             }
         )
     count = 1 if ready else 0
-    found.append({
-        "kind": "Deployment",
-        "metadata": {"name": "acme-co1-reverse-proxy", "labels": {keys.COMPONENT: "reverse-proxy"}, "generation": 1},
-        "spec": {"replicas": 1, "template": {"spec": spec}},
-        "status": {
-            "observedGeneration": 1, "replicas": 1, "updatedReplicas": 1, "readyReplicas": count, "availableReplicas": count,
-            "conditions": [{"type": "Available", "status": "True" if ready else "False"}],
-        },
-    })  # fmt: skip
+    labels = {keys.COMPONENT: "reverse-proxy"}
+    found.append(
+        {
+            "kind": "Deployment",
+            "metadata": {"name": "acme-co1-reverse-proxy", "labels": labels, "generation": 1},
+            "spec": {"replicas": 1, "template": {"spec": spec}},
+            "status": {
+                "observedGeneration": 1,
+                "replicas": 1,
+                "updatedReplicas": 1,
+                "readyReplicas": count,
+                "availableReplicas": count,
+                "conditions": [{"type": "Available", "status": "True" if ready else "False"}],
+            },
+        }
+    )
     return LiveObjects({(item["kind"], item["metadata"]["name"]): item for item in found})
 
 
@@ -77,12 +84,12 @@ async def test_a_host_that_cannot_be_resolved(dns: Dns) -> None:
     assert await upstreams.unresolved_hosts(RECEIVED, NOTHING) == frozenset()
 
 
-async def test_the_built_in_release_asks_for_nothing(dns: Dns) -> None:
+async def test_the_built_in_release_queries_nothing(dns: Dns) -> None:
     assert await upstreams.unresolved_hosts(load_release(), NOTHING) == frozenset()
     assert dns.asked == 0
 
 
-async def test_proxies_that_run_without_an_alias_are_left_alone(dns: Dns) -> None:
+async def test_ready_proxies_without_an_alias_keep_running_without_it(dns: Dns) -> None:
     assert await upstreams.unresolved_hosts(RECEIVED, proxy()) == frozenset()
     assert (
         await upstreams.unresolved_hosts(RECEIVED, proxy(hosts_file="10.0.0.1\tcore\n"))
@@ -91,7 +98,7 @@ async def test_proxies_that_run_without_an_alias_are_left_alone(dns: Dns) -> Non
     assert dns.asked == 0
 
 
-async def test_proxies_that_do_not_get_ready_get_one(dns: Dns) -> None:
+async def test_unready_proxies_get_an_alias(dns: Dns) -> None:
     assert await upstreams.unresolved_hosts(RECEIVED, proxy(ready=False)) == HOST
 
 
@@ -109,5 +116,5 @@ async def test_an_alias_stays_until_the_host_resolves(dns: Dns, there: Any) -> N
     assert await upstreams.unresolved_hosts(RECEIVED, proxy(**there)) == frozenset()
 
 
-async def test_a_name_that_nobody_has() -> None:
+async def test_a_host_that_does_not_exist() -> None:
     assert not await upstreams._resolves("no-such-host.invalid")
