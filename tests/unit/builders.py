@@ -1,4 +1,4 @@
-"""Small builders for what the pure rooms take: platforms, components of them, and the inputs of a desired state."""
+"""Builders of test data for the pure rooms: platforms, components, inputs of a desired state."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def service(
 def component(
     of: Service | str, *, beside: Iterable[Service] = (), files: Iterable[File] = (), **fields: Any
 ) -> Component:
-    """A component of co1 (or of ``at``): one service with those beside it."""
+    """A component of co1, or of ``at``, whose compose file also has the services ``beside``."""
     mine = service(of) if isinstance(of, str) else of
     overrides = fields.pop("overrides", {})
     return Component(
@@ -74,7 +74,7 @@ def component(
 
 
 def inputs(of: Platform | None = None, **different: Any) -> Inputs:
-    """Complete inputs: values for all generated secrets, an address for every Service, a certificate."""
+    """Complete inputs: all generated secrets, an address for every Service, a certificate."""
     of = of or platform()
     bundle = different.pop("bundle", None) or load_release(of.spec.release)
     values = {name: f"generated-{index}" for index, name in enumerate(generated_names(of, bundle))}
@@ -93,7 +93,7 @@ def inputs(of: Platform | None = None, **different: Any) -> Inputs:
 
 
 def addresses(of: Inputs) -> Mapping[str, Address]:
-    """A cluster IP for each Service, by its name: another Service changes none of them."""
+    """Service → a cluster IP that depends on its name only."""
     return {
         item["metadata"]["name"]: Address(cluster_ip(item["metadata"]["name"]))
         for item in compute_desired(of).services
@@ -101,16 +101,16 @@ def addresses(of: Inputs) -> Mapping[str, Address]:
 
 
 def cluster_ip(name: str) -> str:
-    """An address that belongs to a name."""
+    """The cluster IP of a Service."""
     return ".".join(["10", *(str(byte) for byte in hashlib.sha256(name.encode()).digest()[:3])])
 
 
 def state(**spec: Any) -> Desired:
-    """The desired state of a platform with this spec, everything else being there."""
+    """The desired state of a platform with this spec and complete inputs."""
     return compute_desired(inputs(platform(**spec)))
 
 
-def every(found: Desired) -> tuple[Object, ...]:
+def all_objects(found: Desired) -> tuple[Object, ...]:
     """All objects."""
     return (*found.services, *found.objects)
 
@@ -122,8 +122,8 @@ def workloads(found: Desired) -> dict[str, Object]:
     }
 
 
-def touched(before: Desired, after: Desired) -> set[str]:
-    """Names of the workloads of both states whose pods are different ones."""
+def changed_workloads(before: Desired, after: Desired) -> set[str]:
+    """Names of the workloads in both states whose pod templates differ."""
     old, new = workloads(before), workloads(after)
     return {
         name
@@ -133,7 +133,7 @@ def touched(before: Desired, after: Desired) -> set[str]:
 
 
 def texts(value: Any) -> Iterator[str]:
-    """Every text in a value, keys too."""
+    """Every string in a value, keys included."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, Mapping):

@@ -1,4 +1,4 @@
-"""What holds for any spec: the same inputs give the same bytes, secrets stay in Secrets, and objects are such as the API server takes."""
+"""Properties of any desired state: it is deterministic, confidential and valid for the API server."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from pryv_operator.pki.certificate import Certificate
 from pryv_operator.templates.builtin import load_release
 from pryv_operator.values.platform_values import generated_names
 from tests.examples import examples
-from tests.unit.builders import every, inputs, platform, texts, touched, workloads
+from tests.unit.builders import all_objects, changed_workloads, inputs, platform, texts, workloads
 
 CANARY = "canary-7f3a"
 MANY = settings(max_examples=examples(25))
@@ -133,7 +133,7 @@ def of(spec: dict[str, Any], **different: Any) -> Desired:
 
 
 def shuffled(value: Any) -> Any:
-    """The same spec as another person would write it: maps in another order, and the instances too."""
+    """The same spec with its maps, and its instances, in another order."""
     if isinstance(value, dict):
         turned = {key: shuffled(child) for key, child in reversed(value.items())}
         if "instances" in turned:
@@ -144,7 +144,7 @@ def shuffled(value: Any) -> Any:
 
 def as_bytes(found: Desired) -> bytes:
     return json.dumps(
-        [every(found), found.problems, found.warnings, found.instances], default=str
+        [all_objects(found), found.problems, found.warnings, found.instances], default=str
     ).encode()
 
 
@@ -156,19 +156,19 @@ def test_the_same_inputs_give_the_same_bytes(spec: dict[str, Any]) -> None:
 
 @MANY
 @given(_specs)
-def test_the_order_of_what_is_written_is_nothing(spec: dict[str, Any]) -> None:
+def test_the_order_of_the_spec_does_not_matter(spec: dict[str, Any]) -> None:
     one, other = of(spec), of(shuffled(spec))
-    assert [json.dumps(item, sort_keys=True) for item in every(one)] == [
-        json.dumps(item, sort_keys=True) for item in every(other)
+    assert [json.dumps(item, sort_keys=True) for item in all_objects(one)] == [
+        json.dumps(item, sort_keys=True) for item in all_objects(other)
     ]
-    assert not touched(one, other)
+    assert not changed_workloads(one, other)
 
 
 @MANY
 @given(_specs)
 def test_secrets_stay_in_secrets(spec: dict[str, Any]) -> None:
     found = of(spec)
-    visible = [item for item in every(found) if item["kind"] != "Secret"]
+    visible = [item for item in all_objects(found) if item["kind"] != "Secret"]
     assert not [text for item in visible for text in texts(item) if CANARY in text]
     assert CANARY not in repr(
         (
@@ -187,13 +187,13 @@ def test_secrets_stay_in_secrets(spec: dict[str, Any]) -> None:
 
 @MANY
 @given(_specs)
-def test_another_key_of_hashes_renames_secrets_only(spec: dict[str, Any]) -> None:
+def test_another_hash_key_renames_secrets_only(spec: dict[str, Any]) -> None:
     one, other = of(spec), of(spec, hash_key=b"another")
 
     def named(found: Desired, secrets: bool) -> set[str]:
         return {
             item["metadata"]["name"]
-            for item in every(found)
+            for item in all_objects(found)
             if (item["kind"] == "Secret") is secrets
         }
 
@@ -203,12 +203,12 @@ def test_another_key_of_hashes_renames_secrets_only(spec: dict[str, Any]) -> Non
 
 @MANY
 @given(_specs)
-def test_objects_are_such_as_the_api_server_takes(spec: dict[str, Any]) -> None:
+def test_objects_are_valid_for_the_api_server(spec: dict[str, Any]) -> None:
     found = of(spec)
     assert found.complete, found.problems
-    counted = Counter((item["kind"], item["metadata"]["name"]) for item in every(found))
+    counted = Counter((item["kind"], item["metadata"]["name"]) for item in all_objects(found))
     assert set(counted.values()) == {1}
-    for item in every(found):
+    for item in all_objects(found):
         name, kind = item["metadata"]["name"], item["kind"]
         assert (_LABEL if kind in ("Service", *WORKLOAD_KINDS) else _SUBDOMAIN).fullmatch(name)
         assert len(name) <= (names.MAX_WORKLOAD_NAME if kind in WORKLOAD_KINDS else 63)
@@ -220,7 +220,7 @@ def test_objects_are_such_as_the_api_server_takes(spec: dict[str, Any]) -> None:
 
 
 def check_workload(item: Object, there: Any) -> None:
-    """Everything a pod template refers to is there, and nothing stands twice."""
+    """Everything that a pod template refers to exists, and nothing occurs twice."""
     template = item["spec"]["template"]
     pod = template["spec"]
     assert item["spec"]["selector"]["matchLabels"].items() <= template["metadata"]["labels"].items()

@@ -1,4 +1,4 @@
-"""Received templates as a desired state: the shapes of all releases, and what is special about them."""
+"""Desired states of archives from Pryv: the compose files of all releases."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ STATE = {
 
 
 def service(name: str, root: str, registry: str, dns_address: str) -> str:
-    """A service as some release wrote it."""
+    """A service as in the compose file of some release."""
     folder = {"reverse_proxy": "nginx", "core_audit": "audit"}.get(name, name)
     mounts = [f"{folder}/conf/:/app/conf/:ro", f"{folder}/log/:/app/log/"]
     mounts += [f"{state}/:/app/{state.rpartition('/')[2]}/" for state in STATE.get(name, ())]
@@ -96,7 +96,10 @@ def service(name: str, root: str, registry: str, dns_address: str) -> str:
 def received(
     roles: tuple[str, ...], root: str = "./", registry: str = REGISTRIES[0], **more: bytes
 ) -> Bundle:
-    """A bundle out of an archive of a leader with these roles; ``more`` are files of core, with ``__`` for a slash."""
+    """The bundle of an archive with these roles.
+
+    ``more`` are files of core by path, with ``__`` in place of a slash.
+    """
     files: dict[str, bytes] = {}
     for role in roles:
         compose = 'version: "3.5"\nservices:\n' + "".join(
@@ -114,8 +117,8 @@ def received(
         for name in ("DOMAIN", "REG_MASTER_VPN_IP_ADDRESS", *sorted(set(ADDRESS.values())))
     )
     files["conf/platform.yml"] = (
-        f"vars:\n  G:\n    settings:\n{variables}      TEMPLATE_VERSION: {{value: 1.7.0}}\n".encode()
-    )
+        f"vars:\n  G:\n    settings:\n{variables}      TEMPLATE_VERSION: {{value: 1.7.0}}\n"
+    ).encode()
     files["conf/config-leader.json"] = (
         b'{"internals": {"CORE_SYSTEM_KEY": "SECRET"}, "followers": {}}'
     )
@@ -132,7 +135,7 @@ def of(bundle: Bundle, unresolved: frozenset[str] = frozenset(), **spec: Any) ->
 @pytest.mark.parametrize("root", ROOTS)
 @pytest.mark.parametrize("registry", REGISTRIES)
 @pytest.mark.parametrize("roles", [CLUSTER, ("singlenode",)], ids=["cluster", "single node"])
-def test_the_shapes_of_all_releases_become_workloads(
+def test_compose_files_of_all_releases_become_workloads(
     roles: tuple[str, ...], root: str, registry: str
 ) -> None:
     wanted: Mapping[str, Any] = {"singlenode": {}} if len(roles) == 1 else {"reg-slave": {}}
@@ -163,7 +166,7 @@ def test_the_version_of_the_templates_is_the_release() -> None:
 
 
 def test_a_j2_file_of_an_archive_is_a_plain_file() -> None:
-    """The leader knows no Jinja."""
+    """The leader does not use Jinja."""
     found = of(
         received(
             CLUSTER, nginx__conf__a_b=b"", **{"nginx__conf__page.j2": b"{{ DOMAIN }} {% if %}"}
@@ -189,13 +192,13 @@ def with_compose(compose: str, role: str = "core") -> Bundle:
 @pytest.mark.parametrize(
     ("compose", "words"),
     {
-        "two of one name": (
+        "two with one name": (
             "services:\n  a_b: {image: a}\n  a-b: {image: a}\n",
             '"co1/a_b" and "co1/a-b" both become workload "acme-co1-a-b"',
         ),
         "by a dot": ("services:\n  a.b: {image: a}\n  a_b: {image: a}\n", "rename one of them"),
         "upper case": ("services:\n  Core: {image: a}\n", "'Core' is no name for a service"),
-        "an end that is none": (
+        "an invalid end": (
             "services:\n  core_: {image: a}\n",
             'service "core_": not a valid name, it must end with a letter or a digit',
         ),
@@ -211,7 +214,10 @@ def test_services_without_valid_object_names_are_rejected(compose: str, words: s
 
 
 def test_a_service_with_a_name_of_the_platforms_own_is_rejected() -> None:
-    compose = "services:\n  udp: {image: a, ports: ['80:80']}\n  dns: {image: a, ports: ['53:5353/udp']}\n"
+    compose = (
+        "services:\n  udp: {image: a, ports: ['80:80']}\n"
+        "  dns: {image: a, ports: ['53:5353/udp']}\n"
+    )
     (problem,) = compute_desired(inputs(bundle=with_compose(compose), addresses={})).problems
     assert 'Service "acme-co1-udp"' in problem.message
 
@@ -219,7 +225,7 @@ def test_a_service_with_a_name_of_the_platforms_own_is_rejected() -> None:
 # pryv.github.io
 
 
-def test_an_upstream_that_cannot_be_resolved_gets_an_alias_and_a_warning() -> None:
+def test_an_unresolved_upstream_gets_an_alias_and_a_warning() -> None:
     bundle = received(CLUSTER)
     assert UNREACHABLE not in set(texts(list(of(bundle).objects)))
     found = of(bundle, frozenset({"pryv.github.io"}))
@@ -255,7 +261,10 @@ def test_the_built_in_release_needs_no_alias() -> None:
 def test_everything_of_an_archive_in_a_secret_is_a_secret() -> None:
     canary = "canary-91c4"
     more = {"web__conf__web.conf": f"password {canary}\n".encode()}
-    compose = f"services:\n  web:\n    image: web:1\n    environment: [KEY={canary}, PLAIN=x]\n    volumes: ['./web/conf/:/app/conf/:ro']\n"
+    compose = (
+        f"services:\n  web:\n    image: web:1\n    environment: [KEY={canary}, PLAIN=x]\n"
+        "    volumes: ['./web/conf/:/app/conf/:ro']\n"
+    )
     bundle = received(CLUSTER, **more)
     bundle = replace(
         bundle,
@@ -282,7 +291,7 @@ def visible(found: Desired) -> list[Object]:
 
 
 def test_a_secret_object_in_another_file_does_not_affect_the_compose_file() -> None:
-    """The compose file is read a second time with secrets masked, and no other file is."""
+    """Only the compose file is rendered a second time with masked secrets."""
     bundle = received(CLUSTER, **{"web__conf__web.json": b'{"key": CORE_SYSTEM_KEY}'})
     of_secret = replace(
         inputs(bundle=replace(bundle, secret=True)), secrets={"CORE_SYSTEM_KEY": "1234567890"}
@@ -303,7 +312,7 @@ def redis_conf(found: Desired) -> str:
 
 
 def test_a_slave_of_an_external_master() -> None:
-    """While an installation moves, the new slave may follow the old master."""
+    """During a migration the new slave may replicate the old master."""
     bundle = received(CLUSTER)
     bundle = replace(
         bundle, roles={role: files for role, files in bundle.roles.items() if role != "singlenode"}
@@ -318,7 +327,7 @@ def test_a_slave_of_an_external_master() -> None:
 
 
 def test_a_store_is_never_published() -> None:
-    """The guide has redis' port opened for a slave, on one address of the machine; a load balancer would open it to everybody."""
+    """Pryv's guide opens redis for a slave on one address; a load balancer would open it to all."""
     bundle = received(CLUSTER)
     compose = bundle.roles["reg-master"]["pryv.yml"].decode()
     opened = compose.replace(
@@ -395,7 +404,7 @@ def test_an_external_slave_without_redis_is_reported() -> None:
     )
 
 
-# What has no effect
+# Fields without effect
 
 
 def test_fields_that_the_templates_do_not_use_are_reported() -> None:

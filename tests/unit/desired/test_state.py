@@ -1,4 +1,4 @@
-"""The desired state of a platform: what a domain is enough for, and what a change touches."""
+"""The desired state of a platform: its defaults, and what changes of the spec affect."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from pryv_operator.values.platform_values import generated_names
 from tests.unit.builders import (
     DOMAIN,
     UID,
-    every,
+    all_objects,
+    changed_workloads,
     inputs,
     platform,
     state,
     texts,
-    touched,
     workloads,
 )
 
@@ -103,18 +103,18 @@ def files(found: Desired, name: str) -> dict[str, str]:
     return mounted
 
 
-def said(found: Desired) -> str:
-    """Everything there is to say, as one text."""
+def reports(found: Desired) -> str:
+    """Everything that is reported, as one text."""
     return repr(
         (found.problems, found.waiting, found.warnings, dict(found.blocked), found.instances)
     )
 
 
 def outside_secrets(found: Desired) -> list[Object]:
-    return [item for item in every(found) if item["kind"] != "Secret"]
+    return [item for item in all_objects(found) if item["kind"] != "Secret"]
 
 
-# What a domain is enough for
+# Defaults
 
 
 def test_a_domain_is_enough_for_a_platform() -> None:
@@ -194,7 +194,7 @@ def test_names_that_are_not_dns_names_are_in_a_hosts_file() -> None:
 
 
 def test_every_upstream_of_nginx_resolves() -> None:
-    """Nginx refuses to start on one that does not resolve."""
+    """Nginx does not start with an upstream that does not resolve."""
     for name in PROXIES:
         known = {
             host for each in pod(BASE, name).get("hostAliases", ()) for host in each["hostnames"]
@@ -213,7 +213,7 @@ def test_the_default_release_is_the_newest_and_an_unknown_one_is_rejected() -> N
 
 
 def test_every_object_belongs_to_the_platform() -> None:
-    for item in every(BASE):
+    for item in all_objects(BASE):
         metadata = item["metadata"]
         assert metadata["namespace"] == "pryv"
         assert (
@@ -226,10 +226,10 @@ def test_every_object_belongs_to_the_platform() -> None:
 
 def test_offline_rendering_sets_no_owner() -> None:
     found = compute_desired(inputs(platform(uid="")))
-    assert not [item for item in every(found) if "ownerReferences" in item["metadata"]]
+    assert not [item for item in all_objects(found) if "ownerReferences" in item["metadata"]]
 
 
-# What a change touches
+# Effects of changes
 
 
 def variables(**given: Any) -> Desired:
@@ -237,14 +237,14 @@ def variables(**given: Any) -> Desired:
 
 
 def test_the_platforms_name_changes_register_and_dns() -> None:
-    assert touched(BASE, variables(PLATFORM_NAME="Acme Health")) == {
+    assert changed_workloads(BASE, variables(PLATFORM_NAME="Acme Health")) == {
         "acme-reg-register",
         "acme-reg-dns",
     }
 
 
 def test_the_size_of_uploads_changes_reverse_proxies_core_and_hfs() -> None:
-    assert touched(BASE, variables(MAX_UPLOAD_SIZE_MB=55)) == PROXIES | {
+    assert changed_workloads(BASE, variables(MAX_UPLOAD_SIZE_MB=55)) == PROXIES | {
         "acme-co1-core",
         "acme-co1-hfs",
     }
@@ -272,48 +272,54 @@ def test_the_order_of_anything_changes_nothing() -> None:
 
 
 def test_an_explicit_default_changes_nothing() -> None:
-    assert every(
+    assert all_objects(
         state(roles={"core": {"instances": [{"name": "co1", "hosting": "hosting1"}]}, "static": {}})
-    ) == every(BASE)
-    assert every(variables(MAX_UPLOAD_SIZE_MB=20)) == every(BASE)
+    ) == all_objects(BASE)
+    assert all_objects(variables(MAX_UPLOAD_SIZE_MB=20)) == all_objects(BASE)
 
 
-def test_an_old_name_of_a_variable_is_the_same_as_the_new_one() -> None:
+def test_an_alias_of_a_variable_is_equal_to_its_name() -> None:
     assert variables(SUPPORT_LINK="https://a.b") == variables(SUPPORT_URL="https://a.b")
 
 
 def test_a_new_core_changes_register_and_dns_only() -> None:
     after = state(roles=TWO_CORES)
-    assert touched(BASE, after) == {"acme-reg-register", "acme-reg-dns"}
+    assert changed_workloads(BASE, after) == {"acme-reg-register", "acme-reg-dns"}
     new = workloads(after).keys() - workloads(BASE).keys()
     assert new == {f"acme-co2-{component}" for component in COMPONENTS["co1"]}
     assert workloads(BASE).keys() <= workloads(after).keys()
 
 
-def test_a_core_less_takes_its_workloads_and_keeps_its_claims_out_of_sight() -> None:
+def test_a_removed_core_leaves_no_objects_of_its_own() -> None:
     before = state(roles=TWO_CORES)
-    assert not [item for item in every(BASE) if "co2" in item["metadata"]["name"]]
-    assert touched(before, BASE) == {"acme-reg-register", "acme-reg-dns"}
+    assert not [item for item in all_objects(BASE) if "co2" in item["metadata"]["name"]]
+    assert changed_workloads(before, BASE) == {"acme-reg-register", "acme-reg-dns"}
 
 
-def test_a_slave_is_there_when_it_is_wanted() -> None:
+def test_a_reg_slave_is_optional() -> None:
     after = state(roles={"reg-slave": {}})
     assert workloads(after).keys() - workloads(BASE).keys() == {
         f"acme-reg-slave-{each}" for each in ("dns", "redis", "reverse-proxy")
     }
-    assert not touched(BASE, after) & {"acme-reg-redis", "acme-reg-mail"}
-    assert not any(name.startswith(("acme-co1", "acme-sw")) for name in touched(BASE, after))
+    assert not changed_workloads(BASE, after) & {"acme-reg-redis", "acme-reg-mail"}
+    assert not any(
+        name.startswith(("acme-co1", "acme-sw")) for name in changed_workloads(BASE, after)
+    )
 
 
-def test_a_renewed_certificate_touches_the_reverse_proxies() -> None:
+def test_a_renewed_certificate_changes_the_reverse_proxies_only() -> None:
     assert (
-        touched(BASE, compute_desired(inputs(certificate=Certificate("renewed\n", "the key\n"))))
+        changed_workloads(
+            BASE, compute_desired(inputs(certificate=Certificate("renewed\n", "the key\n")))
+        )
         == PROXIES
     )
 
 
-def test_a_new_secret_touches_what_uses_it() -> None:
-    assert touched(BASE, compute_desired(inputs(secrets={"REGISTER_ADMIN_KEY": "another"}))) == {
+def test_a_new_secret_value_changes_its_users_only() -> None:
+    assert changed_workloads(
+        BASE, compute_desired(inputs(secrets={"REGISTER_ADMIN_KEY": "another"}))
+    ) == {
         "acme-reg-register",
         "acme-reg-dns",
     }
@@ -323,7 +329,7 @@ def test_an_override_changes_its_component_only() -> None:
     after = state(
         roles={"core": {"components": {"hfs": {"resources": {"requests": {"cpu": "1"}}}}}}
     )
-    assert touched(BASE, after) == {"acme-co1-hfs"}
+    assert changed_workloads(BASE, after) == {"acme-co1-hfs"}
 
 
 def test_a_lost_hash_key_changes_nothing() -> None:
@@ -350,7 +356,7 @@ def test_the_platforms_own_components_trust_its_authority() -> None:
                 each["name"]: each.get("value") for each in pod(found, name)["containers"][0]["env"]
             }
             assert files(found, name)[environment["NODE_EXTRA_CA_CERTS"] or ""] == authorities
-        assert touched(BASE, found) == NODE
+        assert changed_workloads(BASE, found) == NODE
 
 
 # Secrets
@@ -369,7 +375,7 @@ def test_secret_values_are_in_secrets_only() -> None:
     }
     found = compute_desired(inputs(of, secrets=kept, certificate=Certificate("chain", CANARY)))
     assert found.problems == ()
-    assert CANARY not in said(found)
+    assert CANARY not in reports(found)
     assert not [text for item in outside_secrets(found) for text in texts(item) if CANARY in text]
     hidden = [
         base64.b64decode(text).decode()
@@ -390,7 +396,7 @@ def test_which_secret_values_are_generated() -> None:
     assert set(generated(asked)) - set(generated(platform())) == {"EMAIL_SMTP_SETTINGS.auth.pass"}
 
 
-# What is awaited, and what is wrong
+# Waiting and problems
 
 
 def test_without_cluster_ips_there_are_services_only() -> None:
@@ -473,13 +479,19 @@ def test_a_problem_is_named_and_there_are_no_objects(
     found = compute_desired(
         replace(inputs(addresses={}), platform=of, addresses=inputs().addresses)
     )
-    assert every(found) == ()
+    assert all_objects(found) == ()
     assert not found.complete
     assert reason is None or found.problems[0].reason == reason
     for name in names:
-        assert name in said(found)
-    assert CANARY not in said(found)
-    assert len(said(found)) < 2000
+        assert name in reports(found)
+    assert CANARY not in reports(found)
+    assert len(reports(found)) < 2000
+
+
+def test_several_problems_are_reported_together() -> None:
+    components = {"mongodb": {"replicas": 2}, "hfs": {"affinity": {"podAffinity": "x"}}}
+    found = state(roles={"core": {"components": components}})
+    assert {each.reason for each in found.problems} == {"NotScalable", "InvalidAffinity"}
 
 
 def test_problems_of_the_inputs_are_reported() -> None:
@@ -488,7 +500,7 @@ def test_problems_of_the_inputs_are_reported() -> None:
     )
     found = compute_desired(replace(inputs(), problems=(missing,)))
     assert found.problems == (missing,)
-    assert every(found) == ()
+    assert all_objects(found) == ()
 
 
 @pytest.mark.parametrize(
@@ -509,14 +521,14 @@ def test_fields_without_effect_are_reported(
     found = state(**spec)
     assert found.complete
     assert name in next(each.message for each in found.warnings if each.reason == reason)
-    assert touched(BASE, found) == set()
+    assert changed_workloads(BASE, found) == set()
 
 
 def generated(of: Platform) -> tuple[str, ...]:
     return generated_names(of, load_release(of.spec.release))
 
 
-# Other templates than the release's
+# Templates of the user
 
 
 def with_core_files(files: Mapping[str, str], **variables: Variable) -> Bundle:
@@ -575,7 +587,9 @@ def test_a_secret_elsewhere_in_a_compose_file_is_rejected(compose: str, value: s
     found = compute_desired(inputs(bundle=bundle, secrets={"A_KEY": value}, addresses={}))
     assert found.problems
     assert "core/pryv.yml" in found.problems[0].message
-    assert not [text for text in texts([said(found), *outside_secrets(found)]) if "canary" in text]
+    assert not [
+        text for text in texts([reports(found), *outside_secrets(found)]) if "canary" in text
+    ]
 
 
 @pytest.mark.parametrize(
@@ -584,7 +598,7 @@ def test_a_secret_elsewhere_in_a_compose_file_is_rejected(compose: str, value: s
 def test_a_secret_that_breaks_a_compose_file_is_not_quoted(value: str) -> None:
     bundle = with_core_files({"pryv.yml": COMPOSE.replace("A_KEY", "'A_KEY'")}, A_KEY=A_KEY)
     found = compute_desired(inputs(bundle=bundle, secrets={"A_KEY": value}, addresses={}))
-    assert "canary" not in said(found)
+    assert "canary" not in reports(found)
     assert not [text for text in texts(outside_secrets(found)) if "canary" in text]
 
 
@@ -613,13 +627,16 @@ def test_a_template_that_cannot_be_used_is_named(
     found = compute_desired(
         inputs(platform(variables={"PLATFORM_NAME": 'a"b'}), bundle=bundle, addresses={})
     )
-    assert every(found) == ()
+    assert all_objects(found) == ()
     for word in words:
-        assert word in said(found)
+        assert word in reports(found)
 
 
 def test_ignored_lines_of_a_compose_file_are_reported() -> None:
-    compose = "services:\n  core:\n    image: core:1\n    privileged: 'true'\n    volumes: ['/dev/log:/dev/log']\n  other:\n    image: other:1\n"
+    compose = (
+        "services:\n  core:\n    image: core:1\n    privileged: 'true'\n"
+        "    volumes: ['/dev/log:/dev/log']\n  other:\n    image: other:1\n"
+    )
     bundle = with_core_files({"pryv.yml": compose})
     found = compute_desired(inputs(bundle=bundle))
     assert {each.reason for each in found.warnings} >= {

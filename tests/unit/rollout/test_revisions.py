@@ -12,14 +12,14 @@ from pryv_operator.desired.state import Desired, compute_desired
 from pryv_operator.rollout import revisions
 from pryv_operator.rollout.revision_record import NewRevision, controller_revision, state_digest
 from pryv_operator.rollout.revisions import Revision
-from tests.unit.builders import every, inputs, platform, state
+from tests.unit.builders import all_objects, inputs, platform, state
 
 BASE = state()
 
 
 def recorded(of: Desired = BASE, number: int = 1, **more: Collection[str]) -> Object:
     sets = {name: frozenset(value) for name, value in more.items()}
-    new = NewRevision(number, {}, of.objects, state_digest(every(of)), {}, **sets)
+    new = NewRevision(number, {}, of.objects, state_digest(all_objects(of)), {}, **sets)
     item = controller_revision(platform(), new)
     item["metadata"]["creationTimestamp"] = "2026-01-01T00:00:00Z"
     return item
@@ -78,7 +78,7 @@ def test_a_lost_hash_key_is_no_change_of_the_desired_state() -> None:
 
     Secrets that are named by content are found again by their content.
     """
-    before = every(BASE)
+    before = all_objects(BASE)
     after = [copy.deepcopy(item) for item in before]
     marked = [
         item for item in after if keys.SHARED_SECRETS in (item["metadata"].get("annotations") or {})
