@@ -98,7 +98,7 @@ INSIDE: Mapping[str, tuple[dict[str, bytes], str, str]] = {
             "pryv.yml", b"services:\n" + b"".join(b"  s%d: {image: a}\n" % n for n in range(1000))
         ),
         "InvalidComposeFile",
-        "64 services",
+        "more than 64 entries",
     ),
     "a deep compose file": (
         core("pryv.yml", b"services: " + b"[" * 150 + b"]" * 150),

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from pryv_operator.api.instances import instances
 from pryv_operator.api.platform import Platform
 from pryv_operator.api.spec import PryvPlatformSpec
-from pryv_operator.compose.parse import ComposeError, parse
+from pryv_operator.compose.parse import ComposeError, parse_compose
 from pryv_operator.desired.inputs import Inputs
 from pryv_operator.desired.state import compute_desired
 from pryv_operator.leader.javascript import TooLongError, stringify
@@ -99,7 +99,7 @@ def leader(data: bytes) -> Iterable[object]:
 
 def compose(data: bytes) -> Iterable[object]:
     """A rendered pryv.yml."""
-    found = parse(data.decode("utf-8", "replace"))
+    found = parse_compose(data.decode("utf-8", "replace"))
     assert found.services
     for service in found.services:
         assert all(0 < port.host < 65536 and 0 < port.container < 65536 for port in service.ports)

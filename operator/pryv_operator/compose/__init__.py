@@ -1,1 +1,1 @@
-"""A role's rendered pryv.yml becomes its services. Knows nothing of Kubernetes."""
+"""A role's rendered ``pryv.yml`` → its services. Knows nothing of Kubernetes."""

@@ -1,4 +1,4 @@
-"""What a role's compose file says, as far as Pryv.io's releases use it."""
+"""The content of a role's compose file, as far as Pryv.io's releases use compose."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ class Port:
 
 @dataclass(frozen=True)
 class Mount:
-    """A volume. ``source`` is a path below the role's folder (``nginx/conf``), or an absolute path of the machine."""
+    """A volume. ``source``: a path in the role's folder (``nginx/conf``), or an absolute host path."""
 
     source: str
     target: str
     read_only: bool
 
     @property
-    def of_machine(self) -> bool:
-        """Whether the source is a path of the machine, outside of the role's folder."""
+    def is_host_path(self) -> bool:
+        """Whether the source is a path of the host, outside of the role's folder."""
         return self.source.startswith("/")
 
 
@@ -47,10 +47,10 @@ class Service:
 
 @dataclass(frozen=True)
 class ComposeFile:
-    """A role's services, in the file's order, and what the file says that is not understood."""
+    """A role's services in the file's order, and the keys that are not supported (dotted paths)."""
 
     services: tuple[Service, ...]
-    unknown: tuple[str, ...] = ()
+    unknown_keys: tuple[str, ...] = ()
 
     def peers(self, service: Service) -> tuple[Service, ...]:
         """The other services that share a network with this one."""

@@ -84,7 +84,7 @@ def _component(inputs: Inputs, instance: Instance, service: Service, role: _Role
     profile = profile_of(service.name)
     secret_environment = role.services.secret_environment.get(service.name, frozenset())
     environment = dict(service.environment)
-    folders = {mount.source for mount in service.mounts if not mount.of_machine}
+    folders = {mount.source for mount in service.mounts if not mount.is_host_path}
     mounted = tuple(
         file for file in role.files if any(file.path.startswith(f"{folder}/") for folder in folders)
     )

@@ -10,7 +10,7 @@ from typing import Final
 from pryv_operator.api.findings import Problem
 from pryv_operator.api.reasons import Reason
 from pryv_operator.compose.model import ComposeFile, Service
-from pryv_operator.compose.parse import ComposeError, parse
+from pryv_operator.compose.parse import ComposeError, parse_compose
 from pryv_operator.leader.taint import Value
 from pryv_operator.objects.model import Component
 from pryv_operator.rendering.files import RenderedFile, render
@@ -90,7 +90,7 @@ def _with_secrets(
 ) -> RoleServices | Problem:
     """The file with its secrets, which must differ from the masked one in nothing else."""
     try:
-        compose = parse(file.content.decode())
+        compose = parse_compose(file.content.decode())
     except ComposeError:  # the message could quote the secret
         compose = None
     if compose is None or _redact(compose, secret_environment) != _redact(
@@ -142,6 +142,6 @@ def _redact(compose: ComposeFile, secret_environment: Mapping[str, frozenset[str
 
 def _parse(role: str, file: RenderedFile) -> ComposeFile | Problem:
     try:
-        return parse(file.content.decode())
+        return parse_compose(file.content.decode())
     except ComposeError as error:
         return Problem(Reason.INVALID_COMPOSE_FILE, f"{role}/{COMPOSE_FILE}: {error}")

@@ -60,7 +60,7 @@ def _host_paths(subject: Subject) -> Iterable[Advisory]:
     """Volumes of compose files that are paths of the host: they are not mounted."""
     for component in subject.components:
         for mount in component.service.mounts:
-            if mount.of_machine:
+            if mount.is_host_path:
                 yield Advisory(
                     Reason.HOST_PATH_NOT_MOUNTED,
                     f'{service_location(component)}: host path "{mount.source}" is not mounted '
@@ -96,7 +96,7 @@ def _storage_without_data(subject: Subject) -> Iterable[Advisory]:
 def _unknown_compose_keys(subject: Subject) -> Iterable[Advisory]:
     """Keys of compose files that mean nothing in a cluster."""
     for component in subject.components:
-        for key in component.compose.unknown:
+        for key in component.compose.unknown_keys:
             yield Advisory(
                 Reason.UNKNOWN_COMPOSE_KEY,
                 f'{component.instance.role}/{COMPOSE_FILE}: "{key}" is ignored',

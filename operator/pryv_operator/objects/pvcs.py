@@ -51,7 +51,7 @@ class LivePVC:
 def pvc_of(component: Component, mount: Mount) -> PVC | None:
     """The PVC behind a mount; None for rendered files, logs and paths of the host."""
     owner, _, purpose = mount.source.partition("/")
-    if mount.of_machine or mount.read_only or is_log(mount) or purpose in _RENDERED:
+    if mount.is_host_path or mount.read_only or is_log(mount) or purpose in _RENDERED:
         return None
     storage = component.instance.overrides_of(owner).storage
     purpose = names.slug(purpose.replace("/", "-")) or "data"
@@ -63,7 +63,7 @@ def pvc_of(component: Component, mount: Mount) -> PVC | None:
 
 def is_log(mount: Mount) -> bool:
     """Whether a mount is a log folder of the role."""
-    return not mount.of_machine and mount.source.endswith("/log")
+    return not mount.is_host_path and mount.source.endswith("/log")
 
 
 def pvcs_of(component: Component) -> tuple[PVC, ...]:

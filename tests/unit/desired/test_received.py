@@ -197,7 +197,10 @@ def with_compose(compose: str, role: str = "core") -> Bundle:
             '"co1/a_b" and "co1/a-b" both become workload "acme-co1-a-b"',
         ),
         "by a dot": ("services:\n  a.b: {image: a}\n  a_b: {image: a}\n", "rename one of them"),
-        "upper case": ("services:\n  Core: {image: a}\n", "'Core' is no name for a service"),
+        "upper case": (
+            "services:\n  Core: {image: a}\n",
+            "services: 'Core' is not a valid service name",
+        ),
         "an invalid end": (
             "services:\n  core_: {image: a}\n",
             'service "core_": not a valid name, it must end with a letter or a digit',
