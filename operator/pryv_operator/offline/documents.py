@@ -116,7 +116,7 @@ def _invalid_fields(error: ValidationError) -> str:
 
 
 def _unknown_fields(raw: Any, known: Any, path: str) -> Iterator[str]:
-    """Paths of the fields of ``raw`` that the model did not keep in ``known``; null sets nothing."""
+    """Paths of the fields of ``raw`` that are not in ``known``; null counts as not set."""
     if isinstance(raw, dict) and isinstance(known, dict):
         for key, value in raw.items():
             if value is not None and key not in known:

@@ -58,7 +58,7 @@ def _items(file: str, document: Any) -> Iterator[Object]:
 
 
 class _Loader(yaml.CSafeLoader):
-    """YAML 1.1 as Go's parser reads it: no dates, no sexagesimal numbers, Go's numbers and booleans."""
+    """YAML 1.1 as kubectl's parser reads it: no dates, no sexagesimal numbers."""
 
     yaml_implicit_resolvers: Any = {}  # noqa: RUF012 - the base class has no annotation
 

@@ -38,7 +38,7 @@ class OfflineError(Exception):
 
 @dataclass(frozen=True)
 class OfflineInputs:
-    """The inputs of a platform, with placeholders; ``warnings`` name those that files could replace."""
+    """The inputs of a platform, with placeholders, and warnings about missing files."""
 
     inputs: Inputs
     warnings: tuple[Advisory, ...]

@@ -1,1 +1,1 @@
-"""A bundle and values become rendered files, by the leader's substitution or Jinja; checks of the result."""
+"""Templates and values become files, by the leader's substitution or Jinja; checks of them."""

@@ -21,7 +21,7 @@ _TEMPLATE_SUFFIX: Final = ".j2"
 
 @dataclass(frozen=True)
 class RenderedFile:
-    """One file of a role; ``path`` is inside the role, ``secret`` whether it holds a secret value."""
+    """One file of a role, with its path in the role; ``secret``: it holds a secret value."""
 
     path: str
     content: bytes
@@ -149,7 +149,7 @@ class _Renderer:
 
 
 def _check(source: _Source, text: str, defaults: _DefaultRenderer) -> None:
-    """Raise if a file does not parse, unless it does not parse with the bundle's defaults either."""
+    """Raise if a file does not parse, unless it does not with the bundle's defaults either."""
     try:
         check_parses(source.output, text)
     except DoesNotParseError:
@@ -158,7 +158,7 @@ def _check(source: _Source, text: str, defaults: _DefaultRenderer) -> None:
 
 
 class _DefaultRenderer:
-    """Renders the same files with the bundle's defaults, which shows whether they can parse at all."""
+    """Renders files with the bundle's defaults, which shows whether they can parse at all."""
 
     def __init__(
         self, bundle: Bundle, values: Mapping[str, Value], order: Order, limits: Limits

@@ -83,7 +83,10 @@ def _message(error: Exception) -> str:
     match error:
         case UndefinedNameError():
             name = error.message
-            return f'variable "{name}" is not defined; set spec.variables.{name}, or correct the template'
+            return (
+                f'variable "{name}" is not defined; set spec.variables.{name}, '
+                "or correct the template"
+            )
         case UndefinedError():
             return "a value has no entry of that name; correct the template or the value"
         case SecurityError():

@@ -61,11 +61,11 @@ class Filters:
             raise TooLargeError from None
 
     def to_yaml(self, value: Any) -> str:
-        """A value as JSON that is also YAML: what YAML treats as unprintable or as a line break is escaped."""
+        """A value as JSON that is also YAML: YAML's line breaks and unprintables are escaped."""
         return _NOT_IN_YAML.sub(lambda found: f"\\u{ord(found[0]):04x}", self.to_json(value))
 
     def to_nginx(self, value: Any) -> str:
-        """A value as one quoted parameter of an nginx directive; a literal ``$`` cannot be written."""
+        """A value as one quoted parameter of an nginx directive, which cannot hold a ``$``."""
         text = self.text(value)
         if "\0" in text:
             raise RefusedError("nginx cannot read a NUL character; remove it from the value")

@@ -125,7 +125,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
         return "".join([self._print.text(value) for value in values])
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
-        """The result of an arithmetic operator: ``+`` joins texts and lists, others take numbers."""
+        """The result of an operator: ``+`` also joins texts and lists, others take numbers."""
         if isinstance(left, Undefined) or isinstance(right, Undefined):
             return super().call_binop(context, operator, left, right)
         if operator == "+" and isinstance(left, (str, list, tuple)):

@@ -32,7 +32,7 @@ RECONCILIATION_LIMITS: Final = Limits(
 
 
 class SizeBudget:
-    """What is left of the limits for all files together, while one file after another is rendered."""
+    """What is left of the limits for all files together, while they are rendered in turn."""
 
     def __init__(self, limits: Limits = DEFAULT_LIMITS) -> None:
         self._limits = limits

@@ -10,7 +10,7 @@ from typing import Final
 
 @dataclass(frozen=True)
 class Address:
-    """The addresses that a Service has so far: cluster IP, and IP or host name of its load balancer."""
+    """The addresses that a Service has so far: its own, and those of its load balancer."""
 
     cluster_ip: str | None = None
     load_balancer_ip: str | None = None

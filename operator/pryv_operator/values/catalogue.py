@@ -1,4 +1,7 @@
-"""The variables that a release declares, found by their names of 1.9, of 2019, or by a dotted path."""
+"""The variables that a release declares, found by any of their names, or by a dotted path.
+
+Releases since 1.6 and those of 2019 have different names for the same variables.
+"""
 
 from __future__ import annotations
 
@@ -61,7 +64,7 @@ class Catalogue:
         return place.variable in self.variables
 
     def name_of(self, name: str) -> str | None:
-        """The name that the templates themselves use for it; None when they have no such variable."""
+        """The name that the templates themselves use; None when they have no such variable."""
         place = self.place(name)
         return str(place) if self.knows(place) else None
 
@@ -108,7 +111,7 @@ class Catalogue:
         )
 
     def marked_for_generation(self, configured: Mapping[str, Json]) -> tuple[str, ...]:
-        """Names of the secrets that ``spec.variables`` asks to generate (with the value ``SECRET``)."""
+        """Names of the secrets that have the value ``SECRET``, which means: generate one."""
         found = (
             place
             for name, value in configured.items()
@@ -118,7 +121,7 @@ class Catalogue:
         return tuple(sorted(str(place) for place in found))
 
     def to_generate(self, requested: Iterable[str], provided: Iterable[str]) -> tuple[str, ...]:
-        """Names of the values to generate: all secret variables and ``requested``, but ``provided``."""
+        """Names to generate values for: secret variables and ``requested``, except ``provided``."""
         secret = {Place(name) for name, variable in self.variables.items() if variable.secret}
         places = secret | {self.place(name) for name in requested}
         return tuple(sorted(str(place) for place in places - {self.place(n) for n in provided}))

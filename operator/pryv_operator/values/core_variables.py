@@ -1,4 +1,4 @@
-"""Variables of 2019 that are fields of a core instance today: CORE_n_IP_ADDRESS and CORE_HOSTING_n."""
+"""CORE_n_IP_ADDRESS and CORE_HOSTING_n: variables of 2019 that are fields of a core now."""
 
 from __future__ import annotations
 

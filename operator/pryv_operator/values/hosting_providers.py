@@ -24,7 +24,7 @@ class ConfiguredVariables:
 def complete_hosting_providers(
     configured: Mapping[str, Any], computed: Mapping[str, Any], *, received: bool
 ) -> ConfiguredVariables:
-    """The user's variables, with the computed provider of each hosting that HOSTINGS_PROVIDERS omits.
+    """The user's variables, with a computed provider for each hosting without a configured one.
 
     ``received``: the templates are the user's own. They get the value unchanged, as the leader
     inserted it, so that files stay the same; a missing entry is a warning.

@@ -38,7 +38,7 @@ class AddressBook:
         self._addresses = addresses
 
     def instance(self, instance: Instance, *, udp: bool = False) -> InstanceAddress:
-        """The address of an instance: its field, an external IP, or that of its published Service."""
+        """The address of an instance: its field, an external IP, or its Service's address."""
         configured = instance.address or next(iter(instance.service.external_ips or ()), None)
         if configured:
             return InstanceAddress(instance.name, configured, reported=True)

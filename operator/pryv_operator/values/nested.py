@@ -22,7 +22,7 @@ def value_at(value: Any, path: Path, missing: Any = UNSET) -> Any:
 
 
 def with_value_at(value: Any, path: Path, new: Json) -> Any:
-    """A copy of the value with ``new`` at a path; anything on the way that is not a map becomes one."""
+    """A copy of the value with ``new`` at a path; what is not a map on the way becomes one."""
     if not path:
         return new
     copy = dict(value) if isinstance(value, Mapping) else {}

@@ -1,4 +1,7 @@
-"""The values of all variables, by precedence: defaults < computed < spec.variables < spec.secrets."""
+"""The values of all variables.
+
+Precedence, rising: defaults, computed values, ``spec.variables``, ``spec.secrets``.
+"""
 
 from __future__ import annotations
 
@@ -67,7 +70,7 @@ class _Configured(NamedTuple):
 
 
 def _split(catalogue: Catalogue, name: str, value: Json) -> list[_Configured]:
-    """A map of 1.9 as the separate variables that 2019 had for its entries; else the value itself."""
+    """A map as separate variables where the templates have one for each entry, as in 2019."""
     if not isinstance(value, Mapping) or not catalogue.is_split(name):
         return [_Configured(name, value)]
     return [

@@ -27,7 +27,7 @@ _OVERLAP: Final = 256
 def used_variables(
     bundle: Bundle, roles: Iterable[str], configured: Mapping[str, Any]
 ) -> frozenset[str]:
-    """Names of the variables that the files of some roles mention, and those that their values mention.
+    """Names of the variables that the files of some roles mention, directly or through values.
 
     The leader replaces names wherever they occur, so a name counts as mentioned unless it is only
     a part of a longer name. In a Jinja template it has to be a word.

@@ -1,4 +1,4 @@
-"""Whether a variable's value is there and has the declared type. No message quotes a secret."""
+"""Whether a variable has a value, and of the declared type. No message quotes a secret."""
 
 from __future__ import annotations
 

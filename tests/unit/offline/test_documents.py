@@ -100,7 +100,12 @@ class TestReading:
 
     def test_base64_and_binary_data(self) -> None:
         encoded = base64.b64encode(b"\x00\xff").decode()
-        text = f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: c}}\ndata: {{a: text}}\nbinaryData: {{b: {encoded}}}\n"
+        text = f"""apiVersion: v1
+kind: ConfigMap
+metadata: {{name: c}}
+data: {{a: text}}
+binaryData: {{b: {encoded}}}
+"""
         documents = read_documents([("a", PLATFORM), ("b", text)])
         assert documents.content("ConfigMap", "c", "a") == b"text"
         assert documents.content("ConfigMap", "c", "b") == b"\x00\xff"
@@ -143,8 +148,8 @@ class TestReading:
 
     def test_values_are_read_as_kubectl_reads_them(self) -> None:
         text = (
-            PLATFORM
-            + "  variables: {A: no, B: 012, C: 1e3, D: 2001-01-01, E: 12:30, F: 0x10, G: ~, H: '012', I: 1.0}\n"
+            PLATFORM + "  variables: {A: no, B: 012, C: 1e3, D: 2001-01-01, E: 12:30, F: 0x10, "
+            "G: ~, H: '012', I: 1.0}\n"
         )
         variables = read_documents([("f", text)]).platform.spec.variables
         assert variables == {

@@ -1,4 +1,4 @@
-"""Jinja templates: what they read and print, what they may not do, and how failures are reported."""
+"""Jinja templates: what they read and print, their limits, and how failures are reported."""
 
 from __future__ import annotations
 
@@ -65,7 +65,10 @@ class TestPrinting:
         )
 
     def test_types_are_preserved(self) -> None:
-        source = "{% for name, core in CORES | dictsort %}{{ name }}={{ core.ip }};{% endfor %}{{ N + 1 }}{{ 'x' if not FLAG }}"
+        source = (
+            "{% for name, core in CORES | dictsort %}{{ name }}={{ core.ip }};{% endfor %}"
+            "{{ N + 1 }}{{ 'x' if not FLAG }}"
+        )
         assert (
             _text(source, CORES={"b": {"ip": "IP"}, "a": {"ip": 2}}, IP="1.2.3.4", N=20, FLAG=False)
             == "a=2;b=1.2.3.4;21x"
@@ -279,6 +282,12 @@ class TestFailures:
             _text("{{ A }}")
 
 
+def _growing(start: str, step: str) -> str:
+    """A template that repeats a step, which makes ``ns.s`` grow."""
+    beginning = f"{{% set ns = namespace(s={start}) %}}"
+    return beginning + "{% for i in range(1000) %}" + step + "{% endfor %}"
+
+
 class TestBounds:
     """Templates that would take much time or memory."""
 
@@ -297,17 +306,17 @@ class TestBounds:
             "{{ 'a' | center(1000000000) }}",
             "{{ 'a' | indent(1000000000) }}",
             "{{ 'a' | format }}",
-            "{% set ns = namespace(s='aa') %}{% for i in range(1000) %}{% set ns.s = ns.s ~ ns.s %}{% endfor %}",
-            "{% set ns = namespace(s='aa') %}{% for i in range(1000) %}{% set ns.s = ns.s + ns.s %}{% endfor %}",
-            "{% set ns = namespace(s=[0]) %}{% for i in range(1000) %}{% set ns.s = ns.s + ns.s %}{% endfor %}",
-            "{% set ns = namespace(s=9) %}{% for i in range(1000) %}{% set ns.s = ns.s * ns.s %}{% endfor %}",
-            "{% set ns = namespace(s='aa') %}{% for i in range(1000) %}{% set ns.s = ns.s | replace('a', ns.s) %}{% endfor %}",
-            "{% set ns = namespace(s='aa') %}{% for i in range(1000) %}{% set ns.s = [ns.s, ns.s, ns.s] | join(ns.s) %}{% endfor %}",
+            _growing("'aa'", "{% set ns.s = ns.s ~ ns.s %}"),
+            _growing("'aa'", "{% set ns.s = ns.s + ns.s %}"),
+            _growing("[0]", "{% set ns.s = ns.s + ns.s %}"),
+            _growing("9", "{% set ns.s = ns.s * ns.s %}"),
+            _growing("'aa'", "{% set ns.s = ns.s | replace('a', ns.s) %}"),
+            _growing("'aa'", "{% set ns.s = [ns.s, ns.s, ns.s] | join(ns.s) %}"),
             pytest.param(
-                "{% set ns = namespace(s=[1]) %}{% for i in range(1000) %}{% set ns.s = [ns.s, ns.s] %}{% endfor %}{{ ns.s }}",
+                _growing("[1]", "{% set ns.s = [ns.s, ns.s] %}") + "{{ ns.s }}",
                 marks=pytest.mark.long,
             ),
-            "{% set ns = namespace(s='aa') %}{% for i in range(1000) %}{% set ns.s %}{{ ns.s }}{{ ns.s }}{% endset %}{% endfor %}",
+            _growing("'aa'", "{% set ns.s %}{{ ns.s }}{{ ns.s }}{% endset %}"),
             "{% macro m(s, n) %}{{ m(s ~ s, n - 1) if n else s }}{% endmacro %}{{ m('a', 60) }}",
             "{% macro m(n) %}{{ m(n + 1) }}{{ m(n + 1) }}{% endmacro %}{{ m(0) }}",
             '{% include "a.j2" %}',
@@ -382,7 +391,10 @@ class TestWork:
             f"core{number}": {"name": "n" * 100, "ip": f"192.0.2.{number % 256}"}
             for number in range(300)
         }
-        source = "{% for key, host in HOSTS | dictsort if host.ip != '192.0.2.7' %}{{ key | upper }} {{ host.name[:9] }};{% endfor %}"
+        source = (
+            "{% for key, host in HOSTS | dictsort if host.ip != '192.0.2.7' %}"
+            "{{ key | upper }} {{ host.name[:9] }};{% endfor %}"
+        )
         assert _text(source, HOSTS=hosts).count(";") == 298
 
     def _is_refused(self, source: str) -> None:

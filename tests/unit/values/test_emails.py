@@ -1,4 +1,4 @@
-"""E-mails: asked for together once they are activated, and not before."""
+"""E-mail settings: all are required once e-mail is activated, none before."""
 
 from __future__ import annotations
 
@@ -26,11 +26,17 @@ ALL = (
     "EMAIL_SMTP_SETTINGS.auth.user",
     "EMAIL_SMTP_SETTINGS.host",
 )
-OF_2019 = {name: Variable(name, "string", default="", aliases=aliases, secret=name == "MAIL_SMTP_PASS") for name, *aliases in (
-    ("MAIL_FROM_NAME", "EMAIL_SENDER.name"), ("MAIL_FROM_ADDRESS", "EMAIL_SENDER.address"), ("MAIL_SMTP_HOST", "EMAIL_SMTP_SETTINGS.host"),
-    ("MAIL_SMTP_PORT", "EMAIL_SMTP_SETTINGS.port"), ("MAIL_SMTP_USER", "EMAIL_SMTP_SETTINGS.auth.user"),
-    ("MAIL_SMTP_PASS", "EMAIL_SMTP_SETTINGS.auth.pass"),
-)}  # fmt: skip
+OF_2019 = {
+    name: Variable(name, "string", default="", aliases=(alias,), secret=name == "MAIL_SMTP_PASS")
+    for name, alias in {
+        "MAIL_FROM_NAME": "EMAIL_SENDER.name",
+        "MAIL_FROM_ADDRESS": "EMAIL_SENDER.address",
+        "MAIL_SMTP_HOST": "EMAIL_SMTP_SETTINGS.host",
+        "MAIL_SMTP_PORT": "EMAIL_SMTP_SETTINGS.port",
+        "MAIL_SMTP_USER": "EMAIL_SMTP_SETTINGS.auth.user",
+        "MAIL_SMTP_PASS": "EMAIL_SMTP_SETTINGS.auth.pass",
+    }.items()
+}
 
 
 def of(given: dict[str, Any], variables: Any = RELEASE, **secrets: str) -> Resolved:
@@ -41,12 +47,12 @@ def of(given: dict[str, Any], variables: Any = RELEASE, **secrets: str) -> Resol
     return resolve(names, computed=COMPUTED, configured=given, secrets={**generated, **secrets})
 
 
-def test_not_activated_none_is_asked() -> None:
+def test_nothing_is_required_while_e_mail_is_off() -> None:
     assert of({}).problems == ()
     assert of({"EMAIL_ACTIVATION": {"welcome": False, "resetPassword": False}}).problems == ()
 
 
-def test_activated_all_are_asked_at_once() -> None:
+def test_all_missing_settings_are_in_one_message() -> None:
     (problem,) = of(ACTIVE).problems
     assert problem.reason == "MissingVariables"
     assert all(name in problem.message for name in ALL)
@@ -58,7 +64,7 @@ def test_activated_all_are_asked_at_once() -> None:
     assert "secretKeyRef" in problem.message
 
 
-def test_in_either_vocabulary_and_with_the_usual_port() -> None:
+def test_names_of_both_generations_and_the_default_port() -> None:
     given = {
         "MAIL_FROM_NAME": "Acme",
         "MAIL_FROM_ADDRESS": "a@acme.test",
@@ -85,7 +91,7 @@ def test_sendmail_needs_no_server() -> None:
     assert of(ACTIVE | {"EMAIL_SENDMAIL_SETTINGS": {"active": True}}).problems == ()
 
 
-def test_in_2019_saying_anything_activates_them() -> None:
+def test_in_2019_any_setting_activates_e_mail() -> None:
     assert of({}, OF_2019).problems == ()
     (problem,) = of({"MAIL_SMTP_HOST": "smtp.test"}, OF_2019).problems
     assert all(
@@ -104,7 +110,7 @@ def test_in_2019_saying_anything_activates_them() -> None:
 
 
 class TestFilledIn:
-    """What received templates have filled in is their default here."""
+    """Received templates: what they have filled in is a default."""
 
     SENDER: ClassVar = {"name": "Acme", "address": "a@acme.test"}
     SERVER: ClassVar = {
@@ -120,7 +126,7 @@ class TestFilledIn:
             name: replace(RELEASE[name], default=value) for name, value in defaults.items()
         }
 
-    def test_only_the_password_is_asked_for(self) -> None:
+    def test_only_the_password_is_required(self) -> None:
         (problem,) = of(ACTIVE, self.filled()).problems
         assert [
             name for name in ALL if f"{name}," in problem.message or f"{name};" in problem.message
@@ -129,7 +135,7 @@ class TestFilledIn:
         assert found.problems == ()
         assert found.values["EMAIL_SMTP_SETTINGS"].value["port"] == 2525
 
-    def test_what_another_value_takes_the_place_of_is_gone(self) -> None:
+    def test_a_configured_object_replaces_the_default_as_a_whole(self) -> None:
         (problem,) = of(
             ACTIVE | {"EMAIL_SMTP_SETTINGS": {"host": "smtp.test"}},
             self.filled(),
@@ -137,7 +143,7 @@ class TestFilledIn:
         ).problems
         assert "EMAIL_SMTP_SETTINGS.auth.user" in problem.message
 
-    def test_words_for_what_is_to_be_filled_in_are_no_values(self) -> None:
+    def test_marks_for_values_to_fill_in_do_not_count(self) -> None:
         gaps = {"host": "REPLACE_ME", "port": "REPLACE_ME", "auth": {"user": ""}}
         (problem, *_) = of(
             ACTIVE, self.filled(server=gaps, sender=RELEASE["EMAIL_SENDER"].default)
@@ -167,7 +173,7 @@ def test_example_values_are_the_defaults_of_the_release() -> None:
     assert set(EXAMPLE_VALUES) == {*sender.values(), server["host"]}
 
 
-def test_not_activated_no_port_is_added() -> None:
+def test_no_port_is_added_while_e_mail_is_off() -> None:
     settings = {"host": "smtp.test", "auth": {"user": "acme"}}
     assert of({"EMAIL_SMTP_SETTINGS": settings}).values["EMAIL_SMTP_SETTINGS"].value == settings
     assert of({}, OF_2019).values["MAIL_SMTP_PORT"].value == ""

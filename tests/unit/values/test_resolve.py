@@ -1,4 +1,4 @@
-"""Values of variables: both vocabularies, secrets at paths, and messages that name all that is missing and quote nothing."""
+"""Values of variables: names of both generations, secrets at paths, and messages."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pryv_operator.values.resolve import Resolved, resolve
 
 CANARY = "canary-7f3a"
 RELEASE = Catalogue(load_release("1.9.2").variables)
-#: What the cluster would have said.
+#: Values that would be computed from a cluster.
 COMPUTED: Mapping[str, Any] = {
     name: {"string": "203.0.113.1", "boolean": False, "object": {}, "array": []}[variable.type]
     for name, variable in RELEASE.variables.items()
@@ -42,21 +42,21 @@ def only(problems: tuple[Problem, ...]) -> Problem:
     return problem
 
 
-def test_nothing_has_to_be_said() -> None:
+def test_nothing_has_to_be_configured() -> None:
     found = of()
     assert found.problems == found.warnings == ()
     assert found.values["PLATFORM_NAME"] == Value("DOMAIN")
 
 
-def test_the_later_source_wins() -> None:
+def test_precedence() -> None:
     names = Catalogue({"A": Variable("A", "string", default="default")})
     assert resolve(names, computed={}, configured={}, secrets={}).values["A"] == Value("default")
     assert resolve(names, computed={"A": "computed"}, configured={}, secrets={}).values[
         "A"
     ] == Value("computed")
-    assert resolve(names, computed={"A": "computed"}, configured={"A": "given"}, secrets={}).values[
-        "A"
-    ] == Value("given")
+    assert resolve(
+        names, computed={"A": "computed"}, configured={"A": "configured"}, secrets={}
+    ).values["A"] == Value("configured")
     assert resolve(names, computed={"A": "computed"}, configured={}, secrets={"A": "kept"}).values[
         "A"
     ] == Value("kept", secret=True)
@@ -75,7 +75,7 @@ def test_the_later_source_wins() -> None:
         ("MAIL_SMTP_PASS", "EMAIL_SMTP_SETTINGS", ("auth", "pass")),
     ],
 )
-def test_the_names_of_2019(old: str, new: str, path: tuple[str, ...]) -> None:
+def test_names_of_2019(old: str, new: str, path: tuple[str, ...]) -> None:
     assert RELEASE.place(old) == Place(new, path)
     if old == "MAIL_SMTP_PASS":
         return
@@ -85,7 +85,7 @@ def test_the_names_of_2019(old: str, new: str, path: tuple[str, ...]) -> None:
     assert found == "it"
 
 
-def test_an_old_name_changes_its_part_of_an_object_and_nothing_else() -> None:
+def test_an_old_name_sets_one_entry_of_an_object() -> None:
     found = value(
         of({"MAIL_SMTP_HOST": "smtp.acme.health", "MAIL_SMTP_USER": "pryv"}), "EMAIL_SMTP_SETTINGS"
     )
@@ -93,7 +93,7 @@ def test_an_old_name_changes_its_part_of_an_object_and_nothing_else() -> None:
     assert RELEASE.variables["EMAIL_SMTP_SETTINGS"].default == {"host": "localhost", "port": 587}
 
 
-def test_the_default_of_an_object_is_never_written_to() -> None:
+def test_defaults_are_never_changed() -> None:
     before = repr(RELEASE.variables["EMAIL_SMTP_SETTINGS"].default)
     of(secrets={"EMAIL_SMTP_SETTINGS.auth.pass": CANARY})
     assert repr(RELEASE.variables["EMAIL_SMTP_SETTINGS"].default) == before
@@ -112,7 +112,7 @@ def test_two_names_of_one_secret() -> None:
     assert "REGISTER_ADMIN_KEY_1" in problem.message
 
 
-def test_a_variable_that_is_given_as_a_secret_too() -> None:
+def test_a_variable_that_is_also_a_secret() -> None:
     assert (
         only(of({"SUPPORT_URL": "a"}, {"SUPPORT_LINK": "b"}).problems).reason == "DuplicateVariable"
     )
@@ -135,7 +135,7 @@ def test_a_secret_by_its_old_name() -> None:
     }
 
 
-def test_a_secret_beside_what_is_given() -> None:
+def test_a_secret_inside_a_configured_object() -> None:
     found = of(
         {"MFA_ENDPOINTS": {"verify": {"url": "u"}}},
         {"MFA_ENDPOINTS.verify.headers.authorization": CANARY},
@@ -145,7 +145,7 @@ def test_a_secret_beside_what_is_given() -> None:
     }
 
 
-def test_a_secret_is_json_where_the_variable_is_no_string() -> None:
+def test_a_secret_is_json_unless_the_variable_is_a_string() -> None:
     assert value(of(secrets={"MAX_UPLOAD_SIZE_MB": "55"}), "MAX_UPLOAD_SIZE_MB") == 55
     assert value(of(secrets={"EMAIL_SENDER": '{"name": "n", "address": "a"}'}), "EMAIL_SENDER") == {
         "name": "n",
@@ -160,25 +160,25 @@ def test_a_secret_is_json_where_the_variable_is_no_string() -> None:
 @pytest.mark.parametrize(
     "text", [CANARY, "{", "", "[" * 100_000], ids=["word", "brace", "empty", "deep"]
 )
-def test_a_secret_that_is_no_json(text: str) -> None:
+def test_a_secret_that_is_not_json(text: str) -> None:
     problem = only(of(secrets={"EMAIL_SMTP_SETTINGS": text}).problems)
     assert problem.reason == "InvalidSecret"
     assert "EMAIL_SMTP_SETTINGS" in problem.message
 
 
-def test_a_secret_of_no_variable_is_named() -> None:
+def test_an_unknown_secret_is_reported() -> None:
     problem = only(of(secrets={"REGISTER_ADMN_KEY": CANARY}).problems)
     assert problem.reason == "UnknownSecret"
     assert "REGISTER_ADMN_KEY" in problem.message
 
 
-def test_a_variable_that_nothing_uses_is_said_and_does_no_harm() -> None:
+def test_an_unknown_variable_is_warned_about() -> None:
     found = of({"MAX_UPLOAD_SIZE": 3})
     assert found.problems == ()
     assert "MAX_UPLOAD_SIZE:" in only(found.warnings).message
 
 
-def test_everything_that_is_missing_in_one_message() -> None:
+def test_all_missing_values_are_in_one_message() -> None:
     found = of(
         {
             "TRUSTED_APPS": "REPLACE_ME",
@@ -191,7 +191,7 @@ def test_everything_that_is_missing_in_one_message() -> None:
     assert problem.message.endswith(": SERVICE_INFO_ASSETS, SUPPORT_LINK, TRUSTED_APPS; set them")
 
 
-def test_what_is_required_and_what_the_cluster_should_have_said_is_missing_too() -> None:
+def test_required_and_computed_variables_can_be_missing() -> None:
     names = Catalogue(
         {
             "A": Variable("A", "string", required=True),
@@ -237,14 +237,14 @@ def test_types(variables: Mapping[str, Any], expected: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given_value", "text"), [(12, "12"), (1.5, "1.5"), (True, "true"), (1e21, "1e+21")]
+    ("scalar", "text"), [(12, "12"), (1.5, "1.5"), (True, "true"), (1e21, "1e+21")]
 )
-def test_what_yaml_took_for_something_else_is_a_string_again(given_value: Any, text: str) -> None:
-    assert value(of({"PLATFORM_NAME": given_value}), "PLATFORM_NAME") == text
+def test_scalars_become_strings_where_a_string_is_declared(scalar: Any, text: str) -> None:
+    assert value(of({"PLATFORM_NAME": scalar}), "PLATFORM_NAME") == text
 
 
 @pytest.mark.parametrize("tokens", [None, [], ["a"]])
-def test_null_and_an_empty_list_are_two_things(tokens: Any) -> None:
+def test_null_and_an_empty_list_are_different(tokens: Any) -> None:
     assert value(of({"INVITATION_TOKENS": tokens}), "INVITATION_TOKENS") == tokens
 
 
@@ -261,7 +261,7 @@ def test_null_and_an_empty_list_are_two_things(tokens: Any) -> None:
         {"MFA_ENDPOINTS": {"single": {"headers": {"authorization": CANARY}}}},
     ],
 )
-def test_a_secret_written_out_is_refused_with_the_right_way_and_without_its_value(
+def test_a_secret_in_variables_is_refused_without_quoting_it(
     variables: Mapping[str, Any],
 ) -> None:
     found = of(variables)
@@ -272,7 +272,7 @@ def test_a_secret_written_out_is_refused_with_the_right_way_and_without_its_valu
     assert CANARY not in repr({name: each.value for name, each in found.values.items()})
 
 
-def test_all_secrets_of_an_object_are_told_at_once() -> None:
+def test_all_secrets_of_an_object_are_in_one_message() -> None:
     endpoints = {step: {"headers": {"authorization": CANARY}} for step in ("single", "verify")}
     message = only(of({"MFA_ENDPOINTS": endpoints}).problems).message
     assert (
@@ -291,13 +291,13 @@ def test_all_secrets_of_an_object_are_told_at_once() -> None:
         {"MFA_ENDPOINTS": {"single": {"headers": {"authorization": ""}}}},
     ],
 )
-def test_the_word_for_generate_and_nothing_at_all_are_no_secrets(
+def test_empty_secrets_and_the_mark_for_generation_are_accepted(
     variables: Mapping[str, Any],
 ) -> None:
     assert of(variables).problems == ()
 
 
-def test_what_is_generated() -> None:
+def test_values_to_generate() -> None:
     always = {
         "REGISTER_ADMIN_KEY",
         "SSO_COOKIE_SIGN_SECRET",
@@ -313,12 +313,12 @@ def test_what_is_generated() -> None:
     }
 
 
-def test_the_word_for_generate_asks_for_it_anywhere() -> None:
-    given_map: dict[str, Any] = {
+def test_the_mark_for_generation_works_inside_objects() -> None:
+    configured: dict[str, Any] = {
         "REGISTER_ADMIN_KEY_1": "SECRET",
         "EMAIL_SMTP_SETTINGS": {"host": "SECRET", "auth": {"pass": "SECRET"}},
     }
-    assert RELEASE.marked_for_generation(given_map) == (
+    assert RELEASE.marked_for_generation(configured) == (
         "EMAIL_SMTP_SETTINGS.auth.pass",
         "REGISTER_ADMIN_KEY",
     )
@@ -357,12 +357,12 @@ def test_no_message_quotes_a_secret(variables: dict[str, Any], secrets: dict[str
 
 
 @given(st.dictionaries(_names, _json, max_size=6))
-def test_the_order_of_a_map_is_nothing(variables: dict[str, Any]) -> None:
+def test_the_order_of_a_map_does_not_matter(variables: dict[str, Any]) -> None:
     assert of(variables) == of(dict(reversed(variables.items())))
 
 
 @given(st.dictionaries(_names, _json, max_size=6))
-def test_what_passes_has_the_type_that_is_promised(variables: dict[str, Any]) -> None:
+def test_accepted_values_have_the_declared_type(variables: dict[str, Any]) -> None:
     found = of(variables)
     if found.problems:
         return
@@ -379,7 +379,7 @@ def test_what_passes_has_the_type_that_is_promised(variables: dict[str, Any]) ->
             assert isinstance(found.values[name].value, types[variable.type]), name
 
 
-def test_objects_of_1_9_where_2019_had_a_variable_for_each_part() -> None:
+def test_objects_set_the_separate_variables_of_2019() -> None:
     variables = {
         "MAIL_FROM_NAME": Variable("MAIL_FROM_NAME", "string", aliases=("EMAIL_SENDER.name",)),
         "MAIL_SMTP_USER": Variable(
@@ -399,14 +399,14 @@ def test_objects_of_1_9_where_2019_had_a_variable_for_each_part() -> None:
         secrets={"EMAIL_SMTP_SETTINGS.auth.pass": "hush"},
     )
     assert found.problems == ()
-    wanted = {"MAIL_FROM_NAME": "Acme", "MAIL_SMTP_USER": "acme", "MAIL_SMTP_PASS": "hush"}
-    assert {name: found.values[name].value for name in wanted} == wanted
+    expected = {"MAIL_FROM_NAME": "Acme", "MAIL_SMTP_USER": "acme", "MAIL_SMTP_PASS": "hush"}
+    assert {name: found.values[name].value for name in expected} == expected
     assert [warning.message.split(" ")[0] for warning in found.warnings] == [
         "spec.variables.EMAIL_SMTP_SETTINGS.pool:"
     ]
 
 
-def test_computed_values_find_the_older_name_too() -> None:
+def test_computed_values_are_found_by_older_names() -> None:
     variables = {
         "SERVICE_WEBSITE_IP_ADDRESS": Variable(
             "SERVICE_WEBSITE_IP_ADDRESS", "string", computed=True, aliases=("NEWER",)

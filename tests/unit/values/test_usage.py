@@ -19,14 +19,14 @@ VARIABLES = {
 
 
 def uses(
-    name: str, files: dict[str, str] | None = None, *, jinja: bool = True, **given: Any
+    name: str, files: dict[str, str] | None = None, *, jinja: bool = True, **configured: Any
 ) -> bool:
     roles = {
         "core": {path: text.encode() for path, text in (files or {}).items()},
         "static": {"a.j2": b"{{ ELSEWHERE }}"},
     }
     bundle = Bundle("b", "1", roles, variables=VARIABLES, jinja=jinja)
-    return name in used_variables(bundle, {"core"}, {**given, name: f"the value of {name}"})
+    return name in used_variables(bundle, {"core"}, {**configured, name: f"the value of {name}"})
 
 
 @pytest.mark.parametrize("jinja", [True, False])
