@@ -57,16 +57,16 @@ def run(*arguments: str, **env: str) -> Result:
     return result
 
 
-async def place(target: ConnectionOptions, **environment: str) -> tuple[str, str]:
-    """Server and namespace that are meant."""
-    async with connect(target, environment) as (cluster, namespace):
+async def connection(options: ConnectionOptions, **environment: str) -> tuple[str, str]:
+    """The API server and the namespace that are used."""
+    async with connect(options, environment) as (cluster, namespace):
         return cluster.configuration.host, namespace
 
 
-class TestWhichCluster:
-    """As kubectl does it."""
+class TestConnection:
+    """The cluster and the namespace are chosen as by kubectl."""
 
-    def test_files(self, tmp_path: Path) -> None:
+    def test_kubeconfig_files(self, tmp_path: Path) -> None:
         default = tmp_path / ".kube" / "config"
         default.parent.mkdir()
         files = [kubeconfig(path, "x") for path in (default, tmp_path / "a", tmp_path / "b")]
@@ -82,43 +82,46 @@ class TestWhichCluster:
         with pytest.raises(KubeconfigError, match="missing"):
             kubeconfig_files(tmp_path / "missing", home)
 
-    async def test_the_first_file_wins(self, tmp_path: Path) -> None:
+    async def test_first_file_with_a_context_wins(self, tmp_path: Path) -> None:
         first = kubeconfig(tmp_path / "a", "one", current="one", server="https://first.test")
         second = kubeconfig(
             tmp_path / "b", "one", "two", current="two", server="https://second.test"
         )
         both = f"{first}:{second}"
-        assert await place(ConnectionOptions(), KUBECONFIG=both) == ("https://first.test", "in-one")
-        assert await place(ConnectionOptions(context="two"), KUBECONFIG=both) == (
+        assert await connection(ConnectionOptions(), KUBECONFIG=both) == (
+            "https://first.test",
+            "in-one",
+        )
+        assert await connection(ConnectionOptions(context="two"), KUBECONFIG=both) == (
             "https://first.test",
             "in-two",
         )
-        assert await place(ConnectionOptions(namespace="mine"), KUBECONFIG=both) == (
+        assert await connection(ConnectionOptions(namespace="mine"), KUBECONFIG=both) == (
             "https://first.test",
             "mine",
         )
-        assert await place(ConnectionOptions(kubeconfig=second), KUBECONFIG=str(first)) == (
+        assert await connection(ConnectionOptions(kubeconfig=second), KUBECONFIG=str(first)) == (
             "https://second.test",
             "in-two",
         )
 
-    async def test_a_context_without_a_namespace(self, tmp_path: Path) -> None:
+    async def test_context_without_a_namespace(self, tmp_path: Path) -> None:
         plain = {"contexts": [{"name": "x", "context": {"cluster": "here", "user": "me"}}]}
         assert (
-            await place(
+            await connection(
                 ConnectionOptions(kubeconfig=kubeconfig(tmp_path / "a", current="x", **plain))
             )
         )[1] == "default"
 
 
-class TestNoCluster:
-    """Nothing that is to be expected ends in a traceback, or quotes a credential."""
+class TestErrors:
+    """Expected errors end with one message, and never quote a credential."""
 
     @pytest.mark.parametrize("command", COMMANDS)
-    def test_no_connection(self, tmp_path: Path, command: tuple[str, ...]) -> None:
-        with socket.socket() as taken:  # bound and not listening: who connects is refused
-            taken.bind(("127.0.0.1", 0))
-            server = f"https://127.0.0.1:{taken.getsockname()[1]}"
+    def test_unreachable_api_server(self, tmp_path: Path, command: tuple[str, ...]) -> None:
+        with socket.socket() as bound:  # not listening, so connections are refused
+            bound.bind(("127.0.0.1", 0))
+            server = f"https://127.0.0.1:{bound.getsockname()[1]}"
             result = run(
                 *command,
                 KUBECONFIG=str(kubeconfig(tmp_path / "a", "x", current="x", server=server)),
@@ -127,7 +130,7 @@ class TestNoCluster:
         assert result.stderr.startswith(f"error: API server {server}: cannot be reached")
         assert result.stdout == ""
 
-    def test_no_kubeconfig(self, tmp_path: Path) -> None:
+    def test_missing_kubeconfig(self, tmp_path: Path) -> None:
         result = run("history", "acme", HOME=str(tmp_path))
         assert (result.exit_code, result.stdout) == (2, "")
         assert f"{tmp_path}/.kube/config: kubeconfig not found" in result.stderr
@@ -171,9 +174,7 @@ class TestNoCluster:
             ),
         ],
     )
-    def test_a_kubeconfig_that_cannot_be_used(
-        self, tmp_path: Path, different: dict[str, Any], why: str
-    ) -> None:
+    def test_unusable_kubeconfig(self, tmp_path: Path, different: dict[str, Any], why: str) -> None:
         result = run(
             "history",
             "acme",
@@ -184,7 +185,7 @@ class TestNoCluster:
         assert why in result.stderr
 
     @pytest.mark.parametrize("text", ["just text", "{", f"[{TOKEN}]", "\0"])
-    def test_a_file_that_is_no_kubeconfig(self, tmp_path: Path, text: str) -> None:
+    def test_malformed_kubeconfig(self, tmp_path: Path, text: str) -> None:
         (tmp_path / "a").write_text(text)
         assert run("history", "acme", "--kubeconfig", str(tmp_path / "a")).exit_code == 2
 
@@ -197,7 +198,7 @@ class TestNoCluster:
 
 
 class BusyServer:
-    """An API server on which another client writes before each write of the operator."""
+    """An API server on which another client writes before each write of the command."""
 
     def __init__(self, *versions: Object) -> None:
         self.versions = list(versions)

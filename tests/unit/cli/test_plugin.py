@@ -1,4 +1,4 @@
-"""``kubectl-pryv``: files in, files out, and what is said when that cannot be."""
+"""``kubectl-pryv render`` and ``import``: files, exit codes and messages."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def run(*arguments: str | Path, text: str | None = None) -> Result:
 
 
 def fails(code: int, *arguments: str | Path, text: str | None = None) -> str:
-    """What is said on standard error by a command that must fail."""
+    """Standard error of a command that must fail with an exit code."""
     result = run(*arguments, text=text)
     assert result.exit_code == code, (result.exit_code, result.stderr, result.exception)
     assert result.exception is None or isinstance(result.exception, SystemExit)
@@ -51,10 +51,14 @@ def leader(**changes: bytes) -> dict[str, bytes]:
     roles = {
         f"data/{role}/pryv.yml": b"services: {}\n" for role in ("core", "reg-master", "static")
     }
-    settings = b"vars: {G: {settings: {DOMAIN: {value: pryv.acme.test}, REGISTER_ADMIN_KEY: {value: the-admin-key-0123}}}}\n"
+    settings = (
+        b"vars: {G: {settings: {DOMAIN: {value: pryv.acme.test}, "
+        b"REGISTER_ADMIN_KEY: {value: the-admin-key-0123}}}}\n"
+    )
+    followers = b'{"the-follower-key": {"url": "u", "role": "core"}}'
     files = roles | {
         "conf/platform.yml": settings,
-        "conf/config-leader.json": b'{"internals": {}, "followers": {"the-follower-key": {"url": "u", "role": "core"}}}',
+        "conf/config-leader.json": b'{"internals": {}, "followers": %s}' % followers,
         "data/core/core/conf/a.yml": b"domain: DOMAIN\n",
         "data/core/core/conf/key.yml": b"key: REGISTER_ADMIN_KEY\n",
         "data/core/core/log/.gitkeep": b"",
@@ -74,7 +78,7 @@ class TestRenderLeader:
 
     @pytest.mark.parametrize("release", RELEASES)
     @pytest.mark.parametrize("kind", ["--leader-dir", "--archive"])
-    def test_the_bytes_of_the_leader(
+    def test_files_equal_the_leaders(
         self, shared_pryv: Path, tmp_path: Path, release: str, kind: str
     ) -> None:
         files = release_files(shared_pryv / "releases", release)
@@ -98,7 +102,9 @@ class TestRenderLeader:
         }
         assert "done in" in result.stderr
 
-    def test_secret_files_are_for_their_owner_only(self, source: Path, tmp_path: Path) -> None:
+    def test_secret_files_are_readable_for_the_owner_only(
+        self, source: Path, tmp_path: Path
+    ) -> None:
         assert run("render", "--leader-dir", source, "--output", tmp_path / "out").exit_code == 0
         modes = {
             path.name: stat.S_IMODE(path.stat().st_mode)
@@ -107,7 +113,7 @@ class TestRenderLeader:
         assert modes["key.yml"] == 0o600
         assert modes["a.yml"] & 0o077
 
-    def test_a_folder_that_is_not_empty_is_left_alone(self, source: Path, tmp_path: Path) -> None:
+    def test_nonempty_output_folder_is_refused(self, source: Path, tmp_path: Path) -> None:
         out = write(tmp_path / "out", {"core/core/conf/a.yml": b"mine", "other": b"mine"})
         assert "is not empty" in fails(2, "render", "--leader-dir", source, "--output", out)
         assert (out / "core/core/conf/a.yml").read_bytes() == b"mine"
@@ -115,7 +121,9 @@ class TestRenderLeader:
         assert (out / "core/core/conf/a.yml").read_bytes() == b"domain: pryv.acme.test\n"
         assert (out / "other").read_bytes() == b"mine"
 
-    def test_links_in_the_output_are_not_followed(self, source: Path, tmp_path: Path) -> None:
+    def test_links_in_the_output_folder_are_not_followed(
+        self, source: Path, tmp_path: Path
+    ) -> None:
         elsewhere = write(tmp_path / "elsewhere", {"a.yml": b"mine"})
         out = write(tmp_path / "out", {"core/core/conf/other": b""})
         (out / "core/core/conf/a.yml").symlink_to(elsewhere / "a.yml")
@@ -128,14 +136,14 @@ class TestRenderLeader:
         )
         assert not (elsewhere / "pryv.yml").exists()
 
-    def test_an_old_secret_file_becomes_private(self, source: Path, tmp_path: Path) -> None:
+    def test_replaced_secret_file_becomes_private(self, source: Path, tmp_path: Path) -> None:
         out = write(tmp_path / "out", {"core/core/conf/key.yml": b"old"})
         os.chmod(out / "core/core/conf/key.yml", 0o644)  # noqa: PTH101
         assert run("render", "--leader-dir", source, "--output", out, "--force").exit_code == 0
         assert stat.S_IMODE((out / "core/core/conf/key.yml").stat().st_mode) == 0o600
 
     @pytest.mark.parametrize(
-        ("changes", "said"),
+        ("changes", "message"),
         [
             (
                 {"conf__platform_dot_yml": b"vars:\n  a: [the-value\n"},
@@ -151,9 +159,10 @@ class TestRenderLeader:
             ),
             (
                 {
-                    "conf__platform_dot_yml": b"vars: {G: {settings: {DOMAIN: {value: AB}, AB: {value: DOMAIN}}}}"
+                    "conf__platform_dot_yml": b"vars: {G: {settings: {DOMAIN: {value: AB}, "
+                    b"AB: {value: DOMAIN}}}}"
                 },
-                "core/core/conf/a.yml: variable DOMAIN: its value refers to itself (DOMAIN → AB → DOMAIN)",
+                "variable DOMAIN: its value refers to itself (DOMAIN → AB → DOMAIN)",
             ),
             (
                 {"conf__platform_dot_yml": b"vars: {G: {settings: {DOMAIN: {}}}}"},
@@ -161,18 +170,16 @@ class TestRenderLeader:
             ),
         ],
     )
-    def test_what_cannot_be_rendered_is_said(
-        self, tmp_path: Path, changes: dict[str, bytes], said: str
+    def test_render_error_is_reported(
+        self, tmp_path: Path, changes: dict[str, bytes], message: str
     ) -> None:
         given = write(tmp_path / "leader", leader(**changes))
         error = fails(1, "render", "--leader-dir", given, "--output", tmp_path / "out")
-        assert said in error
+        assert message in error
         assert "the-value" not in error
         assert not (tmp_path / "out/core").exists()
 
-    def test_a_role_that_cannot_be_rendered_keeps_no_other_from_being_written(
-        self, tmp_path: Path
-    ) -> None:
+    def test_roles_without_errors_are_written(self, tmp_path: Path) -> None:
         broken = {
             "data__core__core__conf__b_dot_json": b"{DOMAIN}",
             "data__static__x__conf__b_dot_json": b"{DOMAIN}",
@@ -184,7 +191,7 @@ class TestRenderLeader:
         assert folder(tmp_path / "out") == {"reg-master/pryv.yml": b"services: {}\n"}
 
     @pytest.mark.parametrize("kind", ["--leader-dir", "--archive"])
-    def test_any_role_is_rendered_as_the_leader_served_any(self, tmp_path: Path, kind: str) -> None:
+    def test_any_role_of_a_leader_is_rendered(self, tmp_path: Path, kind: str) -> None:
         files = {
             path: content for path, content in leader().items() if path.startswith("conf/")
         } | {"data/core/t.conf": b"DOMAIN"}
@@ -199,7 +206,7 @@ class TestRenderLeader:
             1, "import", given, "--output", tmp_path / "imported"
         )
 
-    def test_only_json_must_parse_and_j2_is_a_name_like_any_other(self, tmp_path: Path) -> None:
+    def test_only_json_must_parse_and_j2_is_no_template(self, tmp_path: Path) -> None:
         changes = {
             "data__core__core__conf__b_dot_yml": b"a: [DOMAIN",
             "data__core__core__conf__c_dot_conf_dot_j2": b"{{ DOMAIN",
@@ -209,8 +216,11 @@ class TestRenderLeader:
         files = folder(tmp_path / "out/core/core/conf")
         assert (files["b.yml"], files["c.conf.j2"]) == (b"a: [pryv.acme.test", b"{{ pryv.acme.test")
 
-    def test_what_the_leader_would_have_generated_is_said(self, tmp_path: Path) -> None:
-        settings = b"vars: {G: {settings: {DOMAIN: {value: REPLACE_ME}, REGISTER_ADMIN_KEY: {value: SECRET}}}}"
+    def test_ungenerated_and_unset_variables_are_warned_about(self, tmp_path: Path) -> None:
+        settings = (
+            b"vars: {G: {settings: {DOMAIN: {value: REPLACE_ME}, "
+            b"REGISTER_ADMIN_KEY: {value: SECRET}}}}"
+        )
         given = write(tmp_path / "leader", leader(conf__platform_dot_yml=settings))
         result = run("render", "--leader-dir", given, "--output", tmp_path / "out")
         assert result.exit_code == 0
@@ -230,7 +240,7 @@ class TestRenderLeader:
     def test_wrong_usage(self, arguments: tuple[str, ...]) -> None:
         assert run("render", *arguments).exit_code == 2
 
-    def test_folders_that_are_none(self, tmp_path: Path) -> None:
+    def test_unusable_leader_folders(self, tmp_path: Path) -> None:
         assert "folder not found" in fails(
             1, "render", "--leader-dir", tmp_path / "none", "--output", tmp_path / "out"
         )
@@ -250,14 +260,14 @@ class TestRenderLeader:
             1, "render", "--leader-dir", both, "--output", tmp_path / "out"
         )
 
-    def test_a_file_that_is_too_large(self, source: Path, tmp_path: Path) -> None:
+    def test_too_large_file_is_refused(self, source: Path, tmp_path: Path) -> None:
         with (source / "data/core/core/conf/big").open("wb") as file:
             file.truncate(3 * 1024**3)
         assert "larger than" in fails(
             1, "render", "--leader-dir", source, "--output", tmp_path / "out"
         )
 
-    def test_archives_that_are_none(self, tmp_path: Path) -> None:
+    def test_unusable_archives(self, tmp_path: Path) -> None:
         given = tmp_path / "a.tgz"
         assert "No such file" in fails(
             1, "render", "--archive", given, "--output", tmp_path / "out"
@@ -270,10 +280,14 @@ class TestRenderPlatform:
     """``render -f``."""
 
     PLATFORM = (
-        "apiVersion: pryv.io/v1alpha1\nkind: PryvPlatform\nmetadata: {name: acme}\nspec:\n  domain: pryv.acme.test\n"
+        "apiVersion: pryv.io/v1alpha1\nkind: PryvPlatform\nmetadata: {name: acme}\n"
+        "spec:\n  domain: pryv.acme.test\n"
         "  secrets: {REGISTER_ADMIN_KEY: {secretKeyRef: {name: keys, key: admin}}}\n"
     )
-    SECRET = "apiVersion: v1\nkind: Secret\nmetadata: {name: keys}\nstringData: {admin: the-admin-key-0123}\n"
+    SECRET = (
+        "apiVersion: v1\nkind: Secret\nmetadata: {name: keys}\n"
+        "stringData: {admin: the-admin-key-0123}\n"
+    )
 
     @pytest.mark.parametrize("show", [True, False])
     def test_files(self, tmp_path: Path, show: bool) -> None:
@@ -340,7 +354,7 @@ class TestRenderPlatform:
         assert stat.S_IMODE(secret.stat().st_mode) == 0o600
 
     @pytest.mark.parametrize(
-        ("text", "said"),
+        ("text", "message"),
         [
             ("a: [", "error: -, line 2: not valid YAML"),
             ("", "found 0 objects of kind PryvPlatform"),
@@ -354,15 +368,15 @@ class TestRenderPlatform:
             ),
         ],
     )
-    def test_problems(self, tmp_path: Path, text: str, said: str) -> None:
-        assert said in fails(1, "render", "-f", "-", "--output", tmp_path / "out", text=text)
+    def test_problems_are_reported(self, tmp_path: Path, text: str, message: str) -> None:
+        assert message in fails(1, "render", "-f", "-", "--output", tmp_path / "out", text=text)
 
 
 class TestImport:
     """``import``."""
 
     @pytest.mark.parametrize("release", RELEASES)
-    def test_a_folder_and_an_archive_give_the_same(
+    def test_folder_and_archive_give_the_same_files(
         self, shared_pryv: Path, tmp_path: Path, release: str
     ) -> None:
         files = release_files(shared_pryv / "releases", release)
@@ -388,7 +402,7 @@ class TestImport:
         assert stat.S_IMODE((tmp_path / "one/secrets.yaml").stat().st_mode) == 0o600
 
     @pytest.mark.parametrize("release", ["1.6.12-cluster", "1.7.3-single-node", "2019-seed-era"])
-    def test_it_renders_what_the_leader_rendered(
+    def test_imported_platform_renders_the_leaders_files(
         self, shared_pryv: Path, tmp_path: Path, release: str
     ) -> None:
         given = write(tmp_path / "leader", release_files(shared_pryv / "releases", release))
@@ -406,16 +420,14 @@ class TestImport:
             path for path in ours if ours[path] != theirs[path] and not path.endswith(".json")
         } == set()
 
-    def test_received_templates_of_a_built_in_release_are_kept_when_asked_to(
-        self, shared_pryv: Path, tmp_path: Path
-    ) -> None:
+    def test_own_templates_option(self, shared_pryv: Path, tmp_path: Path) -> None:
         given = write(
             tmp_path / "leader", release_files(shared_pryv / "releases", "1.9.2-single-node")
         )
         assert run("import", given, "--output", tmp_path / "out", "--own-templates").exit_code == 0
         assert (tmp_path / "out/templates.yaml").exists()
 
-    def test_what_is_missing_is_said(self, source: Path, tmp_path: Path) -> None:
+    def test_missing_values_are_reported(self, source: Path, tmp_path: Path) -> None:
         result = run("import", source, "--output", tmp_path / "out")
         assert result.exit_code == 0
         assert (
@@ -427,7 +439,7 @@ class TestImport:
         )
 
     @pytest.mark.parametrize(
-        ("changes", "said"),
+        ("changes", "message"),
         [
             (
                 {"conf__platform_dot_yml": b"vars:\n  a: [the-value\n"},
@@ -442,16 +454,18 @@ class TestImport:
             ),
         ],
     )
-    def test_broken_input(self, tmp_path: Path, changes: dict[str, bytes], said: str) -> None:
+    def test_malformed_input_is_refused(
+        self, tmp_path: Path, changes: dict[str, bytes], message: str
+    ) -> None:
         given = write(tmp_path / "leader", leader(**changes))
         result = run("import", given, "--output", tmp_path / "out")
-        assert result.exit_code == (1 if said else 0)
-        assert said in result.stderr
+        assert result.exit_code == (1 if message else 0)
+        assert message in result.stderr
         assert "the-value" not in result.stderr
-        if said:
+        if message:
             assert not (tmp_path / "out").exists()
 
-    def test_a_role_that_is_missing(self, tmp_path: Path) -> None:
+    def test_missing_role_is_refused(self, tmp_path: Path) -> None:
         files = {
             path: content
             for path, content in leader().items()
@@ -462,7 +476,7 @@ class TestImport:
             1, "import", given, "--output", tmp_path / "out"
         )
 
-    def test_unknown_variables(self, source: Path, tmp_path: Path) -> None:
+    def test_unknown_variable_is_refused(self, source: Path, tmp_path: Path) -> None:
         settings = (
             (source / "conf/platform.yml")
             .read_bytes()
@@ -485,7 +499,7 @@ class TestImport:
     def test_wrong_usage(self, source: Path, tmp_path: Path, arguments: tuple[str, ...]) -> None:
         assert run("import", source, "--output", tmp_path / "out", *arguments).exit_code == 2
 
-    def test_a_folder_that_is_not_empty_is_left_alone(self, source: Path, tmp_path: Path) -> None:
+    def test_nonempty_output_folder_is_refused(self, source: Path, tmp_path: Path) -> None:
         write(tmp_path / "out", {"platform.yaml": b"mine"})
         assert "is not empty" in fails(2, "import", source, "--output", tmp_path / "out")
         assert (tmp_path / "out/platform.yaml").read_bytes() == b"mine"
@@ -495,14 +509,12 @@ class TestImport:
     "arguments",
     [("render", "--leader-dir"), ("render", "--archive"), ("render", "-f"), ("import",)],
 )
-def test_input_that_is_not_there_is_no_wrong_usage(
-    tmp_path: Path, arguments: tuple[str, ...]
-) -> None:
+def test_missing_input_is_an_input_error(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     assert "none" in fails(1, *arguments, tmp_path / "none", "--output", tmp_path / "out")
 
 
 @pytest.mark.parametrize("arguments", [("render", "--leader-dir"), ("import",)])
-def test_an_output_that_is_a_file_is_wrong_usage(
+def test_output_that_is_a_file_is_wrong_usage(
     source: Path, tmp_path: Path, arguments: tuple[str, ...]
 ) -> None:
     (tmp_path / "out").write_bytes(b"mine")

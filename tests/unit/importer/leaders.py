@@ -1,4 +1,4 @@
-"""Small leader's folders for tests, written by hand."""
+"""Small leader's folders, and what they are imported as."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from pryv_operator.offline.preview import prepare_inputs, render_files
 from pryv_operator.templates.archive import read_archive
 from pryv_operator.templates.leader_folder import Leader, read_leader
 
-COMPOSE = b"services:\n  %s:\n    image: registry.example.test/%s:1\n    volumes:\n    - ./%s/conf/:/app/conf/:ro\n"
+COMPOSE = (
+    b"services:\n  %s:\n    image: registry.example.test/%s:1\n"
+    b"    volumes:\n    - ./%s/conf/:/app/conf/:ro\n"
+)
 ROLES = ("core", "reg-master", "static")
 INTERNALS = {
     "CORE_SYSTEM_KEY": "core-system-key-0123",
@@ -58,7 +61,10 @@ def current(
     unused: Mapping[str, Any] | None = None,
     **changes: Any,
 ) -> Leader:
-    """A leader of 1.6 or later; ``changes`` are values (None: left out), ``unused`` ones that no file names."""
+    """A leader of 1.6 or later.
+
+    ``changes`` are values (None: no such variable), ``unused`` are values that no file uses.
+    """
     given = {name: value for name, value in (CURRENT | changes).items() if value is not None}
     conf = {
         "conf/platform.yml": _platform(given | dict(unused or {})),
@@ -70,7 +76,7 @@ def current(
 
 
 def old(**changes: Any) -> Leader:
-    """A leader of 2019; None leaves a variable out."""
+    """A leader of 2019; None removes a variable."""
     given = {name: value for name, value in (OLD | changes).items() if value is not None}
     return read_leader(
         {"conf/config-leader.json": _settings({"platform": given, "adminKey": "leader-admin-key"})}
@@ -82,7 +88,7 @@ def _platform(values: Mapping[str, Any]) -> bytes:
     document = {
         "vars": {"G": {"settings": {name: {"value": value} for name, value in values.items()}}}
     }
-    # JSON is YAML; what it would leave as it is and YAML takes for a line break or refuses is escaped.
+    # JSON is YAML, except for characters that YAML refuses or takes for line breaks: escaped.
     text = json.dumps(document, ensure_ascii=False)
     return "".join(each if each.isprintable() else f"\\U{ord(each):08x}" for each in text).encode()
 
@@ -98,14 +104,14 @@ def imported(leader: Leader, **options: Any) -> Imported:
 
 
 def spec(of: Imported) -> dict[str, Any]:
-    """``spec`` of the platform, as it is written."""
+    """``spec`` of the platform."""
     return read_documents([("platform.yaml", of.text("platform.yaml"))]).platform.spec.model_dump(
         by_alias=True, exclude_unset=True
     )
 
 
 def secrets(of: Imported) -> dict[str, str]:
-    """The secret values, as they are written."""
+    """The secret values by key."""
     contents = read_documents(
         [(file.name, file.text) for file in of.files if file.name.endswith(".yaml")]
     ).contents
@@ -135,7 +141,7 @@ def files(of: Imported) -> dict[str, bytes]:
 
 
 def everything_readable(of: Imported) -> str:
-    """All that an import writes beside secrets.yaml, archives unpacked."""
+    """All files of an import except secret ones, with archives unpacked and as base64."""
     texts = [file.text for file in of.files if not file.secret]
     unpacked = (
         archive(of).values()

@@ -1,4 +1,4 @@
-"""Importing a file of any size ends soon, with one clear line."""
+"""Import of a huge file ends soon, in little memory, with one error."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ STARTS = {
 }
 
 
-@pytest.mark.parametrize(("start", "said"), STARTS.values(), ids=STARTS)
-def test_a_file_of_three_gigabytes(tmp_path: Path, start: bytes, said: str) -> None:
+@pytest.mark.parametrize(("start", "error"), STARTS.values(), ids=STARTS)
+def test_file_of_three_gigabytes(tmp_path: Path, start: bytes, error: str) -> None:
     source = tmp_path / "received.tgz"
     with source.open("wb") as file:
         file.write(start)
@@ -46,7 +46,7 @@ def test_a_file_of_three_gigabytes(tmp_path: Path, start: bytes, said: str) -> N
     assert result.exit_code == 1
     (line,) = (line for line in result.stderr.splitlines() if line.startswith("error: "))
     assert str(source) in line
-    assert said in line
+    assert error in line
     assert peak < 50 * 1024**2
     assert time.process_time() - started < 30
     assert not (tmp_path / "out").exists()

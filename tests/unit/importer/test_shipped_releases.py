@@ -1,4 +1,4 @@
-"""Templates are told by their hashes."""
+"""Releases and defaults that Pryv ships are recognised by their hashes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.unit.templates.archives import release_files
 
 
 @pytest.mark.parametrize(("release", "files"), [("1.9.2-cluster", 45), ("1.9.2-single-node", 30)])
-def test_a_release_is_itself(shared_pryv: Path, release: str, files: int) -> None:
+def test_shipped_release_is_recognised(shared_pryv: Path, release: str, files: int) -> None:
     found = closest_release(
         read_leader(release_files(shared_pryv / "releases", release)).bundle.roles
     )
@@ -20,13 +20,13 @@ def test_a_release_is_itself(shared_pryv: Path, release: str, files: int) -> Non
 
 
 @pytest.mark.parametrize("release", ["1.6.12-cluster", "1.7.3-single-node", "2019-seed-era"])
-def test_another_release_is_not(shared_pryv: Path, release: str) -> None:
+def test_other_release_differs(shared_pryv: Path, release: str) -> None:
     assert closest_release(
         read_leader(release_files(shared_pryv / "releases", release)).bundle.roles
     ).changed
 
 
-def test_every_change_is_named(shared_pryv: Path) -> None:
+def test_every_changed_file_is_listed(shared_pryv: Path) -> None:
     roles = {
         role: dict(files)
         for role, files in read_leader(
@@ -46,7 +46,7 @@ def test_every_change_is_named(shared_pryv: Path) -> None:
     assert closest_release(roles).changed == ()
 
 
-def test_nobody_chose_what_was_shipped(shared_pryv: Path) -> None:
+def test_shipped_default_is_recognised(shared_pryv: Path) -> None:
     leader = read_leader(release_files(shared_pryv / "releases", "1.6.12-cluster"))
     assert is_shipped_default("WELCOME_TEMPLATE_DE", leader.values["WELCOME_TEMPLATE_DE"])
     assert not is_shipped_default("WELCOME_TEMPLATE_DE", leader.values["WELCOME_TEMPLATE_FR"])

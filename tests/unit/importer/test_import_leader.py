@@ -1,4 +1,4 @@
-"""Import: what a leader's folder becomes, and that it renders what the leader rendered."""
+"""What a leader's folder is imported as, and that it renders the leader's files."""
 
 from __future__ import annotations
 
@@ -71,9 +71,7 @@ class TestReleases:
     """Pryv's own releases, filled in."""
 
     @pytest.mark.parametrize("release", OWN_TEMPLATES)
-    def test_own_templates_render_what_the_leader_rendered(
-        self, shared_pryv: Path, release: str
-    ) -> None:
+    def test_own_templates_render_the_leaders_files(self, shared_pryv: Path, release: str) -> None:
         leader = of_release(shared_pryv, release)
         ours, theirs = files(imported(leader)), leaders_bytes(leader)
         assert ours.keys() == theirs.keys()
@@ -83,12 +81,12 @@ class TestReleases:
             path: json.loads(theirs[path]) for path in different
         }
 
-    def test_2019_renders_the_bytes_of_the_leader(self, shared_pryv: Path) -> None:
+    def test_templates_of_2019_render_byte_for_byte(self, shared_pryv: Path) -> None:
         leader = of_release(shared_pryv, "2019-seed-era")
         assert files(imported(leader)) == leaders_bytes(leader)
 
     @pytest.mark.parametrize("release", BUILT_IN)
-    def test_an_unmodified_release_uses_the_built_in_one(
+    def test_unmodified_templates_give_way_to_the_built_in_release(
         self, shared_pryv: Path, release: str
     ) -> None:
         result = imported(of_release(shared_pryv, release))
@@ -103,7 +101,7 @@ class TestReleases:
         assert "`kubectl-pryv import --own-templates`" in result.text("report.md")
 
     @pytest.mark.parametrize("release", BUILT_IN)
-    def test_an_unmodified_release_keeps_its_templates_and_its_bytes_when_asked_to(
+    def test_own_templates_option_preserves_unmodified_templates(
         self, shared_pryv: Path, release: str
     ) -> None:
         leader = of_release(shared_pryv, release)
@@ -116,9 +114,7 @@ class TestReleases:
         assert files(result) == leaders_bytes(leader)
 
     @pytest.mark.parametrize("release", BUILT_IN)
-    def test_a_modified_one_keeps_its_templates_and_its_bytes(
-        self, shared_pryv: Path, release: str
-    ) -> None:
+    def test_modified_templates_are_preserved(self, shared_pryv: Path, release: str) -> None:
         given = release_files(shared_pryv / "releases", release)
         path = next(path for path in sorted(given) if path.endswith("redis/conf/redis.conf"))
         leader = read_leader(given | {path: given[path] + b"\n# changed\n"})
@@ -134,7 +130,7 @@ class TestReleases:
             for path, text in theirs.items()
         }
 
-    def test_nothing_of_a_secret_outside_of_secrets(self, shared_pryv: Path, release: str) -> None:
+    def test_secrets_are_only_in_secret_files(self, shared_pryv: Path, release: str) -> None:
         leader = of_release(shared_pryv, release)
         result = imported(leader)
         values = secret_values(leader)
@@ -143,13 +139,13 @@ class TestReleases:
         assert [value for value in values if value in readable] == []
         assert set(values) == set(secrets(result).values())
 
-    def test_importing_again_gives_the_same_bytes(self, shared_pryv: Path, release: str) -> None:
+    def test_import_is_reproducible(self, shared_pryv: Path, release: str) -> None:
         first, second = (imported(of_release(shared_pryv, release)) for _ in range(2))
         assert [(file.name, file.text) for file in first.files] == [
             (file.name, file.text) for file in second.files
         ]
 
-    def test_addresses_become_roles(self, shared_pryv: Path, release: str) -> None:
+    def test_addresses_become_fields_of_roles(self, shared_pryv: Path, release: str) -> None:
         leader = of_release(shared_pryv, release)
         written = spec(imported(leader))
         computed = {
@@ -178,13 +174,13 @@ class TestReleases:
                 "singlenode": {"address": leader.values["SINGLE_MACHINE_IP_ADDRESS"]}
             }
 
-    def test_the_report_says_how_the_files_compare(self, shared_pryv: Path) -> None:
+    def test_report_compares_the_files(self, shared_pryv: Path) -> None:
         report = imported(of_release(shared_pryv, "2019-seed-era")).text("report.md")
         assert "40 of 40 files are byte-identical to the leader's." in report
         assert "- SUPPORT_LINK: `SUPPORT_URL`" in report
         assert "followers" in report
 
-    def test_2019_on_the_built_in_release(self, shared_pryv: Path) -> None:
+    def test_release_option_replaces_templates_of_2019(self, shared_pryv: Path) -> None:
         result = imported(of_release(shared_pryv, "2019-seed-era"), release="1.9.2")
         written = spec(result)
         assert written["release"] == "1.9.2"
@@ -203,9 +199,9 @@ class TestReleases:
 
 
 class TestVariables:
-    """What stands in the resource."""
+    """Which variables the resource declares."""
 
-    def test_only_what_differs_from_the_defaults(self) -> None:
+    def test_only_values_that_differ_from_defaults_are_declared(self) -> None:
         written = spec(
             imported(
                 current(MAX_UPLOAD_SIZE_MB="20", MFA_MODE="challenge-verify", DNS_MX_RECORDS=[])
@@ -216,7 +212,7 @@ class TestVariables:
             "MFA_MODE": "challenge-verify",
         }
 
-    def test_the_template_of_the_folder_says_what_is_default(self) -> None:
+    def test_defaults_are_those_of_the_folders_template(self) -> None:
         template = {
             "PLATFORM_NAME": "REPLACE_ME",
             "MFA_MODE": "challenge-verify",
@@ -228,7 +224,7 @@ class TestVariables:
         )
         assert written["variables"] == {"PLATFORM_NAME": "Acme Health", "MAX_UPLOAD_SIZE_MB": 20}
 
-    def test_a_computed_one_stands_there_only_where_it_differs(self) -> None:
+    def test_computed_variable_is_declared_if_it_differs(self) -> None:
         same = current(DNS_ROOT_DOMAIN_A_RECORD="STATIC_WEB_IP_ADDRESS")
         assert "DNS_ROOT_DOMAIN_A_RECORD" not in spec(imported(same))["variables"]
         other = current(DNS_ROOT_DOMAIN_A_RECORD="198.51.100.7")
@@ -251,7 +247,7 @@ class TestVariables:
             "{{ x }}",
         ],
     )
-    def test_any_text_comes_through(self, value: str) -> None:
+    def test_any_text_is_preserved(self, value: str) -> None:
         leader = (
             current(PLATFORM_NAME=value)
             if value
@@ -272,7 +268,7 @@ class TestVariables:
             {"x": None},
         ],
     )
-    def test_any_value_comes_through(self, value: Any) -> None:
+    def test_any_value_is_preserved(self, value: Any) -> None:
         leader = current(
             template={}, unused={"OTHER_SETTING": value}, TRUSTED_APPS="x OTHER_SETTING y"
         )
@@ -280,11 +276,14 @@ class TestVariables:
         assert found.different
         ours = files(imported(leader))["core/core/conf/all.conf"].decode()
         theirs = leaders_bytes(leader)["core/core/conf/all.conf"].decode()
-        assert sorted(ours) == sorted(theirs)  # the keys of a map may stand in another order
+        assert sorted(ours) == sorted(theirs)  # the order of keys may differ
 
-    def test_what_came_with_the_release_is_no_slip(self) -> None:
-        """A release may have a variable that its own templates do not use; its settings are described."""
-        platform = b"vars: {G: {settings: {DOMAIN: {value: pryv.acme.test}, OF_THE_RELEASE: {value: x, description: Of no use any more}}}}"
+    def test_unused_variable_of_the_release_is_not_unknown(self) -> None:
+        """Variables with a description came with the release, whether or not it uses them."""
+        platform = (
+            b"vars: {G: {settings: {DOMAIN: {value: pryv.acme.test}, "
+            b"OF_THE_RELEASE: {value: x, description: Of no use any more}}}}"
+        )
         folder = {
             "conf/platform.yml": platform,
             "conf/config-leader.json": b'{"internals": {}, "followers": {}}',
@@ -295,7 +294,7 @@ class TestVariables:
         result = imported(read_leader(folder))
         assert "- OF_THE_RELEASE: not used by any template" in result.text("report.md")
 
-    def test_what_nobody_uses_is_left_out_and_said(self) -> None:
+    def test_unknown_variable_is_refused_or_skipped(self) -> None:
         leader = current(unused={"PLATFROM_NAME": "x", "LICENSE_NAME": "Acme"})
         with pytest.raises(ImportRefusedError, match=r"^PLATFROM_NAME: .*--skip-unknown"):
             imported(leader)
@@ -307,16 +306,16 @@ class TestVariables:
         )
 
     @pytest.mark.parametrize("filled", [True, False])
-    def test_what_the_folders_own_template_names_is_no_slip(self, filled: bool) -> None:
+    def test_unused_variable_of_the_template_is_not_unknown(self, filled: bool) -> None:
         unused = {"OF_AN_OLD_RELEASE": "x"}
         leader = current(unused=unused if filled else {}, template={**CURRENT, **unused})
         assert not imported(leader).check
 
-    def test_a_variable_that_only_another_value_uses_is_no_slip(self) -> None:
+    def test_variable_used_by_another_value_is_not_unknown(self) -> None:
         leader = current(unused={"OWN_SITE": "https://acme.test"}, TRUSTED_APPS="*@OWN_SITE")
         assert spec(imported(leader))["variables"]["OWN_SITE"] == "https://acme.test"
 
-    def test_what_the_built_in_release_does_not_know_is_refused(self) -> None:
+    def test_variable_unknown_to_the_built_in_release_is_refused(self) -> None:
         leader = current(unused={"PLATFROM_NAME": "x"})
         with pytest.raises(ImportRefusedError, match="PLATFROM_NAME"):
             imported(leader, release="1.9.2")
@@ -324,20 +323,20 @@ class TestVariables:
             "report.md"
         )
 
-    def test_a_variable_of_ones_own_stays_where_values_use_it(self) -> None:
+    def test_users_own_variable_is_declared_for_the_built_in_release(self) -> None:
         leader = current(unused={"OWN_SITE": "https://acme.test"}, TRUSTED_APPS="*@OWN_SITE")
         assert (
             spec(imported(leader, release="1.9.2"))["variables"]["OWN_SITE"] == "https://acme.test"
         )
 
-    def test_order_of_keys_stays_where_there_is_no_template(self) -> None:
+    def test_order_of_keys_is_preserved_without_a_template(self) -> None:
         leader = current(
             DNS_CUSTOM_ENTRIES={"www": {"ip": "203.0.113.9"}, "api": {"ip": "203.0.113.8"}}
         )
         template = archive(imported(leader))["config-leader/conf/template-platform.yml"].decode()
         assert template.index("www") < template.index("api")
 
-    def test_a_server_without_a_port_gains_none_while_no_e_mails_are_sent(self) -> None:
+    def test_no_port_is_added_while_emails_are_off(self) -> None:
         leader = current(
             EMAIL_ACTIVATION={"welcome": False}, EMAIL_SMTP_SETTINGS={"host": "smtp.acme.test"}
         )
@@ -345,9 +344,9 @@ class TestVariables:
 
 
 class TestUnset:
-    """What was never filled in."""
+    """Values that are not filled in."""
 
-    def test_defaults_stand_for_it(self) -> None:
+    def test_default_replaces_it(self) -> None:
         result = imported(
             current(PLATFORM_NAME="REPLACE_ME", DNS_CUSTOM_ENTRIES={"test": {"ip": "REPLACE_ME"}})
         )
@@ -355,7 +354,7 @@ class TestUnset:
         assert {"PLATFORM_NAME", "DNS_CUSTOM_ENTRIES.test.ip"} <= set(result.missing)
         assert b'"platform_name" = pryv.acme.test' in files(result)["core/core/conf/all.conf"]
 
-    def test_parts_are_left_out(self) -> None:
+    def test_unset_part_of_an_object_is_omitted(self) -> None:
         smtp = {
             "host": "smtp.acme.test",
             "port": "REPLACE_ME",
@@ -370,23 +369,23 @@ class TestUnset:
             result.missing
         )
 
-    def test_a_text_with_a_gap_counts_as_unset(self) -> None:
+    def test_text_with_a_placeholder_counts_as_unset(self) -> None:
         result = imported(current(SUPPORT_URL="https://REPLACE_ME/support"))
         assert "SUPPORT_URL" not in spec(result)["variables"]
         assert "SUPPORT_URL" in result.missing
 
-    def test_the_domain_cannot_be_guessed(self) -> None:
+    def test_domain_has_no_default(self) -> None:
         result = imported(current(DOMAIN="REPLACE_ME"))
         assert "domain: REPLACE_ME" in result.text("platform.yaml")
         assert "DOMAIN" in result.missing
         assert "not complete yet" in result.text("report.md")
 
-    def test_a_variable_without_a_default_is_asked_for(self) -> None:
+    def test_variable_without_a_default_is_a_placeholder(self) -> None:
         result = imported(current(OTHER_SETTING="REPLACE_ME"))
         assert spec(result)["variables"]["OTHER_SETTING"] == "REPLACE_ME"
         assert "OTHER_SETTING" in result.missing
 
-    def test_in_2019_it_held_its_own_name(self) -> None:
+    def test_own_name_means_unset_in_2019(self) -> None:
         result = imported(
             old(
                 SUPPORT_LINK="SUPPORT_LINK",
@@ -400,7 +399,7 @@ class TestUnset:
         }
         assert "SUPPORT_LINK" in result.missing
 
-    def test_what_was_to_be_generated_still_is(self) -> None:
+    def test_ungenerated_secret_is_left_to_the_operator(self) -> None:
         result = imported(old(CORE_SYSTEM_KEY="SECRET"))
         assert "CORE_SYSTEM_KEY" not in spec(result)["secrets"]
         assert (
@@ -412,7 +411,7 @@ class TestUnset:
 class TestMachines:
     """Addresses, hostings and cores."""
 
-    def test_several_hostings_with_several_cores(self) -> None:
+    def test_hostings_and_cores_become_instances(self) -> None:
         hostings = {
             "b": {"co10": {"ip": "203.0.113.10"}, "co2": {"ip": "203.0.113.12"}},
             "a": {"co1": {"ip": "203.0.113.11"}},
@@ -425,8 +424,8 @@ class TestMachines:
         ]
         assert "HOSTINGS_AND_CORES" not in written["variables"]
 
-    def test_a_hosting_that_was_renamed_gets_no_provider_that_the_leader_had_not(self) -> None:
-        """Nor does one that the templates' own providers do not know: the files would be other ones."""
+    def test_renamed_hosting_gets_no_provider(self) -> None:
+        """Nor does an unknown hosting: the files would differ from the leader's."""
         providers = {
             "hosting1": {"url": "https://hosting1.test", "name": "Hosting 1", "description": ""}
         }
@@ -447,11 +446,11 @@ class TestMachines:
             for each in render_files(prepare_inputs(documents, show_secrets=True).inputs).warnings
         }
 
-    def test_an_address_may_be_another_variable(self) -> None:
+    def test_address_may_refer_to_another_variable(self) -> None:
         written = spec(imported(current(STATIC_WEB_IP_ADDRESS="REG_MASTER_IP_ADDRESS")))
         assert written["roles"]["static"] == {"address": "203.0.113.1"}
 
-    def test_a_core_that_was_not_filled_in_is_left_out(self) -> None:
+    def test_core_without_an_address_is_not_imported(self) -> None:
         result = imported(
             current(
                 HOSTINGS_AND_CORES={
@@ -463,7 +462,7 @@ class TestMachines:
         assert [each["name"] for each in spec(result)["roles"]["core"]["instances"]] == ["co1"]
         assert "HOSTINGS_AND_CORES.b.co2.ip" in result.missing
 
-    def test_more_about_a_core_stays(self) -> None:
+    def test_other_fields_of_a_core_are_preserved(self) -> None:
         hostings = {"geneva": {"co1": {"ip": "203.0.113.3", "name": "first"}}}
         assert (
             spec(imported(current(HOSTINGS_AND_CORES=hostings)))["variables"]["HOSTINGS_AND_CORES"]
@@ -471,11 +470,11 @@ class TestMachines:
         )
 
     @pytest.mark.parametrize("core", ["Core1", "reg", "1co", "a_b"])
-    def test_a_name_that_cannot_be_is_refused(self, core: str) -> None:
+    def test_invalid_core_name_is_refused(self, core: str) -> None:
         with pytest.raises(ImportRefusedError, match=core):
             imported(current(HOSTINGS_AND_CORES={"geneva": {core: {"ip": "203.0.113.3"}}}))
 
-    def test_a_slave_is_wanted_when_it_has_an_address_of_its_own(self) -> None:
+    def test_reg_slave_needs_an_address_of_its_own(self) -> None:
         slave = {"data/reg-slave/pryv.yml": b"services: {}\n"}
         assert spec(imported(current(files=slave, REG_SLAVE_IP_ADDRESS="203.0.113.9")))["roles"][
             "reg-slave"
@@ -489,7 +488,7 @@ class TestMachines:
             not in spec(imported(current(files=slave, REG_SLAVE_IP_ADDRESS="203.0.113.1")))["roles"]
         )
 
-    def test_the_name_leaves_room_for_the_instances(self) -> None:
+    def test_too_long_platform_name_is_refused(self) -> None:
         with pytest.raises(ImportRefusedError, match=r"^--name: .* at most 34 characters"):
             imported(current(), name="a" * 35)
         assert imported(current(), name="a" * 34).files
@@ -506,25 +505,25 @@ class TestMachines:
             ("a-", False),
         ],
     )
-    def test_names(self, name: str, right: bool) -> None:
+    def test_platform_names(self, name: str, right: bool) -> None:
         assert is_platform_name(name) is right
 
 
 class TestSecrets:
-    """Secrets stay secret."""
+    """Secrets are only in Secrets."""
 
-    def test_internals_and_keys(self) -> None:
+    def test_internals_and_keys_are_secrets(self) -> None:
         result = imported(current())
         assert secrets(result) == INTERNALS | {"REGISTER_ADMIN_KEY": "register-admin-key-0123"}
         assert next(file for file in result.files if file.name == "secrets.yaml").secret
 
-    def test_followers_and_the_leaders_key_are_dropped(self) -> None:
+    def test_keys_of_leader_and_followers_are_not_imported(self) -> None:
         result = imported(old())
         everything = "".join(file.text for file in result.files) + everything_readable(result)
         assert "follower-key" not in everything
         assert "leader-admin-key" not in everything
 
-    def test_a_part_of_an_object(self) -> None:
+    def test_secret_inside_an_object(self) -> None:
         mfa = {
             "verify": {
                 "url": "https://sms.acme.test",
@@ -538,13 +537,13 @@ class TestSecrets:
         }
         assert "Bearer" not in everything_readable(result)
 
-    def test_a_value_that_repeats_one_is_one(self) -> None:
+    def test_value_that_contains_a_secret_is_a_secret(self) -> None:
         result = imported(current(SUPPORT_URL="https://acme.test/?key=core-system-key-0123"))
         assert "SUPPORT_URL" in secrets(result)
         assert "core-system-key-0123" not in everything_readable(result)
         assert b"key=core-system-key-0123" in files(result)["core/core/conf/all.conf"]
 
-    def test_templates_with_a_secret_in_them_go_into_a_secret(self) -> None:
+    def test_templates_with_a_secret_are_kept_in_a_secret(self) -> None:
         result = imported(
             current(files={"data/core/core/conf/more.conf": b"key = core-system-key-0123\n"})
         )
@@ -554,7 +553,7 @@ class TestSecrets:
         assert "kind: Secret" in templates.text
         assert files(result)["core/core/conf/more.conf"] == b"key = core-system-key-0123\n"
 
-    def test_a_certificate_among_the_templates_becomes_a_tls_secret(self) -> None:
+    def test_certificate_becomes_a_tls_secret(self) -> None:
         folder = "data/core/nginx/conf/secret/pryv.acme.test"
         pair = {
             f"{folder}-bundle.crt": b"the chain\n",
@@ -566,7 +565,7 @@ class TestSecrets:
         assert "kubernetes.io/tls" in result.text("secrets.yaml")
         assert not [path for path in archive(result) if path.endswith("-key.pem")]
 
-    def test_roles_may_have_certificates_of_their_own(self) -> None:
+    def test_role_with_a_certificate_of_its_own(self) -> None:
         def pair(role: str, key: bytes) -> dict[str, bytes]:
             folder = f"data/{role}/nginx/conf/secret/pryv.acme.test"
             return {
@@ -590,14 +589,14 @@ class TestSecrets:
             lambda text: text != "SECRET"
         )
     )
-    def test_any_secret_comes_through(self, value: str) -> None:
+    def test_any_text_of_a_secret_is_preserved(self, value: str) -> None:
         leader = current(REGISTER_ADMIN_KEY="x" + value)
         result = imported(leader)
         assert secrets(result)["REGISTER_ADMIN_KEY"] == "x" + value
         assert files(result) == leaders_bytes(leader)
 
 
-def test_all_files_are_named_in_the_command(shared_pryv: Path) -> None:
+def test_apply_command_names_all_files(shared_pryv: Path) -> None:
     result: Imported = imported(
         of_release(shared_pryv, "1.6.12-cluster"), name="acme", namespace="health"
     )
