@@ -19,8 +19,8 @@ class DoesNotParseError(RenderError):
     def __init__(self, language: str, line: int | None, column: int | None) -> None:
         place = f" at line {line}, column {column} of the rendered file" if line and column else ""
         super().__init__(
-            f"not valid {language}{place}; correct the value that is inserted there (often it holds "
-            "a quote or a line break, or is empty)",
+            f"not valid {language}{place}; correct the value that is inserted there "
+            "(often it holds a quote or a line break, or is empty)",
             line=line,
         )
         self.language = language
