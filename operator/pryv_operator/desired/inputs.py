@@ -28,7 +28,7 @@ class Inputs:
     #: None: reverse proxies are blocked, ``certificate_problem`` holds the reason.
     certificate: Certificate | None
     certificate_problem: Finding | None = None
-    #: For roles with a certificate of their own: the certificate, or why there is none.
+    #: Role → its own certificate, or why it is not available, for roles that have one.
     role_certificates: Mapping[str, Certificate | Finding] = field(default_factory=dict)
     #: Authorities (PEM) that the platform's components trust besides the public ones.
     authorities: str = ""
@@ -49,7 +49,7 @@ class Inputs:
     warnings: tuple[Advisory, ...] = ()
 
     def certificate_of(self, role: str) -> Certificate | Finding | None:
-        """The certificate that a role's reverse proxies serve, or why there is none."""
+        """The certificate that a role's reverse proxies serve, or why it is not available."""
         return self.role_certificates.get(role, self.certificate or self.certificate_problem)
 
     @property

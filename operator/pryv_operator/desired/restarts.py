@@ -27,8 +27,8 @@ def with_restarts(
         restart: the annotation, ``TARGET[,TARGET…][@ANYTHING]``. A target is ``all``, a role, an
             instance, a component or ``instance/component``. Another text after ``@`` restarts the
             same targets again.
-        former: workload → the restart it was last started for, which it keeps while it is no
-            target.
+        former: workload → the restart it was last started for; it stays the same for
+            components that are not a target.
     """
     listed = tuple(components)
     texts = (text.strip() for text in restart.partition("@")[0].split(","))

@@ -49,7 +49,7 @@ def host_aliases(
     Server-side apply merges ``hostAliases`` by address, so an address must not occur twice.
 
     Args:
-        component: the component; a passive one needs none.
+        component: the component; a passive one has no aliases.
         instances: all role instances of the platform.
         cluster_ips: Service → cluster IP.
         unresolved: hosts that a reverse proxy needs and that the cluster cannot resolve.

@@ -50,7 +50,7 @@ class Profile:
     readiness: Probe | None = None
     liveness: Probe | None = None
     fs_group: int | None = None
-    #: Capabilities added to none.
+    #: Capabilities of the container; all others are dropped.
     capabilities: tuple[str, ...] = ()
     #: Purpose of a PVC → its default size.
     storage: Mapping[str, str] = field(default_factory=dict)

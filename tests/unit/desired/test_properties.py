@@ -1,4 +1,4 @@
-"""Properties of any desired state: it is deterministic, confidential and valid for the API server."""
+"""Properties of any desired state: deterministic, confidential, valid for the API server."""
 
 from __future__ import annotations
 
