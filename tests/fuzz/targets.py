@@ -26,7 +26,7 @@ from pryv_operator.leader.platform_yml import read_platform_yml
 from pryv_operator.leader.render_error import RenderError
 from pryv_operator.leader.substitution import Order, Substitution
 from pryv_operator.leader.taint import RenderedText, Value
-from pryv_operator.rendering import jinja
+from pryv_operator.rendering import jinja, jinja_sandbox
 from pryv_operator.rendering.parse_checks import DoesNotParseError, check_parses
 from pryv_operator.templates.archive import read_archive
 from pryv_operator.templates.archive_limits import HELD_LIMIT, ArchiveError
@@ -138,7 +138,7 @@ def substitution(data: bytes) -> Iterable[object]:
 def template(data: bytes) -> Iterable[object]:
     """A Jinja template with others to include."""
     parts = dict(_parts(data))
-    jinja._compiled.cache_clear()  # what is compiled already takes no steps
+    jinja_sandbox._compiled.cache_clear()  # what is compiled already takes no steps
     made = Substitution(_values(parts.pop("values", "")))
     try:
         text = jinja.render_template("file.j2", parts.pop("file.j2", ""), parts, made)
