@@ -17,7 +17,6 @@ from pryv_operator.importer.shipped_releases import is_shipped_default
 from pryv_operator.importer.value_conversion import (
     convert,
     fill_gaps,
-    gaps,
     has_null,
     is_same,
     parse_collection,
@@ -27,6 +26,7 @@ from pryv_operator.leader.json_value import Json, is_number
 from pryv_operator.templates.builtin import load_release
 from pryv_operator.templates.bundle import UNSET, Bundle, Unset, Variable, VariableType
 from pryv_operator.templates.leader_folder import Leader
+from pryv_operator.templates.leader_values import gaps
 from pryv_operator.values.catalogue import Catalogue, Place
 from pryv_operator.values.nested import (
     blanked_at,

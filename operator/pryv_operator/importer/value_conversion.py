@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 from pryv_operator.api import secret_variables
 from pryv_operator.leader.javascript import stringify
 from pryv_operator.leader.json_value import Json
 from pryv_operator.templates.bundle import UNSET, VariableType
-from pryv_operator.values.nested import Path, value_at
+from pryv_operator.templates.leader_values import has_gaps
+from pryv_operator.values.nested import value_at
 
 _NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?", re.ASCII)
 #: Integers below this are exact in JavaScript.
@@ -69,21 +70,6 @@ def has_null(value: Json) -> bool:
     return value is None or (isinstance(value, list) and any(has_null(child) for child in value))
 
 
-def gaps(value: Json, path: Path = ()) -> Iterator[Path]:
-    """Paths inside a value to ``REPLACE_ME``, which may also be part of a text, or a key."""
-    if isinstance(value, str):
-        if secret_variables.REPLACE_ME in value:
-            yield path
-    elif isinstance(value, Mapping):
-        for key, child in value.items():
-            yield from (
-                [(*path, key)] if secret_variables.REPLACE_ME in key else gaps(child, (*path, key))
-            )
-    elif isinstance(value, list):
-        for index, child in enumerate(value):
-            yield from gaps(child, (*path, str(index)))
-
-
 def fill_gaps(value: Json, default: Any) -> Json:
     """The value with its gaps filled from the default; a gap without a default is removed."""
     if isinstance(value, Mapping):
@@ -101,5 +87,5 @@ def fill_gaps(value: Json, default: Any) -> Json:
                 result[key] = inner
         return result
     if isinstance(value, list):
-        return [child for child in value if not any(True for _ in gaps(child))]
+        return [child for child in value if not has_gaps(child)]
     return value
