@@ -90,7 +90,7 @@ def test_limited_to_namespaces_it_does_nothing_elsewhere(
         assert not elsewhere.list("services,secrets,configmaps")
         assert "status" not in elsewhere.get("pryvplatform", "acme")
         assert "Traceback" not in narrow.log
-        assert "refused" not in narrow.log
+        assert "Forbidden" not in narrow.log
     finally:
         narrow.stop()
         for user in (mine, too, elsewhere):

@@ -122,7 +122,9 @@ def run(
 ) -> None:
     """Run the operator until SIGTERM or Ctrl-C."""
     if in_cluster == (kubeconfig is not None):
-        raise typer.BadParameter("no cluster named; pass either --kubeconfig FILE or --in-cluster")
+        raise typer.BadParameter(
+            "which cluster is not clear; pass either --kubeconfig FILE or --in-cluster"
+        )
     host, _, port = listen.rpartition(":")
     if not host or not port.isdigit():
         raise typer.BadParameter(f'--listen: "{listen}" is not ADDRESS:PORT')
