@@ -19,7 +19,7 @@ class Port:
 
 @dataclass(frozen=True)
 class Mount:
-    """A volume. ``source``: a path in the role's folder (``nginx/conf``), or an absolute host path."""
+    """A volume; ``source`` is a path in the role's folder (``nginx/conf``) or of the host."""
 
     source: str
     target: str

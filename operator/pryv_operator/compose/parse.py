@@ -1,4 +1,7 @@
-"""Parses the subset of compose that Pryv.io's releases use; other keys are listed, not dropped silently."""
+"""Parses the subset of compose that Pryv.io's releases use.
+
+Other keys are listed in the result, none is dropped silently.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,8 @@ import yaml
 
 from pryv_operator.compose.model import ComposeFile, Mount, Port, Protocol, Service
 
-#: The role's folder, in the spellings of all releases. What is mounted from it is rendered, state or logs.
+#: The role's folder, in the spellings of all releases.
+#: What is mounted from it is rendered, state or logs.
 _ROLE_FOLDER: Final = re.compile(r"^(\$\{PRYV_CONF_ROOT\}/pryv/|\$PRYV_CONF_ROOT/pryv/|\./)")
 _PORT: Final = re.compile(
     r"(?:(?P<address>[^:/]+):)?(?P<host>\d{1,5}):(?P<container>\d{1,5})(?:/(?P<protocol>tcp|udp))?",
@@ -46,11 +50,11 @@ _DEFAULT_NETWORK: Final = "default"
 
 
 class ComposeError(ValueError):
-    """A compose file that cannot be used. The message names service and key, never a secret value."""
+    """A compose file that cannot be used; the message begins with the path of the key."""
 
 
-class _Loader(yaml.CBaseLoader if hasattr(yaml, "CBaseLoader") else yaml.BaseLoader):  # type: ignore[misc]
-    """Every scalar is a string (``80:80`` is not a number in base 60); duplicate keys are refused."""
+class _Loader(yaml.CBaseLoader):
+    """Every scalar is a string (``80:80`` is no number in base 60); duplicate keys are errors."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[str] = set()
@@ -102,7 +106,7 @@ def _load(text: str) -> dict[str, Any]:
 
 
 def _check_depth(text: str) -> None:
-    """Refuse deep nesting: the C loader recurses on the machine's stack, and would end the process."""
+    """Refuse deep nesting: the C loader recurses on the machine's stack and would crash."""
     depth = 0
     for event in yaml.parse(text, Loader=_Loader):
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(
@@ -170,7 +174,8 @@ def _mount(service: str, text: str) -> Mount:
         or ".." in source.split("/")
     ):
         raise ComposeError(
-            f"{where}: an entry is not of the form SOURCE:TARGET[:ro], with the source in the role's folder"
+            f"{where}: an entry is not of the form SOURCE:TARGET[:ro] "
+            "with the source in the role's folder"
         )
     if relative == text and not source.startswith("/"):
         raise ComposeError(

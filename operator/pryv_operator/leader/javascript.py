@@ -34,11 +34,12 @@ class CircularError(ValueError):
 
 
 def stringify(value: Any, limit: int | None = None) -> str:
-    """A value as ``JSON.stringify`` writes it: None, bool, int, float, str, datetime, lists and maps.
+    """A value as ``JSON.stringify`` writes it.
 
-    Datetimes without a zone are UTC. With a ``limit`` (characters) a longer text is never built: a
-    small value can be a huge text, as YAML's aliases put one object in many places. Each element
-    counts as ``ELEMENT_COST`` more characters.
+    Values are None, bool, int, float, str, datetime (UTC if without a zone), and lists and maps of
+    these. With a ``limit`` (characters) a longer text is never built: a small value can be a huge
+    text, as YAML's aliases put one object in many places. Each element counts as ``ELEMENT_COST``
+    more characters.
 
     Raises:
         TooLongError: the text is longer than ``limit``.

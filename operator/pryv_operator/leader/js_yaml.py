@@ -1,7 +1,8 @@
 """YAML as js-yaml 4 reads it: YAML 1.2 core types, timestamps, merge keys, no duplicate keys.
 
-PyYAML's own types are those of YAML 1.1 (``yes`` is true, ``012`` is ten), and it silently keeps the
-last of two equal keys. So only its parser (libyaml) is used; values are built from the parser's events.
+PyYAML's own types are those of YAML 1.1 (``yes`` is true, ``012`` is ten), and it silently keeps
+the last of two equal keys. So only its parser (libyaml) is used, and values are built from the
+parser's events.
 Source: js-yaml 4 (``lib/loader.js``, ``lib/type/*.js``) and answers recorded from the leader.
 """
 
@@ -31,7 +32,7 @@ from pryv_operator.leader.libyaml_text import (
 
 #: Deeper nesting than this is refused; no platform.yml comes near.
 MAX_DEPTH: Final = 200
-#: All ``<<`` of a document together merge no more keys than this: a few lines could ask for millions.
+#: Keys merged by all ``<<`` of a document, at most: a few lines could ask for millions.
 MERGE_LIMIT: Final = 20_000
 
 
@@ -106,7 +107,7 @@ class _Map:
     #: The key whose value comes next; ``None`` when a key comes next.
     key: str | None = None
     merging: bool = False
-    #: Keys that came by a merge: a key written in the map itself overrides them and is no duplicate.
+    #: Keys that came by a merge; one that is written in the map itself overrides them.
     merged: set[str] = field(default_factory=set)
 
 
@@ -179,7 +180,7 @@ class _Builder:
         if self._expects_key():
             raise _error("a list or a map cannot be a key", event)
         if collection.anchor:
-            # A reference to a collection from inside itself must not find an earlier one of that name.
+            # A reference to a collection inside itself must not find an earlier one of that name.
             self._anchors.pop(collection.anchor, None)
         self._open.append(collection)
 

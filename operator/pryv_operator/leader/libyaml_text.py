@@ -1,9 +1,9 @@
 """YAML texts rewritten so that libyaml, a parser of YAML 1.1, reads them as js-yaml 4 does.
 
-libyaml refuses escapes of lone surrogates, most control characters (in comments, too), and tabs that
-js-yaml ignores; and it takes some characters for line breaks that are not line breaks in YAML 1.2. Such
-characters are replaced by private-use characters before parsing; ``LibyamlText.original`` replaces
-them back in the parser's values, where it is known whether a value was quoted.
+libyaml refuses escapes of lone surrogates, most control characters (in comments, too), and tabs
+that js-yaml ignores; and it takes some characters for line breaks that are not line breaks in YAML
+1.2. Such characters are replaced by private-use characters before parsing. ``LibyamlText.original``
+replaces them back in the parser's values, where it is known whether a value was quoted.
 Source: js-yaml 4 (``lib/loader.js``), and libyaml's ``reader.c`` and ``scanner.c``.
 """
 
@@ -80,13 +80,13 @@ class LibyamlText:
         return self._with_original_escapes(plain, style)
 
     def _with_original_escapes(self, value: str, style: str | None) -> str:
-        """The value of a scalar without double quotes, in which backslashes are plain characters."""
+        """The value, if not in double quotes, with its backslashes as plain characters."""
         if style == '"' or not self.escapes or "\\" not in value:
             return value
         return _ESCAPE.sub(lambda found: self.escapes.get(found[0], found[0]), value)
 
     def has_comment_at_block_header(self, scalar: yaml.ScalarEvent) -> bool:
-        """Whether a comment directly follows a block scalar's header (``|#``): js-yaml refuses that."""
+        """Whether a comment touches a block scalar's header (``|#``), which js-yaml refuses."""
         mark = scalar.start_mark
         return (
             scalar.style in ("|", ">")
@@ -95,7 +95,10 @@ class LibyamlText:
         )
 
     def without_tab_at(self, error: yaml.MarkedYAMLError) -> LibyamlText | None:
-        """The text without the tab that the parser stopped at; None if js-yaml refuses it as well."""
+        """The text without the tab that the parser stopped at.
+
+        None if js-yaml refuses that tab as well, or if too much was parsed again already.
+        """
         mark, room = error.problem_mark, self._room - len(self.text)
         if mark is None or room < 0 or self.text[mark.index : mark.index + 1] != _TAB:
             return None

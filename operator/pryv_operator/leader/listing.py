@@ -9,11 +9,12 @@ from collections.abc import Iterable
 
 
 def offered_paths(paths: Iterable[str]) -> list[str]:
-    """The paths of one role that the leader offers, in its order: depth first, folders sorted by bytes.
+    """The paths of one role that the leader offers, in its order.
 
-    Files of one stem (name without folder and last extension) compete over the whole role: a later
-    file replaces an earlier ``.json``, a later ``.json`` is ignored after any other, all others stay.
-    Whether a path is a ``.json`` is decided by its end: a file named just ``.json`` is one, too.
+    The order is depth first, each folder sorted by bytes. Files of one stem (name without folder
+    and last extension) compete over the whole role: a later file replaces an earlier ``.json``, a
+    later ``.json`` is ignored after any other, all others stay. Whether a path is a ``.json`` is
+    decided by its end, so a file named just ``.json`` is one.
     """
     offered: dict[str, None] = {}  # an ordered set
     by_stem: dict[str, str] = {}
@@ -32,7 +33,10 @@ def offered_paths(paths: Iterable[str]) -> list[str]:
 
 
 def is_written_by_follower(path: str) -> bool:
-    """Whether a follower writes this file: at the role's root, or in ``<x>/conf/`` or ``<x>/templates/``."""
+    """Whether a follower writes this file.
+
+    It does at the role's root, and in ``<x>/conf/`` and ``<x>/templates/``.
+    """
     parts = path.split("/")
     return len(parts) == 1 or (len(parts) > 2 and parts[1] in {"conf", "templates"})
 
@@ -47,7 +51,10 @@ def _reading_order(path: str) -> list[bytes]:
 
 
 def _stem(path: str) -> str:
-    """The name as Node's ``path.parse`` has it: without the last extension, which needs a name before it."""
+    """The name without its last extension, as Node's ``path.parse`` has it.
+
+    A leading dot does not start an extension.
+    """
     name = path.rpartition("/")[2]
     dot = name.rfind(".")
     return name[:dot] if dot > 0 else name

@@ -24,7 +24,10 @@ class RenderError(Exception):
         self.path = path
 
     def at(self, role: str, path: str) -> Self:
-        """This error, with the file it was found in; a place it already has (an included file) stays."""
+        """This error, with the file it was found in.
+
+        A place that it already has (that of an included file) stays.
+        """
         self.role = self.role or role
         self.path = self.path or path
         return self

@@ -1,8 +1,9 @@
-"""Variables' names replaced by their values as the leader does it, in one pass and bounded memory.
+"""Variables' names replaced by their values as the leader does it, in bounded memory.
 
-Sizes are computed before any text is built (values may double at every step), and texts are built without
-recursion (chains of values may be long). Intended differences to the leader: endless recursion, an
-undefined value and an oversized result are errors; names are matched literally, not as patterns.
+Sizes are computed before any text is built (values may double at every step), and texts are built
+without recursion (chains of values may be long). Intended differences from the leader: endless
+recursion, an undefined value and an oversized result are errors; names are matched literally, not
+as patterns.
 """
 
 from __future__ import annotations
@@ -45,7 +46,10 @@ _WINDOW: Final = 64 * 1024
 
 
 class RecursionLoopError(RenderError):
-    """A variable whose value refers to itself; ``chain`` holds the names on the way, first = last."""
+    """A variable whose value refers to itself.
+
+    ``chain`` holds the names on the way; the first one and the last one are equal.
+    """
 
     def __init__(self, chain: Sequence[str]) -> None:
         shown = list(chain) if len(chain) <= 10 else [*chain[:5], "…", *chain[-4:]]
@@ -85,8 +89,8 @@ class TooManyNamesError(RenderError):
 
     def __init__(self) -> None:
         super().__init__(
-            f"the text, or a value that goes into it, holds more than {NAMES_LIMIT} variable names; "
-            "shorten it"
+            f"the text, or a value that goes into it, holds more than {NAMES_LIMIT} "
+            "variable names; shorten it"
         )
 
 
@@ -119,7 +123,7 @@ class BadKeyError(RenderError):
 
 
 class _Node:
-    """A variable while it is resolved: pieces of text and references, later its whole text if cached."""
+    """A variable as pieces of text and references; once resolved and cached, its text."""
 
     __slots__ = ("name", "pieces", "secret", "size", "value")
 
@@ -133,7 +137,10 @@ class _Node:
 
 
 class Substitution:
-    """Substitutes one platform's variables in texts. Each variable is resolved once, when first used."""
+    """Substitutes one platform's variables in texts.
+
+    Each variable is resolved once, when it is first used.
+    """
 
     def __init__(
         self, values: Mapping[str, Value], order: Order = "longest", limit: int = SIZE_LIMIT
@@ -175,7 +182,8 @@ class Substitution:
         """The text with every name replaced.
 
         Raises:
-            RecursionLoopError, UndefinedValueError, TooDeepError: a variable it reaches cannot be resolved.
+            RecursionLoopError, UndefinedValueError, TooDeepError: a variable that the text uses,
+                directly or not, cannot be resolved.
             TooLargeError: the result would be larger than the limit.
             TooManyNamesError: it, or a value it reaches, holds more than ``NAMES_LIMIT`` names.
         """
@@ -209,7 +217,10 @@ class Substitution:
     # --- resolving variables ---
 
     def _resolve(self, start: _Node) -> None:
-        """Fill in size, secrecy and text of a variable and all that it refers to, without recursion."""
+        """Fill in size, secrecy and text of a variable and of all that it refers to.
+
+        Without recursion, as chains of variables may be long.
+        """
         if start.size is not None:
             return
         path = {start: self._references(start)}

@@ -1,7 +1,7 @@
 """Taint tracking: values and texts that know whether they hold a secret.
 
-Whatever a secret value goes into becomes secret itself, however deep the nesting; that decides whether
-a rendered file is kept in a Secret or in a ConfigMap, and what may be shown.
+Whatever a secret value goes into becomes secret itself, however deep the nesting. That decides
+whether a rendered file is stored in a Secret or in a ConfigMap, and what may be shown.
 """
 
 from __future__ import annotations

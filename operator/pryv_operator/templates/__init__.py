@@ -1,1 +1,1 @@
-"""Where templates come from: built-in releases, archives, a leader's folder; each becomes a bundle."""
+"""Where templates come from (built-in releases, archives, ConfigMaps) → a bundle."""

@@ -1,8 +1,8 @@
 """The members of a tar: their headers, extended headers and paths, each checked.
 
 The standard library parses single headers (``TarInfo.frombuf``), but the loop is our own:
-``tarfile.open`` reads extended headers of whatever size they declare, takes a damaged header for the
-end of the archive, and leaves duplicates and trailing data to its caller.
+``tarfile.open`` reads extended headers of whatever size they declare, takes a damaged header for
+the end of the archive, and leaves duplicates and trailing data to its caller.
 """
 
 from __future__ import annotations

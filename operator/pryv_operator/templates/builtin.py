@@ -1,4 +1,4 @@
-"""The releases this project ships itself: one folder of ``releases/`` each, a bundle in files."""
+"""The built-in releases: each is a folder of ``releases/``, a bundle as files."""
 
 from __future__ import annotations
 
@@ -25,14 +25,12 @@ class UnknownReleaseError(Exception):
     """A release that is not built in."""
 
     def __init__(self, version: str) -> None:
-        super().__init__(
-            f"there is no built-in release {version}; there are: {', '.join(RELEASES)}"
-        )
+        super().__init__(f'release "{version}" is not built in; use one of ' + ", ".join(RELEASES))
         self.version = version
 
 
 class BrokenReleaseError(Exception):
-    """A release's ``variables.yaml`` is not what it should be: a fault of this project, found by its tests."""
+    """A release's ``variables.yaml`` is malformed: an operator bug, which tests find."""
 
 
 def load_release(version: str | None = None) -> Bundle:
@@ -63,7 +61,7 @@ def _load_release(version: str) -> Bundle:
 
 
 def read_variables(text: str) -> dict[str, Variable]:
-    """The variables of a ``variables.yaml``; anything unexpected in it is an error.
+    """The variables of a ``variables.yaml``, by name; anything unexpected is an error.
 
     Raises:
         BrokenReleaseError: names the variable and what is wrong with it.
@@ -77,21 +75,21 @@ def read_variables(text: str) -> dict[str, Variable]:
         or set(document) != {"variables"}
         or not isinstance(document["variables"], dict)
     ):
-        raise BrokenReleaseError(f"{_VARIABLES_FILE} is one map named variables")
+        raise BrokenReleaseError(f'{_VARIABLES_FILE}: not one map named "variables"')
     return {name: _variable(name, entry) for name, entry in document["variables"].items()}
 
 
 def _variable(name: str, entry: Any) -> Variable:
     if not isinstance(entry, dict):
-        raise BrokenReleaseError(f"{name} is no map")
+        raise BrokenReleaseError(f"{name}: not a map")
     unknown = sorted(set(entry) - set(_CHECKS) - {"default"})
     if unknown:
-        raise BrokenReleaseError(f"{name} has unknown keys: {', '.join(unknown)}")
-    for key, (is_right, wanted) in _CHECKS.items():
-        if key in entry and not is_right(entry[key]):
-            raise BrokenReleaseError(f"{name}.{key} must be {wanted}")
+        raise BrokenReleaseError(f"{name}: unknown keys: {', '.join(unknown)}")
+    for key, (is_valid, expected) in _CHECKS.items():
+        if key in entry and not is_valid(entry[key]):
+            raise BrokenReleaseError(f"{name}.{key}: must be {expected}")
     if "type" not in entry:
-        raise BrokenReleaseError(f"{name} has no type")
+        raise BrokenReleaseError(f"{name}: has no type")
     return Variable(
         name=name,
         type=entry["type"],

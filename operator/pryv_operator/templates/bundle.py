@@ -1,4 +1,4 @@
-"""A template source in memory: the files of every role, and the variables they ask for."""
+"""Templates in memory: the files of every role, and the variables they use."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Unset(Enum):
         return self.name
 
 
-#: "This variable has no default", which is not the same as a default of null.
+#: The default of a variable that has none; null is a default like any other.
 UNSET: Final[Literal[Unset.UNSET]] = Unset.UNSET
 
 VariableType = Literal["string", "number", "integer", "boolean", "object", "array", "any"]
@@ -39,9 +39,9 @@ VARIABLE_TYPES: Final[tuple[VariableType, ...]] = (
 class Variable:
     """One variable of a release.
 
-    ``secret`` means the whole value, ``secret_paths`` are dotted paths into it (``*`` for any key).
-    ``aliases`` are other names of the same value; ``alias_paths`` are other names (the keys) of what stands at a
-    dotted path inside it. ``computed`` values come from the cluster when nobody says otherwise.
+    ``computed`` values come from the cluster unless they are configured. ``secret`` is about the
+    whole value, ``secret_paths`` are dotted paths into it (``*`` for any key). ``aliases`` are
+    other names of the same value; ``alias_paths``: other names → dotted paths into the value.
     """
 
     name: str
@@ -61,10 +61,12 @@ class Variable:
 
 @dataclass(frozen=True)
 class Bundle:
-    """Role → path inside the role → bytes; ``shared`` are the files (``_shared/…``) that templates may include.
+    """A template source in memory.
 
-    ``jinja``: files named ``.j2`` are templates and lose that suffix; else they are files like any other, as for the leader.
-    ``secret``: it was kept in a Secret, so every file of it is a secret.
+    ``roles``: role → path inside the role → content. ``shared``: path (``_shared/…``) → content,
+    for templates to include. ``jinja``: files named ``.j2`` are Jinja2 templates and lose that
+    suffix; else they are files like any other, as for the leader. ``secret``: the bundle comes from
+    a Secret, so every file of it is secret.
     """
 
     name: str

@@ -1,7 +1,7 @@
 """The leader's folder in an archive, of any layout that Pryv hands out.
 
-That is the archive of reg-master, of a single node, of just the leader's folder, or the outer archive
-of a cluster, which holds one archive for each machine.
+That is the archive of reg-master, of a single node, of just the leader's folder, or the outer
+archive of a cluster, which holds one archive for each machine.
 """
 
 from __future__ import annotations

@@ -93,5 +93,8 @@ def _refuse_constant(name: str) -> NoReturn:
 
 
 def _integer(text: str) -> int | float:
-    """Through float where it is long: JavaScript has doubles only, Python limits digits of an int."""
+    """An integer; a long one through float.
+
+    JavaScript has doubles only, and Python limits the digits of an int.
+    """
     return int(text) if len(text) <= 20 else float(text)

@@ -1,4 +1,7 @@
-"""A leader's variables in the layout since 1.6: ``platform.yml``, and internals in ``config-leader.json``."""
+"""A leader's variables in the layout since 1.6.
+
+``platform.yml`` holds the variables, ``config-leader.json`` the keys of components (internals).
+"""
 
 from __future__ import annotations
 

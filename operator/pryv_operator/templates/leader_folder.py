@@ -66,7 +66,7 @@ class Leader:
     unset: tuple[str, ...]
     followers: tuple[Follower, ...]
     generation: Generation
-    #: All values unchanged, in the leader's order: with ``order="leader"`` they render to its bytes.
+    #: All values, unchanged, in the leader's order; ``order="leader"`` renders its bytes.
     order: Mapping[str, LeaderValue] = field(repr=False)
     #: Whether the bundle's defaults come from a template, or are only the configured values.
     has_template: bool
@@ -189,7 +189,10 @@ def _followers(conf: Mapping[str, Any], file: str) -> tuple[Follower, ...]:
 
 
 def _roles(files: Mapping[str, bytes]) -> _Roles:
-    """Role → path inside it → content. Files directly in ``data/`` (credentials, logs) are ignored."""
+    """Role → path inside it → content.
+
+    Files directly in ``data/`` (credentials, logs) are ignored.
+    """
     roles: dict[str, dict[str, bytes]] = {}
     for path in sorted(files):
         top, _, rest = path.partition("/")

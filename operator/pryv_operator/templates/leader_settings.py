@@ -1,4 +1,4 @@
-"""A leader's variables as they stand in its folder, the same type for both generations of layout."""
+"""A leader's variables as its folder has them: one type for both generations of layout."""
 
 from __future__ import annotations
 

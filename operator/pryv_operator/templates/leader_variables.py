@@ -1,4 +1,4 @@
-"""The variables that a leader's templates use, with types and defaults: the catalogue of its bundle.
+"""The catalogue of a leader's bundle: the variables of its templates, with types and defaults.
 
 What the built-in release knows of a variable (is it secret, does the operator compute it, its other
 names, its default) holds for a received one, too.
@@ -99,7 +99,7 @@ def _variable(
 
 @dataclass(frozen=True)
 class _Knowledge:
-    """What is known of a variable by its name. ``default``: its value when nobody configures one."""
+    """What is known of a variable by its name."""
 
     secret: bool = False
     #: A secret of an optional feature: empty by default, not generated.
@@ -149,7 +149,7 @@ def _knowledge(name: str, all_names: frozenset[str]) -> _Knowledge:
     core = _CORE.fullmatch(name)
     if not core:
         return _Knowledge()
-    # The templates of 2019 name a second core even on a platform with one: then it is the first one.
+    # The templates of 2019 name a second core even where there is only one: it is the first.
     first = "CORE_1_IP_ADDRESS" if core["address"] else "CORE_HOSTING_1"
     return _Knowledge(
         computed=True, default=first if name != first and first in all_names else UNSET
@@ -162,7 +162,10 @@ def _knowledge(name: str, all_names: frozenset[str]) -> _Knowledge:
 def _default(
     value: Json, known: _Knowledge, kind: VariableType, template: TemplateSetting
 ) -> _Default:
-    """The default of a variable, without gaps and without secrets; ``value`` as the template has it."""
+    """The default of a variable, without gaps and without secrets.
+
+    ``value`` is the template's.
+    """
     if known.empty_secret:
         return ""
     if known.computed:
@@ -197,7 +200,10 @@ def _filled(value: Json, known: _Default) -> Json:
 
 
 def _without_secret(value: Json, path: list[str]) -> Json:
-    """The value with an empty text in place of a secret; its key keeps its place among the others."""
+    """The value with an empty text in place of a secret.
+
+    The key stays, as its place among the others counts.
+    """
     if not path:
         return ""
     if not isinstance(value, Mapping):

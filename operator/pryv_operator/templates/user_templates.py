@@ -1,7 +1,7 @@
-"""Templates that a platform provides itself (``spec.templates``), from objects that were already read.
+"""Templates that a platform provides itself (``spec.templates``): read objects → a bundle.
 
-The operator reads the objects from the API server, the offline tools from YAML files; both decide here
-what becomes of their content.
+The operator reads the objects from the API server, the offline tools from YAML files. What becomes
+of their content is decided here for both.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def _read_archive(archive: Archive, contents: Contents, if_missing: str) -> Bund
         raise _UnusableError(error.reason, f"{where}: {error}") from None
     except LeaderError as error:
         raise _UnusableError(Reason.INVALID_TEMPLATES, f"{where}: {error}") from None
-    # Only files that a follower would write take part in anything; the others need no memory.
+    # Files that a follower would not write have no effect, and need not stay in memory.
     roles = {
         role: {path: files[path] for path in written_paths(files)}
         for role, files in bundle.roles.items()
