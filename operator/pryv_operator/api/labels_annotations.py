@@ -37,6 +37,8 @@ PURPOSE: Final = "pryv.io/purpose"
 RESTART: Final = "pryv.io/restart"
 #: Any new value requests a reconciliation, and another attempt at a failed rollout.
 RECONCILE: Final = "pryv.io/reconcile"
+#: Another value applies what an upgrade of the operator has deferred.
+UPDATE: Final = "pryv.io/update"
 
 # Annotations that the operator writes
 #: Hash of what was last applied to this object (never of a Secret's data).
@@ -59,6 +61,8 @@ DESIRED: Final = "pryv.io/desired"
 TEMPLATES: Final = "pryv.io/templates"
 #: Names of the ConfigMaps and Secrets that its pod templates refer to (JSON).
 REFERENCES: Final = "pryv.io/references"
+#: What it was made from besides secrets and templates (JSON), see ``rollout/deferral.py``.
+BASIS: Final = "pryv.io/basis"
 #: Input from outside the spec → keyed hash (JSON).
 INPUTS: Final = "pryv.io/inputs"
 #: Names of the workloads that were not ready when its rollout began (JSON).

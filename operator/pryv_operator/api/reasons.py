@@ -389,6 +389,9 @@ class Reason(StrEnum):
     UNKNOWN_HOSTING = ("UnknownHosting", Scope.WARNING,
         "`HOSTINGS_PROVIDERS` lacks a hosting of a core instance; register invents a provider",
         "add the hosting")
+    UPDATE_DEFERRED = ("UpdateDeferred", Scope.WARNING,
+        "this version of the operator would change pods, and nothing else has changed",
+        "nothing, or set the annotation `pryv.io/update` to a new value to apply it now")
     UNUSED_OVERRIDE = ("UnusedOverride", Scope.WARNING,
         "a field of the spec has no effect",
         "remove the field that the message names")

@@ -77,6 +77,8 @@ class Desired:
     certificate_request: Object | None = None
     blocked: Mapping[str, Finding] = field(default_factory=dict)
     instances: tuple[InstancePlan, ...] = ()
+    #: Labels of components that keep an earlier template, see ``rollout/deferral.py``.
+    deferred: tuple[str, ...] = ()
 
     @property
     def complete(self) -> bool:

@@ -42,7 +42,7 @@ _DIGESTED_KINDS: Final = (*WORKLOAD_KINDS, "Service", "PersistentVolumeClaim")
 class NewRevision:
     """A revision to record.
 
-    ``spec``: the resource's. ``objects``: the desired ones. ``inputs``: see ``fingerprints``.
+    ``spec``: the resource's. ``objects``: the desired ones. ``inputs``: see ``fingerprints``. ``basis``: see ``deferral``.
     ``unready``, ``migrated``: see ``Revision``.
     """
 
@@ -51,6 +51,7 @@ class NewRevision:
     objects: tuple[Object, ...]
     state_digest: str
     inputs: Mapping[RevisionInput, str]
+    basis: Mapping[str, Any] | None = None
     unready: frozenset[str] = frozenset()
     migrated: frozenset[str] = frozenset()
 
@@ -97,6 +98,7 @@ def controller_revision(platform: Platform, new: NewRevision) -> Object:
         keys.INPUTS: compact_json(encode_all(new.inputs)),
         keys.UNREADY: compact_json(sorted(new.unready)),
         **migrated_annotations(new.migrated),
+        **({keys.BASIS: compact_json(new.basis)} if new.basis is not None else {}),
     }
     return {
         "apiVersion": "apps/v1",

@@ -38,6 +38,7 @@ class Revision:
     ``migrated``: names of the workloads that migrate data and were given another image with it.
     ``restarts``: workload → the restart that its pods were created for; None when the revision was
     recorded by an operator that did not record restarts.
+    ``basis``: what else it was made from; None when recorded by an operator that did not defer.
     ``item``: the ControllerRevision as it was read, for preconditions.
     """
 
@@ -55,6 +56,7 @@ class Revision:
     unready: frozenset[str]
     migrated: frozenset[str]
     restarts: Mapping[str, str] | None
+    basis: Mapping[str, Any] | None
     item: Object
 
     @property
@@ -100,6 +102,11 @@ def revisions_to_prune(history: Sequence[Revision], limit: int) -> tuple[Revisio
     good = last_good(history)
     older = [each for each in history[:-1] if each is not good]
     return tuple(older[: max(0, len(older) - limit)])
+
+
+def basis_annotations(basis: Mapping[str, Any]) -> dict[str, str | None]:
+    """The annotations that record what a revision was made from."""
+    return {keys.BASIS: compact_json(basis)}
 
 
 def complete_annotations() -> dict[str, str | None]:
@@ -167,6 +174,7 @@ def _parse(item: Object) -> Revision | None:
             unready=frozenset(json.loads(annotations.get(keys.UNREADY, "[]"))),
             migrated=frozenset(json.loads(annotations.get(keys.MIGRATED, "[]"))),
             restarts=_restarts(templates),
+            basis=json.loads(annotations[keys.BASIS]) if keys.BASIS in annotations else None,
             item=item,
         )
     except (KeyError, ValueError, TypeError, AttributeError):
