@@ -20,10 +20,9 @@ START_SECONDS = 60
 GRACE_SECONDS = 30
 #: The operator that the tests import, not one that may be installed elsewhere.
 _FOLDER = str(Path(pryv_operator.__file__).parents[1])
-_CODE = (
-    f"import sys; sys.path.insert(0, {_FOLDER!r}); "
-    "from pryv_operator.cli.main import operator; operator()"
-)
+_PATH = f"import sys; sys.path.insert(0, {_FOLDER!r}); "
+_RUN = "from pryv_operator.cli.main import operator; operator()"
+_CODE = _PATH + _RUN
 _SERVING = re.compile(r"serving /healthz, /readyz and /metrics on 127\.0\.0\.1:(\d+)")
 
 
@@ -94,6 +93,22 @@ class OperatorProcess:
         If an option is given twice, the last one counts.
         """
         before, self._command = self._command, [*self._command, *arguments]
+        self.restart()
+        try:
+            yield
+        finally:
+            self.stop()
+            self._command = before
+            self.start()
+
+    @contextmanager
+    def running_version(self, patch: str) -> Iterator[None]:
+        """Run another version of the operator for a while.
+
+        ``patch``: Python statements that change the operator's code before it starts.
+        """
+        before, self._command = self._command, list(self._command)
+        self._command[2] = f"{_PATH}{patch}; {_RUN}"
         self.restart()
         try:
             yield

@@ -39,6 +39,8 @@ RESTART: Final = "pryv.io/restart"
 RECONCILE: Final = "pryv.io/reconcile"
 #: Another value applies what an upgrade of the operator has deferred.
 UPDATE: Final = "pryv.io/update"
+#: Changes of these request a reconciliation.
+USER_ANNOTATIONS: Final = (RESTART, RECONCILE, UPDATE)
 
 # Annotations that the operator writes
 #: Hash of what was last applied to this object (never of a Secret's data).

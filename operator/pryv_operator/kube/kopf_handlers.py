@@ -107,8 +107,7 @@ def _trigger(body: Any) -> tuple[object, ...]:
         int(metadata.get("generation", 0)),
         "deletionTimestamp" in metadata,
         bool((body.get("status") or {}).get("conditions")),
-        str(annotations.get(keys.RESTART, "")),
-        str(annotations.get(keys.RECONCILE, "")),
+        *(str(annotations.get(key, "")) for key in keys.USER_ANNOTATIONS),
     )
 
 

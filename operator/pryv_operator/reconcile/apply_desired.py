@@ -20,7 +20,14 @@ from pryv_operator.reconcile import cleanup
 from pryv_operator.reconcile.outcome import Applied
 from pryv_operator.reconcile.service_addresses import service_addresses
 from pryv_operator.reconcile.snapshot import Snapshot
-from pryv_operator.rollout import execute
+from pryv_operator.rollout import execute, revision_store
+from pryv_operator.rollout.deferral import (
+    compute_basis,
+    deferred_desired,
+    has_same_basis,
+    is_state_of,
+    seems_unchanged,
+)
 from pryv_operator.rollout.execute import RolloutInputs
 
 
@@ -31,7 +38,7 @@ async def apply_desired_state(
 
     Nothing is written when the inputs have problems, or while the rollout is paused.
     """
-    desired = await _compute(inputs)
+    desired = await _compute(client, snapshot, inputs)
     applied = Applied(desired, snapshot.live)
     if desired.problems:
         return applied
@@ -64,9 +71,23 @@ async def read_health_inputs(
     )
 
 
-async def _compute(inputs: Inputs) -> Desired:
-    """The desired state; in a thread, as large templates take a while."""
-    return await asyncio.to_thread(compute_desired, inputs)
+async def _compute(client: KubeClient, snapshot: Snapshot, inputs: Inputs) -> Desired:
+    """The desired state, without what an upgrade of the operator defers."""
+    # In a thread, as large templates take a while.
+    desired = await asyncio.to_thread(compute_desired, inputs)
+    revision = snapshot.history[-1] if snapshot.history else None
+    if revision is None or not desired.complete or is_state_of(revision, desired):
+        return desired
+    spec = snapshot.resource["spec"]
+    basis = compute_basis(inputs, spec, snapshot.annotation(keys.UPDATE))
+    if revision.basis is not None and not has_same_basis(revision, inputs, basis):
+        return desired
+    recorded = await revision_store.read_record(client, snapshot.platform, revision)
+    if recorded is None:
+        return desired
+    if revision.basis is None and not seems_unchanged(revision, recorded.spec, inputs, spec):
+        return desired
+    return deferred_desired(desired, recorded.workloads, snapshot.live) or desired
 
 
 async def _apply_services(
@@ -84,7 +105,8 @@ async def _apply_services(
         await apply.apply_services(client, platform, changes, applied.live, inputs.addresses)
     )
     addresses = {**inputs.addresses, **service_addresses(applied.live)}
-    return replace(applied, desired=await _compute(replace(inputs, addresses=addresses)))
+    desired = await _compute(client, snapshot, replace(inputs, addresses=addresses))
+    return replace(applied, desired=desired)
 
 
 async def _validate_all(
@@ -133,6 +155,7 @@ async def _roll_out(
             health_inputs=health_inputs,
             history=snapshot.history,
             attempt=snapshot.annotation(keys.RECONCILE),
+            update=snapshot.annotation(keys.UPDATE),
             now=now,
         ),
     )

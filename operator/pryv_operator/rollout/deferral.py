@@ -29,7 +29,7 @@ from pryv_operator.live.live_objects import LiveObjects
 from pryv_operator.live.pod_references import referenced_configuration
 from pryv_operator.pki.certificate import Certificate
 from pryv_operator.rollout.revision_inputs import fingerprints, keyed_hash
-from pryv_operator.rollout.revision_record import with_recorded_template
+from pryv_operator.rollout.revision_record import state_digest, with_recorded_template
 from pryv_operator.rollout.revisions import Revision
 
 #: Fields of the spec that no object is made from.
@@ -38,6 +38,11 @@ _NOT_IN_OBJECTS: Final = ("rollout", "stopped", "deletionPolicy")
 _SHOWN: Final = 6
 
 Basis = Mapping[str, Any]
+
+
+def is_state_of(revision: Revision, desired: Desired) -> bool:
+    """Whether a revision records this desired state."""
+    return revision.state_digest == state_digest((*desired.services, *desired.objects))
 
 
 def compute_basis(inputs: Inputs, spec: Mapping[str, Any], update: str) -> dict[str, Any]:

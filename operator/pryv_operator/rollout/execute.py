@@ -27,6 +27,7 @@ from pryv_operator.rollout.decide import (
     Workload,
     decide,
 )
+from pryv_operator.rollout.deferral import compute_basis
 from pryv_operator.rollout.revision_inputs import fingerprints
 from pryv_operator.rollout.revision_record import (
     NewRevision,
@@ -41,6 +42,7 @@ from pryv_operator.rollout.revision_store import (
 )
 from pryv_operator.rollout.revisions import (
     Revision,
+    basis_annotations,
     complete_annotations,
     failed_annotations,
     last_good,
@@ -56,7 +58,8 @@ class RolloutInputs:
     """What a step of a rollout depends on.
 
     ``inputs``: those of the desired state. ``spec``: as it is in the resource.
-    ``history``: oldest revision first. ``attempt``: the resource's ``pryv.io/reconcile``.
+    ``history``: oldest revision first. ``attempt``: the resource's ``pryv.io/reconcile``, ``update``:
+    its ``pryv.io/update``.
     """
 
     inputs: Inputs
@@ -66,6 +69,7 @@ class RolloutInputs:
     health_inputs: HealthInputs
     history: Sequence[Revision]
     attempt: str
+    update: str
     now: dt.datetime
 
     @property
@@ -158,6 +162,9 @@ async def roll(client: KubeClient, given: RolloutInputs) -> RolloutResult:
         migrated = migrated_annotations(plan.migrating | current.migrated)
         current = await patch_revision(client, current, migrated)
 
+    if _basis_changed(given, current):
+        current = await patch_revision(client, current, basis_annotations(_basis(given)))
+
     applied = await apply.apply_planned(client, planned)
     # A stopped platform shows nothing about its revision.
     is_complete = plan.decision.kind == "Complete" and not changes.workloads
@@ -183,6 +190,8 @@ def _digest(given: RolloutInputs) -> str:
 def _current_revision(given: RolloutInputs, digest: str) -> Revision | None:
     """The revision of the desired state; None when it is not recorded yet."""
     newest = given.history[-1] if given.history else None
+    if newest and given.desired.deferred:
+        return newest
     return newest if newest and newest.state_digest == digest else None
 
 
@@ -200,6 +209,17 @@ def _decide(given: RolloutInputs, current: Revision | None, *, failed: str | Non
     progress = Progress(number, began, failed, good.number if good else None, unready)
     policy = rollout_policy(given.platform.spec.rollout)
     return _Plan(workloads, progress, decide(workloads, progress, policy, given.now))
+
+
+def _basis(given: RolloutInputs) -> dict[str, Any]:
+    return compute_basis(given.inputs, given.spec, given.update)
+
+
+def _basis_changed(given: RolloutInputs, current: Revision) -> bool:
+    """Whether what the revision was made from has changed without changing its state."""
+    if given.desired.deferred:
+        return current.basis is None
+    return current.basis != _basis(given)
 
 
 def _next_number(history: Sequence[Revision]) -> int:
@@ -288,6 +308,7 @@ def _new_revision(given: RolloutInputs, plan: _Plan, digest: str) -> NewRevision
         objects=given.desired.objects,
         state_digest=digest,
         inputs=fingerprints(given.inputs),
+        basis=_basis(given),
         unready=plan.progress.unready,
         migrated=plan.migrating | before,
     )

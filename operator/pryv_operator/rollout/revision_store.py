@@ -14,6 +14,7 @@ from pryv_operator.kube.resources import CONTROLLER_REVISIONS
 from pryv_operator.live import live_objects
 from pryv_operator.live.apply import belongs_to
 from pryv_operator.live.rejections import name_in_use
+from pryv_operator.rollout.recorded import RecordedRevision, parse_recorded
 from pryv_operator.rollout.revision_record import recorded_workloads
 from pryv_operator.rollout.revisions import (
     DEFAULT_HISTORY_LIMIT,
@@ -45,6 +46,14 @@ async def read_recorded_workloads(
             if source.number == revision.number and name in recorded
         }
     return found
+
+
+async def read_record(
+    client: KubeClient, platform: Platform, revision: Revision
+) -> RecordedRevision | None:
+    """A revision with the spec and the workloads that it records; None when unreadable."""
+    item = await client.get(CONTROLLER_REVISIONS, platform.namespace, revision.name)
+    return next(iter(parse_recorded([item] if item else [])), None)
 
 
 async def create_revision(client: KubeClient, platform: Platform, record: Object) -> Revision:

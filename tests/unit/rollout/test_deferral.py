@@ -30,12 +30,12 @@ from pryv_operator.rollout.revision_record import (
 )
 from pryv_operator.rollout.revisions import Revision, parse_revisions
 from pryv_operator.values.addresses import Address
-from tests.unit.builders import DOMAIN, every, inputs, platform
+from tests.unit.builders import DOMAIN, all_objects, inputs, platform
 
 SPEC = {"domain": DOMAIN, "variables": {"PLATFORM_NAME": "Acme"}}
 INPUTS = inputs(platform(variables=SPEC["variables"]))
 BEFORE = compute_desired(INPUTS)
-LIVE = LiveObjects({(item["kind"], item["metadata"]["name"]): item for item in every(BEFORE)})
+LIVE = LiveObjects({(item["kind"], item["metadata"]["name"]): item for item in all_objects(BEFORE)})
 
 
 def revision_item(of: Inputs = INPUTS, *, with_basis: bool = True) -> Object:
@@ -43,7 +43,7 @@ def revision_item(of: Inputs = INPUTS, *, with_basis: bool = True) -> Object:
         number=1,
         spec=SPEC,
         objects=BEFORE.objects,
-        state_digest=state_digest(every(BEFORE)),
+        state_digest=state_digest(all_objects(BEFORE)),
         inputs=fingerprints(of),
         basis=compute_basis(of, SPEC, "") if with_basis else None,
     )
