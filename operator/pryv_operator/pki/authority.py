@@ -1,7 +1,7 @@
 """The platform's private certificate authority: which certificate is used, and what is issued next.
 
-Planning is pure (the clock is an argument); only issuing draws random keys. Certificates and keys are
-in Secrets that are created once and never changed: a renewed one is a new Secret with the next
+Planning is pure (the clock is an argument); only issuing draws random keys. Certificates and keys
+are in Secrets that are created once and never changed: a renewed one is a new Secret with the next
 number.
 
 An authority is replaced in two steps: all components trust the old and the new one first, then the

@@ -21,8 +21,8 @@ def message_for(kind: str, message: str) -> str:
     [
         f'admission webhook "w" denied the request: {CANARY}',
         (
-            'secrets "x" is forbidden: ValidatingAdmissionPolicy "p" with binding "b" denied request: '
-            f"{CANARY}"
+            'secrets "x" is forbidden: ValidatingAdmissionPolicy "p" with binding "b" '
+            f"denied request: {CANARY}"
         ),
         f'Secret "x" is invalid: data[{CANARY}]',
     ],
