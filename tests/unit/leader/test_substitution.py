@@ -58,7 +58,7 @@ def _as_the_leader(platform_yml: str, internals: dict[str, Any], template: str) 
 
 
 class TestLikeTheLeader:
-    """What the real leader answered."""
+    """Answers recorded from the leader."""
 
     def test_edge_cases(self, shared_pryv: Path) -> None:
         vectors = json.loads((shared_pryv / "leader-vectors.json").read_text())["substitution"]
@@ -114,7 +114,7 @@ class TestMatching:
         assert _apply("😀é DOMAIN😀DOMAIN\u2028", DOMAIN="😀") == "😀é 😀😀😀\u2028"
 
     @pytest.mark.parametrize("offset", range(8))
-    def test_names_across_the_seams_of_the_search_windows(self, offset: int) -> None:
+    def test_names_across_the_borders_of_search_windows(self, offset: int) -> None:
         text = "x" * offset + "DOMAIN" * 40_000
         assert _apply(text, DOMAIN="d", DOM="no") == "x" * offset + "d" * 40_000
 
@@ -124,7 +124,7 @@ class TestMatching:
             ("x" + name) * 300 + "N" * (NAME_LIMIT - 1), **{name: "v", "N": "n"}
         ) == "xv" * 300 + "n" * (NAME_LIMIT - 1)
 
-    def test_half_characters_become_replacement_characters(self) -> None:
+    def test_lone_surrogates_become_replacement_characters(self) -> None:
         assert _apply("A \ud800", A="\udc00\ud83d\ude00") == "\ufffd😀 \ufffd"
 
     @given(st.data())
@@ -137,13 +137,14 @@ class TestMatching:
         for order, ranked in (("leader", names), ("longest", sorted(names, key=len, reverse=True))):
             pattern = "|".join(map(re.escape, ranked))
             expected = re.sub(pattern, lambda found: marks[found[0]], text)
-            assert Substitution(_values(**marks), order).apply(text).text == expected  # type: ignore[arg-type]
+            substitution = Substitution(_values(**marks), order)  # type: ignore[arg-type]
+            assert substitution.apply(text).text == expected
 
 
 class TestErrors:
-    """Clear errors where the leader throws, or would never end."""
+    """Errors where the leader throws, or would never end."""
 
-    def test_a_loop_is_named_and_only_when_reached(self) -> None:
+    def test_a_loop_is_reported_only_when_reached(self) -> None:
         values = _values(A="x B", B={"c": ["A"]}, C="c")
         assert Substitution(values).apply("C").text == "c"
         with pytest.raises(RecursionLoopError) as caught:
@@ -151,7 +152,7 @@ class TestErrors:
         assert caught.value.chain == ("B", "A", "B")
         assert "B → A → B" in caught.value.message
 
-    def test_a_loop_stays_a_loop_when_asked_again(self) -> None:
+    def test_a_loop_is_reported_again(self) -> None:
         substitution = Substitution(_values(A="B", B="C", C="B", D="d"))
         for _ in range(2):
             with pytest.raises(RecursionLoopError) as caught:
@@ -159,7 +160,7 @@ class TestErrors:
             assert caught.value.chain == ("B", "C", "B")
         assert substitution.apply("D").text == "d"
 
-    def test_a_name_twice_in_one_value_is_no_loop(self) -> None:
+    def test_a_name_twice_in_one_value_is_not_a_loop(self) -> None:
         assert _apply("A", A="BCB", B="C", C="c") == "ccc"
 
     def test_an_undefined_value(self) -> None:
@@ -170,11 +171,11 @@ class TestErrors:
         assert caught.value.variable == "A"
 
     @pytest.mark.parametrize("name", ["", "\ud800", "N" * (NAME_LIMIT + 1)])
-    def test_a_name_no_text_can_hold(self, name: str) -> None:
+    def test_invalid_names_are_refused(self, name: str) -> None:
         with pytest.raises(BadKeyError):
             Substitution({name: Value("x")})
 
-    def test_a_value_inside_itself(self) -> None:
+    def test_a_value_that_contains_itself(self) -> None:
         value: list[Any] = []
         value.append(value)
         with pytest.raises(TooDeepError):
@@ -191,7 +192,7 @@ def test_a_text_full_of_names_is_refused(text: str) -> None:
     assert _apply(text * 1000, **names).startswith("x")
 
 
-def test_a_value_of_many_elements_is_refused_when_its_type_is_kept() -> None:
+def test_a_value_of_many_elements_is_refused_if_its_type_is_preserved() -> None:
     values = _values(FEW=["x", "B"] * 1000, MANY=["B"] * (ELEMENTS_LIMIT + 1), B="y")
     made = Substitution(values)
     assert made.resolve("FEW").value == ["x", "y"] * 1000
@@ -218,7 +219,7 @@ class TestBounds:
         with pytest.raises(TooLargeError):
             _apply("V000", **doubling, V500="x")
 
-    def test_doubling_nothing_is_nothing(self) -> None:
+    def test_doubling_an_empty_value_is_empty(self) -> None:
         doubling = {f"V{index:03}": f"V{index + 1:03}" * 2 for index in range(500)}
         assert _apply("[V000]", **doubling, V500="") == "[]"
 
@@ -230,12 +231,12 @@ class TestBounds:
             _apply("A" * 4, A="é" * (SIZE_LIMIT // 4))
 
     def test_many_large_values_do_not_add_up(self) -> None:
-        """Texts of variables are not all kept: 50 of 8 MiB each would be 400 MiB."""
+        """Not all texts of variables are cached: 50 of 8 MiB each would take 400 MiB."""
         values = {f"V{index:02}": f"BIG{index}" for index in range(50)}
         substitution = Substitution(_values(**values, BIG="x" * (SIZE_LIMIT // 2)))
         assert all(len(substitution.apply(name).text) > SIZE_LIMIT // 2 for name in values)
 
-    def test_a_deep_web_of_values_that_are_not_kept(self) -> None:
+    def test_a_deep_web_of_values_that_are_not_cached(self) -> None:
         fill = {f"F{index}": "BIG" + str(index) for index in range(9)}
         links = {f"V{index:04}": f"V{index + 1:04}" for index in range(3_000)}
         substitution = Substitution(
@@ -256,9 +257,7 @@ class TestBounds:
         st.dictionaries(st.sampled_from("ABCDEFGH"), st.text("ABCDEFGHx", max_size=12), max_size=8),
         st.text("ABCDEFGHx ", max_size=30),
     )
-    def test_ends_with_a_bounded_text_or_a_clear_error(
-        self, values: dict[str, str], text: str
-    ) -> None:
+    def test_gives_a_bounded_text_or_an_error(self, values: dict[str, str], text: str) -> None:
         try:
             result = _apply(text, **values)
         except (RecursionLoopError, TooLargeError):
@@ -290,7 +289,7 @@ def _outcome(values: dict[str, Value], text: str) -> tuple[str, object]:
 
 
 class TestProperties:
-    """What holds for any values."""
+    """Properties for any values."""
 
     @given(_MAPS, _TEXTS, st.randoms(use_true_random=False))
     def test_the_order_of_the_map_does_not_matter(
@@ -324,9 +323,7 @@ class TestProperties:
         assert _outcome(_values(**values), text) == _outcome(_values(**values), text)
 
     @given(_MAPS, _TEXTS)
-    def test_what_was_applied_before_does_not_matter(
-        self, values: dict[str, Any], text: str
-    ) -> None:
+    def test_earlier_calls_do_not_matter(self, values: dict[str, Any], text: str) -> None:
         substitution = Substitution(_values(**values))
         for name in values:
             try:
@@ -343,7 +340,7 @@ class TestProperties:
 class TestTypedValues:
     """resolve(): for templates."""
 
-    def test_types_stay_and_texts_are_substituted(self) -> None:
+    def test_types_are_preserved_and_texts_substituted(self) -> None:
         value = {"DOMAIN": ["https://DOMAIN", 1, None, {"a": True, "b": 2.5}]}
         substitution = Substitution(_values(DOMAIN="p.m", OBJ=value, N=20, T="OBJ2", OBJ2={"x": 1}))
         assert substitution.resolve("OBJ").value == {
@@ -394,7 +391,7 @@ class TestTypedValues:
         with pytest.raises(TooLargeError):
             substitution.resolve("WIDE")
 
-    def test_an_unknown_name_is_no_variable(self) -> None:
+    def test_an_unknown_name_is_not_substituted(self) -> None:
         substitution = Substitution({})
         assert "A" not in substitution
         assert substitution.apply("A").text == "A"

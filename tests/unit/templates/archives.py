@@ -55,12 +55,12 @@ def tar(
 def tgz(
     files: Mapping[str, bytes], *, folders: Iterable[str] = (), tar_format: int = tarfile.PAX_FORMAT
 ) -> bytes:
-    """An archive as Pryv hands them out."""
+    """An archive as Pryv hands it out."""
     return gzip.compress(tar(files, folders=folders, tar_format=tar_format), mtime=0)
 
 
 def follower_files(role: str) -> dict[str, bytes]:
-    """What every machine's archive has, and no templates."""
+    """The files of a follower's archive, which has no templates."""
     return {
         f"{role}/run-pryv": b"#!/bin/sh\n",
         f"{role}/config-follower/config-follower.yml": b"version: '3'\n",
@@ -121,7 +121,7 @@ def layouts(leader: Mapping[str, bytes], version: str) -> dict[str, bytes]:
 def header(
     name: bytes, size: int = 0, kind: bytes = tarfile.REGTYPE, *, raw_size: bytes | None = None
 ) -> bytes:
-    """One header block with a right checksum, whatever it says."""
+    """One header block with a valid checksum, whatever its fields."""
     block = bytearray(BLOCK)
     block[0 : len(name)] = name
     block[100:108] = b"0000644\0"
@@ -141,7 +141,7 @@ def member(name: bytes, content: bytes = b"x", kind: bytes = tarfile.REGTYPE) ->
 
 
 def padded(content: bytes) -> bytes:
-    """Content up to the next block."""
+    """Content, padded to the next block."""
     return content + bytes(-len(content) % BLOCK)
 
 

@@ -16,14 +16,14 @@ Path: TypeAlias = tuple[str | int, ...]
 
 @dataclass(frozen=True)
 class Set:
-    """Put ``value`` where ``path`` leads; the place must exist unless ``new``."""
+    """Set the value at ``path``, which must exist unless ``new``."""
 
     path: Path
     value: Any
     new: bool = False
 
     def apply(self, form: Any) -> None:
-        """Change ``form`` in place. Raises KeyError or AssertionError where there is nothing to change."""
+        """Change ``form`` in place. Raises KeyError or AssertionError if it has no such place."""
         parent, last = _parent(form, self.path)
         if self.new:
             assert last not in parent, f"{self.path} is there already"
@@ -34,7 +34,7 @@ class Set:
 
 @dataclass(frozen=True)
 class Insert:
-    """Put ``value`` into a list, in front of what stands at ``path`` now."""
+    """Insert ``value`` into a list, before the element at ``path``."""
 
     path: Path
     value: Any
@@ -47,20 +47,20 @@ class Insert:
 
 @dataclass(frozen=True)
 class Copy:
-    """Put what stands at ``source`` where ``path`` leads, too; nothing is there yet."""
+    """Copy the value at ``source`` to ``path``, which must not exist yet."""
 
     path: Path
     source: Path
 
     def apply(self, form: Any) -> None:
-        """Change ``form`` in place. Raises KeyError or AssertionError where this is not possible."""
+        """Change ``form`` in place. Raises KeyError or AssertionError if impossible."""
         original, key = _parent(form, self.source)
         Set(self.path, copy.deepcopy(original[key]), new=True).apply(form)
 
 
 @dataclass(frozen=True)
 class Drop:
-    """Leave out what stands at ``path``."""
+    """Remove the value at ``path``."""
 
     path: Path
 
@@ -102,14 +102,15 @@ DNS_DATA = (
 )
 
 NO_FOLLOWER = "the operator takes the follower's place: there is nobody to notify on a machine"
-NO_ADMIN_PANEL = "the admin panel needs the leader (lead.DOMAIN), which is no more"
+NO_ADMIN_PANEL = "the admin panel needs the leader (lead.DOMAIN), which does not exist any more"
 RUN_TIME = "nginx must start where pryv.github.io cannot be resolved"
-MODERN_TLS = "TLS 1.0, TLS 1.1 and RC4 are broken; TLS 1.3 is there"
+MODERN_TLS = "TLS 1.0, TLS 1.1 and RC4 are broken; TLS 1.3 is enabled"
 ONE_TEXT = "it means the same; both layouts share one text"
 FOREIGN_KEYS = "keys of Pryv's own accounts at a third party; reporting there is off"
 
 CIPHERS = (
-    "EECDH+ECDSA+AESGCM EECDH+aRSA+AESGCM EECDH+ECDSA+SHA384 EECDH+ECDSA+SHA256 EECDH+aRSA+SHA384 EECDH+aRSA+SHA256 "
+    "EECDH+ECDSA+AESGCM EECDH+aRSA+AESGCM EECDH+ECDSA+SHA384 EECDH+ECDSA+SHA256 "
+    "EECDH+aRSA+SHA384 EECDH+aRSA+SHA256 "
     "EECDH EDH+aRSA !aNULL !eNULL !LOW !3DES !MD5 !EXP !PSK !SRP !DSS !RC4"
 )
 RESOLVER = [["10.96.0.10", "ipv6=off", "valid=30s"]]
@@ -181,7 +182,7 @@ DIFFERENCES: tuple[Difference, ...] = (
             (
                 Set((API, START_PAGE, "proxy_pass"), [["$web_apps/app-web/$is_args$args"]]),
                 RUN_TIME
-                + "; the same address upstream, with the query that nginx no longer appends by itself",
+                + "; same address upstream, with the query that nginx no longer appends itself",
             ),
         )
     ),
@@ -217,7 +218,7 @@ DIFFERENCES: tuple[Difference, ...] = (
             Copy(
                 ("dns", "staticDataInDomain", "dns1"), source=("dns", "staticDataInDomain", "local")
             ),
-            "the operator names dns1.DOMAIN as the name server, so the zone has to know its address",
+            "the operator declares dns1.DOMAIN as name server, so the zone needs its address",
         )
         for file in SINGLE_DNS_DATA
     ),

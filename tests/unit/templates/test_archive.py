@@ -1,4 +1,4 @@
-"""Archives: every layout is understood, every hostile one is refused by name and in little memory."""
+"""Archives: every layout is read; hostile ones are refused by name and in little memory."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ RELEASES = (
     "2019-seed-era",
 )
 MIB = 1024 * 1024
-#: What reading an archive may take of the operator's memory at the most (bytes).
+#: Bytes of memory that reading an archive may take.
 MEMORY_LIMIT = 50 * MIB
 
 SMALL_LEADER: Mapping[str, bytes] = {
@@ -59,7 +59,7 @@ SMALL_LEADER: Mapping[str, bytes] = {
 
 
 class TestLayouts:
-    """The layouts Pryv hands out, and what people make of them."""
+    """The layouts Pryv hands out, and those that users pack."""
 
     @pytest.mark.parametrize("release", RELEASES)
     def test_every_layout_gives_the_same_leader(self, shared_pryv: Path, release: str) -> None:
@@ -94,7 +94,7 @@ class TestLayouts:
             if is_written_by_follower(path.partition("/")[2])
         }
 
-    def test_a_small_one_in_every_layout(self) -> None:
+    def test_a_small_leader_in_every_layout(self) -> None:
         for name, data in layouts(SMALL_LEADER, "9.9.9").items():
             assert set(read_leader_archive(data).bundle.roles) == {
                 "core",
@@ -102,19 +102,19 @@ class TestLayouts:
                 "static",
             }, name
 
-    def test_a_file_is_read_as_well(self) -> None:
+    def test_an_open_file_is_read_as_well(self) -> None:
         assert read_leader_archive(io.BytesIO(tgz(SMALL_LEADER))) == read_leader_archive(
             tgz(SMALL_LEADER)
         )
 
-    def test_only_what_is_the_leaders_is_held(self) -> None:
+    def test_only_the_leaders_files_are_held(self) -> None:
         files = archives.below(
             "reg-master/config-leader",
             {**SMALL_LEADER, "database/users.db": b"x", "ssl/key.pem": b"k"},
         )
         assert read_leader_files(tgz(follower_files("reg-master") | files)) == SMALL_LEADER
 
-    def test_companions_of_macos_are_no_templates(self) -> None:
+    def test_macos_companion_files_are_ignored(self) -> None:
         assert (
             read_leader_files(
                 tgz({**SMALL_LEADER, "data/core/._pryv.yml": b"\0\1", "conf/._platform.yml": b"\0"})
@@ -122,7 +122,7 @@ class TestLayouts:
             == SMALL_LEADER
         )
 
-    def test_a_damaged_archive_of_another_role_does_no_harm(self) -> None:
+    def test_a_damaged_archive_of_another_role_is_ignored(self) -> None:
         outer = {
             "p-core1.tgz": b"\x1f\x8bdamaged",
             "p-reg-master.tgz": tgz(archives.reg_master(SMALL_LEADER)),
@@ -132,26 +132,26 @@ class TestLayouts:
         )
 
     @pytest.mark.parametrize("role", ["core1", "core2", "reg-slave", "static"])
-    def test_an_archive_without_templates_says_so(self, role: str) -> None:
+    def test_an_archive_without_templates_is_reported(self, role: str) -> None:
         with pytest.raises(ArchiveError, match=rf"\({role}\).*no templates.*reg-master") as failure:
             read_leader_archive(tgz(follower_files(role)))
         assert failure.value.reason == "ArchiveNoTemplates"
 
-    def test_an_outer_archive_without_reg_master_says_so(self) -> None:
+    def test_an_outer_archive_without_reg_master_is_reported(self) -> None:
         with pytest.raises(ArchiveError, match="no leader's folder") as failure:
             read_leader_archive(
                 tgz({f"p-{role}.tgz": tgz(follower_files(role)) for role in ("core1", "static")})
             )
         assert failure.value.reason == "ArchiveNoTemplates"
 
-    def test_two_leaders_are_one_too_many(self) -> None:
+    def test_several_leaders_are_refused(self) -> None:
         with pytest.raises(ArchiveError, match=r"\(a, b\)") as failure:
             read_leader_archive(
                 tgz(archives.below("a", SMALL_LEADER) | archives.below("b", SMALL_LEADER))
             )
         assert failure.value.reason == "ArchiveSeveralLeaders"
 
-    def test_a_folder_with_conf_files_only_gives_way_to_one_with_templates(self) -> None:
+    def test_a_folder_with_templates_is_preferred(self) -> None:
         saved = {
             path: content for path, content in SMALL_LEADER.items() if path.startswith("conf/")
         }
@@ -167,7 +167,7 @@ class TestLayouts:
 
 
 class TestReading:
-    """What is read, beside the layouts."""
+    """Reading, apart from the layouts."""
 
     def test_files_by_path(self) -> None:
         long = "/".join(["folder-with-a-rather-long-name"] * 9)
@@ -182,7 +182,7 @@ class TestReading:
             zipped(pax({"comment": b"0" * 40}, tarfile.XGLTYPE) + member(b"a"))
         ) == {"a": b"x"}
 
-    def test_records_that_do_not_matter(self) -> None:
+    def test_other_pax_records_are_ignored(self) -> None:
         assert read_archive(
             zipped(pax({"mtime": b"1.5", "SCHILY.xattr.user.x": b"a=b\nc"}) + member(b"a"))
         ) == {"a": b"x"}
@@ -198,7 +198,7 @@ class TestReading:
             max_size=6,
         )
     )
-    def test_what_was_packed_comes_out(self, files: dict[str, bytes]) -> None:
+    def test_packed_files_are_read_back(self, files: dict[str, bytes]) -> None:
         assert read_archive(tgz(files)) == files
         assert read_archive(tar(files)) == files
 
@@ -229,7 +229,7 @@ def _zeros(size: int) -> bytes:
 
 
 def _split(data: bytes) -> bytes:
-    """The same tar in gzip streams of 64 KiB each, which are tiny alone."""
+    """The same tar in gzip streams of 64 KiB each, each of them tiny."""
     return b"".join(
         gzip.compress(data[start : start + 65536]) for start in range(0, len(data), 65536)
     )
@@ -296,7 +296,7 @@ HOSTILE: dict[str, tuple[Callable[[], bytes], str, str]] = {
         "ArchiveSparseFile",
         "holes",
     ),
-    "an unknown kind": (
+    "an unknown type": (
         lambda: zipped(header(b"data/odd", kind=b"Q")),
         "ArchiveUnknownMemberType",
         "data/odd",
@@ -396,12 +396,12 @@ HOSTILE: dict[str, tuple[Callable[[], bytes], str, str]] = {
         "ArchiveDuplicateMember",
         "data/core/a",
     ),
-    "a name that is no UTF-8": (
+    "a name that is not UTF-8": (
         lambda: zipped(member(b"data/caf\xe9")),
         "ArchiveNameNotUtf8",
         "data/caf",
     ),
-    "a name that is no UTF-8, by PAX": (
+    "a name that is not UTF-8, by PAX": (
         lambda: zipped(pax({"path": b"caf\xe9"}) + member(b"a")),
         "ArchiveNameNotUtf8",
         "caf",
@@ -441,7 +441,7 @@ HOSTILE: dict[str, tuple[Callable[[], bytes], str, str]] = {
         "ArchiveBrokenGzip",
         "damaged",
     ),
-    "half of it": (lambda: tgz(SMALL_LEADER)[:200], "ArchiveTruncated", "middle"),
+    "half of an archive": (lambda: tgz(SMALL_LEADER)[:200], "ArchiveTruncated", "middle"),
     "half of a plain tar": (lambda: tar(SMALL_LEADER)[:700], "ArchiveTruncated", "middle"),
     "no end": (lambda: zipped(member(b"a"), b""), "ArchiveTruncated", "middle"),
     "garbage after the tar": (
@@ -475,7 +475,7 @@ HOSTILE: dict[str, tuple[Callable[[], bytes], str, str]] = {
         "ArchiveBroken",
         "global",
     ),
-    "nothing": (lambda: b"", "ArchiveEmpty", "empty"),
+    "an empty file": (lambda: b"", "ArchiveEmpty", "empty"),
     "a zip": (lambda: b"PK\x03\x04" + bytes(2000), "ArchiveNotAnArchive", "zip"),
     "a text": (lambda: b"hello " * 200, "ArchiveNotAnArchive", "tgz"),
     "a long header of gzip": (
@@ -488,7 +488,7 @@ HOSTILE: dict[str, tuple[Callable[[], bytes], str, str]] = {
 
 @pytest.fixture
 def peak() -> Iterator[Callable[[], int]]:
-    """The most memory that was taken since the start (bytes)."""
+    """The peak of memory since the start (bytes)."""
     tracemalloc.start()
     yield lambda: tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
@@ -518,7 +518,7 @@ def test_hostile_archives_are_refused_by_name_in_little_memory(
     assert time.process_time() - started < 10
 
 
-def test_the_largest_archive_that_is_read_takes_little_memory(peak: Callable[[], int]) -> None:
+def test_the_largest_accepted_archive_takes_little_memory(peak: Callable[[], int]) -> None:
     inner = tgz(
         {
             **archives.reg_master(SMALL_LEADER),
@@ -563,10 +563,10 @@ def test_contents_are_never_quoted() -> None:
         assert "CANARY" not in f"{failure.value}{failure.value!r}"
 
 
-# --- whatever comes ---
+# --- random input ---
 
 
-def _answers(data: bytes) -> None:
+def _read_or_refuse(data: bytes) -> None:
     started = time.process_time()
     try:
         read_leader_archive(data)
@@ -593,14 +593,14 @@ _FUZZ = settings(
 @given(
     st.binary(max_size=3000), st.sampled_from([b"", b"\x1f\x8b\x08", b"\x1f\x8b\x08\0\0\0\0\0\0\3"])
 )
-def test_random_bytes_are_answered(data: bytes, start: bytes) -> None:
-    _answers(start + data)
-    _answers(gzip.compress(data))
+def test_random_bytes_are_read_or_refused(data: bytes, start: bytes) -> None:
+    _read_or_refuse(start + data)
+    _read_or_refuse(gzip.compress(data))
 
 
 @_FUZZ
 @given(st.data())
-def test_changed_archives_are_answered(data: st.DataObject) -> None:
+def test_changed_archives_are_read_or_refused(data: st.DataObject) -> None:
     original = data.draw(st.sampled_from([GOOD, GOOD_TGZ]))
     changed = bytearray(original)
     for _ in range(data.draw(st.integers(1, 4))):
@@ -610,8 +610,8 @@ def test_changed_archives_are_answered(data: st.DataObject) -> None:
             changed[at : at + len(piece)] = piece
         else:
             changed[at:at] = piece
-    _answers(bytes(changed))
-    _answers(gzip.compress(bytes(changed)))
+    _read_or_refuse(bytes(changed))
+    _read_or_refuse(gzip.compress(bytes(changed)))
 
 
 @_FUZZ
@@ -634,10 +634,12 @@ def test_changed_archives_are_answered(data: st.DataObject) -> None:
         max_size=6,
     )
 )
-def test_odd_headers_are_answered(members: list[tuple[bytes, bytes, bytes, bytes | None]]) -> None:
+def test_odd_headers_are_read_or_refused(
+    members: list[tuple[bytes, bytes, bytes, bytes | None]],
+) -> None:
     blocks = b"".join(
         header(name, len(content), kind, raw_size=size) + padded(content)
         for name, content, kind, size in members
     )
-    _answers(zipped(blocks))
-    _answers(blocks + END)
+    _read_or_refuse(zipped(blocks))
+    _read_or_refuse(blocks + END)

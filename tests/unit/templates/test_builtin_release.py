@@ -41,7 +41,7 @@ CLUSTER_DNS = "10.96.0.10"
 
 
 def render_release(variables: Variables, *roles: str) -> dict[str, dict[str, bytes]]:
-    """Render some roles (every one unless named) with a complete map of variables: role → path → content."""
+    """Rendered files of some roles (default: all) with a complete map of variables."""
     values = {name: Value(value) for name, value in variables.items()}
     rendered = render(load_release("1.9.2"), values, roles or None)
     return {role: {file.path: file.content for file in files} for role, files in rendered.items()}
@@ -76,7 +76,7 @@ def declared() -> dict[str, dict[str, Any]]:
 
 
 def domain_only(**given_values: Any) -> dict[str, Any]:
-    """A platform of which nothing is said but its domain: defaults, and what the operator fills in."""
+    """Values of a platform that only has a domain: defaults, and what the operator computes."""
     defaults = {
         name: copy.deepcopy(entry["default"])
         for name, entry in declared().items()
@@ -107,7 +107,7 @@ def domain_only(**given_values: Any) -> dict[str, Any]:
 
 
 def single_machine(**given_values: Any) -> dict[str, Any]:
-    """The same for a platform that is one role: nothing is known of the machines that only a cluster has."""
+    """The same for a single-node platform, without the machines that only a cluster has."""
     computed = {
         "SINGLE_MACHINE_IP_ADDRESS": "198.51.100.7",
         "DNS_ROOT_DOMAIN_A_RECORD": "SINGLE_MACHINE_IP_ADDRESS",
@@ -122,13 +122,13 @@ def single_machine(**given_values: Any) -> dict[str, Any]:
 
 
 def one_platform(role: str) -> dict[str, Any]:
-    """The values of a platform of which nothing is said but its domain, and which has that role."""
+    """Values of a platform with that role that only has a domain."""
     return single_machine() if role == SINGLE else domain_only()
 
 
 @cache
 def leaders_values(role: str) -> Mapping[str, Any]:
-    """The values that the leader's reference installation with that role was filled with."""
+    """The configured values of the leader's reference installation with that role."""
     conf = _reference(role) / "config-leader/conf"
     groups = yaml.safe_load((conf / "platform.yml").read_text())["vars"].values()
     internals = json.loads((conf / "config-leader.json").read_text())["internals"]
@@ -150,7 +150,7 @@ def _reference(role: str) -> Path:
 
 
 def other_value(name: str, value: Any) -> Any:
-    """Another value of the same kind, so that a variable put in the wrong place shows."""
+    """Another value of the same kind, so that a variable in the wrong place is noticed."""
     match value:
         case bool():
             other: Any = not value
@@ -177,7 +177,7 @@ def other_value(name: str, value: Any) -> Any:
 
 
 def parsed(path: str, content: bytes, domain: str, tmp_path: Path) -> Any:
-    """What a file says, without how it is written: comparable with ``==``."""
+    """The meaning of a file, whatever its notation: comparable with ``==``."""
     name = path.rpartition("/")[2]
     suffix = name.rpartition(".")[2]
     parsers: dict[str, Callable[[str], Any]] = {
@@ -252,7 +252,7 @@ def _nginx_directives(text: str, tmp_path: Path) -> list[dict[str, Any]]:
 
 
 def _nginx_form(directives: Sequence[Mapping[str, Any]], domain: str) -> dict[str, Any]:
-    """Directives by name; blocks by name and arguments; in order only what nginx takes in order."""
+    """Directives by name; blocks by name and arguments; ordered where nginx needs it."""
     form: dict[str, Any] = {}
     for directive in directives:
         name = directive["directive"]
@@ -288,7 +288,7 @@ def _release_files() -> list[str]:
 
 
 def _kept(path: str) -> bool:
-    """Whether a follower keeps a file (role/path): at the root, in <x>/conf/ or <x>/templates/."""
+    """Whether a follower writes a file (role/path): at the root, in <x>/conf/ or <x>/templates/."""
     _, *folders, name = path.split("/")
     return name != ".gitkeep" and (
         not folders or (len(folders) > 1 and folders[1] in {"conf", "templates"})
@@ -298,7 +298,7 @@ def _kept(path: str) -> bool:
 # --- the same as the leader -----------------------------------------------------------------------
 
 
-def test_the_files_are_those_a_follower_keeps() -> None:
+def test_files_are_those_that_a_follower_writes() -> None:
     files = _release_files()
     assert {
         role: sum(file.startswith(f"{role}/") for file in files) for role in FILE_COUNTS
@@ -315,7 +315,7 @@ def as_the_leader_was_filled(role: str) -> Mapping[str, bytes]:
 
 
 @pytest.mark.parametrize("file", _release_files())
-def test_says_the_same_as_the_leader(file: str, tmp_path: Path) -> None:
+def test_files_mean_the_same_as_the_leaders(file: str, tmp_path: Path) -> None:
     role, _, path = file.partition("/")
     domain = leaders_values(role)["DOMAIN"]
     theirs = parsed(path, (_reference(role) / "expected" / file).read_bytes(), domain, tmp_path)
@@ -337,7 +337,7 @@ def other_values(role: str) -> Mapping[str, Any]:
 
 
 @pytest.mark.parametrize("file", [file for file in _release_files() if not file.endswith(".pem")])
-def test_says_the_same_with_other_values(file: str, tmp_path: Path) -> None:
+def test_files_mean_the_same_with_other_values(file: str, tmp_path: Path) -> None:
     role, _, path = file.partition("/")
     values = other_values(role)
     substituted = _substitution(values)(
@@ -403,7 +403,7 @@ def test_every_variable_of_the_release_is_declared() -> None:
     assert internals <= {name for name, entry in declared().items() if entry.get("secret")}
 
 
-def test_every_name_of_2019_leads_somewhere() -> None:
+def test_every_name_of_2019_is_an_alias() -> None:
     known = set(declared())
     for entry in declared().values():
         known.update(entry.get("aliases", []), entry.get("aliasPaths", {}))
@@ -444,13 +444,23 @@ TYPES: dict[str, tuple[type, ...]] = {
     "any": (object,),
 }
 KEYS = {
-    "type", "description", "default", "required", "computed", "secret", "secretPaths", "aliases", "aliasPaths",
-    "minimum", "maximum", "enum",
-}  # fmt: skip
+    "type",
+    "description",
+    "default",
+    "required",
+    "computed",
+    "secret",
+    "secretPaths",
+    "aliases",
+    "aliasPaths",
+    "minimum",
+    "maximum",
+    "enum",
+}
 
 
 @pytest.mark.parametrize("name", declared())
-def test_a_variable_is_well_declared(name: str) -> None:
+def test_declaration_of_a_variable(name: str) -> None:
     entry = declared()[name]
     assert set(entry) <= KEYS
     assert re.fullmatch(r"[A-Z].{15,}\.", entry["description"])
@@ -465,7 +475,7 @@ def test_a_variable_is_well_declared(name: str) -> None:
         assert entry.get("minimum", default) <= default <= entry.get("maximum", default)
 
 
-def test_the_secrets() -> None:
+def test_secret_variables() -> None:
     assert {name for name, entry in declared().items() if "secret" in entry} == {
         "SSO_COOKIE_SIGN_SECRET",
         "FILES_READ_TOKEN_SECRET",
@@ -495,7 +505,7 @@ def test_a_domain_is_enough(role: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("given", [{}, {"SINGLE_MACHINE_DNS_IP_ADDRESS": "198.51.100.8"}])
-def test_every_host_of_a_single_machine_is_that_machine(given: dict[str, str]) -> None:
+def test_every_host_of_a_single_node_is_that_machine(given: dict[str, str]) -> None:
     rendered = render_release(single_machine(**given), SINGLE)[SINGLE]
     machine, dns = "198.51.100.7", given.get("SINGLE_MACHINE_DNS_IP_ADDRESS", "198.51.100.7")
     for path in ("register/conf/register.json", "dns/conf/dns.json"):
@@ -508,7 +518,7 @@ def test_every_host_of_a_single_machine_is_that_machine(given: dict[str, str]) -
         assert zone["domain_A"] == machine
 
 
-def test_a_single_machine_publishes_https_and_dns_only() -> None:
+def test_a_single_node_publishes_https_and_dns_only() -> None:
     services = yaml.safe_load(render_release(single_machine(), SINGLE)[SINGLE]["pryv.yml"])[
         "services"
     ]
@@ -517,7 +527,7 @@ def test_a_single_machine_publishes_https_and_dns_only() -> None:
     assert len(services) == 13
 
 
-def test_the_services_of_a_single_machine_reach_one_another_directly() -> None:
+def test_services_of_a_single_node_call_each_other_directly() -> None:
     rendered = render_release(single_machine(), SINGLE)[SINGLE]
     for path in (
         "core/conf/core.yml",
@@ -536,7 +546,7 @@ def test_the_services_of_a_single_machine_reach_one_another_directly() -> None:
 
 
 @pytest.mark.parametrize("role", ["reg-master", SINGLE])
-def test_e_mails_that_are_not_sent_ask_for_nothing(role: str) -> None:
+def test_disabled_e_mails_require_no_settings(role: str) -> None:
     values = one_platform(role)
     assert values["EMAIL_ACTIVATION"] == {"welcome": False, "resetPassword": False}
     mail = json.loads(render_release(values, role)[role]["mail/conf/mail.json"])
@@ -548,7 +558,7 @@ def test_e_mails_that_are_not_sent_ask_for_nothing(role: str) -> None:
 
 
 @pytest.mark.parametrize("enabled", [False, True])
-def test_the_second_registry_is_in_the_zone_only_when_there_is_one(enabled: bool) -> None:
+def test_the_second_registry_is_in_the_zone_only_if_enabled(enabled: bool) -> None:
     values = domain_only(
         REG_SLAVE_ENABLED=enabled, REG_SLAVE_IP_ADDRESS="198.51.100.9" if enabled else ""
     )
@@ -585,7 +595,7 @@ def test_dns_is_published_at_any_kind_of_address(address: str, port: str) -> Non
         ("", None),
     ],
 )
-def test_nginx_asks_the_dns_of_the_cluster(address: str, resolver: Any, tmp_path: Path) -> None:
+def test_nginx_resolves_with_the_cluster_dns(address: str, resolver: Any, tmp_path: Path) -> None:
     rendered = render_release(domain_only(CLUSTER_DNS_IP_ADDRESS=address))
     for core, static in (("core", "static"), (SINGLE, SINGLE)):
         api = parsed(
@@ -602,7 +612,7 @@ def test_nginx_asks_the_dns_of_the_cluster(address: str, resolver: Any, tmp_path
 
 
 @pytest.mark.parametrize("role", FILE_COUNTS)
-def test_the_whole_nginx_configuration_holds_together(role: str, tmp_path: Path) -> None:
+def test_the_nginx_configuration_is_complete(role: str, tmp_path: Path) -> None:
     (tmp_path / "mime.types").write_text("types { text/html html; }\n")
     for path, content in render_release(one_platform(role), role)[role].items():
         if path.startswith("nginx/conf/"):
@@ -642,7 +652,7 @@ def _flat(directives: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     ("template", "variables"),
     [("reset-password", {"RESET_URL", "RESET_TOKEN"}), ("welcome-email", {"USERNAME", "EMAIL"})],
 )
-def test_our_own_e_mails_use_the_variables_of_the_mail_service(
+def test_e_mail_templates_use_the_variables_of_the_mail_service(
     template: str, variables: set[str], language: str
 ) -> None:
     mails = render_release(domain_only())["reg-master"]
@@ -667,7 +677,7 @@ few = settings(
 
 @few
 @given(name=any_text, support=any_text)
-def test_any_text_arrives_as_it_is_in_json(name: str, support: str) -> None:
+def test_any_text_is_preserved_in_json(name: str, support: str) -> None:
     sender = {"name": name, "address": support}
     rendered = render_release(
         domain_only(PLATFORM_NAME=name, SUPPORT_URL=support, EMAIL_SENDER=sender)
@@ -683,7 +693,7 @@ def test_any_text_arrives_as_it_is_in_json(name: str, support: str) -> None:
 
 @few
 @given(apps=awkward_text, mode=awkward_text)
-def test_any_text_arrives_as_it_is_in_yaml(apps: str, mode: str) -> None:
+def test_any_text_is_preserved_in_yaml(apps: str, mode: str) -> None:
     core = render_release(domain_only(TRUSTED_APPS=apps, MFA_MODE=mode))["core"]
     assert yaml.safe_load(core["core/conf/core.yml"])["auth"]["trustedApps"] == apps
     assert yaml.safe_load(core["mfa/conf/mfa.yml"])["sms"]["mode"] == mode
@@ -691,7 +701,7 @@ def test_any_text_arrives_as_it_is_in_yaml(apps: str, mode: str) -> None:
 
 @few
 @given(url=st.text("ab\"';{}# /:", min_size=1, max_size=30))
-def test_any_text_arrives_as_it_is_in_nginx(url: str, tmp_path: Path) -> None:
+def test_any_text_is_preserved_in_nginx(url: str, tmp_path: Path) -> None:
     static = render_release(domain_only(APP_WEB_AUTH_URL=url))["static"]
     form = parsed("x.conf", static["nginx/conf/site-443.conf"], "pryv.example.org", tmp_path)
     assert form["server sw.DOMAIN"]["location /access/"]["proxy_pass"] == [[url]]
@@ -704,7 +714,7 @@ streams = st.lists(
 
 @few
 @given(streams=streams, indent=st.sampled_from([None, 0, 2, 4]), as_text=st.booleans())
-def test_streams_may_come_as_a_list_or_as_json_text(
+def test_streams_may_be_a_list_or_json_text(
     streams: list[Any], indent: int | None, as_text: bool
 ) -> None:
     value = json.dumps(streams, indent=indent, ensure_ascii=False) if as_text else streams

@@ -9,11 +9,12 @@ from pryv_operator.templates.bundle import UNSET
 
 
 class TestVariablesYaml:
-    """The project's own variables.yaml."""
+    """Reading a variables.yaml."""
 
     def test_reads_every_key(self) -> None:
         text = (
-            "variables:\n  A:\n    type: number\n    description: d\n    default: 1\n    required: true\n"
+            "variables:\n  A:\n    type: number\n    description: d\n    default: 1\n"
+            "    required: true\n"
             "    secretPaths: [a.b]\n"
             "    aliases: [B]\n    aliasPaths: {C: x.y}\n    minimum: 0\n    maximum: 2\n"
             "    enum: [1, 2]\n  D: {type: any, default: }\n"
@@ -49,13 +50,13 @@ class TestVariablesYaml:
             "x",
         ],
     )
-    def test_refuses_the_unexpected(self, entry: str) -> None:
+    def test_unexpected_entries_are_refused(self, entry: str) -> None:
         with pytest.raises(BrokenReleaseError, match="A"):
             read_variables(f"variables:\n  A: {entry}\n")
 
     @pytest.mark.parametrize(
         "text", ["", "variables: []\n", "variables: {}\nmore: 1\n", "variables: {a: 1, a: 2}\n"]
     )
-    def test_refuses_another_shape(self, text: str) -> None:
+    def test_other_shapes_are_refused(self, text: str) -> None:
         with pytest.raises(BrokenReleaseError):
             read_variables(text)

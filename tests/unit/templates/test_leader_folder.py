@@ -93,7 +93,9 @@ class TestReleases:
 
     @pytest.mark.parametrize("release", RELEASES)
     @pytest.mark.parametrize("source", ["order", "values"])
-    def test_bytes_equal_the_leaders(self, shared_pryv: Path, release: str, source: str) -> None:
+    def test_rendered_bytes_equal_the_leaders(
+        self, shared_pryv: Path, release: str, source: str
+    ) -> None:
         leader = read_leader(release_files(shared_pryv / "releases", release))
         values = leader.order if source == "order" else {**leader.internals, **leader.values}
         rendered = render(
@@ -111,7 +113,7 @@ class TestReleases:
         }
 
     @pytest.mark.parametrize("release", RELEASES)
-    def test_the_bundle_holds_no_secret(self, shared_pryv: Path, release: str) -> None:
+    def test_the_bundle_has_no_secrets(self, shared_pryv: Path, release: str) -> None:
         leader = read_leader(release_files(shared_pryv / "releases", release))
         secrets = [*leader.internals.values()] + [
             leader.values.get(name) for name in secret_variables.SECRET_VARIABLES
@@ -123,10 +125,8 @@ class TestReleases:
         assert not [secret for secret in secrets if secret and repr(secret)[1:-1] in shown]
 
     @pytest.mark.parametrize("release", RELEASES)
-    def test_only_what_the_cluster_knows_is_left_to_say(
-        self, shared_pryv: Path, release: str
-    ) -> None:
-        """Given what is computed and generated, a platform resolves without a word from anybody."""
+    def test_only_computed_variables_are_left_to_set(self, shared_pryv: Path, release: str) -> None:
+        """With computed and generated values, all variables of a platform resolve."""
         root = shared_pryv / "releases" / release
         for files in (
             release_files(shared_pryv / "releases", release),
@@ -147,7 +147,7 @@ class TestReleases:
             )
             assert resolved.problems == ()
 
-    def test_what_each_release_is(self, shared_pryv: Path) -> None:
+    def test_version_and_generation_of_each_release(self, shared_pryv: Path) -> None:
         leaders = {
             release: read_leader(release_files(shared_pryv / "releases", release))
             for release in RELEASES
@@ -185,9 +185,13 @@ class TestReleases:
         } <= computed
         assert _variable(leader, "MAIL_SMTP_PORT").default == "587"
         assert Catalogue(leader.bundle.variables).to_generate([], []) == (
-            "CORE_MAIL_KEY", "CORE_SYSTEM_KEY", "FILES_READ_TOKEN_SECRET", "REGISTER_ADMIN_KEY_1", "REGISTER_SYSTEM_KEY_1",
+            "CORE_MAIL_KEY",
+            "CORE_SYSTEM_KEY",
+            "FILES_READ_TOKEN_SECRET",
+            "REGISTER_ADMIN_KEY_1",
+            "REGISTER_SYSTEM_KEY_1",
             "SSO_COOKIE_SIGN_SECRET",
-        )  # fmt: skip
+        )
 
 
 def _anything(variable: Variable) -> Any:
@@ -199,13 +203,26 @@ class TestVariables:
 
     @pytest.mark.parametrize(
         ("value", "kind"),
-        [("x", "string"), ("", "string"), (1, "number"), (1.5, "number"), (True, "boolean"), (None, "any"), ({}, "object"), ([], "array"),
-         ('[{"id": 1}]', "any"), (' {"a": 1}', "any"), ("[not json", "string"), ("{{ x }}", "string"), ("REPLACE_ME", "string")],
-    )  # fmt: skip
+        [
+            ("x", "string"),
+            ("", "string"),
+            (1, "number"),
+            (1.5, "number"),
+            (True, "boolean"),
+            (None, "any"),
+            ({}, "object"),
+            ([], "array"),
+            ('[{"id": 1}]', "any"),
+            (' {"a": 1}', "any"),
+            ("[not json", "string"),
+            ("{{ x }}", "string"),
+            ("REPLACE_ME", "string"),
+        ],
+    )
     def test_types(self, value: Any, kind: str) -> None:
         assert _variable(_leader(THING=value), "THING").type == kind
 
-    def test_two_types_that_both_work_allow_any(self) -> None:
+    def test_different_types_of_default_and_value_allow_any(self) -> None:
         template = {"conf/template-platform.yml": _platform(A={"a": 1}, B=60, C="x", D="x", E=None)}
         leader = _leader(template, A=None, B="60", C=5, D=["x"], E=["token"])
         assert [_variable(leader, name).type for name in "ABCDE"] == [
@@ -216,7 +233,7 @@ class TestVariables:
             "any",
         ]
 
-    def test_defaults_are_the_templates_and_values_the_filled_ones(self) -> None:
+    def test_defaults_come_from_the_template_and_values_from_the_platform(self) -> None:
         leader = _leader(
             {"conf/template-platform.yml": _platform(COLOUR="red", NEW=1, DOMAIN="REPLACE_ME")},
             COLOUR="blue",
@@ -233,7 +250,7 @@ class TestVariables:
         assert list(leader.order) == [*SYSTEM_KEYS, "COLOUR", "DOMAIN", "OLD"]
         assert not _leader(COLOUR="blue").has_template
 
-    def test_what_has_to_be_filled_in_is_required(self) -> None:
+    def test_unset_variables_are_required(self) -> None:
         leader = _leader(COLOUR="REPLACE_ME", SHAPE={"a": "REPLACE_ME"})
         assert all(
             _variable(leader, name).required and _variable(leader, name).default is UNSET
@@ -242,7 +259,7 @@ class TestVariables:
         assert leader.unset == ("COLOUR", "SHAPE.a")
         assert leader.values == {"SHAPE": {"a": "REPLACE_ME"}}
 
-    def test_what_is_optional_is_empty(self) -> None:
+    def test_optional_variables_are_empty(self) -> None:
         files = {
             "conf/platform.yml": _platform(
                 optional=True,
@@ -255,7 +272,7 @@ class TestVariables:
         assert _variable(leader, "SHAPE").default == {"a": "", "b": 1, "c": [2]}
         assert not _variable(leader, "COLOUR").required
 
-    def test_known_variables_are_what_they_are_in_the_built_in_release(self) -> None:
+    def test_known_variables_are_as_in_the_built_in_release(self) -> None:
         leader = _leader(
             PLATFORM_NAME="REPLACE_ME",
             SUPPORT_URL="REPLACE_ME",
@@ -280,7 +297,7 @@ class TestVariables:
             "auth": {"user": "", "pass": ""},
         }
 
-    def test_what_the_cluster_knows_is_computed(self) -> None:
+    def test_addresses_and_hostings_are_computed(self) -> None:
         leader = _leader(
             DOMAIN="REPLACE_ME",
             STATIC_WEB_IP_ADDRESS="REPLACE_ME",
@@ -301,14 +318,14 @@ class TestVariables:
             "REG_MASTER_PUBLIC_INTERFACE_IP_ADDRESS"
         }
         assert not any(variable.required for variable in variables.values())
-        # What a machine of before had as its address is nobody's default; the order of an object's keys is worth keeping.
+        # An old machine's address is not a default; the order of an object's keys is worth keeping.
         assert {
             name
             for name, variable in variables.items()
             if variable.computed and variable.default is not UNSET
         } == {"HOSTINGS_PROVIDERS"}
 
-    def test_a_core_that_is_not_there_is_the_first_one(self) -> None:
+    def test_a_missing_core_is_the_first_one(self) -> None:
         leader = _old_leader(
             CORE_1_IP_ADDRESS="CORE_1_IP_ADDRESS",
             CORE_2_IP_ADDRESS="CORE_2_IP_ADDRESS",
@@ -318,7 +335,7 @@ class TestVariables:
         assert _variable(leader, "CORE_2_IP_ADDRESS").default == "CORE_1_IP_ADDRESS"
         assert _variable(leader, "CORE_HOSTING_2").default is UNSET
 
-    def test_secrets_are_no_defaults(self) -> None:
+    def test_secrets_are_not_defaults(self) -> None:
         leader = _leader(
             REGISTER_ADMIN_KEY="k1",
             EMAIL_SMTP_SETTINGS={"auth": {"user": "u", "pass": "k2"}, "host": "h"},
@@ -390,19 +407,26 @@ class TestVariables:
         )
         leader = _old_leader(**{name: name for name in names})
         assert [_variable(leader, name).aliases for name in names] == [
-            ("SUPPORT_URL",), ("TERMS_OF_USE_URL",), ("REGISTER_ADMIN_KEY",), ("DNS_ROOT_DOMAIN_A_RECORD",), ("EMAIL_SENDER.name",),
+            ("SUPPORT_URL",),
+            ("TERMS_OF_USE_URL",),
+            ("REGISTER_ADMIN_KEY",),
+            ("DNS_ROOT_DOMAIN_A_RECORD",),
+            ("EMAIL_SENDER.name",),
             ("EMAIL_SMTP_SETTINGS.auth.pass",),
-        ]  # fmt: skip
+        ]
         place = Catalogue(leader.bundle.variables).place
         assert str(place("SUPPORT_URL")) == "SUPPORT_LINK"
         assert str(place("REGISTER_ADMIN_KEY")) == "REGISTER_ADMIN_KEY_1"
 
 
 class TestValues:
-    """What is filled in."""
+    """Configured values."""
 
     def test_dates_and_odd_numbers_render_as_the_leader_wrote_them(self) -> None:
-        text = "vars: {G: {settings: {A: {value: 2001-12-14}, B: {value: [2001-12-14]}, C: {value: .inf}, D: {value: [.nan]}, E: {}}}}"
+        text = (
+            "vars: {G: {settings: {A: {value: 2001-12-14}, B: {value: [2001-12-14]}, "
+            "C: {value: .inf}, D: {value: [.nan]}, E: {}}}}"
+        )
         leader = _leader({"conf/platform.yml": text.encode(), "data/core/x": b"A B C D"})
         assert leader.order["A"] == datetime(2001, 12, 14, tzinfo=UTC)
         assert leader.order["E"] is UNDEFINED
@@ -431,7 +455,7 @@ class TestValues:
         leader = read_leader(files)
         assert (leader.values, leader.internals) == ({"A": 2}, {"K": "v"})
 
-    def test_internals_that_wait_are_unset(self) -> None:
+    def test_internals_that_are_not_filled_in_are_unset(self) -> None:
         leader = _leader(
             {
                 "conf/config-leader.json": _settings(
@@ -442,7 +466,7 @@ class TestValues:
         assert leader.internals == {"B_KEY": "SECRET"}
         assert leader.unset == ("A_KEY",)
 
-    def test_representations_hold_no_values(self) -> None:
+    def test_representations_hide_values(self) -> None:
         leader = _leader(
             {"conf/config-leader.json": _settings(internals={"A_KEY": "canary-1"})},
             REGISTER_ADMIN_KEY="canary-2",
@@ -452,9 +476,9 @@ class TestValues:
 
 
 class TestFolders:
-    """Which files are templates, and where the leader's folder is."""
+    """Which files are templates, and finding the leader's folder."""
 
-    def test_files_beside_the_roles_are_no_templates(self) -> None:
+    def test_files_outside_of_roles_are_ignored(self) -> None:
         leader = _leader(
             {
                 "data/credentials.txt": b"x",
@@ -464,8 +488,10 @@ class TestFolders:
             }
         )
         assert {role: sorted(files) for role, files in leader.bundle.roles.items()} == {
-            "core": ["log/.gitkeep", "pryv.yml"], "reg-master": ["pryv.yml"], "static": ["pryv.yml"],
-        }  # fmt: skip
+            "core": ["log/.gitkeep", "pryv.yml"],
+            "reg-master": ["pryv.yml"],
+            "static": ["pryv.yml"],
+        }
 
     def test_finding(self) -> None:
         assert find_leader_folders(["conf/platform.yml", "data/core/a"]) == ("",)
@@ -478,7 +504,7 @@ class TestFolders:
         assert files_in({"a/b": b"1", "ab/c": b"2"}, "a") == {"b": b"1"}
         assert files_in({"a/b": b"1"}, "") == {"a/b": b"1"}
 
-    def test_finding_among_many_is_quick(self) -> None:
+    def test_finding_among_many_files_is_fast(self) -> None:
         paths = [
             f"{number}/{name}"
             for number in range(5000)
@@ -490,18 +516,30 @@ class TestFolders:
 
 
 class TestErrors:
-    """What is wrong is said with its file and line, and without a value."""
+    """Errors name file and line, and hold no value."""
 
     @pytest.mark.parametrize(
         ("files", "words"),
         [
-            ({"conf/platform.yml": b"vars:\n  G:\n   - x\n  canary: ]"}, r"conf/platform\.yml, line 4, column \d+: not valid YAML"),
-            ({"conf/platform.yml": b"vars: {G: {settings: {A: {value: 1}, A: {value: 2}}}}"}, r"platform\.yml, line 1.*duplicated"),
+            (
+                {"conf/platform.yml": b"vars:\n  G:\n   - x\n  canary: ]"},
+                r"conf/platform\.yml, line 4, column \d+: not valid YAML",
+            ),
+            (
+                {"conf/platform.yml": b"vars: {G: {settings: {A: {value: 1}, A: {value: 2}}}}"},
+                r"platform\.yml, line 1.*duplicated",
+            ),
             ({"conf/platform.yml": b"canary"}, r"conf/platform\.yml: not a platform\.yml"),
             ({"conf/platform.yml": b"vars: {G: 1}"}, r"vars\.G: it has no map"),
             ({"conf/platform.yml": b"a: \0"}, r"conf/platform\.yml: not valid YAML"),
-            ({"conf/template-platform.yml": b"vars:\n\tx: 1"}, r"conf/template-platform\.yml, line 2"),
-            ({"conf/config-leader.json": b'{\n  "internals": {"A": canary}\n}'}, r"leader\.json, line 2, column 22: not valid JSON"),
+            (
+                {"conf/template-platform.yml": b"vars:\n\tx: 1"},
+                r"conf/template-platform\.yml, line 2",
+            ),
+            (
+                {"conf/config-leader.json": b'{\n  "internals": {"A": canary}\n}'},
+                r"leader\.json, line 2, column 22: not valid JSON",
+            ),
             ({"conf/config-leader.json": b'{"internals": {"A": NaN}}'}, "NaN"),
             ({"conf/config-leader.json": b"[" * 100_000}, "config-leader.json"),
             ({"conf/config-leader.json": b"[]"}, "not a JSON object"),
@@ -509,10 +547,16 @@ class TestErrors:
             ({"conf/config-leader.json": _settings(followers={"canary": {"url": 1}})}, "followers"),
             ({"conf/config-leader.json": _settings(followers=["canary"])}, "followers"),
             ({"conf/config-leader.json": b" " * 600_000}, "512 KiB"),
-            ({"conf/platform.yml": _platform(**{f"V{number}": 1 for number in range(3000)})}, "2000 variables"),
-            ({"conf/platform.yml": _platform(A=json.loads("[" * 150 + "]" * 150))}, "variable A: its value is nested deeper"),
+            (
+                {"conf/platform.yml": _platform(**{f"V{number}": 1 for number in range(3000)})},
+                "2000 variables",
+            ),
+            (
+                {"conf/platform.yml": _platform(A=json.loads("[" * 150 + "]" * 150))},
+                "variable A: its value is nested deeper",
+            ),
         ],
-    )  # fmt: skip
+    )
     def test_malformed_files(self, files: dict[str, bytes], words: str) -> None:
         with pytest.raises(LeaderError, match=words) as failure:
             _leader(files, A="1")
@@ -558,7 +602,7 @@ class TestErrors:
             "singlenode"
         }
 
-    def test_values_that_explode_are_refused_quickly(self) -> None:
+    def test_exploding_values_are_refused_fast(self) -> None:
         lines = [
             "a0: &a0 [x, x]",
             *(f"a{number}: &a{number} [*a{number - 1}, *a{number - 1}]" for number in range(1, 60)),
@@ -597,9 +641,22 @@ _JSON = st.recursive(
     max_leaves=6,
 )
 _NAMES = st.sampled_from(
-    ["A", "7", "", "DOMAIN", "EMAIL_SMTP_SETTINGS", "MAIL_SMTP_PASS", "CORE_1_IP_ADDRESS", "REGISTER_ADMIN_KEY", "HOSTINGS_PROVIDERS",
-     "TEMPLATE_VERSION", "MFA_ENDPOINTS", "SERVICE_WEBSITE_IP_ADDRESS", "CORE_SYSTEM_KEY"]
-)  # fmt: skip
+    [
+        "A",
+        "7",
+        "",
+        "DOMAIN",
+        "EMAIL_SMTP_SETTINGS",
+        "MAIL_SMTP_PASS",
+        "CORE_1_IP_ADDRESS",
+        "REGISTER_ADMIN_KEY",
+        "HOSTINGS_PROVIDERS",
+        "TEMPLATE_VERSION",
+        "MFA_ENDPOINTS",
+        "SERVICE_WEBSITE_IP_ADDRESS",
+        "CORE_SYSTEM_KEY",
+    ]
+)
 
 
 @given(
@@ -610,7 +667,7 @@ _NAMES = st.sampled_from(
 def test_any_values_give_variables_without_gaps(
     shipped: dict[str, Any], filled: dict[str, Any], is_old: bool
 ) -> None:
-    """And with defaults that a Catalogue and the renderer can use."""
+    """The defaults can be used by a Catalogue and the renderer."""
     try:
         if is_old:
             leader = _old_leader(template=shipped, **filled)
@@ -638,7 +695,9 @@ def test_any_values_give_variables_without_gaps(
         )
     ),
 )
-def test_changed_conf_files_are_answered(file: str, changes: list[tuple[int, bytes]]) -> None:
+def test_changed_conf_files_are_read_or_refused(
+    file: str, changes: list[tuple[int, bytes]]
+) -> None:
     files = {
         "conf/platform.yml": _platform(A=1, B={"c": ["d"]}),
         "conf/config-leader.json": _settings(),

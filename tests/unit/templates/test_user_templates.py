@@ -38,7 +38,7 @@ def files(*entries: tuple[str, str, str, str]) -> Templates:
 
 
 class TestReferencedObjects:
-    """What has to be read before."""
+    """Which objects have to be read."""
 
     def test_archive_in_a_config_map(self) -> None:
         assert referenced_objects(archive()) == (("ConfigMap", "received"),)
@@ -65,7 +65,7 @@ class TestReading:
         assert found.secret is (kind == "Secret")
         assert not found.jinja
 
-    def test_archive_files_that_no_follower_keeps_are_dropped(self) -> None:
+    def test_files_that_no_follower_writes_are_dropped(self) -> None:
         packed = tgz(reg_master({**LEADER, "data/core/web/notes/a": b"", "data/core/b": b""}))
         found = read_user_templates(archive(), {("ConfigMap", "received"): {"a.tgz": packed}})
         assert isinstance(found, Bundle)
