@@ -42,7 +42,10 @@ class Service:
     mounts: tuple[Mount, ...] = ()
     environment: tuple[tuple[str, str], ...] = ()
     links: tuple[str, ...] = ()
-    command: str | None = None
+    #: Replaces the entry point of the image; with it the image's own arguments do not apply.
+    entrypoint: tuple[str, ...] | None = None
+    #: Replaces the arguments of the entry point.
+    command: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ Other keys are listed in the result, none is dropped silently.
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Hashable, Mapping
 from typing import Any, Final
 
@@ -41,6 +42,7 @@ _SERVICE_KEYS: Final = (
     "links",
     "ports",
     "environment",
+    "entrypoint",
     "command",
 )
 #: Set by Kubernetes in every pod: the compose file's value (the machine's name) is ignored.
@@ -127,9 +129,12 @@ def _service(name: str, body: object) -> Service:
     image = body.get("image")
     if not isinstance(image, str) or not image or re.search(r"\s", image):
         raise ComposeError(f"services.{name}.image: not found, or not an image name")
-    command = body.get("command")
-    if command is not None and not isinstance(command, str):
-        raise ComposeError(f"services.{name}.command: not a string; lists are not supported")
+    entrypoint, command = _words(name, body, "entrypoint"), _words(name, body, "command")
+    if command == () and not entrypoint:
+        raise ComposeError(
+            f"services.{name}.command: an empty list, and a pod cannot remove the arguments of its "
+            "image; set entrypoint, or remove command"
+        )
     return Service(
         name=name,
         image=image,
@@ -138,8 +143,29 @@ def _service(name: str, body: object) -> Service:
         mounts=tuple(_mount(name, text) for text in _strings(name, body, "volumes")),
         environment=_environment(name, body.get("environment")),
         links=tuple(link.partition(":")[0] for link in _strings(name, body, "links")),
-        command=_interpolated(f"services.{name}.command", command) if command else None,
+        entrypoint=entrypoint or None,
+        command=command,
     )
+
+
+def _words(service: str, body: Mapping[str, Any], key: str) -> tuple[str, ...] | None:
+    """The words of ``command`` or ``entrypoint``; None if it is not set.
+
+    A string is split as a shell does, and no shell runs it. Source:
+    https://github.com/compose-spec/compose-spec/blob/main/05-services.md (command, entrypoint).
+    """
+    where = f"services.{service}.{key}"
+    value = body.get(key)
+    if value in (None, ""):
+        return None
+    if isinstance(value, list):
+        return tuple(_interpolated(where, word) for word in _strings(service, body, key))
+    if not isinstance(value, str):
+        raise ComposeError(f"{where}: neither a string nor a list of strings")
+    try:
+        return tuple(shlex.split(_interpolated(where, value)))
+    except ValueError:
+        raise ComposeError(f"{where}: a quotation mark is not closed; close it") from None
 
 
 def _strings(service: str, body: Mapping[str, Any], key: str) -> list[str]:

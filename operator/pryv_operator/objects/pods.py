@@ -7,6 +7,7 @@ from typing import Any, Final
 from pryv_operator.api import labels_annotations as keys
 from pryv_operator.api import names
 from pryv_operator.api.kubernetes import Object
+from pryv_operator.compose.model import Service
 from pryv_operator.objects import images, pvcs
 from pryv_operator.objects.configuration import Configuration
 from pryv_operator.objects.model import Component
@@ -157,8 +158,7 @@ def _container(component: Component, configuration: Configuration) -> Object:
         "securityContext": _container_security_context(*component.profile.capabilities),
         "volumeMounts": _volume_mounts(component),
     }
-    if component.service.command:
-        container["command"] = ["/bin/sh", "-c", component.service.command]
+    container |= _command(component.service)
     ports = _ports(component)
     if ports:
         container["ports"] = ports
@@ -175,6 +175,21 @@ def _container(component: Component, configuration: Configuration) -> Object:
             "preStop": {"exec": {"command": ["/bin/sh", "-c", _stop_command(component)]}}
         }
     return container
+
+
+def _command(service: Service) -> Object:
+    """``command`` and ``args``: the entry point and the command of the compose file.
+
+    Docker's entry point is Kubernetes' command, and its command Kubernetes' args. Source:
+    https://kubernetes.io/docs/tasks/inject-data-application/define-command-argument-container/
+    """
+    fields = {"command": service.entrypoint, "args": service.command}
+    return {name: [_literal(word) for word in words] for name, words in fields.items() if words}
+
+
+def _literal(text: str) -> str:
+    """A text that Kubernetes leaves as it is: it would expand ``$(NAME)``, and ``$$`` to ``$``."""
+    return text.replace("$", "$$") if "$(" in text or "$$" in text else text
 
 
 def _stop_command(component: Component) -> str:
@@ -213,7 +228,7 @@ def _environment(component: Component, configuration: Configuration) -> list[Obj
             source = {"secretKeyRef": {"name": reference.name, "key": reference.key}}
             variables[name] = {"name": name, "valueFrom": source}
         else:
-            variables[name] = {"name": name, "value": value}
+            variables[name] = {"name": name, "value": _literal(value)}
     for variable in component.overrides.env or []:
         variables[variable.name] = {"name": variable.name, "value": variable.value}
     return list(variables.values())

@@ -101,8 +101,29 @@ def test_double_dollar_is_a_dollar() -> None:
     assert one("environment: {A: 5$$}").services[0].environment == (("A", "5$"),)
 
 
-def test_command() -> None:
-    assert one("command: npm run it").services[0].command == "npm run it"
+@pytest.mark.parametrize("key", ["command", "entrypoint"])
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("npm run it", ("npm", "run", "it")),
+        ("sh -c 'echo \"a b\"; exit'", ("sh", "-c", 'echo "a b"; exit')),
+        ("a\\ b $$HOME", ("a b", "$HOME")),
+        ("['sh', '-c', 'a  b']", ("sh", "-c", "a  b")),
+        ("[run, 8080, $$HOME]", ("run", "8080", "$HOME")),
+        (">-\n  one\n  two", ("one", "two")),
+        ("", None),
+    ],
+)
+def test_command_and_entrypoint_are_words(
+    key: str, value: str, words: tuple[str, ...] | None
+) -> None:
+    """A string is split as by a shell, and a list is taken as it is: compose-spec, 05-services."""
+    assert getattr(one(f"{key}: {value}").services[0], key) == words
+
+
+def test_an_entry_point_may_have_no_arguments() -> None:
+    (found,) = one("entrypoint: [run]\ncommand: []").services
+    assert (found.entrypoint, found.command) == (("run",), ())
 
 
 def test_unknown_keys_are_listed() -> None:
@@ -161,7 +182,12 @@ def test_unknown_keys_are_listed() -> None:
             "environment: [SOME_NAME]",
             "services.core.environment: $SOME_NAME",
         ),
-        "command-list": ("command: [a, b]", "services.core.command: not a string"),
+        "command-map": ("command: {a: b}", "services.core.command: neither a string nor"),
+        "command-nested": ("command: [[a]]", "services.core.command: not a list of strings"),
+        "command-quote": ("command: it's", "services.core.command: a quotation mark"),
+        "command-variable": ("command: [a, $HOME]", "services.core.command: $HOME"),
+        "command-empty": ("command: []", "services.core.command: an empty list"),
+        "entrypoint-quote": ("entrypoint: it's", "services.core.entrypoint: a quotation mark"),
         "twice": ("links: []\nlinks: []", "line 6: duplicate key 'links'"),
     }.values(),
 )

@@ -276,11 +276,26 @@ def test_host_aliases() -> None:
     ] == [{"ip": "10.0.0.1", "hostnames": ["a", "b"]}]
 
 
-def test_a_command_runs_in_a_shell() -> None:
-    assert container(component(replace(service("core_router"), command="npm run it")))[
-        "command"
-    ] == [
-        "/bin/sh",
-        "-c",
-        "npm run it",
-    ]
+def test_a_compose_command_is_the_arguments_of_the_entry_point() -> None:
+    """As core_router of 1.6 has it: its image has the entry point."""
+    arguments = ("--core-audit", "core:3000")
+    found = container(component(replace(service("core_router"), command=arguments)))
+    assert found["args"] == list(arguments)
+    assert "command" not in found
+
+
+def test_a_compose_entry_point_is_the_command() -> None:
+    of = replace(service("core_router"), entrypoint=("npm", "run"), command=("it",))
+    found = container(component(of))
+    assert (found["command"], found["args"]) == (["npm", "run"], ["it"])
+
+
+@pytest.mark.parametrize(
+    ("text", "escaped"),
+    [("$(NAME)", "$$(NAME)"), ("a$$b", "a$$$$b"), ("$HOME", "$HOME"), ("5$", "5$")],
+)
+def test_kubernetes_expands_nothing_of_a_compose_file(text: str, escaped: str) -> None:
+    of = component(replace(service("core"), command=(text,)), environment=(("A", text),))
+    found = container(of)
+    assert found["args"] == [escaped]
+    assert {"name": "A", "value": escaped} in found["env"]
