@@ -389,6 +389,9 @@ class Reason(StrEnum):
     UNKNOWN_HOSTING = ("UnknownHosting", Scope.WARNING,
         "`HOSTINGS_PROVIDERS` lacks a hosting of a core instance; register invents a provider",
         "add the hosting")
+    UNUSABLE_VALUE = ("UnusableValue", Scope.WARNING,
+        "a service ignores a value of a variable, or may not start with it",
+        "correct the field that the message names")
     UPDATE_DEFERRED = ("UpdateDeferred", Scope.WARNING,
         "this version of the operator would change pods, and nothing else has changed",
         "nothing, or set the annotation `pryv.io/update` to a new value to apply it now")

@@ -15,6 +15,7 @@ from pryv_operator.api.reasons import Reason
 from pryv_operator.desired import certificates, checks, restarts, shared_secrets
 from pryv_operator.desired.components import build_components
 from pryv_operator.desired.inputs import Inputs
+from pryv_operator.desired.service_values import check_service_values
 from pryv_operator.desired.warnings import Subject, compute_warnings
 from pryv_operator.objects import pvcs
 from pryv_operator.objects.configuration import SecretNaming, configuration_of
@@ -115,7 +116,9 @@ def compute_desired(inputs: Inputs) -> Desired:
     )
     services = _services(inputs.platform, resolved.instances, components)
     found = replace(found, warnings=(*found.warnings, *restart_warnings))
-    problems = checks.check_components(components, services)
+    used = check_service_values(inputs.platform.spec, bundle, components, resolved.values)
+    found = replace(found, warnings=(*found.warnings, *used.warnings))
+    problems = (*checks.check_components(components, services), *used.problems)
     if problems:
         return replace(found, problems=problems)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from pryv_operator.api import secret_variables
 from pryv_operator.api.findings import Advisory, Problem
@@ -136,7 +136,7 @@ class _Resolution:
             )
             return
         try:
-            value = json.loads(text) if self._is_json(place) else text
+            value = self._secret_value(place, text)
         except (ValueError, RecursionError):
             self._problems.append(
                 Problem(
@@ -184,6 +184,24 @@ class _Resolution:
             )
         problem = settings.missing()
         self._problems += [problem] if problem else []
+
+    def _secret_value(self, place: Place, text: str) -> Json:
+        """The value that a Secret's text stands for; of any type: JSON, else the text itself.
+
+        A text as default shows that texts are expected, which JSON may be in.
+
+        Raises:
+            ValueError: the text has to be JSON and is not.
+        """
+        if self._is_json(place):
+            return cast(Json, json.loads(text))
+        variable = self._catalogue.variables[place.variable]
+        if place.path or variable.type != "any" or isinstance(variable.default, str):
+            return text
+        try:
+            return cast(Json, json.loads(text))
+        except ValueError:
+            return text
 
     def _is_json(self, place: Place) -> bool:
         """Whether the text of a Secret for a place is JSON: unless a text is expected there."""
