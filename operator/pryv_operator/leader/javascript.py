@@ -14,6 +14,8 @@ from datetime import UTC, datetime
 from json.encoder import encode_basestring
 from typing import Any, Final
 
+import rfc8785
+
 #: What an element of a list or a map counts against a limit, besides its characters.
 ELEMENT_COST: Final = 8
 
@@ -79,15 +81,7 @@ def number_text(number: float) -> str:
         return "Infinity" if number > 0 else "-Infinity"
     if not math.isfinite(double):
         return "NaN" if math.isnan(double) else "Infinity" if double > 0 else "-Infinity"
-    if double == 0:
-        return "0"
-    sign = "-" if double < 0 else ""
-    mantissa, _, exponent = repr(abs(double)).partition("e")
-    whole, _, fraction = mantissa.partition(".")
-    digits = (whole + fraction).lstrip("0")
-    point = len(whole) + int(exponent or 0) - (len(whole + fraction) - len(digits))
-    digits = digits.rstrip("0")
-    return sign + _placed(digits, point)
+    return rfc8785.dumps(double).decode()
 
 
 def iso_string(moment: datetime) -> str:
@@ -171,18 +165,6 @@ def _quoted(text: str) -> str:
         text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
         return _SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", encode_basestring(text))
     return encode_basestring(text)
-
-
-def _placed(digits: str, point: int) -> str:
-    """The number 0.<digits> · 10^point, written by the rules of ECMAScript's Number::toString."""
-    if len(digits) <= point <= 21:
-        return digits.ljust(point, "0")
-    if 0 < point <= 21:
-        return f"{digits[:point]}.{digits[point:]}"
-    if -6 < point <= 0:
-        return "0." + "0" * -point + digits
-    fraction = f".{digits[1:]}" if len(digits) > 1 else ""
-    return f"{digits[0]}{fraction}e{point - 1:+d}"
 
 
 def _is_array_index(name: str) -> bool:

@@ -1,6 +1,7 @@
 """The types that js-yaml 4 gives to scalars: null, booleans, numbers, timestamps, strings.
 
-Source: js-yaml 4 (``lib/type/*.js``).
+Source: js-yaml 4.1.0, the version that the leader locks (``lib/type/*.js``). Later versions of 4
+read numbers with underscores, and those beyond JavaScript's range, as texts.
 """
 
 from __future__ import annotations
@@ -16,9 +17,12 @@ from pryv_operator.leader.javascript import number_text
 
 TAG_PREFIX: Final = "tag:yaml.org,2002:"
 
-_INTEGER: Final = re.compile(r"([-+]?)(?:0b([01]+)|0o([0-7]+)|0x([0-9a-fA-F]+)|([0-9]+))", re.ASCII)
+#: Underscores are allowed inside, and never last.
+_INTEGER: Final = re.compile(
+    r"([-+]?)(?:0b([01_]+)|0o([0-7_]+)|0x([0-9a-fA-F_]+)|([0-9][0-9_]*))(?<!_)", re.ASCII
+)
 _FLOAT: Final = re.compile(
-    r"[-+]?[0-9]+(?:\.[0-9]*)?(?:[eE][-+]?[0-9]+)?|\.[0-9]+(?:[eE][-+]?[0-9]+)?", re.ASCII
+    r"([-+]?[0-9][0-9_]*(?:\.[0-9_]*)?|\.[0-9_]+)(?:[eE]([-+]?[0-9]+))?(?<!_)", re.ASCII
 )
 _INFINITY: Final = re.compile(r"([-+]?)\.(?:inf|Inf|INF)")
 _NAN: Final = re.compile(r"\.(?:nan|NaN|NAN)")
@@ -106,27 +110,35 @@ def _boolean(text: str) -> bool:
 
 
 def _integer(text: str) -> int | float:
+    """An integer, infinite beyond JavaScript's numbers."""
     found = _INTEGER.fullmatch(text)
     if not found:
         raise _NotOfThisTypeError
-    sign, binary, octal, hexadecimal, decimal = found.groups()
+    sign = found[1]
+    binary, octal, hexadecimal, decimal = (
+        part.replace("_", "") if part else "" for part in found.groups()[1:]
+    )
     if decimal:
         # Through float: JavaScript has doubles only, and Python limits the digits of a decimal int.
-        number: int | float = int(decimal) if len(decimal) <= 400 else float(decimal)
-    else:
+        number: int | float = int(decimal) if len(decimal) <= 300 else float(decimal)
+    elif binary or octal or hexadecimal:
         number = int(binary or octal or hexadecimal, 2 if binary else 8 if octal else 16)
-    try:
-        finite = math.isfinite(float(number))
-    except OverflowError:
-        finite = False
-    if not finite:
+    else:
         raise _NotOfThisTypeError
+    try:
+        float(number)
+    except OverflowError:
+        number = math.inf
     return -number if sign == "-" else number
 
 
 def _float(text: str) -> float:
-    if _FLOAT.fullmatch(text) and math.isfinite(number := float(text)):
-        return number
+    """A number with a point or an exponent, as ``parseFloat`` reads it without underscores."""
+    if found := _FLOAT.fullmatch(text):
+        mantissa = found[1].replace("_", "")
+        if mantissa == ".":
+            return math.nan
+        return float(f"{mantissa}e{found[2]}" if found[2] else mantissa)
     if _NAN.fullmatch(text):
         return math.nan
     if infinity := _INFINITY.fullmatch(text):
