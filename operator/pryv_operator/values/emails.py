@@ -15,6 +15,8 @@ from pryv_operator.values.nested import value_at
 
 _ACTIVATION: Final = "EMAIL_ACTIVATION"
 _SENDMAIL: Final = "EMAIL_SENDMAIL_SETTINGS"
+_AUTH: Final = "EMAIL_SMTP_SETTINGS.auth"
+_USER: Final = "EMAIL_SMTP_SETTINGS.auth.user"
 _PASSWORD: Final = "EMAIL_SMTP_SETTINGS.auth.pass"  # noqa: S105 - its name
 _REQUIRED: Final = (
     "EMAIL_SENDER.address",
@@ -56,7 +58,7 @@ class Settings:
             return None
         absent = sorted(
             name
-            for setting in _REQUIRED
+            for setting in self._required()
             if (name := self.catalogue.name_of(setting)) is not None
             and name not in self.configured
             and (setting == _PASSWORD or not self._is_filled(setting))
@@ -67,7 +69,7 @@ class Settings:
         return Problem(
             Reason.MISSING_VARIABLES,
             f"spec.variables: values that e-mail needs are missing: {', '.join(absent)}; set them, "
-            f"the password in spec.secrets ({password}: {{secretKeyRef: {{name: …, key: …}}}})",
+            f"a password in spec.secrets ({password}: {{secretKeyRef: {{name: …, key: …}}}})",
         )
 
     def default_port(self) -> DefaultPort | None:
@@ -77,6 +79,27 @@ class Settings:
             return None
         is_text = self.catalogue.variables[place.variable].type == "string"
         return DefaultPort(place, str(_DEFAULT_PORT) if is_text else _DEFAULT_PORT)
+
+    def _required(self) -> tuple[str, ...]:
+        """The settings without which no e-mail is sent.
+
+        There is no login when configured settings have no ``auth``, and OAuth2 needs no password.
+        Source: nodemailer (SMTP transport, ``auth``), which service-mail gives the settings to.
+        """
+        if self._needs_login():
+            return _REQUIRED
+        return tuple(name for name in _REQUIRED if name not in (_USER, _PASSWORD))
+
+    def _needs_login(self) -> bool:
+        """Whether a user and a password are asked for: unless the settings do without."""
+        place = self.catalogue.place(_AUTH)
+        of_2019 = not self.catalogue.place(_USER).path  # each setting is a variable
+        if of_2019 or not any(name.startswith(f"{place.variable}.") for name in self.configured):
+            return True
+        auth = value_at(self.values.get(place.variable), place.path, missing=None)
+        if not isinstance(auth, Mapping):
+            return False
+        return str(auth.get("type") or "login").lower() == "login"
 
     def _is_activated(self) -> bool:
         """By the switch since 1.6; in 2019, which had no switch, by configuring any setting."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, ClassVar
 
+import pytest
+
 from pryv_operator.templates.builtin import load_release
 from pryv_operator.templates.bundle import Variable
 from pryv_operator.values.catalogue import Catalogue
@@ -85,6 +87,49 @@ def test_names_of_both_generations_and_the_default_port() -> None:
             "port": 587,
             "auth": {"user": "acme", "pass": "hush"},
         }
+
+
+SENDER = {"EMAIL_SENDER": {"name": "Acme", "address": "a@acme.test"}}
+
+
+@pytest.mark.parametrize(
+    ("auth", "missing"),
+    [
+        ({}, ()),
+        ({"auth": None}, ()),
+        ({"auth": {"type": "OAuth2", "user": "a@acme.test"}}, ()),
+        ({"auth": {"type": "custom", "method": "XOAUTH"}}, ()),
+        ({"auth": {"user": "acme"}}, ("EMAIL_SMTP_SETTINGS.auth.pass",)),
+        ({"auth": {"type": "login", "user": "acme"}}, ("EMAIL_SMTP_SETTINGS.auth.pass",)),
+        ({"auth": {}}, ("EMAIL_SMTP_SETTINGS.auth.user",)),
+    ],
+    ids=str,
+)
+def test_a_login_is_required_only_where_the_settings_have_one(
+    auth: dict[str, Any], missing: tuple[str, ...]
+) -> None:
+    """The SMTP transport of nodemailer, which service-mail hands the settings to, needs none."""
+    found = of(ACTIVE | SENDER | {"EMAIL_SMTP_SETTINGS": {"host": "smtp.test", **auth}})
+    message = " ".join(problem.message for problem in found.problems)
+    assert bool(found.problems) == bool(missing)
+    assert all(name in message for name in missing)
+
+
+def test_oauth2_tokens_come_from_secrets() -> None:
+    settings = {"host": "smtp.test", "auth": {"type": "OAuth2", "user": "a@acme.test"}}
+    found = of(
+        ACTIVE | SENDER | {"EMAIL_SMTP_SETTINGS": settings},
+        **{"EMAIL_SMTP_SETTINGS.auth.refreshToken": "hush"},
+    )
+    assert found.problems == ()
+    assert found.values["EMAIL_SMTP_SETTINGS"].value["auth"]["refreshToken"] == "hush"
+    assert found.values["EMAIL_SMTP_SETTINGS"].secret
+
+
+def test_a_password_without_a_user_asks_for_the_user() -> None:
+    settings = {"EMAIL_SMTP_SETTINGS": {"host": "smtp.test"}}
+    (problem,) = of(ACTIVE | SENDER | settings, MAIL_SMTP_PASS="hush").problems
+    assert "EMAIL_SMTP_SETTINGS.auth.user" in problem.message
 
 
 def test_sendmail_needs_no_server() -> None:
