@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 Protocol = Literal["tcp", "udp"]
+
+#: Where hosts have the socket of their syslog.
+_SYSLOG_SOCKETS: Final = (
+    "/dev/log",
+    "/run/systemd/journal/dev-log",
+    "/run/systemd/journal/syslog",
+    "/var/run/systemd/journal/dev-log",
+    "/var/run/systemd/journal/syslog",
+    "/var/run/syslog",
+)
 
 
 @dataclass(frozen=True)
@@ -30,6 +40,11 @@ class Mount:
         """Whether the source is a path of the host, outside of the role's folder."""
         return self.source.startswith("/")
 
+    @property
+    def is_syslog(self) -> bool:
+        """Whether the source is the socket of the host's syslog."""
+        return self.source in _SYSLOG_SOCKETS
+
 
 @dataclass(frozen=True)
 class Service:
@@ -46,6 +61,8 @@ class Service:
     entrypoint: tuple[str, ...] | None = None
     #: Replaces the arguments of the entry point.
     command: tuple[str, ...] | None = None
+    #: UDP port on the loopback that it sends audit records to.
+    audit_port: int | None = None
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,9 @@ SERVICE_LIMIT: Final = 64
 #: Entries of a list, at most.
 ENTRY_LIMIT: Final = 128
 
+#: Extension of the built-in templates: the UDP port on the loopback for audit records.
+_AUDIT_PORT: Final = "x-pryv-audit-port"
+
 _FILE_KEYS: Final = ("version", "services", "networks")
 _SERVICE_KEYS: Final = (
     "image",
@@ -44,6 +47,7 @@ _SERVICE_KEYS: Final = (
     "environment",
     "entrypoint",
     "command",
+    _AUDIT_PORT,
 )
 #: Set by Kubernetes in every pod: the compose file's value (the machine's name) is ignored.
 _HOSTNAME: Final = "HOSTNAME"
@@ -145,6 +149,7 @@ def _service(name: str, body: object) -> Service:
         links=tuple(link.partition(":")[0] for link in _strings(name, body, "links")),
         entrypoint=entrypoint or None,
         command=command,
+        audit_port=_audit_port(name, body.get(_AUDIT_PORT)),
     )
 
 
@@ -186,6 +191,17 @@ def _port(service: str, text: str) -> Port:
         )
     protocol: Protocol = "udp" if match["protocol"] == "udp" else "tcp"
     return Port(int(match["host"]), int(match["container"]), protocol)
+
+
+def _audit_port(service: str, value: object) -> int | None:
+    if value in (None, ""):
+        return None
+    if not isinstance(value, str) or not re.fullmatch(r"[1-9]\d{3,4}", value, re.ASCII):
+        raise ComposeError(f"services.{service}.{_AUDIT_PORT}: not a port from 1024 to 65535")
+    port = int(value)
+    if not 1024 <= port < 65536:
+        raise ComposeError(f"services.{service}.{_AUDIT_PORT}: not a port from 1024 to 65535")
+    return port
 
 
 def _mount(service: str, text: str) -> Mount:

@@ -60,7 +60,7 @@ def _host_paths(subject: Subject) -> Iterable[Advisory]:
     """Volumes of compose files that are paths of the host: they are not mounted."""
     for component in subject.components:
         for mount in component.service.mounts:
-            if mount.is_host_path:
+            if mount.is_host_path and not mount.is_syslog:
                 yield Advisory(
                     Reason.HOST_PATH_NOT_MOUNTED,
                     f'{service_location(component)}: host path "{mount.source}" is not mounted '

@@ -8,7 +8,7 @@ from pryv_operator.api import labels_annotations as keys
 from pryv_operator.api import names
 from pryv_operator.api.kubernetes import Object
 from pryv_operator.compose.model import Service
-from pryv_operator.objects import images, pvcs
+from pryv_operator.objects import audit, images, pvcs
 from pryv_operator.objects.configuration import Configuration
 from pryv_operator.objects.model import Component
 from pryv_operator.objects.profiles import Probe
@@ -64,8 +64,11 @@ def pod_template(
         "containers": [_container(component, configuration)],
         "volumes": _volumes(component, configuration),
     }
+    sidecars = audit.sidecars(component.service, image(component))
     if any(pvcs.is_log(mount) for mount in component.service.mounts):
-        spec["initContainers"] = [_log_reader(component)]
+        sidecars.insert(0, _log_reader(component))
+    if sidecars:
+        spec["initContainers"] = sidecars
     if component.host_aliases:
         spec["hostAliases"] = [
             {"ip": ip, "hostnames": list(hosts)} for ip, hosts in component.host_aliases
@@ -170,11 +173,20 @@ def _container(component: Component, configuration: Configuration) -> Object:
             by_alias=True, exclude_none=True
         )
     container |= _probes(component)
-    if component.profile.runit:
-        container["lifecycle"] = {
-            "preStop": {"exec": {"command": ["/bin/sh", "-c", _stop_command(component)]}}
-        }
+    lifecycle = _lifecycle(component)
+    if lifecycle:
+        container["lifecycle"] = lifecycle
     return container
+
+
+def _lifecycle(component: Component) -> Object:
+    hooks: Object = {}
+    post_start = audit.post_start(component.service)
+    if post_start:
+        hooks["postStart"] = post_start
+    if component.profile.runit:
+        hooks["preStop"] = {"exec": {"command": ["/bin/sh", "-c", _stop_command(component)]}}
+    return hooks
 
 
 def _command(service: Service) -> Object:
@@ -277,6 +289,7 @@ def _volume_mounts(component: Component) -> list[Object]:
             mounts.append({"name": _pvc_volume_name(pvc), "mountPath": mount.target})
         elif pvcs.is_log(mount):
             mounts.append({"name": _volume_name(mount.source), "mountPath": mount.target})
+    mounts += audit.volume_mounts(component.service)
     return mounts + [
         {"name": _volume_name(mount.folder), "mountPath": mount.target, "readOnly": True}
         | ({"subPath": mount.file} if mount.file else {})
@@ -296,7 +309,10 @@ def _volumes(component: Component, configuration: Configuration) -> list[Object]
         volumes[_volume_name(files.folder)] = {
             "projected": {"defaultMode": 0o444, "sources": _sources(files.folder, configuration)}
         }
-    return [{"name": name, **volume} for name, volume in volumes.items()]
+    return [
+        *({"name": name, **volume} for name, volume in volumes.items()),
+        *audit.volumes(component.service),
+    ]
 
 
 def _sources(folder: str, configuration: Configuration) -> list[Object]:

@@ -148,7 +148,7 @@ def test_compose_files_of_all_releases_become_workloads(
         role: len(SERVICES[role]) for role in roles
     }
     assert {each.reason for each in found.warnings} <= {
-        "HostPathNotMounted",
+        "HostPathNotMounted",  # of core_audit: what an audit log of the host held
         "NotReachableFromOutside",
     }
     for item in workloads(found).values():

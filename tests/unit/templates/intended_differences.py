@@ -307,4 +307,29 @@ DIFFERENCES: tuple[Difference, ...] = (
         )
         for role in ("core", "singlenode")
     ),
+    *(
+        Difference(
+            f"{role}/pryv.yml",
+            Set(("services", "core", "x-pryv-audit-port"), 5514, new=True),
+            "audit records go to a container of the pod",
+        )
+        for role in ("core", "singlenode")
+    ),
+    *(
+        Difference(
+            f"{role}/core/conf/core.yml",
+            Set(
+                ("audit", "syslog", "options"),
+                {
+                    "host": "127.0.0.1",
+                    "protocol": "udp4",
+                    "port": 5514,
+                    "localhost": "",
+                    "app_name": "pryv-audit",
+                },
+            ),
+            "audit records go to a container of the pod",
+        )
+        for role in ("core", "singlenode")
+    ),
 )
