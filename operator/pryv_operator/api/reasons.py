@@ -392,6 +392,9 @@ class Reason(StrEnum):
     UNUSABLE_VALUE = ("UnusableValue", Scope.WARNING,
         "a service ignores a value of a variable, or may not start with it",
         "correct the field that the message names")
+    LINE_BREAK_DROPPED = ("LineBreakDropped", Scope.WARNING,
+        "the text of a Secret ends with a line break, which is not used",
+        "write the Secret without it, or set `secretKeyRef.trim: false` to keep it")
     UPDATE_DEFERRED = ("UpdateDeferred", Scope.WARNING,
         "this version of the operator would change pods, and nothing else has changed",
         "nothing, or set the annotation `pryv.io/update` to a new value to apply it now")

@@ -17,6 +17,7 @@ from pryv_operator.values.computed import compute_variables
 from pryv_operator.values.core_variables import apply_core_variables
 from pryv_operator.values.hosting_providers import complete_hosting_providers
 from pryv_operator.values.resolve import resolve
+from pryv_operator.values.secret_texts import trimmed_secrets
 from pryv_operator.values.usage import used_variables
 
 
@@ -81,11 +82,12 @@ def resolve_platform_values(
     )
     roles = {instance.role for instance in cores.instances}
     used = cache(lambda: used_variables(bundle, roles, configured.variables))
+    texts = trimmed_secrets(spec, secrets)
     resolved = resolve(
         Catalogue(bundle.variables),
         computed=computed.variables,
         configured=configured.variables,
-        secrets=secrets,
+        secrets=texts.texts,
         is_used=lambda name: name in used(),
     )
     return PlatformValues(
@@ -94,6 +96,6 @@ def resolve_platform_values(
         addresses=computed.addresses,
         problems=(*cores.problems, *computed.problems, *resolved.problems),
         waiting=computed.waiting,
-        warnings=(*configured.warnings, *resolved.warnings),
+        warnings=(*configured.warnings, *texts.warnings, *resolved.warnings),
         address_warnings=computed.warnings,
     )

@@ -17,7 +17,7 @@ from pryv_operator.api.spec.external_services import ExternalSlave, ServiceOverr
 from pryv_operator.api.spec.pryv_platform import PryvPlatformSpec, PullSecret
 from pryv_operator.api.spec.roles import CoreInstance, CoreRole, RegMasterRole, Role, Roles
 from pryv_operator.api.spec.rollout import Rollout
-from pryv_operator.api.spec.secrets import Generate, SecretKeyRef, SecretSource
+from pryv_operator.api.spec.secrets import Generate, SecretKeyRef, SecretSource, SecretValueRef
 from pryv_operator.api.spec.templates import (
     Archive,
     ConfigMapKeyRef,
@@ -51,6 +51,7 @@ __all__ = [
     "Rollout",
     "SecretKeyRef",
     "SecretSource",
+    "SecretValueRef",
     "ServiceOverrides",
     "Storage",
     "TemplateFiles",

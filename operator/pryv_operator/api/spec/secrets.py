@@ -27,6 +27,16 @@ class SecretKeyRef(Model):
     key: DataKey = Field(description="Key in the Secret's data.")
 
 
+class SecretValueRef(SecretKeyRef):
+    """A key of a Secret in the platform's namespace, and how its text is read."""
+
+    trim: bool | None = Field(
+        None,
+        description="Whether one line break at the end of the text (LF or CRLF, as echo writes it) "
+        "is dropped, with a warning; default: true.",
+    )
+
+
 class SecretSource(Model):
     """Source of a secret value: exactly one of the fields."""
 
@@ -35,7 +45,7 @@ class SecretSource(Model):
         description="Generate a value once (32 characters a-z, 0-9) and retain it in a Secret of "
         "the platform. This is the default of every secret variable.",
     )
-    secret_key_ref: SecretKeyRef | None = Field(
+    secret_key_ref: SecretValueRef | None = Field(
         None,
         description="Read the value from a key of a Secret: as JSON if the variable is not a "
         "string. A change of the Secret rolls the components that use it, and no others.",
