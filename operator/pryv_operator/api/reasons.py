@@ -398,6 +398,12 @@ class Reason(StrEnum):
     UPDATE_DEFERRED = ("UpdateDeferred", Scope.WARNING,
         "this version of the operator would change pods, and nothing else has changed",
         "nothing, or set the annotation `pryv.io/update` to a new value to apply it now")
+    READ_ONLY_REPLICA = ("ReadOnlyReplica", Scope.WARNING,
+        "the redis of a second name server refuses writes, so register and dns do not start there",
+        "set `replica-read-only no` in the file that the message names")
+    NOT_STRICT_JSON = ("NotStrictJson", Scope.WARNING,
+        "a file is valid Hjson, but the image reads strict JSON only: its process does not start",
+        "remove comments, and write all quotes and commas, in the file that the message names")
     UNUSED_OVERRIDE = ("UnusedOverride", Scope.WARNING,
         "a field of the spec has no effect",
         "remove the field that the message names")

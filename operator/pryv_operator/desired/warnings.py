@@ -17,9 +17,11 @@ from pryv_operator.api.reasons import Reason
 from pryv_operator.api.spec import ServiceOverrides
 from pryv_operator.desired.components import public_upstreams
 from pryv_operator.desired.compose_files import COMPOSE_FILE, service_location
-from pryv_operator.objects import profiles, pvcs
+from pryv_operator.desired.file_readers import is_read_only_replica, reads_hjson
+from pryv_operator.objects import pods, profiles, pvcs
 from pryv_operator.objects.model import Component
 from pryv_operator.objects.services import REDIS
+from pryv_operator.rendering.parse_checks import DoesNotParseError, check_strict_json
 from pryv_operator.templates.bundle import Bundle
 from pryv_operator.values.usage import unused_variables
 
@@ -169,6 +171,47 @@ def _service_without_ports(subject: Subject) -> Iterable[Advisory]:
             yield _unused(f"spec.roles.{instance.role}.service", "the role publishes no port")
 
 
+def _read_only_replicas(subject: Subject) -> Iterable[Advisory]:
+    """Files that make redis a replica that refuses writes.
+
+    register and dns, which are one program, write to redis when they start
+    (``src/storage/database.js`` in service-register), and Pryv's own templates forbid it.
+    """
+    for component in subject.components:
+        if component.service.name != REDIS:
+            continue
+        for file in component.files:
+            if file.path.endswith(".conf") and is_read_only_replica(file.text):
+                yield Advisory(
+                    Reason.READ_ONLY_REPLICA,
+                    f"{component.instance.role}/{file.path}: redis refuses writes, and register "
+                    "and dns write when they start, so the second name server does not answer; "
+                    'set "replica-read-only no" there',
+                )
+
+
+def _hjson_for_readers_of_json(subject: Subject) -> Iterable[Advisory]:
+    """Hjson files that are not strict JSON, of images that read them as JSON."""
+    for component in subject.components:
+        image = pods.image(component)
+        if reads_hjson(image):
+            continue
+        for file in component.files:
+            if not file.path.endswith(".hjson"):
+                continue
+            try:
+                check_strict_json(file.text)
+            except DoesNotParseError as error:
+                place = f" (line {error.line})" if error.line else ""
+                yield Advisory(
+                    Reason.NOT_STRICT_JSON,
+                    f"{component.instance.role}/{file.path}: not strict JSON{place}, and "
+                    f'{component.service.name} of image "{image}" reads nothing else, so the '
+                    "process that reads it does not start; remove comments there, and write all "
+                    "quotes and commas",
+                )
+
+
 def _unused_variables(subject: Subject) -> Iterable[Advisory]:
     """Variables that neither a template of the roles nor the value of a used variable names."""
     roles = {instance.role for instance in subject.instances}
@@ -189,6 +232,8 @@ _WARNINGS: Final[tuple[Callable[[Subject], Iterable[Advisory]], ...]] = (
     _files_of_unused_roles,
     _certificate_without_proxy,
     _service_without_ports,
+    _read_only_replicas,
+    _hjson_for_readers_of_json,
     _unused_variables,
 )
 

@@ -45,6 +45,17 @@ def check_parses(path: str, text: str) -> None:
             check(text)
 
 
+def check_strict_json(text: str) -> None:
+    """Check that a text is what ``nconf`` reads as JSON: that of most services, whatever its name.
+
+    It ignores a byte-order mark (``lib/nconf/stores/file.js`` of nconf 0.12).
+
+    Raises:
+        DoesNotParseError: it is not.
+    """
+    _check_json(text.removeprefix("\ufeff"))
+
+
 def _check_json(text: str) -> None:
     try:
         _JSON.decode(text)

@@ -150,6 +150,7 @@ def test_compose_files_of_all_releases_become_workloads(
     assert {each.reason for each in found.warnings} <= {
         "HostPathNotMounted",  # of core_audit: what an audit log of the host held
         "NotReachableFromOutside",
+        "ReadOnlyReplica",
     }
     for item in workloads(found).values():
         for container in item["spec"]["template"]["spec"]["containers"]:

@@ -245,6 +245,11 @@ DIFFERENCES: tuple[Difference, ...] = (
         for role in ("core", "singlenode")
     ),
     Difference(
+        "reg-slave/redis/conf/redis.conf",
+        Set(("replica-read-only",), [["no"]]),
+        "register and dns write to redis when they start, or never answer",
+    ),
+    Difference(
         "singlenode/hfs/conf/hfs.yml",
         Set(("services", "register", "url"), "http://register:9000"),
         "without its two slashes it was no address",
