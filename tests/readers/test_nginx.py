@@ -1,0 +1,124 @@
+"""nginx reads the files of every reverse proxy, and routes as the golden files say."""
+
+from __future__ import annotations
+
+import re
+import ssl
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from pryv_operator.api import names
+from tests.cluster.run_folder import RunFolder
+from tests.readers.conftest import GOLDEN
+from tests.readers.nginx import RunningNginx, check, localise, running_nginx
+from tests.readers.platforms import ALL, BUILT_IN, ReadPlatform, read_platform
+from tests.readers.ports import LOOPBACK
+from tests.readers.routing import ask, routing_table
+
+PROXY = "reverse-proxy"
+#: Instances with a reverse proxy, by kind of platform.
+CLUSTER = ("reg", "co1", "co2", "sw", "reg-slave")
+PROXIES = [
+    pytest.param(platform, instance, id=f"{platform}/{instance}")
+    for platform in ALL
+    for instance in (("single",) if "single" in platform else CLUSTER)
+    if platform in BUILT_IN or instance != "co2"
+]
+#: Requests that only the leader's templates know: the leader, its followers and the admin panel
+#: are gone (`NO_FOLLOWER`, `NO_ADMIN_PANEL` in tests/unit/templates/intended_differences.py).
+LEADERS_OWN = re.compile(r" https://(?:(?:lead|adm)\.DOMAIN\b|DOMAIN/|[\w.]+/notify\b)")
+
+
+@contextmanager
+def serving(
+    platform: ReadPlatform, instance: str, folder: RunFolder, public_tls: ssl.SSLContext
+) -> Iterator[RunningNginx]:
+    pod = platform.pod(instance, PROXY)
+    files = localise(pod, folder.path / f"{platform.name}-{instance}")
+    with running_nginx(pod, files, folder, public_tls) as running:
+        yield running
+
+
+def client(platform: ReadPlatform) -> ssl.SSLContext:
+    """A TLS client that trusts the platform's authority, and nobody else."""
+    return ssl.create_default_context(cadata=platform.authority)
+
+
+@pytest.mark.parametrize(("name", "instance"), PROXIES)
+def test_every_request_is_routed_as_the_golden_file_says(
+    name: str,
+    instance: str,
+    run_folder: RunFolder,
+    public_tls: ssl.SSLContext,
+    golden: Callable[[str, str], None],
+) -> None:
+    platform = read_platform(name)
+    with serving(platform, instance, run_folder, public_tls) as running:
+        table = routing_table(running, platform.domain, client(platform))
+    # All cores route alike.
+    golden(f"{name}/{'core' if instance.startswith('co') else instance}.txt", table)
+    log = running.process.log()
+    assert "[emerg]" not in log
+    assert "[crit]" not in log
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        ("builtin-cluster/core", "1.9.2-cluster/core"),
+        ("builtin-cluster/reg", "1.9.2-cluster/reg"),
+        ("builtin-cluster/sw", "1.9.2-cluster/sw"),
+        ("builtin-singlenode/single", "1.9.2-single-node/single"),
+    ],
+)
+def test_the_built_in_release_routes_as_pryvs_own_templates(ours: str, theirs: str) -> None:
+    """The bare domain gets the first server, which is the leader's in Pryv's reg-master."""
+
+    def lines(name: str) -> list[str]:
+        text = (GOLDEN / f"{name}.txt").read_text()
+        return [line for line in text.splitlines() if not LEADERS_OWN.search(line)]
+
+    assert lines(ours) == lines(theirs)
+
+
+@pytest.mark.parametrize(("name", "instance"), PROXIES)
+def test_nginx_takes_the_configuration_without_a_word(
+    name: str, instance: str, run_folder: RunFolder
+) -> None:
+    platform = read_platform(name)
+    files = localise(platform.pod(instance, PROXY), run_folder.path / f"check-{name}-{instance}")
+    said = check(files)
+    if platform.is_builtin:
+        assert "[warn]" not in said
+
+
+@pytest.mark.parametrize(("name", "instance"), PROXIES)
+def test_upstreams_are_services_of_the_same_instance(
+    name: str, instance: str, run_folder: RunFolder
+) -> None:
+    """A host of an upstream that cannot be resolved keeps nginx from starting; the leader is gone."""
+    platform = read_platform(name)
+    pod = platform.pod(instance, PROXY)
+    files = localise(pod, run_folder.path / f"hosts-{name}-{instance}")
+    assert {host: pod.hosts.get(host) for host in files.hosts} == {
+        host: LOOPBACK
+        if host.startswith("config-")
+        else names.workload(platform.inputs.platform.name, instance, host)
+        for host in files.hosts
+    }
+
+
+@pytest.mark.parametrize("name", BUILT_IN)
+def test_nginx_serves_while_public_hosts_cannot_be_resolved(
+    name: str, run_folder: RunFolder, public_tls: ssl.SSLContext
+) -> None:
+    platform = read_platform(name)
+    instance = "single" if name == "builtin-singlenode" else "co1"
+    pod = platform.pod(instance, PROXY)
+    files = localise(pod, run_folder.path / f"deaf-{name}")
+    with running_nginx(pod, files, run_folder, public_tls, public_hosts=frozenset()) as running:
+        host, tls = f"alice.{platform.domain}", client(platform)
+        assert ask(running, 443, host, "GET", "/events", tls).status == 200
+        assert ask(running, 443, host, "GET", "/", tls).status == 502
