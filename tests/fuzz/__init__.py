@@ -1,1 +1,1 @@
-"""Coverage-guided fuzzing of everything that takes bytes from outside (see docs/develop.md, "Fuzzing")."""
+"""Fuzzing of everything that takes bytes from outside (see README.md)."""

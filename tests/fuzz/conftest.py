@@ -1,29 +1,31 @@
-"""How long to fuzz."""
+"""Options of the fuzz tests."""
 
 from __future__ import annotations
 
 import pytest
 
+_SECONDS = 0.5
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Options of ``pytest tests/fuzz``; a run from further up has the defaults."""
+    """Options of ``pytest tests/fuzz``; a run of all tests uses the defaults."""
     parser.addoption(
         "--fuzz-seconds",
         type=float,
-        help="seconds to fuzz each target (half a one when left out; 0 replays the kept inputs only)",
+        help=f"CPU seconds to fuzz each target (default: {_SECONDS}; 0: only replay the corpus)",
     )
-    parser.addoption("--fuzz-seed", type=int, help="seed of the fuzzer's choices, to repeat a run")
+    parser.addoption("--fuzz-seed", type=int, help="seed of the inputs (default: 0)")
 
 
 @pytest.fixture(scope="session")
 def fuzz_seconds(pytestconfig: pytest.Config) -> float:
-    """For each target."""
+    """CPU seconds for each target."""
     seconds: float | None = pytestconfig.getoption("fuzz_seconds", None)
-    return 0.5 if seconds is None else seconds
+    return _SECONDS if seconds is None else seconds
 
 
 @pytest.fixture(scope="session")
 def fuzz_seed(pytestconfig: pytest.Config) -> int:
-    """The same every time, unless another is asked for: a change to the code does not fail for what it has not done."""
+    """The seed; the same in each run, so that a failure comes from the change under test."""
     seed: int | None = pytestconfig.getoption("fuzz_seed", None)
     return seed or 0

@@ -1,4 +1,4 @@
-"""Targets with a fault in each, for the tests of the fuzzer itself."""
+"""Targets with planted faults, for the tests of the fuzzer itself."""
 
 from __future__ import annotations
 
@@ -6,52 +6,50 @@ import os
 import time
 from collections.abc import Callable
 
-from tests.fuzz.engine import Target
+from tests.fuzz.target import Target
 
-_LOST: list[bytes] = []
+_LEAKED: list[bytes] = []
 
 
 class PlantedError(Exception):
-    """What the fuzzer is to find."""
+    """What the fuzzer has to find."""
 
 
-def deep(data: bytes) -> None:
-    """A fault that only those find who keep what gets them further."""
-    if data[:1] == b"d":  # noqa: SIM102 - each step is to be seen
-        if data[1:2] == b"e":  # noqa: SIM102
-            if data[2:3] == b"e":  # noqa: SIM102
-                if data[3:4] == b"p":
-                    raise PlantedError
+def crashing(data: bytes) -> None:
+    """Fails for inputs with two words in the right order."""
+    before, found, after = data.partition(b"open")
+    if found and b"sesame" in after and len(before) > 3:
+        raise PlantedError
 
 
 def slow(data: bytes) -> None:
-    """Takes a while for long inputs."""
+    """Takes long for long inputs."""
     end = time.thread_time() + (0.1 if len(data) > 1000 else 0)
     while time.thread_time() < end:
         pass
 
 
 def large(data: bytes) -> None:
-    """Takes a lot of memory for long inputs."""
+    """Takes much memory for long inputs."""
     bytearray(100_000 * len(data))
 
 
 def leaking(data: bytes) -> None:
-    """Keeps something of each run."""
-    _LOST.extend(bytes([65, index % 256]) for index in range(50))
+    """Leaks objects at each call."""
+    _LEAKED.extend(bytes([65, index % 256]) for index in range(100))
 
 
 def dying(data: bytes) -> None:
-    """Ends the interpreter."""
+    """Kills the interpreter."""
     os.abort()
 
 
 def _target(run: Callable[[bytes], None]) -> Target:
-    return Target(run, (ValueError,), watched=("/tests/fuzz/planted.py",), size=2000)
+    return Target(run, (ValueError,), tokens=(b"open", b"sesame", b"shut"), size=2000)
 
 
 TARGETS = {
-    "deep": _target(deep),
+    "crashing": _target(crashing),
     "slow": _target(slow),
     "large": _target(large),
     "leaking": _target(leaking),

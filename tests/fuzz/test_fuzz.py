@@ -1,4 +1,4 @@
-"""Whatever comes from outside ends in a result or in an error that is foreseen: quickly, and in little memory."""
+"""Every input from outside ends in a result or a foreseen error, quickly and in little memory."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.fuzz import process, targets
 
 
 @pytest.mark.parametrize("name", targets.TARGETS)
-def test_nothing_from_outside_breaks(
+def test_inputs_from_outside_cause_only_foreseen_errors(
     name: str, tmp_path: Path, fuzz_seconds: float, fuzz_seed: int
 ) -> None:
     report = process.fuzz(name, tmp_path, seconds=fuzz_seconds, seed=fuzz_seed)
@@ -21,7 +21,7 @@ def test_nothing_from_outside_breaks(
 
 
 @pytest.mark.parametrize("name", targets.TARGETS)
-def test_the_corpus_stays_small(name: str) -> None:
+def test_corpus_is_small(name: str) -> None:
     files = list((process.CORPUS / name).iterdir())
     assert 0 < len(files) <= process.CORPUS_FILES
     assert max(file.stat().st_size for file in files) <= process.CORPUS_SIZE

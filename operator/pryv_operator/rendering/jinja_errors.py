@@ -25,6 +25,7 @@ TEMPLATE_FAILURES: Final = (
     ArithmeticError,
     LookupError,
     AttributeError,
+    NameError,  # Jinja compiles the number 1e400 to Python's name inf
     RecursionError,
     SyntaxError,
 )
@@ -97,6 +98,8 @@ def _message(error: Exception) -> str:
             return f"the template is malformed: {error.message}"
         case TemplateNotFound():
             return "an included file is not among the shared files; correct its path"
+        case NameError():
+            return "a number is out of range; write a smaller one"
         case RecursionError() | SyntaxError():
             return "the template is nested too deeply, or includes itself without end; simplify it"
     kind = type(error).__name__

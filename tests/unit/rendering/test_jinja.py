@@ -403,3 +403,9 @@ class TestWork:
         with pytest.raises(TemplateFailedError, match="too much work"):
             _render(source, TEXT=text, LIST=elements)
         assert time.thread_time() - start < 2
+
+
+@pytest.mark.parametrize("source", ["{{ 1e400 }}", "{% for x in range(1e400) %}{% endfor %}"])
+def test_a_number_out_of_range_is_reported(source: str) -> None:
+    with pytest.raises(TemplateFailedError, match="a number is out of range"):
+        _render(source)

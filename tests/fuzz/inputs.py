@@ -1,4 +1,4 @@
-"""One input made into another: bytes, JSON values, and tar archives whose checksums are right again."""
+"""Generates inputs of a target from its corpus: changed bytes, changed JSON, composed archives."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ import json
 import re
 import zlib
 from random import Random
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
-Shape: TypeAlias = Literal["text", "json", "archive"]
+from hypothesis import strategies as st
+
+from tests.fuzz.target import Target
 
 _NUMBERS = (
     b"0",
@@ -46,54 +48,169 @@ _SCALARS = (
     "é" * 70,
     "a" * 5000,
 )
+_ARCHIVE_PATH = ("conf", "data", "core", "pryv.yml", "platform.yml", "a.tgz", "..", ".", "", "a")
 _BLOCK = 512
 _GZIP = b"\x1f\x8b"
 #: Fields of a tar header: start, length.
-_FIELDS = (
-    (0, 100),
-    (100, 8),
-    (108, 8),
-    (116, 8),
-    (124, 12),
-    (136, 12),
-    (156, 1),
-    (157, 100),
-    (257, 8),
+_HEADER_FIELDS = (
+    (0, 100), (100, 8), (108, 8), (116, 8), (124, 12), (136, 12), (156, 1), (157, 100), (257, 8),
     (345, 155),
+)  # fmt: skip
+#: Declared sizes of members, as their field holds them.
+_HEADER_SIZES = (
+    *(b"%011o" % size for size in (0, 1, 511, 512, 513, 8 << 20, 1 << 30)),
+    b"\x80" + bytes(7) + b"\1\0\0\0",
+    b"\xff" * 12,
+    b"-1",
 )
-_SIZES = (0, 1, 511, 512, 513, 8 << 20, 1 << 30)
-_TYPES = b"\x000123456789xXgLKSDMNV"
-_UNPACKED = 1024 * 1024
+#: Types of members: files, folders and extended headers are the most frequent ones.
+_MEMBER_TYPES = b"000000555xxxgLK\x001234679SDMNVX"
+_PAX_KEYS = ("path", "size", "linkpath", "GNU.sparse.major", "mtime")
+_UNPACKED_LIMIT = 1024 * 1024
+
+
+def generated(target: Target, corpus: tuple[bytes, ...]) -> st.SearchStrategy[bytes]:
+    """Inputs of a target: variations of its corpus; for archives also composed ones."""
+    seeds = tuple(sorted(corpus, key=len)) or (b"",)  # hypothesis prefers the first ones
+    variations = st.builds(
+        _variation,
+        st.just(target),
+        st.randoms(use_true_random=False),
+        st.sampled_from(seeds),
+        st.sampled_from(seeds),
+        st.integers(1, 4),
+        st.integers(0, 49),
+    )
+    if target.shape == "archive":
+        known = [member for seed in seeds for member in members(unpacked(seed))]
+        composed = _members(target, seeds)
+        either = st.one_of(st.sampled_from(known), composed, composed) if known else composed
+        return st.one_of(_archives(target, either), _archives(target, either), variations)
+    return variations
+
+
+def _variation(
+    target: Target, random: Random, data: bytes, other: bytes, rounds: int, fate: int
+) -> bytes:
+    """``data`` changed in some rounds; one in fifty is stretched as well."""
+    mutator = Mutator(random, target)
+    for _ in range(rounds):
+        data = mutator.mutated(data, other)
+    return mutator.stretched(data) if fate == 49 else data
+
+
+# --- archives ---
+
+
+@st.composite
+def _archives(
+    draw: st.DrawFn, target: Target, member: st.SearchStrategy[tuple[bytes, bytes]]
+) -> bytes:
+    """Tar archives of these members, with correct checksums."""
+    chosen = draw(st.lists(member, max_size=6))
+    chosen *= draw(st.sampled_from((1, 1, 1, 1, 1, 1, 1, 50)))
+    tar = b"".join(with_checksum(header) + content for header, content in chosen)
+    tar += bytes(_BLOCK * draw(st.integers(0, 2)))
+    if draw(st.booleans()):
+        tar = gzip.compress(tar, 6, mtime=0)
+    return tar[: target.size]
+
+
+@st.composite
+def _members(draw: st.DrawFn, target: Target, seeds: tuple[bytes, ...]) -> tuple[bytes, bytes]:
+    """The header of a member, and its content in whole blocks."""
+    tokens = target.tokens or (b"",)
+    kind = bytes([draw(st.sampled_from(_MEMBER_TYPES))])
+    paths = st.lists(st.sampled_from(_ARCHIVE_PATH), max_size=6).map("/".join)
+    name = draw(st.one_of(paths.map(str.encode), st.sampled_from(tokens), st.binary(max_size=6)))
+    records = st.lists(st.one_of(_pax_records(paths), st.sampled_from(tokens)), max_size=4)
+    texts = st.one_of(st.sampled_from(seeds), st.binary(max_size=20))
+    content = draw(records.map(b"".join) if kind in (b"x", b"g") else texts)
+    content *= draw(st.sampled_from((1, 1, 1, 1, 1, 1, 400)))
+    header = name[:100].ljust(124, b"\0") + b"%011o\0" % len(content)
+    header = header.ljust(156, b"\0") + kind
+    header = header.ljust(257, b"\0") + b"ustar\x0000"
+    header = header.ljust(_BLOCK, b"\0")
+    if draw(st.integers(0, 4)) == 4:
+        start, length = draw(st.sampled_from(_HEADER_FIELDS))
+        values = st.one_of(
+            st.sampled_from(_HEADER_SIZES), st.sampled_from(tokens), st.binary(max_size=length)
+        )
+        value = draw(values)[:length].ljust(length, b"\0")
+        header = header[:start] + value + header[start + length :]
+    return header, content + bytes(-len(content) % _BLOCK)
+
+
+def _pax_records(paths: st.SearchStrategy[str]) -> st.SearchStrategy[bytes]:
+    """Records of an extended header (POSIX pax): length, key and value."""
+    values = st.one_of(paths, st.sampled_from(("0", "1", "-1", "9" * 30, "a", "é", "")))
+    return st.builds(_pax_record, st.sampled_from(_PAX_KEYS), values, st.integers(-1, 1))
+
+
+def _pax_record(key: str, value: str, error: int) -> bytes:
+    text = f" {key}={value}\n".encode()
+    length = len(text) + len(str(len(text)))
+    length += len(str(length)) - len(str(len(text)))
+    return str(length + error * (len(value) % 7 == 6)).encode() + text
+
+
+def unpacked(data: bytes) -> bytes:
+    """The start of an archive without its compression."""
+    if data.startswith(_GZIP):
+        with contextlib.suppress(zlib.error):
+            return zlib.decompressobj(31).decompress(data, _UNPACKED_LIMIT)
+    return data
+
+
+def members(tar: bytes) -> list[tuple[bytes, bytes]]:
+    """The headers of a tar archive, each with the blocks that follow it."""
+    found: list[tuple[bytes, bytes]] = []
+    at = 0
+    while at + _BLOCK <= len(tar) and len(found) < 200:
+        header = tar[at : at + _BLOCK]
+        declared = re.match(rb"[0-7]{1,11}", header[124:136])
+        size = int(declared[0], 8) if declared else 0
+        end = at + _BLOCK + (size + _BLOCK - 1) // _BLOCK * _BLOCK
+        found.append((header, tar[at + _BLOCK : end]))
+        at = end
+    return found
+
+
+def with_checksum(header: bytes) -> bytes:
+    """A header whose checksum is correct; an empty one (the end of the archive) as it is."""
+    if not any(header):
+        return header
+    checksum = sum(header[:148]) + sum(header[156:]) + 8 * 32
+    return header[:148] + b"%06o\0 " % checksum + header[156:]
+
+
+# --- variations ---
 
 
 class Mutator:
-    """Makes inputs of a shape, no longer than ``size`` (bytes), with ``tokens`` of the language."""
+    """Changes inputs of a target; its choices come from ``random``."""
 
-    def __init__(self, random: Random, shape: Shape, tokens: tuple[bytes, ...], size: int) -> None:
+    def __init__(self, random: Random, target: Target) -> None:
         self._random = random
-        self._shape = shape
-        self._tokens = tokens or (b"",)
-        self._size = size
+        self._is_json = target.shape == "json"
+        self._tokens = target.tokens or (b"",)
+        self._size = target.size
 
     def mutated(self, data: bytes, other: bytes) -> bytes:
         """A variation of ``data``, sometimes with parts of ``other``."""
-        if self._shape == "archive" and self._random.random() < 0.9:
-            data = self._archive(data, other)
-        elif self._shape == "json" and self._random.random() < 0.9:
+        if self._is_json and self._random.random() < 0.9:
             data = self._json(data, other)
         else:
             data = self._bytes(data, other)
         return data[: self._size]
 
     def stretched(self, data: bytes) -> bytes:
-        """A part of ``data`` repeated up to the size limit: what takes more than linear time shows."""
+        """A part of ``data`` repeated up to the size limit: reveals more than linear time."""
         start, end = self._span(data, self._random.choice((1, 4, 16, 64, 512)))
         part = data[start:end] or b"a"
         if self._random.random() < 0.3:
             part = self._random.choice(self._tokens) or part
         longer = data[:start] + part * max(1, (self._size - len(data)) // len(part)) + data[end:]
-        if self._shape == "archive" and self._random.random() < 0.7:
-            longer = gzip.compress(longer, 1, mtime=0)
         return longer[: self._size]
 
     # --- bytes ---
@@ -222,83 +339,10 @@ class Mutator:
                 return value | {key: self._value(value[key], source)}
 
     def _part(self, value: Any) -> Any:
-        """Something out of a value, at any depth."""
+        """A part of a value, at any depth."""
         while isinstance(value, (dict, list)) and value and self._random.random() < 0.7:
             value = self._random.choice(list(value.values()) if isinstance(value, dict) else value)
         return value
-
-    # --- archives ---
-
-    def _archive(self, data: bytes, other: bytes) -> bytes:
-        is_packed = data.startswith(_GZIP)
-        members = _members(_unpacked(data))
-        for _ in range(1 << self._random.randrange(3)):
-            members = self._members(members, other)
-        tar = b"".join(_with_checksum(header) + content for header, content in members)
-        if self._random.random() < 0.1:
-            tar = self._bytes(tar, other)
-        if self._random.random() < (0.9 if is_packed else 0.1):
-            tar = gzip.compress(tar, 6, mtime=0)
-            return self._bytes(tar, other) if self._random.random() < 0.05 else tar
-        return tar
-
-    def _members(
-        self, members: list[tuple[bytes, bytes]], other: bytes
-    ) -> list[tuple[bytes, bytes]]:
-        if not members:
-            return _members(_unpacked(other))
-        at = self._random.randrange(len(members))
-        header, content = members[at]
-        match self._random.randrange(10):
-            case 0:
-                return members[:at] + members[at + 1 :]
-            case 1:
-                return (
-                    members[:at]
-                    + [members[at]] * self._random.choice((2, 2, 50))
-                    + members[at + 1 :]
-                )
-            case 2:
-                return [*members[:at], self._random.choice(members), *members[at:]]
-            case 3:
-                return (
-                    members[:at]
-                    + _members(_unpacked(other))[: self._random.randint(1, 4)]
-                    + members[at:]
-                )
-            case 4 | 5 if content:
-                content = self._content(content, other)
-                header = header[:124] + b"%011o\0" % len(content) + header[136:]
-                return [
-                    *members[:at],
-                    (header, content + bytes(-len(content) % _BLOCK)),
-                    *members[at + 1 :],
-                ]
-            case _:
-                return [*members[:at], (self._header(header), content), *members[at + 1 :]]
-
-    def _content(self, content: bytes, other: bytes) -> bytes:
-        if content.startswith(_GZIP):
-            return self._archive(content, other)
-        return self._bytes(content.rstrip(b"\0"), other)
-
-    def _header(self, header: bytes) -> bytes:
-        start, length = self._random.choice(_FIELDS)
-        if start == 156:
-            field = bytes([self._random.choice(_TYPES)])
-        elif start in (124, 136):
-            sizes = (
-                b"%011o" % self._random.choice((0, 1, 511, 512, 513, 8 << 20, 1 << 30)),
-                b"\x80" + bytes(7) + b"\1\0\0\0",
-                b"\xff" * 12,
-                b"-1",
-            )
-            field = self._random.choice(sizes)
-        else:
-            field = self._bytes(
-                header[start : start + length].rstrip(b"\0"), self._random.choice(self._tokens)
-            )
-        return header[:start] + field[:length].ljust(length, b"\0") + header[start + length :]
 
 
 _OPERATIONS = (
@@ -313,31 +357,3 @@ _OPERATIONS = (
     Mutator._number,
     Mutator._lines,
 )
-
-
-def _unpacked(data: bytes) -> bytes:
-    if data.startswith(_GZIP):
-        with contextlib.suppress(zlib.error):
-            return zlib.decompressobj(31).decompress(data, _UNPACKED)
-    return data
-
-
-def _members(tar: bytes) -> list[tuple[bytes, bytes]]:
-    """Headers, each with the blocks that follow it."""
-    members: list[tuple[bytes, bytes]] = []
-    at = 0
-    while at + _BLOCK <= len(tar) and len(members) < 2000:
-        header = tar[at : at + _BLOCK]
-        found = re.match(rb"[0-7]{1,11}", header[124:136])
-        size = int(found[0], 8) if found else 0
-        end = at + _BLOCK + (size + _BLOCK - 1) // _BLOCK * _BLOCK
-        members.append((header, tar[at + _BLOCK : end]))
-        at = end
-    return members
-
-
-def _with_checksum(header: bytes) -> bytes:
-    if not any(header):
-        return header
-    checksum = sum(header[:148]) + sum(header[156:]) + 8 * 32
-    return header[:148] + b"%06o\0 " % checksum + header[156:]
