@@ -405,7 +405,6 @@ class TestWork:
         assert time.thread_time() - start < 2
 
 
-@pytest.mark.parametrize("source", ["{{ 1e400 }}", "{% for x in range(1e400) %}{% endfor %}"])
-def test_a_number_out_of_range_is_reported(source: str) -> None:
+def test_a_number_out_of_range_is_reported() -> None:
     with pytest.raises(TemplateFailedError, match="a number is out of range"):
-        _render(source)
+        _render("{% for x in range(1e400) %}{% endfor %}")
