@@ -38,7 +38,7 @@ class Mount:
     @property
     def is_host_path(self) -> bool:
         """Whether the source is a path of the host, outside of the role's folder."""
-        return self.source.startswith("/")
+        return self.source.startswith(("/", "~"))
 
     @property
     def is_syslog(self) -> bool:

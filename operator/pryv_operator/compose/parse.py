@@ -72,8 +72,37 @@ class _Loader(yaml.CBaseLoader):
                         "remove one of the two"
                     )
                 seen.add(key.value)
+        self._merge(node, set())
         mapping: dict[Hashable, Any] = super().construct_mapping(node, deep=deep)
         return mapping
+
+    def _merge(self, node: yaml.MappingNode, above: set[int]) -> None:
+        """Replace ``<<`` by the entries that the map does not have itself.
+
+        Of several maps the first one wins. Source: https://yaml.org/type/merge.html
+        """
+        if id(node) in above:
+            raise ComposeError("a merge key (<<) leads to its own map; remove it")
+        merged: list[tuple[yaml.Node, yaml.Node]] = []
+        own = []
+        for key, value in node.value:
+            if not (isinstance(key, yaml.ScalarNode) and key.value == "<<" and not key.style):
+                own.append((key, value))
+                continue
+            sources = value.value if isinstance(value, yaml.SequenceNode) else [value]
+            for source in sources:
+                if not isinstance(source, yaml.MappingNode) or len(sources) > ENTRY_LIMIT:
+                    line = key.start_mark.line + 1
+                    raise ComposeError(f"line {line}: the merge key (<<) takes some maps only")
+                self._merge(source, above | {id(node)})
+                merged += source.value
+        names = {key.value for key, _ in own if isinstance(key, yaml.ScalarNode)}
+        for key, value in merged:
+            # A key that is not a string is an error of the map that it comes from.
+            if isinstance(key, yaml.ScalarNode) and key.value not in names:
+                names.add(key.value)
+                own.append((key, value))
+        node.value = own
 
 
 def parse_compose(text: str) -> ComposeFile:
@@ -85,12 +114,17 @@ def parse_compose(text: str) -> ComposeFile:
     document = _load(text)
     if len(document["services"]) > SERVICE_LIMIT:
         raise ComposeError(f"services: more than {SERVICE_LIMIT} entries")
-    unknown = [str(key) for key in document if key not in _FILE_KEYS]
+    unknown = [str(key) for key in document if _unknown(key, _FILE_KEYS)]
     services = []
     for name, body in document["services"].items():
         services.append(_service(name, body))
-        unknown += [f"services.{name}.{key}" for key in body if key not in _SERVICE_KEYS]
+        unknown += [f"services.{name}.{key}" for key in body if _unknown(key, _SERVICE_KEYS)]
     return ComposeFile(tuple(services), tuple(unknown))
+
+
+def _unknown(key: str, known: tuple[str, ...]) -> bool:
+    """Whether a key is neither read nor an extension (``x-``), which means nothing to compose."""
+    return key not in known and not key.startswith("x-")
 
 
 def _load(text: str) -> dict[str, Any]:
@@ -219,7 +253,7 @@ def _mount(service: str, text: str) -> Mount:
             f"{where}: an entry is not of the form SOURCE:TARGET[:ro] "
             "with the source in the role's folder"
         )
-    if relative == text and not source.startswith("/"):
+    if relative == text and not source.startswith("/") and source.partition("/")[0] != "~":
         raise ComposeError(
             f"{where}: {source!r} is neither in the role's folder nor a host path; "
             "named volumes are not supported"

@@ -42,6 +42,7 @@ def check_components(
     return (
         *_invalid_affinity(components),
         *_several_replicas(components),
+        *_state_without_pvc(components),
         *_shared_existing_pvcs(components),
         *_invalid_service_names(components),
         *_long_workload_names(components),
@@ -142,6 +143,18 @@ def _several_replicas(components: Iterable[Component]) -> Iterable[Problem]:
             f"{component.spec_path}.replicas: must be 1, as the component keeps state or must not "
             f"run twice; {remedy}",
         )
+
+
+def _state_without_pvc(components: Iterable[Component]) -> Iterable[Problem]:
+    """Components that would lose their data with their pod."""
+    for component in _one_per_role(components):
+        if not pvcs.keeps_state(component):
+            path = component.profile.state_path
+            yield Problem(
+                Reason.INVALID_COMPOSE_FILE,
+                f'{service_location(component)}: what is mounted at "{path}" keeps no data; '
+                f"mount {component.service.name}/data/:{path}",
+            )
 
 
 def _shared_existing_pvcs(components: Iterable[Component]) -> Iterable[Problem]:

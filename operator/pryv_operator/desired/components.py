@@ -16,7 +16,7 @@ from pryv_operator.desired.inputs import Inputs
 from pryv_operator.desired.render_errors import problem_of
 from pryv_operator.leader.render_error import RenderError
 from pryv_operator.leader.taint import Value
-from pryv_operator.objects import host_aliases, pods
+from pryv_operator.objects import host_aliases, pods, pvcs
 from pryv_operator.objects.model import Component, File, FileMount
 from pryv_operator.objects.profiles import profile_of
 from pryv_operator.pki.certificate import Certificate
@@ -82,6 +82,7 @@ def _render_roles(
 def _component(inputs: Inputs, instance: Instance, service: Service, role: _Role) -> Component:
     """A component with the rendered files below the folders that its service mounts."""
     profile = profile_of(service.name)
+    service = pvcs.with_state(service, profile)
     secret_environment = role.services.secret_environment.get(service.name, frozenset())
     environment = dict(service.environment)
     folders = {mount.source for mount in service.mounts if not mount.is_host_path}

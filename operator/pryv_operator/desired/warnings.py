@@ -61,12 +61,21 @@ def _unknown_services(subject: Subject) -> Iterable[Advisory]:
 def _host_paths(subject: Subject) -> Iterable[Advisory]:
     """Volumes of compose files that are paths of the host: they are not mounted."""
     for component in subject.components:
-        for mount in component.service.mounts:
+        declared = next(
+            (each for each in component.compose.services if each.name == component.service.name),
+            component.service,
+        )
+        for mount in declared.mounts:
             if mount.is_host_path and not mount.is_syslog:
+                instead = (
+                    f'; a PersistentVolumeClaim is mounted at "{mount.target}"'
+                    if mount.target == component.profile.state_path
+                    else ""
+                )
                 yield Advisory(
                     Reason.HOST_PATH_NOT_MOUNTED,
                     f'{service_location(component)}: host path "{mount.source}" is not mounted '
-                    "into pods",
+                    f"into pods{instead}",
                 )
 
 

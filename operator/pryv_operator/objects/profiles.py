@@ -54,6 +54,8 @@ class Profile:
     capabilities: tuple[str, ...] = ()
     #: Purpose of a PVC → its default size.
     storage: Mapping[str, str] = field(default_factory=dict)
+    #: Where the image keeps its state: a PVC is mounted there, whatever the compose file says.
+    state_path: str = ""
     #: How long a start may take. Stores recover and core migrates data before they listen;
     #: Node.js components wait for the register.
     slow_start_seconds: int = 3600
@@ -112,6 +114,7 @@ _PROFILES: Final[Mapping[str, Profile]] = {
         runit=True,
         readiness=tcp(3000),
         liveness=tcp(3000),
+        state_path="/app/data",
         storage={"data": "20Gi"},
         slow_start_seconds=6 * 3600,
         grace_seconds=60,
@@ -132,6 +135,7 @@ _PROFILES: Final[Mapping[str, Profile]] = {
         runit=True,
         readiness=tcp(27017),
         capabilities=_DROPS_ROOT,
+        state_path="/app/data",
         storage={"data": "20Gi", "backup": "20Gi"},
         slow_start_seconds=24 * 3600,
         grace_seconds=120,
@@ -141,6 +145,7 @@ _PROFILES: Final[Mapping[str, Profile]] = {
         stateful=True,
         passive=True,
         readiness=http("/ping", 8086),
+        state_path="/var/lib/influxdb",
         storage={"data": "20Gi", "backup": "20Gi"},
         slow_start_seconds=24 * 3600,
         grace_seconds=60,
@@ -152,6 +157,7 @@ _PROFILES: Final[Mapping[str, Profile]] = {
         runit=True,
         readiness=tcp(6379),
         capabilities=_DROPS_ROOT,
+        state_path="/app/data",
         storage={"data": "5Gi"},
         slow_start_seconds=24 * 3600,
         grace_seconds=60,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from kubernetes.utils.quantity import parse_quantity
@@ -13,9 +13,9 @@ from pryv_operator.api import names
 from pryv_operator.api.findings import Advisory
 from pryv_operator.api.kubernetes import Object
 from pryv_operator.api.reasons import Reason
-from pryv_operator.compose.model import Mount
+from pryv_operator.compose.model import Mount, Service
 from pryv_operator.objects.model import Component
-from pryv_operator.objects.profiles import profile_of
+from pryv_operator.objects.profiles import Profile, profile_of
 
 _DEFAULT_SIZE: Final = "10Gi"
 #: Last parts of mounted folders whose files are rendered.
@@ -69,6 +69,37 @@ def is_log(mount: Mount) -> bool:
 def pvcs_of(component: Component) -> tuple[PVC, ...]:
     """All PVCs that a component mounts."""
     return tuple(pvc for mount in component.service.mounts if (pvc := pvc_of(component, mount)))
+
+
+def with_state(service: Service, profile: Profile) -> Service:
+    """The service with a PVC where its image keeps state, if the compose file mounts none there.
+
+    A path of the host at that place, or a read-only mount, becomes the PVC of the component.
+    """
+    path = profile.state_path
+    if not path or any(_covers(mount, path) for mount in service.mounts):
+        return service
+    others = tuple(mount for mount in service.mounts if mount.target != path)
+    return replace(service, mounts=(*others, Mount(f"{service.name}/data", path, read_only=False)))
+
+
+def _covers(mount: Mount, path: str) -> bool:
+    """Whether a mount of the role's folder is at a path or above it, and not merely read-only."""
+    if mount.is_host_path:
+        return False
+    if mount.target == path:
+        return not mount.read_only or mount.source.partition("/")[2] in _RENDERED
+    return path.startswith(f"{mount.target.rstrip('/')}/")
+
+
+def keeps_state(component: Component) -> bool:
+    """Whether a PVC is mounted where the component's image keeps state, if it keeps any."""
+    path = component.profile.state_path
+    return not path or any(
+        path == mount.target or path.startswith(f"{mount.target.rstrip('/')}/")
+        for mount in component.service.mounts
+        if pvc_of(component, mount)
+    )
 
 
 def shared_pvcs(components: Iterable[Component]) -> frozenset[str]:

@@ -126,6 +126,28 @@ def test_an_entry_point_may_have_no_arguments() -> None:
     assert (found.entrypoint, found.command) == (("run",), ())
 
 
+def test_merge_keys_are_read() -> None:
+    """Own entries win, then the first map of several: https://yaml.org/type/merge.html."""
+    found = parse_compose(
+        "x-logging: &one {image: a, volumes: ['./core/data:/app/data']}\n"
+        "x-two: &two {image: b, command: two, <<: *one}\n"
+        "services:\n"
+        "  first: {<<: *one}\n"
+        "  second: {<<: [*two, *one], image: c, x-note: anything}\n"
+    )
+    assert found.unknown_keys == ()
+    first, second = found.services
+    assert first.image == "a"
+    assert (second.image, second.command) == ("c", ("two",))
+    assert first.mounts == second.mounts == (Mount("core/data", "/app/data", read_only=False),)
+
+
+@pytest.mark.parametrize("source", ["/srv/core", "~", "~/core"])
+def test_paths_of_the_host_are_told_apart(source: str) -> None:
+    (mount,) = one(f"volumes: ['{source}:/app/data']").services[0].mounts
+    assert mount.is_host_path
+
+
 def test_unknown_keys_are_listed() -> None:
     found = one("privileged: true\nhealthcheck: {test: x}", "volumes: {}\n")
     assert found.unknown_keys == (
@@ -188,6 +210,7 @@ def test_unknown_keys_are_listed() -> None:
         "command-variable": ("command: [a, $HOME]", "services.core.command: $HOME"),
         "command-empty": ("command: []", "services.core.command: an empty list"),
         "entrypoint-quote": ("entrypoint: it's", "services.core.entrypoint: a quotation mark"),
+        "merge-text": ("<<: text", "line 5: the merge key (<<) takes some maps only"),
         "twice": ("links: []\nlinks: []", "line 6: duplicate key 'links'"),
     }.values(),
 )

@@ -8,9 +8,11 @@ import pytest
 
 from pryv_operator.api.instances import instances
 from pryv_operator.api.kubernetes import Object
+from pryv_operator.objects import pvcs
 from pryv_operator.objects.configuration import Configuration
 from pryv_operator.objects.model import Component
 from pryv_operator.objects.pods import pod_template
+from pryv_operator.objects.profiles import profile_of
 from pryv_operator.objects.pvcs import LivePVC, pvc_objects, pvcs_of, shared_pvcs
 from tests.unit.builders import component, platform, service
 
@@ -142,3 +144,29 @@ def test_a_pvc_never_shrinks_nor_changes_its_storage_class() -> None:
     assert specs["acme-co1-mongodb-backup"]["resources"]["requests"]["storage"] == "10Gi"
     assert [each.reason for each in warnings] == ["PVCSizeUnchanged", "PVCStorageClassUnchanged"]
     assert all("acme-co1-mongodb-data" in each.message for each in warnings)
+
+
+@pytest.mark.parametrize("name", ["core", "mongodb", "influxdb", "redis"])
+@pytest.mark.parametrize(
+    "mount", [None, "/srv/x:{}", "~/x:{}", "{name}/data:{}:ro", "a/data:/elsewhere", "b/data:{}/in"]
+)
+def test_state_is_kept_whatever_the_compose_file_mounts(name: str, mount: str | None) -> None:
+    profile = profile_of(name)
+    mounts = [mount.format(profile.state_path, name=name)] if mount else []
+    of = component(pvcs.with_state(service(name, mounts=mounts), profile))
+    assert pvcs.keeps_state(of)
+    (mine,) = (each for each in of.service.mounts if each.target == profile.state_path)
+    found = pvcs.pvc_of(of, mine)
+    assert found
+    assert (found.owner, found.purpose) == (name, "data")
+
+
+def test_a_pvc_that_the_compose_file_mounts_is_used() -> None:
+    of = service("mongodb", mounts=["core/mongodb:/app/data"])
+    assert pvcs.with_state(of, profile_of("mongodb")) == of
+
+
+@pytest.mark.parametrize("source", ["core/conf", "core/log"])
+def test_files_where_state_belongs_keep_none(source: str) -> None:
+    of = pvcs.with_state(service("core", mounts=[f"{source}:/app/data"]), profile_of("core"))
+    assert not pvcs.keeps_state(component(of))
