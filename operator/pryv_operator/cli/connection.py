@@ -83,7 +83,7 @@ def kubeconfig_files(kubeconfig: Path | None, environment: Mapping[str, str]) ->
     elif environment.get("KUBECONFIG"):
         files = [Path(each) for each in environment["KUBECONFIG"].split(os.pathsep) if each]
     else:
-        files = [Path(environment.get("HOME") or Path.home()) / _DEFAULT_FILE]
+        files = [_home(environment) / _DEFAULT_FILE]
     existing = [file for file in files if file.is_file()]
     if not existing:
         raise KubeconfigError(
@@ -91,6 +91,16 @@ def kubeconfig_files(kubeconfig: Path | None, environment: Mapping[str, str]) ->
             "name one with --kubeconfig or KUBECONFIG"
         )
     return existing
+
+
+def _home(environment: Mapping[str, str]) -> Path:
+    """The user's home folder; a uid without a passwd entry has none."""
+    try:
+        return Path(environment.get("HOME") or Path.home())
+    except RuntimeError:
+        raise KubeconfigError(
+            "no home folder known; name a kubeconfig with --kubeconfig or KUBECONFIG"
+        ) from None
 
 
 def _choose_context(

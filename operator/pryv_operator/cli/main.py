@@ -158,10 +158,11 @@ async def _run(path: Path | None, context: str | None, options: process.Options)
         configuration: Configuration = (
             read_in_cluster() if path is None else await read_kubeconfig(path, context)
         )
+        leadership = options.leadership()
+        opened = KubeClient(configuration, leadership)  # reads certificates and keys
     except (ConfigException, OSError) as error:
         raise typer.BadParameter(f"credentials of the cluster cannot be read: {error}") from None
-    leadership = options.leadership()
-    async with KubeClient(configuration, leadership) as client:
+    async with opened as client:
         return await process.run(client, leadership, options)
 
 

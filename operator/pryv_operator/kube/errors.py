@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
+
+#: A server's Retry-After is obeyed up to so many seconds.
+_LONGEST_RETRY_AFTER: Final = 300.0
 
 
 class ApiError(Exception):
@@ -15,7 +19,7 @@ class ApiError(Exception):
         self.status = status
         self.reason = reason
         self.message = message
-        self.retry_after = retry_after
+        self.retry_after = None if retry_after is None else min(retry_after, _LONGEST_RETRY_AFTER)
         super().__init__(f"{status} {reason}: {message}" if status else f"{reason}: {message}")
 
 
@@ -50,6 +54,12 @@ class NotLeaderError(ApiError):
     def __init__(self, message: str) -> None:
         """``message``: why."""
         super().__init__(0, "NotLeader", message)
+
+
+def retry_after_of(status: Mapping[str, Any]) -> float | None:
+    """Seconds that a status (metav1.Status) of the API server asks to wait."""
+    seconds = (status.get("details") or {}).get("retryAfterSeconds")
+    return float(seconds) if isinstance(seconds, int) else None
 
 
 def error_from_status(

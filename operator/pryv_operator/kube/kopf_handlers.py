@@ -8,6 +8,7 @@ What kopf does not do here, and why (measured with kopf 1.45, see ``docs/develop
 - Owned and referenced objects are followed by our own reflector: kopf lists whole objects, Secrets
   with their data included, and makes a task for each.
 - Leader election is our own Lease: kopf's peering is not a lock.
+- kopf's identity is given: it would ask for the user's name, and a pod's uid need not have one.
 - There is no probe handler, as kopf's liveness endpoint only shows that the event loop turns (see
   ``health_endpoints``), and no cleanup handler, as the process stops its own work before kopf.
 """
@@ -19,9 +20,10 @@ import contextlib
 import logging
 import signal
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
-from typing import Any, Final
+from dataclasses import dataclass, field
+from typing import Any, Final, cast
 
+import aiohttp
 import kopf
 
 from pryv_operator.api import labels_annotations as keys
@@ -29,6 +31,7 @@ from pryv_operator.kube.client import KubeClient
 from pryv_operator.kube.errors import ApiError, NotFoundError
 from pryv_operator.kube.resources import PLATFORMS
 from pryv_operator.kube.transport import WATCH_SECONDS
+from pryv_operator.kube.watch_backoff import WatchBackoff, WatchThrottle
 from pryv_operator.kube.work_queue import Key
 
 log = logging.getLogger(__name__)
@@ -37,6 +40,8 @@ registry: Final = kopf.OperatorRegistry()
 
 _REQUEST_SECONDS: Final = 30
 _CRD_POLL_SECONDS: Final = 1.0
+#: Between two watches of kopf, which begins with a list: one that ends at once is no busy loop.
+_RECONNECT_SECONDS: Final = 1.0
 
 
 @dataclass
@@ -45,6 +50,7 @@ class Memo:
 
     client: KubeClient
     enqueue: Callable[[Key], None]
+    throttle: WatchThrottle = field(default_factory=WatchThrottle)
     #: What was last seen of the resource that asks for a reconciliation.
     trigger: tuple[object, ...] | None = None
 
@@ -57,15 +63,19 @@ async def configure(settings: kopf.OperatorSettings, **_: Any) -> None:
     settings.watching.server_timeout = WATCH_SECONDS
     settings.watching.client_timeout = WATCH_SECONDS + 30
     settings.watching.connect_timeout = 5
+    settings.watching.reconnect_backoff = _RECONNECT_SECONDS
     settings.networking.request_timeout = _REQUEST_SECONDS
 
 
 @kopf.on.login(registry=registry)
-async def login(memo: Memo, **_: Any) -> kopf.ConnectionInfo:
-    """Give kopf the credentials of our own client."""
+async def login(memo: Memo, **_: Any) -> kopf.AiohttpSession:
+    """Give kopf a session with the credentials of our own client; its watches are throttled.
+
+    kopf begins a watch that has ended again without a pause.
+    """
     configuration = memo.client.configuration
     token = await configuration.get_api_key_with_prefix("BearerToken", alias="authorization")
-    return kopf.ConnectionInfo(
+    info = kopf.ConnectionInfo(
         server=configuration.host,
         ca_path=configuration.ssl_ca_cert,
         ca_data=configuration.ca_cert_data,
@@ -75,6 +85,12 @@ async def login(memo: Memo, **_: Any) -> kopf.ConnectionInfo:
         scheme="Bearer" if token else None,
         token=token.split(" ", 1)[-1] if token else None,
     )
+    session = aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0, ssl=info.as_ssl_context()),
+        headers=info.as_http_headers(),
+        trace_configs=[memo.throttle.trace_config()],
+    )
+    return kopf.AiohttpSession(server=info.server, aiohttp_session=session)
 
 
 @kopf.on.event(keys.GROUP, keys.VERSION, keys.PLURAL, registry=registry)
@@ -127,16 +143,37 @@ class PlatformWatch:
     async def run(self, stop: asyncio.Event) -> None:
         """Watch until ``stop_watching``. SIGTERM and SIGINT set ``stop``, for the process to act.
 
-        kopf installs signal handlers of its own when it starts, and they would cancel
+        kopf ends when the resource is not served any more, as after a deletion of its CRD, and on
+        other errors of the API server. It is started again once the resource is served.
+        """
+        _configure_logging()
+        backoff, loop = WatchBackoff(), asyncio.get_running_loop()
+        loop.set_exception_handler(_on_loop_error)
+        while not self._stop.is_set():
+            began = loop.time()
+            try:
+                await self._run_kopf(stop)
+            except Exception as error:  # noqa: BLE001 - kopf's errors have no public base class
+                log.warning("watch %s: %s; retrying", keys.PLURAL, _first_line(error))
+            if self._stop.is_set():
+                return
+            self.ready.clear()
+            set_on_signals(stop)
+            await _wait(self._stop, backoff.after(loop.time() - began))
+            await self.wait_for_crd(self._stop)
+
+    async def _run_kopf(self, stop: asyncio.Event) -> None:
+        """Run kopf until it ends.
+
+        It installs signal handlers of its own when it starts, and they would cancel
         reconciliations under way; so ours are installed again once it runs.
         """
-        for name in ("kopf", "kopf.objects", "kopf.activities"):
-            logging.getLogger(name).setLevel(logging.WARNING)
         restore = asyncio.create_task(self._restore_signals(stop))
         try:
             await kopf.operator(
                 registry=registry,
                 memo=self._memo,
+                identity=cast("Any", keys.FIELD_MANAGER),
                 standalone=True,
                 clusterwide=not self._namespaces,
                 namespaces=self._namespaces,
@@ -158,6 +195,7 @@ class PlatformWatch:
         """Wait until the API server serves platforms, or until ``stop``: kopf looks only once."""
         logged = False
         while not stop.is_set():
+            pause = _CRD_POLL_SECONDS
             try:
                 for namespace in self._namespaces or (None,):
                     await self._client.list_page(PLATFORMS, namespace)
@@ -171,10 +209,35 @@ class PlatformWatch:
                     )
             except ApiError as error:
                 log.warning("listing %s failed: %s; retrying", keys.PLURAL, error)
+                pause = max(pause, error.retry_after or 0.0)
             logged = True
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_CRD_POLL_SECONDS):
-                    await stop.wait()
+            await _wait(stop, pause)
+
+
+def _on_loop_error(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Log errors of tasks that nobody awaits; those of kopf's requests end it, and are reported."""
+    if not type(context.get("exception")).__module__.startswith("kopf."):
+        loop.default_exception_handler(context)
+
+
+async def _wait(stop: asyncio.Event, seconds: float) -> None:
+    """Wait, but not longer than until ``stop`` is set."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await stop.wait()
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [""])[0] or type(error).__name__
+
+
+def _configure_logging() -> None:
+    """Silence what kopf reports of itself; why it ended is reported here, in one line."""
+    for name in ("kopf", "kopf.objects", "kopf.activities"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    for name in logging.root.manager.loggerDict:
+        if name.startswith("kopf._"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def set_on_signals(stop: asyncio.Event) -> None:

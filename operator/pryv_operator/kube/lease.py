@@ -198,7 +198,19 @@ class LeaderElection:
             log.warning(
                 "lease %s/%s: %s; retrying", self._namespace, self._name, str(error) or "no answer"
             )
-            await asyncio.sleep(min(self._timing.retry, self._request_limit()))
+            await asyncio.sleep(self._retry_pause(getattr(error, "retry_after", None) or 0.0))
+
+    def _retry_pause(self, retry_after: float) -> float:
+        """Seconds to wait after a failure. ``retry_after``: what the server asks for.
+
+        A leader keeps time for last attempts before its deadline.
+        """
+        pause = max(self._timing.retry, retry_after)
+        if (renewed := self._leadership.renewed_at) is not None:
+            left = self._timing.renew_deadline - (self._clock() - renewed)
+            last_attempts = max(self._timing.retry, left - 2 * self._timing.retry)
+            pause = min(pause, last_attempts, max(0.0, left))
+        return pause
 
     def _request_limit(self) -> float:
         """Seconds that an answer is waited for."""

@@ -16,13 +16,18 @@ from typing import Any, Final
 from pryv_operator.api.kubernetes import Object
 from pryv_operator.kube import metrics
 from pryv_operator.kube.client import METADATA, METADATA_LIST, KubeClient
-from pryv_operator.kube.errors import ApiError, GoneError, RejectedError
+from pryv_operator.kube.errors import (
+    ApiError,
+    GoneError,
+    RejectedError,
+    error_from_status,
+    retry_after_of,
+)
 from pryv_operator.kube.resources import Resource
+from pryv_operator.kube.watch_backoff import FIRST_BACKOFF, WatchBackoff
 
 log = logging.getLogger(__name__)
 
-_FIRST_BACKOFF: Final = 1.0
-_LONGEST_BACKOFF: Final = 30.0
 _INITIAL_EVENTS_END: Final = "k8s.io/initial-events-end"
 
 #: Namespace and name.
@@ -75,28 +80,34 @@ class Reflector:
         self.plural = resource.plural
 
     async def run(self) -> None:
-        """Follow until cancelled."""
-        backoff = _FIRST_BACKOFF
+        """Follow until cancelled. A watch that ends at once is begun again with back-off."""
+        loop = asyncio.get_running_loop()
+        backoff = WatchBackoff()
         while True:
-            try:
-                await self._list_and_watch()
-                backoff = _FIRST_BACKOFF
-            except GoneError:
-                self._version = None
-            except RejectedError as error:
-                if self._streaming and self._version is None and error.status in (400, 422):
-                    self._streaming = False  # an older API server: list page by page instead
-                    continue
-                log.error("watch %s: %s; retrying", self._resource.plural, error)
-                backoff = await self._pause(backoff)
-            except ApiError as error:
-                log.warning("watch %s: %s; retrying", self._resource.plural, error)
-                backoff = await self._pause(backoff)
+            began = loop.time()
+            failure = await self._watch_once()
+            pause = backoff.after(loop.time() - began)
+            if failure and not isinstance(failure, GoneError):
+                pause = max(pause, FIRST_BACKOFF)
+            await asyncio.sleep(max(pause, (failure and failure.retry_after) or 0.0))
 
-    async def _pause(self, backoff: float) -> float:
-        """Sleep; return the next back-off."""
-        await asyncio.sleep(backoff)
-        return min(_LONGEST_BACKOFF, backoff * 2)
+    async def _watch_once(self) -> ApiError | None:
+        """Follow until the watch ends; return why, None when the server ended it in order."""
+        try:
+            await self._list_and_watch()
+        except GoneError as error:
+            self._version = None
+            return error
+        except RejectedError as error:
+            if self._streaming and self._version is None and error.status in (400, 422):
+                self._streaming = False  # an older API server: list page by page instead
+                return await self._watch_once()
+            log.error("watch %s: %s; retrying", self._resource.plural, error)
+            return error
+        except ApiError as error:
+            log.warning("watch %s: %s; retrying", self._resource.plural, error)
+            return error
+        return None
 
     async def _list_and_watch(self) -> None:
         """One watch from the last known version, or from a new list when there is none."""
@@ -180,9 +191,9 @@ class Reflector:
 
 def _error_of(status: Object) -> ApiError:
     """The error that an ERROR event stands for."""
-    kind = GoneError if status.get("code") == 410 else ApiError
-    return kind(
+    return error_from_status(
         int(status.get("code", 500)),
         str(status.get("reason", "Unknown")),
         str(status.get("message", "")),
+        retry_after_of(status),
     )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -17,7 +19,12 @@ from prometheus_client import Counter
 from pryv_operator.api import labels_annotations as keys
 from pryv_operator.api.kubernetes import Object
 from pryv_operator.kube import metrics
-from pryv_operator.kube.errors import ApiError, UnavailableError, error_from_status
+from pryv_operator.kube.errors import (
+    ApiError,
+    UnavailableError,
+    error_from_status,
+    retry_after_of,
+)
 from pryv_operator.kube.leadership import Leadership
 
 JSON: Final = "application/json"
@@ -129,7 +136,7 @@ class Transport:
                 method, url, headers=headers, body=body, _request_timeout=limit
             )
         except ssl.SSLError as error:
-            raise UnavailableError(0, "TLSError", f"{self._host}: {error.reason}") from None
+            raise UnavailableError(0, "TLSError", f"{self._host}: {tls_failure(error)}") from None
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             check()  # aiohttp reports an exception of its writing task as a lost connection
             raise UnavailableError(
@@ -140,6 +147,22 @@ class Transport:
         response: aiohttp.ClientResponse = answer.response
         request.counter.labels(method, str(response.status)).inc()
         return response
+
+
+def tls_failure(error: ssl.SSLError) -> str:
+    """Why a TLS handshake failed, and what to do.
+
+    aiohttp's own exceptions are SSLErrors that were never initialised as such: they lack
+    ``reason``, and hold the original one (``certificate_error``, ``os_error``).
+    """
+    cause = getattr(error, "certificate_error", None) or getattr(error, "os_error", None) or error
+    if why := getattr(cause, "verify_message", None):
+        return (
+            f"the API server's certificate is not trusted: {why}; "
+            "check the address and certificate-authority of the credentials"
+        )
+    why = getattr(cause, "reason", None) or type(cause).__name__
+    return f"the TLS handshake failed: {why}; check the address and the credentials"
 
 
 def _checking() -> aiohttp.TraceConfig:
@@ -173,5 +196,17 @@ async def _error_of(response: aiohttp.ClientResponse) -> ApiError:
         response.status,
         str(status.get("reason") or response.reason or "Unknown"),
         str(status.get("message") or "no message"),
-        float(header) if header.isdigit() else None,
+        parse_retry_after(header) or retry_after_of(status),
     )
+
+
+def parse_retry_after(header: str) -> float | None:
+    """Seconds of a Retry-After header, which holds seconds or a date (RFC 9110, 10.2.3)."""
+    if header.isascii() and header.isdigit():
+        return float(header)
+    try:
+        date = parsedate_to_datetime(header)
+    except ValueError:
+        return None
+    now = dt.datetime.now(date.tzinfo)
+    return max(0.0, (date - now).total_seconds())

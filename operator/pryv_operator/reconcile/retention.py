@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pryv_operator.api import labels_annotations as keys
 from pryv_operator.api.findings import Advisory
 from pryv_operator.api.kubernetes import Object
@@ -20,11 +22,12 @@ async def apply_deletion_policy(
     Those of instances that are no longer desired are included. It happens whatever else is wrong
     with the platform, so that a deletion never takes what should be retained.
     """
-    owners = [] if platform.retains_data else [platform.owner_reference()]
     rejected: list[str] = []
     for item in (*live.of_kind("PersistentVolumeClaim"), *_generated_secrets(live)):
         metadata = item["metadata"]
-        if metadata.get("ownerReferences", []) == owners or metadata.get("deletionTimestamp"):
+        before = metadata.get("ownerReferences") or []
+        owners = owners_of_data(before, platform)
+        if before == owners or metadata.get("deletionTimestamp"):
             continue
         try:
             await client.patch_owner_references(item, owners)
@@ -38,6 +41,34 @@ async def apply_deletion_policy(
         "the API server rejects the change of the owner references"
     )
     return (Advisory(Reason.DELETION_POLICY_REFUSED, text),)
+
+
+def owners_of_data(before: Sequence[Object], platform: Platform) -> list[Object]:
+    """The owner references that data should have: those of others, and the platform's own or not.
+
+    An object has one controller at most: beside another one, the platform is a plain owner.
+    """
+    others = [each for each in before if not _is_own(each, platform)]
+    if platform.retains_data:
+        return others
+    own = platform.owner_reference()
+    if any(each.get("controller") for each in others):
+        own["controller"] = False
+    current = [each for each in before if _is_own(each, platform)]
+    if current == [own]:
+        return list(before)
+    return [*others, own]
+
+
+def _is_own(reference: Object, platform: Platform) -> bool:
+    """Whether a reference is to this platform, or to an earlier one of the same name."""
+    group = str(reference.get("apiVersion", "")).partition("/")[0]
+    same_name = (group, reference.get("kind"), reference.get("name")) == (
+        keys.GROUP,
+        keys.KIND,
+        platform.name,
+    )
+    return same_name or reference.get("uid") == platform.uid
 
 
 def _generated_secrets(live: LiveObjects) -> list[Object]:

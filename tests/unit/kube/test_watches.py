@@ -1,0 +1,163 @@
+"""Watches that end at once, in every way, are begun again with back-off; Retry-After is obeyed."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import email.utils
+import logging
+from collections.abc import Awaitable
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from kubernetes.aio.client import Configuration
+
+from pryv_operator.kube.client import KubeClient
+from pryv_operator.kube.errors import ApiError, UnavailableError
+from pryv_operator.kube.kopf_handlers import PlatformWatch
+from pryv_operator.kube.leadership import Leadership
+from pryv_operator.kube.lease import Election, LeaderElection, Timing
+from pryv_operator.kube.reflector import Reflector
+from pryv_operator.kube.resources import CONFIG_MAPS
+from pryv_operator.kube.transport import parse_retry_after
+from pryv_operator.kube.watch_backoff import WatchBackoff
+from tests.unit.kube.servers import SYNCED, ApiServer, Watch, serving
+
+GONE = {"type": "ERROR", "object": {"code": 410, "reason": "Expired", "message": "too old"}}
+BROKEN = {"type": "ERROR", "object": {"code": 500, "reason": "InternalError", "message": "no"}}
+BUSY = {
+    "type": "ERROR",
+    "object": {"code": 429, "reason": "TooManyRequests", "details": {"retryAfterSeconds": 1}},
+}
+
+#: How each watch ends.
+ENDS: dict[str, Watch] = {
+    "at once": lambda _: ([], 200),
+    "after the list": lambda _: ([SYNCED], 200),
+    "410 in the stream": lambda _: ([GONE], 200),
+    "410": lambda _: ([], 410),
+    "410 after the list": lambda number: ([SYNCED, GONE], 200),
+    "500 in the stream": lambda _: ([BROKEN], 200),
+    "429 in the stream": lambda _: ([BUSY], 200),
+    "500": lambda _: ([], 500),
+    "403": lambda _: ([], 403),
+}
+SECONDS = 2.5
+#: The first, one after 1 s, and one more while timers of a busy machine are late.
+AT_MOST = 3
+
+
+async def for_a_while(running: Awaitable[Any], seconds: float = SECONDS) -> None:
+    task = asyncio.ensure_future(running)
+    with suppress(TimeoutError, asyncio.CancelledError):
+        async with asyncio.timeout(seconds):
+            await task
+
+
+@pytest.mark.parametrize("end", ENDS.values(), ids=ENDS.keys())
+async def test_the_reflector_pauses(end: Watch) -> None:
+    async with (
+        serving(ApiServer(end)) as server,
+        KubeClient(Configuration(host=server.url)) as client,
+    ):
+        await for_a_while(Reflector(client, CONFIG_MAPS, None, lambda _: None).run())
+    assert 1 < len(server.watches) <= AT_MOST
+
+
+@pytest.mark.parametrize("end", ENDS.values(), ids=ENDS.keys())
+async def test_the_watch_of_platforms_pauses(end: Watch, caplog: pytest.LogCaptureFixture) -> None:
+    async with (
+        serving(ApiServer(end)) as server,
+        KubeClient(Configuration(host=server.url)) as client,
+    ):
+        await for_a_while(PlatformWatch(client, [], lambda _: None).run(asyncio.Event()))
+    assert 1 <= len(server.watches) <= AT_MOST
+    assert not [record for record in caplog.records if record.exc_info]
+
+
+async def test_a_resource_that_is_not_served_for_a_while_does_not_end_the_watch(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """As after a deletion of the CRD: kopf itself ends on a 404."""
+    caplog.set_level(logging.WARNING)
+    server = ApiServer(lambda number: ([], 404) if number == 1 else None)
+    async with serving(server), KubeClient(Configuration(host=server.url)) as client:
+        watch = PlatformWatch(client, [], lambda _: None)
+        running = asyncio.create_task(watch.run(asyncio.Event()))
+        async with asyncio.timeout(30):
+            while len(server.watches) < 2:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+            await watch.ready.wait()
+            watch.stop_watching()
+            await running
+    assert "watch pryvplatforms: " in caplog.text
+    assert "Traceback" not in caplog.text
+
+
+async def test_the_reflector_obeys_retry_after() -> None:
+    async with (
+        serving(ApiServer(lambda _: ([], 429), retry_after="7")) as server,
+        KubeClient(Configuration(host=server.url)) as client,
+    ):
+        await for_a_while(Reflector(client, CONFIG_MAPS, None, lambda _: None).run())
+    assert len(server.watches) == 1
+
+
+class _Busy:
+    """A client whose requests for the Lease are answered with 429."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    async def read_lease(self, namespace: str, name: str) -> None:
+        self.asked += 1
+        raise UnavailableError(429, "TooManyRequests", "busy", retry_after=60)
+
+
+async def test_a_candidate_obeys_retry_after() -> None:
+    busy: Any = _Busy()
+    election = Election("n", "l", "me", Timing(duration=15, retry=0.05))
+    await for_a_while(LeaderElection(busy, election, Leadership(10)).run(), 0.5)
+    assert busy.asked == 1
+
+
+@given(passed=st.floats(0, 9.99), retry_after=st.floats(0, 1000), retry=st.floats(0.05, 2))
+def test_a_leader_obeys_it_as_far_as_its_deadline_allows(
+    passed: float, retry_after: float, retry: float
+) -> None:
+    leadership = Leadership(10, lambda: passed)
+    leadership.renewed(0)
+    nobody: Any = None
+    election = Election("n", "l", "me", Timing(duration=15, retry=retry))
+    pause = LeaderElection(nobody, election, leadership, lambda: passed)._retry_pause(retry_after)
+    assert 0 < pause <= 10 - passed
+    assert pause >= min(retry_after, 10 - passed - 2 * retry)
+
+
+@given(lasted=st.lists(st.floats(0, 9.9), min_size=1, max_size=20))
+def test_the_backoff_grows_and_is_bounded(lasted: list[float]) -> None:
+    backoff = WatchBackoff()
+    pauses = [backoff.after(each) for each in lasted]
+    assert pauses == sorted(pauses)
+    assert pauses[0] == 1
+    assert pauses[-1] <= 30
+    assert backoff.after(300) == 0
+    assert backoff.after(0) == 1
+
+
+def test_retry_after_is_seconds_or_a_date() -> None:
+    """Source: RFC 9110, section 10.2.3."""
+    assert parse_retry_after("7") == 7
+    soon = email.utils.format_datetime(dt.datetime.now(dt.UTC) + dt.timedelta(seconds=30), True)
+    assert 25 < (parse_retry_after(soon) or 0) <= 30
+    past = email.utils.format_datetime(dt.datetime.now(dt.UTC) - dt.timedelta(seconds=30), True)
+    assert parse_retry_after(past) == 0
+    for nonsense in ("", "soon", "-1", "²", "1e3"):
+        assert parse_retry_after(nonsense) is None
+
+
+def test_no_server_stops_the_operator_for_good() -> None:
+    assert ApiError(429, "TooManyRequests", "busy", retry_after=1e12).retry_after == 300

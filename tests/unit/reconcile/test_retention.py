@@ -1,0 +1,54 @@
+"""``spec.deletionPolicy`` adds or removes the platform's own owner reference, and no other one."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pryv_operator.api.kubernetes import Object
+from pryv_operator.reconcile.retention import owners_of_data
+from tests.unit.builders import platform
+
+RETAINING, DELETING = platform(deletionPolicy="Retain"), platform(deletionPolicy="Delete")
+OWN = DELETING.owner_reference()
+EARLIER = {**OWN, "uid": "an earlier platform of this name"}
+
+KINDS = st.sampled_from(
+    [("backup.example/v1", "Backup"), ("v1", "ConfigMap"), ("apps/v1", "Deployment")]
+)
+
+
+@st.composite
+def references_of_others(draw: st.DrawFn) -> list[Object]:
+    found: list[Object] = []
+    for number in range(draw(st.integers(0, 3))):
+        version, kind = draw(KINDS)
+        reference = {"apiVersion": version, "kind": kind, "name": "acme", "uid": f"o{number}"}
+        if draw(st.booleans()):
+            reference["controller"] = draw(st.booleans()) and not any(
+                each.get("controller") for each in found
+            )
+        found.append(reference)
+    return found
+
+
+@given(
+    others=references_of_others(),
+    own=st.sampled_from([[], [OWN], [EARLIER], [{**OWN, "controller": False}]]),
+    first=st.booleans(),
+)
+def test_references_of_others_are_never_touched(
+    others: list[Object], own: list[Object], first: bool
+) -> None:
+    before = [*own, *others] if first else [*others, *own]
+    assert owners_of_data(before, RETAINING) == others
+    after = owners_of_data(before, DELETING)
+    assert [each for each in after if each["uid"] != OWN["uid"]] == others
+    assert [each["uid"] for each in after].count(OWN["uid"]) == 1
+    assert sum(bool(each.get("controller")) for each in after) <= 1
+    assert owners_of_data(after, DELETING) == after  # and nothing is written a second time
+
+
+def test_another_platform_is_another_owner() -> None:
+    theirs = {**OWN, "name": "other", "uid": "theirs"}
+    assert owners_of_data([theirs], RETAINING) == [theirs]
