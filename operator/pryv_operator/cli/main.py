@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import secrets
 import socket
 from enum import StrEnum
@@ -17,6 +16,7 @@ from kubernetes.aio.config import ConfigException
 from pryv_operator import __version__
 from pryv_operator.api import labels_annotations as keys
 from pryv_operator.cli import log, process
+from pryv_operator.cli.dns_option import server_address
 from pryv_operator.kube.client import KubeClient
 from pryv_operator.kube.credentials import read_in_cluster, read_kubeconfig
 from pryv_operator.kube.lease import Election, Timing
@@ -187,12 +187,7 @@ def _lease_namespace(configured: str | None, *, in_cluster: bool) -> str:
 def _cluster_dns(configured: str | None, *, in_cluster: bool) -> str:
     """The DNS server for nginx: as configured, else the pod's own, else the usual one."""
     if configured:
-        try:
-            return str(ipaddress.ip_address(configured))
-        except ValueError:
-            raise typer.BadParameter(
-                f'--cluster-dns: "{configured}" is not an IP address'
-            ) from None
+        return server_address(configured)
     if in_cluster and _RESOLV_CONF.exists():
         for line in _RESOLV_CONF.read_text().splitlines():
             if line.startswith("nameserver "):

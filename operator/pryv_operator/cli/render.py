@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from pryv_operator.api.findings import Advisory
+from pryv_operator.cli.dns_option import server_address
 from pryv_operator.cli.exit_codes import FAILED, exit_on_error
 from pryv_operator.cli.input_files import read_leader_from, read_yaml_texts
 from pryv_operator.cli.output_folder import OutputFolder
@@ -79,13 +80,14 @@ def render(
         raise typer.BadParameter("--output is required, except with --objects")
     if (objects or show_secrets) and not file:
         raise typer.BadParameter("--objects and --show-secrets require --file")
+    dns_server = server_address(cluster_dns)
     started = time.monotonic()
     with exit_on_error():
         folder = OutputFolder(output, force=force) if output else None
         if file:
             documents = read_documents(read_yaml_texts(file))
             prepared = preview.prepare_inputs(
-                documents, show_secrets=show_secrets, cluster_dns=cluster_dns
+                documents, show_secrets=show_secrets, cluster_dns=dns_server
             )
             if objects:
                 _render_objects(prepared, folder)
