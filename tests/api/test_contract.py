@@ -594,6 +594,37 @@ def test_object_with_a_secret_cannot_be_replaced_by_text(
     assert CANARY not in answer.stderr
 
 
+URLS = {
+    "EMAIL_SMTP_SETTINGS.url": f"smtps://me:{CANARY}@smtp.acme.test",
+    "EMAIL_SMTP_SETTINGS.proxy": f"socks5://me:{CANARY}@proxy.acme.test:1080",
+    "MFA_ENDPOINTS.verify.url": f"https://sms.acme.test/?to={{{{ to }}}}&apiKey={CANARY}",
+    "MFA_ENDPOINTS.single.url": f"https://me:{CANARY}@sms.acme.test/",
+}
+
+
+@pytest.mark.parametrize(("path", "url"), URLS.items(), ids=URLS)
+def test_url_with_a_credential_is_rejected_and_not_printed(
+    cluster: ControlPlane, room: str, path: str, url: str
+) -> None:
+    answer = dry_run(cluster, room, platform(at(path, url)))
+    assert f"spec.variables.{path}: Invalid value" in answer.stderr
+    assert f"{path} holds a credential" in answer.stderr
+    assert CANARY not in answer.stderr
+
+
+@pytest.mark.parametrize(
+    ("path", "url"),
+    [
+        ("EMAIL_SMTP_SETTINGS.url", "smtps://me@smtp.acme.test:465/?pool=true"),
+        ("MFA_ENDPOINTS.verify.url", "https://sms.acme.test/?to={{ to }}&token={{ code }}"),
+    ],
+)
+def test_url_without_a_credential_is_admitted(
+    cluster: ControlPlane, room: str, path: str, url: str
+) -> None:
+    assert dry_run(cluster, room, platform(at(path, url))).returncode == 0
+
+
 def test_all_literal_secrets_are_reported_at_once(cluster: ControlPlane, room: str) -> None:
     answer = dry_run(
         cluster,

@@ -21,7 +21,7 @@ def cel(*rules_and_messages: str, at: str | None = None) -> Schema:
     them, with ``at``.
     """
     pairs = zip(rules_and_messages[::2], rules_and_messages[1::2], strict=True)
-    path = {"fieldPath": f".{at}"} if at else {}
+    path = {"fieldPath": at if at.startswith("[") else f".{at}"} if at else {}
     return {RULES: [{"rule": rule, "message": message, **path} for rule, message in pairs]}
 
 

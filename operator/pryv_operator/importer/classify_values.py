@@ -19,7 +19,6 @@ from pryv_operator.importer.value_conversion import (
     fill_gaps,
     has_null,
     is_same,
-    parse_collection,
 )
 from pryv_operator.leader.javascript import stringify
 from pryv_operator.leader.json_value import Json, is_number
@@ -30,6 +29,7 @@ from pryv_operator.templates.leader_values import gaps
 from pryv_operator.values.catalogue import Catalogue, Place
 from pryv_operator.values.nested import (
     blanked_at,
+    leaves,
     texts_in,
     value_at,
     with_value_at,
@@ -262,7 +262,7 @@ def _decide_others(context: _Context) -> Iterator[_Decision]:
         if not context.catalogue.knows(place):
             # The user's own variable, used by other values, or a misspelled one.
             is_used = name in context.used
-            yield _Decision(variables={name: value}) if is_used else _not_imported_unknown(name)
+            yield _own_variable(name, value) if is_used else _not_imported_unknown(name)
         elif name not in context.used:
             is_known = name in context.leader.of_template or _is_known_to_pryv(name)
             yield _not_imported(name, _UNUSED) if is_known else _not_imported_unknown(name)
@@ -272,6 +272,18 @@ def _decide_others(context: _Context) -> Iterator[_Decision]:
             yield _renamed(name, place)
     for name, value in combined.items():
         yield _decide_variable(context, context.catalogue.variables[name], value)
+
+
+def _own_variable(name: str, value: Json) -> _Decision:
+    """The user's own variable, which ``spec.secrets`` cannot name as no template declares it."""
+    why = (
+        "looks like a credential, and is readable for all who may read the resource; write it into "
+        "the Secret of the variable that uses it"
+    )
+    is_credential = secret_variables.looks_like_credential(name, value)
+    return _Decision(
+        variables={name: value}, notes=(Note("check", name, why),) if is_credential else ()
+    )
 
 
 def _is_of_machine(context: _Context, name: str) -> bool:
@@ -294,6 +306,7 @@ def _with_part(context: _Context, place: Place, value: Json, before: _Default) -
 def _decide_variable(context: _Context, variable: Variable, value: Json) -> _Decision:
     """What becomes of the value of a variable that the target has."""
     name = variable.name
+    value = _normalised(context, variable, value)
     missing = tuple(
         Note("missing", ".".join((name, *path)), "not filled in; the default is used")
         for path in gaps(value)
@@ -306,7 +319,10 @@ def _decide_variable(context: _Context, variable: Variable, value: Json) -> _Dec
         if value in ({}, []):
             return _Decision(notes=missing)
     secret_paths = [each.path for each in context.catalogue.secrets_in(Place(name), value)]
-    decisions = [_Decision(notes=missing)]
+    probable = [path for path in _probable_credentials(value) if path not in secret_paths]
+    decisions = [_Decision(notes=(*missing, *_notes_of_probable(variable, probable)))]
+    if not variable.computed:
+        secret_paths = _movable([*secret_paths, *probable], name, value)
     decisions += [_as_secret(Place(name, path), value_at(value, path)) for path in secret_paths]
     blanked = blanked_at(value, secret_paths)
     decisions.append(_Decision(in_templates={name: blanked}))
@@ -317,11 +333,62 @@ def _decide_variable(context: _Context, variable: Variable, value: Json) -> _Dec
     return _merged(decisions)
 
 
+# --- credentials inside values ---
+
+
+def _normalised(context: _Context, variable: Variable, value: Json) -> Json:
+    """The value, as a map if it is the JSON text of one with a credential inside.
+
+    Only a map has places for the values of ``spec.secrets``.
+    """
+    parsed: Json = secret_variables.parse_collection(value)
+    if parsed is value or not isinstance(parsed, Mapping) or variable.type == "string":
+        return value
+    place = Place(variable.name)
+    found = any(context.catalogue.secrets_in(place, parsed))
+    return parsed if found or any(_probable_credentials(parsed)) else value
+
+
+def _probable_credentials(value: Json) -> Iterator[tuple[str, ...]]:
+    """Paths in a variable's value that look like credentials; the variable's own name is known."""
+    for path, leaf in leaves(value):
+        above = any(secret_variables.names_credential(key) for key in path if key != "auth")
+        if secret_variables.looks_like_credential(path[-1] if path else "", leaf) or (
+            above and secret_variables.looks_like_credential("secret", leaf)
+        ):
+            yield path
+
+
+def _movable(paths: Sequence[tuple[str, ...]], name: str, value: Json) -> list[tuple[str, ...]]:
+    """The paths if each can be a name in ``spec.secrets``, else that of the whole value."""
+    can_be_moved = all(
+        isinstance(value_at(value, path), (str, int, float))
+        and all(key and "." not in key for key in path)
+        and _SECRET_NAME.fullmatch(".".join((name, *path)))
+        and len(".".join((name, *path))) <= _SECRET_NAME_LIMIT
+        for path in paths
+    )
+    return list(dict.fromkeys(paths)) if can_be_moved else [()]
+
+
+def _notes_of_probable(variable: Variable, paths: Sequence[tuple[str, ...]]) -> Iterator[Note]:
+    """What the report says of values that look like credentials."""
+    why = (
+        "looks like a credential, and the operator computes the variable; remove the credential"
+        if variable.computed
+        else "looks like a credential, so it is in the Secret; move it back if it is none"
+    )
+    for path in paths:
+        yield Note("check", ".".join((variable.name, *path)), why)
+
+
 def _decide_declared(
     context: _Context, variable: Variable, value: Json, secret_paths: Sequence[tuple[str, ...]]
 ) -> _Decision:
     """Whether a value, less the secrets in it, is declared in ``spec.variables``."""
     name = variable.name
+    if () in secret_paths:
+        return _Decision()
     kind = context.type_of(variable)
     default = context.default(name)
     blanked = blanked_at(value, secret_paths)
@@ -348,7 +415,10 @@ def _decide_declared(
 
 def _is_equal(value: Json, default: Json, kind: VariableType) -> bool:
     return is_same(value, default) or (
-        kind == "any" and is_same(parse_collection(value), parse_collection(default))
+        kind == "any"
+        and is_same(
+            secret_variables.parse_collection(value), secret_variables.parse_collection(default)
+        )
     )
 
 
@@ -410,6 +480,20 @@ def _template_defaults(context: _Context, decision: _Decision) -> dict[str, _Def
 
 
 def _template_default(context: _Context, variable: Variable, decision: _Decision) -> _Default:
+    """The default, with an empty text in place of every credential."""
+    default = _template_default_as_it_is(context, variable, decision)
+    if default is UNSET:
+        return UNSET
+    parsed: Json = secret_variables.parse_collection(default)
+    found = [each.path for each in context.catalogue.secrets_in(Place(variable.name), parsed)]
+    found += _probable_credentials(parsed)
+    blanked: _Default = blanked_at(parsed, found) if found else default
+    return blanked
+
+
+def _template_default_as_it_is(
+    context: _Context, variable: Variable, decision: _Decision
+) -> _Default:
     name = variable.name
     in_templates: _Default = decision.in_templates.get(name, UNSET)
     if variable.computed:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Mapping
@@ -47,20 +46,10 @@ def convert(value: Json, kind: VariableType) -> Json:
         return value == "true"
     collections: dict[str, type] = {"object": dict, "array": list}
     if kind in collections:
-        parsed = parse_collection(value)
-        return parsed if isinstance(parsed, collections[kind]) else value
+        parsed: Json = secret_variables.parse_collection(value)
+        is_of_kind = isinstance(parsed, collections[kind])
+        return parsed if is_of_kind else value
     return value
-
-
-def parse_collection(value: Json) -> Json:
-    """The list or map that a text is as JSON; any other value unchanged."""
-    if not isinstance(value, str) or value.lstrip()[:1] not in ("[", "{"):
-        return value
-    try:
-        parsed: Any = json.loads(value)
-    except (ValueError, RecursionError):
-        return value
-    return parsed if isinstance(parsed, (list, dict)) else value
 
 
 def has_null(value: Json) -> bool:

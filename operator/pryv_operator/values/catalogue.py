@@ -97,17 +97,23 @@ class Catalogue:
         variable = self.variables.get(place.variable)
         if place.variable in secret_variables.SECRET_VARIABLES:
             return True
+        if secret_variables.is_secret_path(place.variable, place.path):
+            return True
         return variable is not None and (
             variable.secret
             or any(_matches(pattern, place.path) for pattern in variable.secret_paths)
         )
 
     def secrets_in(self, place: Place, value: Json) -> Iterator[Place]:
-        """Places of the secrets that a value holds, if it were configured at a place."""
+        """Places of the secrets that a value holds, if it were configured at a place.
+
+        A text that is JSON is looked into, as it renders to the same configuration.
+        """
         return (
-            found
-            for found, leaf in self._secret_leaves(place, value)
+            place.at(path)
+            for path, leaf in leaves(secret_variables.parse_collection(value), ())
             if leaf not in ("", None, secret_variables.GENERATE)
+            and (self.is_secret(place.at(path)) or _is_credential_url(place.at(path), leaf))
         )
 
     def marked_for_generation(self, configured: Mapping[str, Json]) -> tuple[str, ...]:
@@ -130,6 +136,10 @@ class Catalogue:
         for path, leaf in leaves(value):
             if self.is_secret(place.at(path)):
                 yield place.at(path), leaf
+
+
+def _is_credential_url(place: Place, leaf: Json) -> bool:
+    return secret_variables.is_credential_url(place.variable, place.path, leaf)
 
 
 def _matches(pattern: str, path: Path) -> bool:

@@ -19,6 +19,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pryv_operator.api import secret_variables
 from pryv_operator.leader.taint import Value
 from pryv_operator.rendering.files import render
 from pryv_operator.templates.builtin import load_release
@@ -487,7 +488,7 @@ def test_secret_variables() -> None:
     assert {
         name: entry["secretPaths"] for name, entry in declared().items() if "secretPaths" in entry
     } == {
-        "EMAIL_SMTP_SETTINGS": ["auth.pass"],
+        "EMAIL_SMTP_SETTINGS": list(secret_variables.SECRET_PATHS["EMAIL_SMTP_SETTINGS"]),
         "MFA_ENDPOINTS": ["*.headers.authorization"],
     }
 

@@ -416,3 +416,31 @@ def test_computed_values_are_found_by_older_names() -> None:
         Catalogue(variables), computed={"NEWER": "203.0.113.1"}, configured={}, secrets={}
     )
     assert found.values["SERVICE_WEBSITE_IP_ADDRESS"].value == "203.0.113.1"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "place"),
+    [
+        ("EMAIL_SMTP_SETTINGS", {"auth": {"clientSecret": "canary"}}, "auth.clientSecret"),
+        ("EMAIL_SMTP_SETTINGS", {"dkim": {"privateKey": {"key": "canary"}}}, "dkim.privateKey.key"),
+        ("EMAIL_SMTP_SETTINGS", '{"auth": {"pass": "canary"}}', "auth.pass"),
+        ("EMAIL_SMTP_SETTINGS", {"url": "smtps://me:canary@smtp.acme.test"}, "url"),
+        (
+            "MFA_ENDPOINTS",
+            {"verify": {"headers": {"X-Api-KEY": "canary"}}},
+            "verify.headers.X-Api-",
+        ),
+        ("MFA_ENDPOINTS", {"single": {"url": "https://a.test/?api_key=canary"}}, "single.url"),
+    ],
+)
+def test_credential_in_a_variable_is_a_problem(name: str, value: Any, place: str) -> None:
+    found = resolve(RELEASE, computed=COMPUTED, configured={name: value}, secrets={})
+    (problem,) = [each for each in found.problems if each.reason == "SecretInVariables"]
+    assert problem.message.startswith(f"spec.variables.{name}.{place}")
+    assert "canary" not in problem.message
+
+
+def test_placeholder_is_no_credential() -> None:
+    value = {"single": {"url": "https://a.test/?token={{ code }}", "headers": {"x": "y"}}}
+    found = resolve(RELEASE, computed=COMPUTED, configured={"MFA_ENDPOINTS": value}, secrets={})
+    assert "SecretInVariables" not in {each.reason for each in found.problems}

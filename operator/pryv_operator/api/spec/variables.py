@@ -18,6 +18,11 @@ _SECRET: Final = {
     f"{secret_variables.GENERATE}.",
     "maxLength": 4096,
 }
+_URL: Final = {
+    "type": "string",
+    "description": "A URL. One that holds a credential belongs in spec.secrets.",
+    "maxLength": 4096,
+}
 _DOMAIN: Final = {
     "type": "string",
     "description": "Equal to spec.domain, which sets it; may be omitted.",
@@ -40,21 +45,43 @@ def variables_schema() -> Schema:
     for variable, paths in secret_variables.SECRET_PATHS.items():
         for path in paths:
             _add_secret(root, variable, path)
+    for variable, paths in secret_variables.CREDENTIAL_URLS.items():
+        for path in paths:
+            _add_url(root, variable, path)
     root["properties"] = dict(sorted(root["properties"].items()))
     return root
 
 
 def _add_secret(root: Schema, variable: str, path: str) -> None:
     """Declare the secret at a dotted path inside an object variable."""
+    rules = _only_generate(f"{variable}.{path}", or_empty=True)
+    _add_field(root, f"{variable}.{path}", _SECRET, rules)
+
+
+def _add_url(root: Schema, variable: str, path: str) -> None:
+    """Declare the URL at a dotted path inside an object variable: it holds no credentials."""
+    has_query = variable == "MFA_ENDPOINTS"
+    patterns = [secret_variables.URL_WITH_PASSWORD]
+    patterns += [secret_variables.URL_WITH_KEY] if has_query else []
+    field = path.rsplit(".", 1)[-1]
+    condition = " && ".join(f"!self.{field}.matches('{pattern}')" for pattern in patterns)
+    message = (
+        f"{variable}.{path} holds a credential and must not be in spec.variables; put the whole "
+        f"URL into a Secret and name it in spec.secrets ({variable}.{path}: {{secretKeyRef: "
+        "{name: …, key: …}})"
+    )
+    rules = cel(f"!has(self.{field}) || ({condition})", message, at=field)
+    _add_field(root, f"{variable}.{path}", _URL, rules)
+
+
+def _add_field(root: Schema, place: str, schema: Schema, rules: Schema) -> None:
+    """Declare a field at a dotted place, and rules of the object around it."""
     node = root
-    *above, last = (variable, *path.split("."))
+    *above, last = place.split(".")
     for step in above:
         node = node.setdefault("properties", {}).setdefault(step, dict(_OBJECT_WITH_SECRET))
-    node.setdefault("properties", {})[last] = dict(_SECRET)
-    node[RULES] = [
-        *node.get(RULES, []),
-        *_only_generate(f"{variable}.{path}", or_empty=True)[RULES],
-    ]
+    node.setdefault("properties", {})[last] = dict(schema)
+    node[RULES] = [*node.get(RULES, []), *rules[RULES]]
 
 
 def _only_generate(path: str, *, or_empty: bool = False) -> Schema:
@@ -72,4 +99,6 @@ def _only_generate(path: str, *, or_empty: bool = False) -> Schema:
         message += (
             f", or remove it to have a value generated ({secret_variables.GENERATE} does the same)"
         )
-    return cel(f"!has(self.{field}) || self.{field} in {allowed}", message, at=field)
+    name = field.replace("-", "__dash__")  # CEL's name of a field with a dash
+    at = f"['{field}']" if "-" in field else field
+    return cel(f"!has(self.{name}) || self.{name} in {allowed}", message, at=at)
