@@ -422,6 +422,12 @@ class Reason(StrEnum):
     STORE_NOT_PUBLISHED = ("StoreNotPublished", Scope.WARNING,
         "a port of a store is not published, because stores have no password",
         "use `roles.reg-master.externalSlave` for a reg-slave outside the cluster")
+    PORT_NOT_PUBLISHED = ("PortNotPublished", Scope.WARNING,
+        "`pryv.yml` binds a port to the loopback of the host, so it is not published",
+        "remove the address to publish the port")
+    PORT_PUBLISHED_WIDER = ("PortPublishedWider", Scope.WARNING,
+        "`pryv.yml` binds a port to one address of the host; its Service has every address",
+        "set `service.loadBalancerSourceRanges`, or remove the address")
     UPSTREAM_UNRESOLVED = ("UpstreamUnresolved", Scope.WARNING,
         "the cluster cannot resolve a public host of the templates; its pages fail",
         "check the cluster's DNS, or change the templates")

@@ -54,6 +54,10 @@ class Service:
     image: str
     networks: tuple[str, ...] = ()
     ports: tuple[Port, ...] = ()
+    #: Ports that the host publishes on one of its own addresses only, with that address.
+    bound_ports: tuple[tuple[str, Port], ...] = ()
+    #: Ports on the host's loopback: they are not published.
+    loopback_ports: tuple[Port, ...] = ()
     mounts: tuple[Mount, ...] = ()
     environment: tuple[tuple[str, str], ...] = ()
     links: tuple[str, ...] = ()

@@ -5,6 +5,7 @@ Other keys are listed in the result, none is dropped silently.
 
 from __future__ import annotations
 
+import ipaddress
 import re
 import shlex
 from collections.abc import Hashable, Mapping
@@ -18,7 +19,7 @@ from pryv_operator.compose.model import ComposeFile, Mount, Port, Protocol, Serv
 #: What is mounted from it is rendered, state or logs.
 _ROLE_FOLDER: Final = re.compile(r"^(\$\{PRYV_CONF_ROOT\}/pryv/|\$PRYV_CONF_ROOT/pryv/|\./)")
 _PORT: Final = re.compile(
-    r"(?:(?P<address>[^:/]+):)?(?P<host>\d{1,5}):(?P<container>\d{1,5})(?:/(?P<protocol>tcp|udp))?",
+    r"(?:(?P<address>[^][:/]+|\[[0-9A-Fa-f:.]+\]):)?(?P<host>\d{1,5}):(?P<container>\d{1,5})(?:/(?P<protocol>tcp|udp))?",
     re.ASCII,
 )
 _NAME: Final = re.compile(r"[a-z][a-z0-9_.-]{0,62}")
@@ -51,6 +52,8 @@ _SERVICE_KEYS: Final = (
 )
 #: Set by Kubernetes in every pod: the compose file's value (the machine's name) is ignored.
 _HOSTNAME: Final = "HOSTNAME"
+#: Addresses by which compose publishes a port on every address of the host.
+_EVERY_ADDRESS: Final = ("", "0.0.0.0", "::")  # noqa: S104
 #: The network of a service that lists none.
 _DEFAULT_NETWORK: Final = "default"
 
@@ -173,11 +176,18 @@ def _service(name: str, body: object) -> Service:
             f"services.{name}.command: an empty list, and a pod cannot remove the arguments of its "
             "image; set entrypoint, or remove command"
         )
+    ports = [_port(name, text) for text in _strings(name, body, "ports")]
     return Service(
         name=name,
         image=image,
         networks=tuple(dict.fromkeys(_strings(name, body, "networks"))) or (_DEFAULT_NETWORK,),
-        ports=tuple(_port(name, text) for text in _strings(name, body, "ports")),
+        ports=tuple(port for address, port in ports if not _is_loopback(address)),
+        bound_ports=tuple(
+            (address, port)
+            for address, port in ports
+            if address not in _EVERY_ADDRESS and not _is_loopback(address)
+        ),
+        loopback_ports=tuple(port for address, port in ports if _is_loopback(address)),
         mounts=tuple(_mount(name, text) for text in _strings(name, body, "volumes")),
         environment=_environment(name, body.get("environment")),
         links=tuple(link.partition(":")[0] for link in _strings(name, body, "links")),
@@ -216,7 +226,18 @@ def _strings(service: str, body: Mapping[str, Any], key: str) -> list[str]:
     return values
 
 
-def _port(service: str, text: str) -> Port:
+def _is_loopback(address: str) -> bool:
+    """Whether only processes of the host reach a port at the address."""
+    try:
+        ip = ipaddress.ip_address(address)
+    except ValueError:
+        return address.lower() == "localhost"
+    mapped = ip.ipv4_mapped if isinstance(ip, ipaddress.IPv6Address) else None
+    return (mapped or ip).is_loopback
+
+
+def _port(service: str, text: str) -> tuple[str, Port]:
+    """The address of the host (empty for all), and the port."""
     match = _PORT.fullmatch(text)
     if not match or not all(0 < int(match[side]) < 65536 for side in ("host", "container")):
         raise ComposeError(
@@ -224,7 +245,8 @@ def _port(service: str, text: str) -> Port:
             "[ADDRESS:]HOST:CONTAINER[/udp] with ports from 1 to 65535"
         )
     protocol: Protocol = "udp" if match["protocol"] == "udp" else "tcp"
-    return Port(int(match["host"]), int(match["container"]), protocol)
+    port = Port(int(match["host"]), int(match["container"]), protocol)
+    return (match["address"] or "").strip("[]"), port
 
 
 def _audit_port(service: str, value: object) -> int | None:

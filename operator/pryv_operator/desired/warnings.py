@@ -97,6 +97,27 @@ def _unpublished_stores(subject: Subject) -> Iterable[Advisory]:
             )
 
 
+def _narrow_ports(subject: Subject) -> Iterable[Advisory]:
+    """Ports that the compose file publishes on the loopback, or on one address of the host."""
+    for component in subject.components:
+        if component.profile.store:
+            continue
+        where = service_location(component)
+        for port in component.service.loopback_ports:
+            yield Advisory(
+                Reason.PORT_NOT_PUBLISHED,
+                f"{where}: port {port.host} is bound to the loopback and is not published",
+            )
+        for address, port in component.service.bound_ports:
+            yield Advisory(
+                Reason.PORT_PUBLISHED_WIDER,
+                f'{where}: port {port.host} is bound to "{address}" and is published on every '
+                f"address of its Service; restrict it with "
+                f"spec.roles.{component.instance.role}.service.loadBalancerSourceRanges, or remove "
+                "the address",
+            )
+
+
 def _storage_without_data(subject: Subject) -> Iterable[Advisory]:
     """Storage overrides of components that mount no PVC."""
     for component in subject.components:
@@ -232,6 +253,7 @@ _WARNINGS: Final[tuple[Callable[[Subject], Iterable[Advisory]], ...]] = (
     _unknown_services,
     _host_paths,
     _unpublished_stores,
+    _narrow_ports,
     _storage_without_data,
     _unknown_compose_keys,
     _external_slave_without_redis,

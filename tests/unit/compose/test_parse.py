@@ -92,6 +92,29 @@ def test_ports(text: str, port: Port) -> None:
     assert one(f"ports: ['{text}']").services[0].ports == (port,)
 
 
+@pytest.mark.parametrize(
+    "address", ["127.0.0.1", "127.9.9.9", "[::1]", "localhost", "[::ffff:127.0.0.1]"]
+)
+def test_ports_of_the_loopback_are_not_published(address: str) -> None:
+    (found,) = one(f"ports: ['{address}:9000:9001']").services
+    assert found.ports == found.bound_ports == ()
+    assert found.loopback_ports == (Port(9000, 9001, "tcp"),)
+
+
+@pytest.mark.parametrize("address", ["203.0.113.7", "10.0.0.1", "[2001:db8::1]"])
+def test_ports_of_one_address_are_published_and_noted(address: str) -> None:
+    (found,) = one(f"ports: ['{address}:9000:9001']").services
+    assert found.ports == (Port(9000, 9001, "tcp"),)
+    assert found.bound_ports == ((address.strip("[]"), Port(9000, 9001, "tcp")),)
+
+
+@pytest.mark.parametrize("address", ["", "0.0.0.0:", "[::]:"])
+def test_ports_of_every_address_are_published(address: str) -> None:
+    (found,) = one(f"ports: ['{address}9000:9001']").services
+    assert found.ports
+    assert found.bound_ports == found.loopback_ports == ()
+
+
 @pytest.mark.parametrize("body", ["environment: {A: '1', B: x=y}", "environment: [A=1, B=x=y]"])
 def test_both_forms_of_environment(body: str) -> None:
     assert one(body).services[0].environment == (("A", "1"), ("B", "x=y"))
