@@ -91,9 +91,9 @@ def user(
     control_plane: ControlPlane, operator: OperatorProcess, namespace: str
 ) -> Iterator[PlatformUser]:
     """A user with a new namespace; its platforms are deleted after the test."""
-    someone = PlatformUser(control_plane, namespace)
-    yield someone
-    someone.delete_all()
+    new_user = PlatformUser(control_plane, namespace)
+    yield new_user
+    new_user.delete_all()
 
 
 @pytest.fixture(scope="session")
@@ -106,9 +106,9 @@ def shared_platform(
     leave any state that the next `apply_and_wait` can repair.
     """
     with new_namespace(control_plane) as name:
-        someone = PlatformUser(control_plane, name)
-        yield someone
-        someone.delete_all()
+        new_user = PlatformUser(control_plane, name)
+        yield new_user
+        new_user.delete_all()
 
 
 @pytest.fixture(autouse=True)

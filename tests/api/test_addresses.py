@@ -150,7 +150,7 @@ def test_redis_is_published_only_for_an_external_slave(user: PlatformUser) -> No
     before = user.pods()
     balance(user, "acme-reg-redis-slave", ip="203.0.113.77")
     wait_until(
-        lambda: told(user).get("acme-reg-redis-slave") == "203.0.113.77",
+        lambda: status_addresses(user).get("acme-reg-redis-slave") == "203.0.113.77",
         "the address in the status",
         seconds=30,
     )
@@ -171,7 +171,7 @@ def ingress(user: PlatformUser) -> list[dict[str, list[dict[str, dict[str, str]]
     return user.get("networkpolicy", "acme-reg-redis")["spec"]["ingress"]
 
 
-def told(user: PlatformUser) -> dict[str, str | None]:
+def status_addresses(user: PlatformUser) -> dict[str, str | None]:
     """Addresses of load balancers in the status: Service → address."""
     return {
         each["name"]: each.get("loadBalancerIP")

@@ -269,7 +269,7 @@ def test_components_that_share_a_pvc_can_move_to_another_node(running: PlatformU
 
 
 def test_fields_of_other_managers_are_preserved(running: PlatformUser) -> None:
-    running.annotate("deployment", "acme-reg-register", **{"example.com/by": "somebody"})
+    running.annotate("deployment", "acme-reg-register", **{"example.com/by": "other-client"})
     running.label("service", "acme-reg", **{"example.com/team": "health"})
     running.patch("deployment", "acme-reg-mail", {"spec": {"minReadySeconds": 1}})
     running.wait_steady()
@@ -279,7 +279,7 @@ def test_fields_of_other_managers_are_preserved(running: PlatformUser) -> None:
     assert running.digests() == before
     assert (
         running.get("deployment", "acme-reg-register")["metadata"]["annotations"]["example.com/by"]
-        == "somebody"
+        == "other-client"
     )
     assert running.get("service", "acme-reg")["metadata"]["labels"]["example.com/team"] == "health"
     assert running.get("deployment", "acme-reg-mail")["spec"]["minReadySeconds"] == 1

@@ -77,10 +77,10 @@ def person(control_plane: ControlPlane, operator: OperatorProcess) -> Iterator[P
         for number, spec in enumerate((FIRST, NAMED, WITH_IMAGE), start=1):
             user.replace_platform(spec)
             wait_complete(user, number)
-        someone = Person(user)
-        yield someone
+        cli_user = Person(user)
+        yield cli_user
         for value in (CANARY, ANOTHER, *generated(user)):
-            assert value not in "".join(someone.said)
+            assert value not in "".join(cli_user.said)
         user.delete_all()
 
 
@@ -270,24 +270,24 @@ def test_changed_templates_and_generated_values_are_reported(user: PlatformUser)
         "templates": {"files": files},
         "variables": {"PLATFORM_NAME": "First"},
     }
-    someone = Person(user)
+    cli_user = Person(user)
     templates_with(conf + "}")
     user.replace_platform(spec)
     wait_complete(user, 1)
     templates_with(conf + ', "more": 1}')
     wait_complete(user, 2)
     changed = 'ConfigMap "mine": changed since revision'
-    assert f"different, but not in the spec: {changed}" in someone.is_refused(
+    assert f"different, but not in the spec: {changed}" in cli_user.is_refused(
         "rollback", "acme", "--to", "1"
     )
     user.replace_platform({**spec, "variables": {"PLATFORM_NAME": "Second"}})
     wait_complete(user, 3)
-    assert f"revision 1: its spec alone does not restore it: {changed}" in someone.is_refused(
+    assert f"revision 1: its spec alone does not restore it: {changed}" in cli_user.is_refused(
         "rollback", "acme", "--to", "1"
     )
     templates_with(conf + "}")
     wait_complete(user, 4)
-    assert "First" in someone.gets("rollback", "acme", "--to", "1", "--dry-run")
+    assert "First" in cli_user.gets("rollback", "acme", "--to", "1", "--dry-run")
     user.replace_platform(
         {**spec, "secrets": {"REGISTER_ADMIN_KEY": {"generate": {"rotation": 1}}}}
     )
@@ -297,6 +297,6 @@ def test_changed_templates_and_generated_values_are_reported(user: PlatformUser)
         "the former value to be gone",
         seconds=60,
     )
-    refused = someone.is_refused("rollback", "acme", "--to", "1")
+    refused = cli_user.is_refused("rollback", "acme", "--to", "1")
     assert 'Secret "acme-generated-register-admin-key", key "value": not found' in refused
-    assert not [value for value in generated(user) if value in "".join(someone.said)]
+    assert not [value for value in generated(user) if value in "".join(cli_user.said)]

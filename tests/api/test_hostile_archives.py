@@ -165,9 +165,9 @@ def test_hostile_archives_are_reported_in_little_memory(
     assert len(wanted) >= 40
     for number, (data, _, _) in wanted.items():
         user.apply(*hostile(number, data))
-    told = {}
+    conditions = {}
     for number, (_, reason, words) in wanted.items():
-        condition = told[number] = until_told(user, number)
+        condition = conditions[number] = wait_final_condition(user, number)
         assert condition["reason"] in reason.split("|"), (number, condition)
         assert re.search(words, condition["message"]), (number, condition)
         assert condition["status"] == "False"
@@ -194,7 +194,7 @@ def hostile(number: int, data: bytes) -> tuple[Object, Object]:
     )
 
 
-def until_told(user: PlatformUser, number: int) -> Object:
+def wait_final_condition(user: PlatformUser, number: int) -> Object:
     """The platform's Ready condition, once it is False with a final reason."""
     name = f"hostile-{number}"
 

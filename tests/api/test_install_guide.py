@@ -141,14 +141,16 @@ def test_e_mails(lab: PlatformUser) -> None:
         "EMAIL_SMTP_SETTINGS.auth.pass",
     )
     assert all(name in condition["message"] for name in needed)
-    told = {
+    email = {
         "MAIL_FROM_NAME": "Lab",
         "MAIL_FROM_ADDRESS": "lab@hospital.test",
         "MAIL_SMTP_HOST": "smtp.hospital.test",
         "MAIL_SMTP_USER": "lab",
     }
     password = {"MAIL_SMTP_PASS": {"secretKeyRef": {"name": "keys", "key": "smtp"}}}
-    lab.apply_platform(**SPEC | {"variables": active | told, "secrets": SPEC["secrets"] | password})
+    lab.apply_platform(
+        **SPEC | {"variables": active | email, "secrets": SPEC["secrets"] | password}
+    )
     lab.wait_ready()
     smtp = json.loads(mounted(lab, template(lab, "reg/mail"), "/app/conf")["mail.json"])["smtp"]
     assert smtp == {

@@ -189,7 +189,7 @@ def test_an_idle_leader_only_renews(pair: Pair, user: PlatformUser) -> None:
 
 @pytest.mark.long
 def test_a_leader_that_loses_the_lease_exits_at_once(pair: Pair) -> None:
-    patch = json.dumps({"spec": {"holderIdentity": "somebody-else"}})
+    patch = json.dumps({"spec": {"holderIdentity": "another-holder"}})
     pair.control_plane.kubectl(
         "patch",
         "lease",

@@ -120,15 +120,15 @@ class History(RuleBasedStateMachine):
             item = there[index % len(there)]
             container = {"name": item["spec"]["template"]["spec"]["containers"][0]["name"]}
             change = (
-                {"image": "docker.io/somebody/else:1"}
+                {"image": "docker.io/another/image:1"}
                 if image
-                else {"env": [{"name": "DEBUG", "value": "by hand"}]}
+                else {"env": [{"name": "DEBUG", "value": "manual"}]}
             )
             try:
                 patch = {"spec": {"template": {"spec": {"containers": [{**container, **change}]}}}}
                 path = (
                     self.user.path(item["kind"], item["metadata"]["name"])
-                    + "?fieldManager=somebody"
+                    + "?fieldManager=other-client"
                 )
                 self.user.control_plane.api.patch(
                     path, patch, "application/strategic-merge-patch+json"

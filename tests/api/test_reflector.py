@@ -33,14 +33,14 @@ def config_map(namespace: str, name: str, **labels: str) -> Object:
 class _Following:
     """Records what a reflector reports."""
 
-    def __init__(self, reflector: Reflector, told: list[Change]) -> None:
+    def __init__(self, reflector: Reflector, changes: list[Change]) -> None:
         self.reflector = reflector
-        self.told = told
+        self.changes = changes
 
     async def hears(self, name: str, *, deleted: bool = False) -> Change:
         async with asyncio.timeout(20):
             while True:
-                for moved in self.told:
+                for moved in self.changes:
                     if (moved.name, moved.deleted) == (name, deleted):
                         return moved
                 await asyncio.sleep(0.02)
@@ -50,13 +50,15 @@ class _Following:
 async def following(
     cluster: KubeClient, namespace: str, **options: Any
 ) -> AsyncIterator[_Following]:
-    told: list[Change] = []
-    reflector = Reflector(cluster, CONFIG_MAPS, namespace, told.append, keep_labels=KEPT, **options)
+    changes: list[Change] = []
+    reflector = Reflector(
+        cluster, CONFIG_MAPS, namespace, changes.append, keep_labels=KEPT, **options
+    )
     task = asyncio.create_task(reflector.run())
     try:
         async with asyncio.timeout(20):
             await reflector.synced.wait()
-        yield _Following(reflector, told)
+        yield _Following(reflector, changes)
     finally:
         task.cancel()
         with suppress(asyncio.CancelledError):
@@ -112,12 +114,12 @@ async def test_objects_deleted_during_an_interruption_are_reported(
         made = await cluster.create(config_map(namespace, "lost", kept="yes"))
         async with following(cluster, namespace) as follower:
             await follower.hears("lost")
-            told, reflector = follower.told, follower.reflector
+            changes, reflector = follower.changes, follower.reflector
         await cluster.delete(made)
         reflector._version = "1"  # long compacted, or never seen by this server
         task = asyncio.create_task(reflector.run())
         try:
-            deleted = await _Following(reflector, told).hears("lost", deleted=True)
+            deleted = await _Following(reflector, changes).hears("lost", deleted=True)
             assert deleted.labels == (("kept", "yes"),)
         finally:
             task.cancel()
@@ -131,4 +133,4 @@ async def test_selector_limits_what_is_reported(
         async with following(cluster, namespace, selector="kept=1") as follower:
             await cluster.create(config_map(namespace, "mine", kept="1"))
             await follower.hears("mine")
-            assert not [moved for moved in follower.told if moved.name != "mine"]
+            assert not [moved for moved in follower.changes if moved.name != "mine"]

@@ -40,22 +40,22 @@ def rolled(before: dict[str, str], after: dict[str, str]) -> set[str]:
 
 def steps(user: PlatformUser, revision: int) -> list[set[str]]:
     """The workloads of each step of a revision, in the order of the operator's events."""
-    told = f"revision {revision}: applied "
+    prefix = f"revision {revision}: applied "
     notes = sorted(
         (each["eventTime"], each["message"])
         for each in user.events()
-        if each["message"].startswith(told)
+        if each["message"].startswith(prefix)
     )
-    return [set(note.removeprefix(told).split(", ")) for _, note in notes]
+    return [set(note.removeprefix(prefix).split(", ")) for _, note in notes]
 
 
 @pytest.fixture(scope="module")
 def shared(control_plane: ControlPlane, operator: OperatorProcess) -> Iterator[PlatformUser]:
     """A namespace that the tests of this module share."""
     with new_namespace(control_plane) as name:
-        someone = PlatformUser(control_plane, name)
-        yield someone
-        someone.delete_all()
+        new_user = PlatformUser(control_plane, name)
+        yield new_user
+        new_user.delete_all()
 
 
 @pytest.fixture
@@ -327,8 +327,8 @@ def test_deleted_generated_secret_is_recreated_with_a_warning(ready: PlatformUse
     before = ready.pods()
     ready.kubectl("delete", "secret", "acme-generated-core-system-key")
     ready.wait_rolled(before, {"reg/register", "co1/core", "co2/core"})
-    told = ready.wait_warning("SecretRecreated")
-    assert "acme-generated-core-system-key" in told
+    message = ready.wait_warning("SecretRecreated")
+    assert "acme-generated-core-system-key" in message
     ready.wait_steady()
 
 

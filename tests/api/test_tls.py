@@ -91,7 +91,7 @@ def test_paused_platform_creates_no_authority(
     assert {reason for _, reason in since} == {"Paused", "PrivateCertificate"}
     user.apply_platform(rollout={"paused": False})
     user.wait_ready()
-    assert told(user, "acme-private-ca-1") == 1
+    assert events_about(user, "acme-private-ca-1") == 1
 
 
 def moved(before: dict[str, str], after: dict[str, str]) -> set[str]:
@@ -123,11 +123,11 @@ def test_unreadable_authority_is_ignored(user: PlatformUser, shared_platform: Pl
     )
     verifier.verify(chain[0], chain[1:])
     assert text(user, "acme-private-ca-1", "tls.crt") == "rubbish"
-    assert told(user, "acme-private-ca-2") == 1
-    assert told(user, "acme-private-ca-1") == 0
+    assert events_about(user, "acme-private-ca-2") == 1
+    assert events_about(user, "acme-private-ca-1") == 0
 
 
-def told(user: PlatformUser, secret: str) -> int:
+def events_about(user: PlatformUser, secret: str) -> int:
     """The number of events about a generated Secret."""
     return sum(
         each["reason"] == "CertificateIssued" and f'Secret "{secret}": issued' in each["message"]
