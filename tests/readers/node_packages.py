@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -30,6 +30,7 @@ NEEDED_NODE: Final = 18
 
 _LOCKS: Final = ("package.json", "package-lock.json")
 _WHEEL_LOCK: Final = "requirements.lock"
+_UNIX_DGRAM: Final = "node_modules/unix-dgram"
 
 
 class InstallError(RuntimeError):
@@ -43,31 +44,37 @@ class Node:
     program: Path
     packages: Path
 
-    def run(self, script: str, given: Any, *, seconds: float = 60) -> Any:
+    def run(self, script: str, given: Any, *, environment: Mapping[str, str] | None = None) -> Any:
         """Run a script of `tests/readers/node`: JSON on standard input, JSON on standard output.
+
+        Args:
+            script: its file.
+            given: the input.
+            environment: variables besides `PATH` and `NODE_PATH`.
 
         Raises:
             AssertionError: it failed; the message holds its output.
         """
         done = subprocess.run(
-            self.command(script),
+            [str(self.program), str(FOLDER / script)],
             input=json.dumps(given),
-            env=self.environment,
+            env=self._environment | dict(environment or {}),
             capture_output=True,
             text=True,
             check=False,
-            timeout=seconds,
+            timeout=120,
         )
         assert done.returncode == 0, f"{script} exited with {done.returncode}:\n{done.stderr}"
         return json.loads(done.stdout)
 
-    def command(self, script: str) -> list[str]:
-        """The command that runs a script of `tests/readers/node`."""
-        return [str(self.program), str(FOLDER / script)]
+    @property
+    def has_unix_dgram(self) -> bool:
+        """Whether the compiled part of unix-dgram is there."""
+        return (self.packages / _UNIX_DGRAM / "build" / "Release" / "unix_dgram.node").is_file()
 
     @property
-    def environment(self) -> dict[str, str]:
-        """Scripts are beside the repository's files; they find the packages by NODE_PATH."""
+    def _environment(self) -> dict[str, str]:
+        """Scripts are not beside the packages, so they find them by NODE_PATH."""
         return {"NODE_PATH": str(self.packages / "node_modules"), "PATH": os.environ["PATH"]}
 
 
@@ -123,10 +130,24 @@ def _npm_ci(program: Path, echo: Callable[[str], None], target: Path) -> None:
         shutil.copy(FOLDER / name, target)
     started = time.monotonic()
     echo("installing the npm packages that read rendered files (about a minute, then cached)")
-    # No scripts: nothing but the packages' own files is needed.
+    # No scripts: nothing but the packages' own files is needed, and the one that is compiled.
     options = ["--ignore-scripts", "--no-audit", "--no-fund"]
     _run([*_npm(program), "ci", *options], folder=target, path=program.parent)
+    _compile_unix_dgram(program, echo, target)
     echo(f"installed the npm packages in {time.monotonic() - started:.0f} s")
+
+
+def _compile_unix_dgram(program: Path, echo: Callable[[str], None], target: Path) -> None:
+    """Compile unix-dgram if Node's headers and a compiler are there: one test needs it."""
+    headers = program.resolve().parents[1]
+    if not (headers / "include" / "node" / "node.h").is_file() or shutil.which("c++") is None:
+        echo("unix-dgram is not compiled: needs a C++ compiler and Node's headers")
+        return
+    try:
+        rebuild = [*_npm(program), "rebuild", "--build-from-source", f"--nodedir={headers}"]
+        _run([*rebuild, "unix-dgram"], folder=target, path=program.parent)
+    except InstallError as failed:
+        echo(f"unix-dgram is not compiled: {failed}")
 
 
 def _npm(program: Path) -> list[str]:
