@@ -74,6 +74,9 @@ UNREADY: Final = "pryv.io/unready"
 MIGRATED: Final = "pryv.io/migrated"
 #: Present once the revision was rolled out completely.
 COMPLETE: Final = "pryv.io/complete"
+#: Instead of it, once all that runs was rolled out: names of the workloads that have no pod by the
+#: spec (``replicas: 0``) and have never run their template (JSON).
+NOT_RUN: Final = "pryv.io/not-run"
 #: Present once its rollout failed: the message.
 FAILED: Final = "pryv.io/failed"
 #: The platform's ``pryv.io/reconcile`` when the rollout failed; another value retries it.

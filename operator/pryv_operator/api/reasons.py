@@ -269,7 +269,7 @@ class Reason(StrEnum):
         "a rollout failed, and the last good revision runs again",
         "correct the named cause; to retry, change the spec or the annotation `pryv.io/reconcile`")
 
-    # --- pods: reasons of Kubernetes, reported as they are, and two of the operator ---
+    # --- pods: reasons of Kubernetes, reported as they are, and some of the operator ---
     IMAGE_PULL_BACK_OFF = ("ImagePullBackOff", Scope.POD,
         "an image cannot be pulled",
         "check the image's name, the registry and `spec.imagePullSecrets`")
@@ -318,6 +318,9 @@ class Reason(StrEnum):
     FAILED_CREATE = ("FailedCreate", Scope.POD,
         "no pod can be created: Pod Security, a quota or an admission webhook",
         "see the message, which quotes the API server")
+    SCALED_TO_ZERO = ("ScaledToZero", Scope.POD,
+        "another client has scaled a component to zero pods",
+        "scale it up (`kubectl scale`, the autoscaler), or set `replicas: 0` of the component")
     FAILED_DELETE = ("FailedDelete", Scope.POD,
         "a pod of the former configuration cannot be deleted",
         "see the message, which quotes the API server")

@@ -42,6 +42,9 @@ def _state(each: RecordedRevision, unless_ended: str) -> str:
     revision = each.revision
     if revision.failed is not None:
         return f"failed: {shortened(revision.failed)}"
+    if revision.not_run:
+        listed = [component_label(name, each.workloads) for name in sorted(revision.not_run)]
+        return f"never ran: {_listed(listed)}"
     return "complete" if revision.complete else unless_ended
 
 

@@ -26,7 +26,7 @@ from pryv_operator.objects.services import (
     external_slave_service,
     internal_service,
 )
-from pryv_operator.objects.workloads import workload
+from pryv_operator.objects.workloads import is_scaled_to_zero, workload
 from pryv_operator.values.addresses import Address
 from pryv_operator.values.platform_values import resolve_platform_values
 
@@ -45,6 +45,8 @@ class WorkloadPlan:
     tier: int = 1
     #: Whether it migrates its data at start, so that an older image may not read it again.
     migrates: bool = False
+    #: Whether the spec wants no pod of it: ``replicas: 0`` or ``spec.stopped``.
+    scaled_to_zero: bool = False
 
 
 @dataclass(frozen=True)
@@ -180,6 +182,7 @@ def _plan(
             label=f"{instance.name}/{names.slug(component.service.name)}",
             tier=component.profile.tier,
             migrates=component.profile.migrates,
+            scaled_to_zero=is_scaled_to_zero(component),
         )
         for component in components
         if component.instance == instance

@@ -78,9 +78,12 @@ class Health:
 READY: Final = Health(ready=True)
 
 
-def is_ready(workload: Object | None) -> bool:
-    """Whether all replicas of a Deployment or StatefulSet run its spec and are ready."""
-    if workload is None:
+def is_ready(workload: Object | None, *, expects_pods: bool = True) -> bool:
+    """Whether all replicas of a Deployment or StatefulSet run its spec and are ready.
+
+    What has no pod is not ready, unless none is expected: then what has one is not.
+    """
+    if workload is None or (workload["spec"].get("replicas", 1) > 0) is not expects_pods:
         return False
     spec, status = workload["spec"], workload.get("status", {})
     if status.get("observedGeneration", 0) < workload["metadata"]["generation"]:
@@ -95,21 +98,41 @@ def is_ready(workload: Object | None) -> bool:
     return bool(updated == desired and ready == desired and total == desired)
 
 
-def is_available(workload: Object | None) -> bool:
+def is_available(workload: Object | None, *, expects_pods: bool = True) -> bool:
     """Whether a workload is ready, and has been so for its ``minReadySeconds``."""
-    if workload is None or not is_ready(workload):
+    if workload is None or not is_ready(workload, expects_pods=expects_pods):
         return False
     status = workload.get("status", {})
     return bool(status.get("availableReplicas", 0) >= status.get("readyReplicas", 0))
 
 
-def workload_health(kind: str, name: str, label: str, health_inputs: HealthInputs) -> Health:
-    """The health of one workload. ``label`` is the name that users know: ``co1/core``."""
+def workload_health(
+    kind: str,
+    name: str,
+    label: str,
+    health_inputs: HealthInputs,
+    *,
+    expects_pods: bool = True,
+) -> Health:
+    """The health of one workload.
+
+    Args:
+        kind: of the workload.
+        name: of the workload.
+        label: the name that users know: ``co1/core``.
+        health_inputs: the workloads, and what explains why one is not ready.
+        expects_pods: False when the spec scales it to zero.
+    """
     workload = health_inputs.workloads.get((kind, name))
-    if is_ready(workload):
+    if is_ready(workload, expects_pods=expects_pods):
         return READY
     if workload is None:
         return Health(ready=False, problem=Waiting(Reason.PROGRESSING, f"{label}: not created yet"))
+    if not expects_pods:
+        terminating = Waiting(Reason.PROGRESSING, f"{label}: pods are terminating")
+        return Health(ready=False, problem=terminating)
+    if workload["spec"].get("replicas", 1) == 0:
+        return Health(ready=False, failed=True, problem=_scaled_to_zero(label))
     pods = [
         pod
         for pod in health_inputs.pods
@@ -255,6 +278,14 @@ def _no_pod(
         Explanation(Reason.FAILED_CREATE, f"{label}: pod cannot be created: {event['message']}")
         if event
         else None
+    )
+
+
+def _scaled_to_zero(label: str) -> Finding:
+    return Problem(
+        Reason.SCALED_TO_ZERO,
+        f"{label}: another client has scaled it to zero, so it has no pod; scale it up, or set "
+        "replicas: 0 of the component in the spec",
     )
 
 

@@ -62,6 +62,11 @@ def _deployment_spec(component: Component, template: Object, shared_pvcs: frozen
     }
 
 
+def is_scaled_to_zero(component: Component) -> bool:
+    """Whether the spec wants no pod of a component."""
+    return bool(component.platform.spec.stopped) or component.overrides.replicas == 0
+
+
 def _replicas(component: Component) -> Object:
     """``replicas``; omitted where an autoscaler, or the default of 1, may decide."""
     if component.platform.spec.stopped:

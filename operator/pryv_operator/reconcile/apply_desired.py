@@ -61,7 +61,10 @@ async def read_health_inputs(
     live = applied.live
     workloads = _workloads(live)
     expected = [each for plan in applied.desired.instances for each in plan.workloads]
-    if not workloads or all(is_ready(workloads.get((each.kind, each.name))) for each in expected):
+    if not workloads or all(
+        is_ready(workloads.get((each.kind, each.name)), expects_pods=not each.scaled_to_zero)
+        for each in expected
+    ):
         return HealthInputs(workloads)
     return HealthInputs(
         workloads,

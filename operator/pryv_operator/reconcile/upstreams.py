@@ -50,9 +50,13 @@ def _run_without_alias(live: LiveObjects) -> bool:
     ]
     return (
         bool(proxies)
-        and all(map(is_ready, proxies))
+        and all(is_ready(item, expects_pods=_has_replicas(item)) for item in proxies)
         and not any(_has_alias(item, live) for item in proxies)
     )
+
+
+def _has_replicas(proxy: Object) -> bool:
+    return bool(proxy["spec"].get("replicas", 1))
 
 
 def _has_alias(proxy: Object, live: LiveObjects) -> bool:

@@ -44,12 +44,14 @@ class Workload:
     ``tier``: 0 stores, 1 services, 2 reverse proxies.
     ``live``: None when the workload does not exist.
     ``last_good``: None when the last good revision has no such workload.
-    ``ready``: all its pods run the live template and are available.
+    ``ready``: all its pods run the live template and are available; or it has none by the spec.
     ``since``: when the live template was applied.
     ``migrates``: it migrates its data when it starts; an older image may not read them afterwards.
     ``migrated``: since the last good revision it was given another image than that revision's.
     ``settles``: how long it has to be ready before it counts (``minReadySeconds``).
     ``unready_since``: when its newest unready pod became unready.
+    ``runs``: False when the spec wants no pod of it.
+    ``proven``: False when it has no pod by the spec, and has never run the desired template.
     """
 
     name: str
@@ -67,6 +69,8 @@ class Workload:
     migrated: bool = False
     settles: dt.timedelta = dt.timedelta()
     unready_since: dt.datetime | None = None
+    runs: bool = True
+    proven: bool = True
 
     @property
     def outdated(self) -> bool:
@@ -287,7 +291,9 @@ def _roll_back(rollout: _Rollout, failed: str) -> Decision:
     missing = [each for each in known if each.live is None]
     backwards = tuple(replace(each, desired=each.last_good) for each in known if each.last_good)
     remaining = [each for each in backwards if each.outdated]
-    target = f"revision {rollout.progress.last_good}"
+    again = rollout.progress.last_good == rollout.progress.revision
+    # What has never run before, because it had no pod, goes back alone.
+    target = "what ran before" if again else f"revision {rollout.progress.last_good}"
     title = f"{rollout.title}: failed ({failed})"
 
     def rolling_back(message: str, step: Iterable[Workload] = ()) -> Decision:

@@ -48,9 +48,10 @@ from pryv_operator.rollout.revisions import (
     last_good,
     migrated_annotations,
     migrated_workloads,
+    not_run_annotations,
     retried_annotations,
 )
-from pryv_operator.rollout.workloads import observed_workloads
+from pryv_operator.rollout.workloads import last_good_of, observed_workloads
 
 
 @dataclass(frozen=True)
@@ -113,6 +114,11 @@ class _Plan:
         )
 
     @property
+    def not_run(self) -> frozenset[str]:
+        """Workloads that have no pod by the spec and have never run the desired template."""
+        return frozenset(each.name for each in self.workloads if not each.proven)
+
+    @property
     def outdated(self) -> frozenset[str]:
         """Workloads that run another template than the desired one after this step."""
         outdated = {each.name for each in self.workloads if each.outdated}
@@ -169,7 +175,7 @@ async def roll(client: KubeClient, given: RolloutInputs) -> RolloutResult:
     # A stopped platform shows nothing about its revision.
     is_complete = plan.decision.kind == "Complete" and not changes.workloads
     if is_complete and not platform.spec.stopped and not current.complete:
-        current = await patch_revision(client, current, complete_annotations())
+        current = await _record_rolled_out(client, current, plan)
     return RolloutResult(
         current.number,
         plan.decision,
@@ -178,6 +184,15 @@ async def roll(client: KubeClient, given: RolloutInputs) -> RolloutResult:
         plan.outdated,
         plan.progress.last_good,
     )
+
+
+async def _record_rolled_out(client: KubeClient, current: Revision, plan: _Plan) -> Revision:
+    """Record that a revision is complete, or what of it has never run."""
+    if not plan.not_run:
+        return await patch_revision(client, current, complete_annotations())
+    if plan.not_run == current.not_run:
+        return current
+    return await patch_revision(client, current, not_run_annotations(plan.not_run))
 
 
 # --- what is decided: pure ---
@@ -198,8 +213,7 @@ def _current_revision(given: RolloutInputs, digest: str) -> Revision | None:
 def _decide(given: RolloutInputs, current: Revision | None, *, failed: str | None = None) -> _Plan:
     """Decide the next step. ``failed``: why the revision has failed just now."""
     good = last_good(given.history)
-    migrated = migrated_workloads(given.history)
-    workloads = observed_workloads(given.desired, given.live, given.health_inputs, good, migrated)
+    workloads = observed_workloads(given.desired, given.live, given.health_inputs, given.history)
     if current:
         number, began, unready = current.number, current.began, current.unready
         failed = current.failed if failed is None else failed
@@ -239,13 +253,12 @@ def rollout_policy(configured: Rollout | None) -> Policy:
 
 def _sources(given: RolloutInputs, plan: _Plan) -> dict[str, Revision]:
     """Workload → the revision that records the template it keeps, or gets back."""
-    good = last_good(given.history)
     found: dict[str, Revision] = {}
     for each in plan.workloads:
         if plan.gets_desired(each):
             continue
         if each.name in plan.decision.to_last_good:
-            source = good
+            source = last_good_of(each.name, given.history, runs=each.runs)
         else:
             source = _newest_with(given.history, each)
         if source:

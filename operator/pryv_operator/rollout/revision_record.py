@@ -42,7 +42,8 @@ _DIGESTED_KINDS: Final = (*WORKLOAD_KINDS, "Service", "PersistentVolumeClaim")
 class NewRevision:
     """A revision to record.
 
-    ``spec``: the resource's. ``objects``: the desired ones. ``inputs``: see ``fingerprints``. ``basis``: see ``deferral``.
+    ``spec``: the resource's. ``objects``: the desired ones. ``inputs``: see ``fingerprints``.
+    ``basis``: see ``deferral``.
     ``unready``, ``migrated``: see ``Revision``.
     """
 

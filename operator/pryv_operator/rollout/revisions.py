@@ -32,7 +32,9 @@ class Revision:
     ``templates``: workload → its pod template.
     ``references``: the ConfigMaps and Secrets that its pod templates use.
     ``inputs``: what it was made from besides the spec → keyed hash.
-    ``complete``: it was rolled out completely. ``failed``: why its rollout has failed, if it has.
+    ``complete``: it was rolled out completely.
+    ``not_run``: all that runs was rolled out; these have no pod by the spec, and have never run
+    their template. ``failed``: why its rollout has failed, if it has.
     ``attempt``: the platform's ``pryv.io/reconcile`` when it failed.
     ``unready``: names of the workloads that were not ready when its rollout began.
     ``migrated``: names of the workloads that migrate data and were given another image with it.
@@ -50,6 +52,7 @@ class Revision:
     references: frozenset[Reference]
     inputs: Mapping[RevisionInput, str]
     complete: bool
+    not_run: frozenset[str]
     failed: str | None
     attempt: str
     retried: dt.datetime | None
@@ -64,6 +67,11 @@ class Revision:
         """When its rollout began, or was retried."""
         return self.retried or self.created
 
+    @property
+    def rolled_out(self) -> bool:
+        """Whether all of it that runs was rolled out."""
+        return self.complete or bool(self.not_run)
+
 
 def parse_revisions(items: Iterable[Object]) -> tuple[Revision, ...]:
     """The history from its ControllerRevisions, oldest first; unreadable ones are ignored."""
@@ -72,8 +80,20 @@ def parse_revisions(items: Iterable[Object]) -> tuple[Revision, ...]:
 
 
 def last_good(history: Sequence[Revision]) -> Revision | None:
-    """The newest revision that was rolled out completely."""
-    return next((each for each in reversed(history) if each.complete), None)
+    """The newest revision of which all that runs was rolled out."""
+    return next((each for each in reversed(history) if each.rolled_out), None)
+
+
+def last_run(history: Sequence[Revision], workload: str) -> Revision | None:
+    """The newest rolled out revision whose template a workload has run."""
+    return next(
+        (
+            each
+            for each in reversed(history)
+            if each.rolled_out and workload in each.templates and workload not in each.not_run
+        ),
+        None,
+    )
 
 
 def inputs_in_use(history: Sequence[Revision]) -> frozenset[RevisionInput]:
@@ -98,9 +118,13 @@ def recorded_restarts(history: Sequence[Revision]) -> Mapping[str, str] | None:
 
 
 def revisions_to_prune(history: Sequence[Revision], limit: int) -> tuple[Revision, ...]:
-    """Revisions beyond the limit; never the newest one, nor the last good one."""
+    """Revisions beyond the limit; never the newest one, nor one that a rollback may need."""
     good = last_good(history)
-    older = [each for each in history[:-1] if each is not good]
+    needed = {good.number} if good else set()
+    for name in good.not_run if good else ():
+        ran = last_run(history, name)
+        needed |= {ran.number} if ran else set()
+    older = [each for each in history[:-1] if each.number not in needed]
     return tuple(older[: max(0, len(older) - limit)])
 
 
@@ -111,7 +135,12 @@ def basis_annotations(basis: Mapping[str, Any]) -> dict[str, str | None]:
 
 def complete_annotations() -> dict[str, str | None]:
     """The annotations that record that a revision was rolled out completely."""
-    return {keys.COMPLETE: "true"}
+    return {keys.COMPLETE: "true", keys.NOT_RUN: None}
+
+
+def not_run_annotations(workloads: Iterable[str]) -> dict[str, str | None]:
+    """The annotations of a revision that is rolled out except for what has never run."""
+    return {keys.NOT_RUN: compact_json(sorted(workloads))}
 
 
 def failed_annotations(message: str, attempt: str) -> dict[str, str | None]:
@@ -168,6 +197,7 @@ def _parse(item: Object) -> Revision | None:
             ),
             inputs=decode_all(json.loads(annotations[keys.INPUTS])),
             complete=annotations.get(keys.COMPLETE) == "true",
+            not_run=frozenset(json.loads(annotations.get(keys.NOT_RUN) or "[]")),
             failed=annotations.get(keys.FAILED),
             attempt=annotations.get(keys.ATTEMPT, ""),
             retried=parse_time(retried) if retried else None,

@@ -151,6 +151,9 @@ def warnings(
     found = []
     if target.revision.failed is not None:
         found.append(f"{target.title}: its rollout has failed: {shortened(target.revision.failed)}")
+    elif target.revision.not_run:
+        listed = (component_label(each, target.workloads) for each in target.revision.not_run)
+        found.append(f"{target.title}: never ran: {', '.join(sorted(listed))}")
     elif not target.revision.complete:
         found.append(f"{target.title}: was never rolled out completely")
     for name, workload in sorted(target.workloads.items()):

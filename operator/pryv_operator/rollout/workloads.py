@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -21,7 +21,7 @@ from pryv_operator.live.health import (
 from pryv_operator.live.live_objects import LiveObjects
 from pryv_operator.rollout.decide import PodTemplate, Workload
 from pryv_operator.rollout.revision_record import pod_template
-from pryv_operator.rollout.revisions import Revision
+from pryv_operator.rollout.revisions import Revision, last_good, last_run, migrated_workloads
 
 #: A template that an operator has applied without recording its digest.
 _UNKNOWN: Final = PodTemplate("unknown")
@@ -31,8 +31,7 @@ def observed_workloads(
     desired: Desired,
     live: LiveObjects,
     health_inputs: HealthInputs,
-    last_good: Revision | None,
-    migrated: Collection[str] = (),
+    history: Sequence[Revision],
 ) -> tuple[Workload, ...]:
     """The desired workloads, without those that are blocked.
 
@@ -40,9 +39,9 @@ def observed_workloads(
         desired: the desired state.
         live: the live objects.
         health_inputs: pods and events that explain why a workload is not ready.
-        last_good: the newest revision that was rolled out completely.
-        migrated: names of workloads that may have migrated their data since.
+        history: the revisions, oldest first.
     """
+    migrated = migrated_workloads(history)
     objects = {(item["kind"], item["metadata"]["name"]): item for item in desired.objects}
     found: list[Workload] = []
     for instance in desired.instances:
@@ -51,7 +50,13 @@ def observed_workloads(
             if item is None:
                 continue
             existing = live.get(plan.kind, plan.name)
-            health = workload_health(plan.kind, plan.name, plan.label, health_inputs)
+            runs = not plan.scaled_to_zero
+            template = pod_template(item)
+            good = last_good_of(plan.name, history, runs=runs)
+            ran = last_run(history, plan.name)
+            health = workload_health(
+                plan.kind, plan.name, plan.label, health_inputs, expects_pods=runs
+            )
             found.append(
                 Workload(
                     name=plan.name,
@@ -59,19 +64,35 @@ def observed_workloads(
                     role=instance.role,
                     instance=instance.name,
                     tier=plan.tier,
-                    desired=pod_template(item),
+                    desired=template,
                     live=live_pod_template(item, existing) if existing else None,
-                    last_good=last_good.templates.get(plan.name) if last_good else None,
-                    ready=is_available(existing),
+                    last_good=good.templates.get(plan.name) if good else None,
+                    ready=is_available(existing, expects_pods=runs),
                     since=last_applied(existing) if existing else None,
                     problem=health.problem,
                     migrates=plan.migrates,
                     migrated=plan.name in migrated,
                     settles=dt.timedelta(seconds=item["spec"].get("minReadySeconds", 0)),
                     unready_since=unready_since(existing, health_inputs.pods) if existing else None,
+                    runs=runs,
+                    proven=runs or _same_template(ran, plan.name, template),
                 )
             )
     return tuple(found)
+
+
+def last_good_of(name: str, history: Sequence[Revision], *, runs: bool) -> Revision | None:
+    """The revision with the last good template of a workload.
+
+    The last good revision, unless the workload has no pod there by its spec: what does not run
+    proves nothing, so one that ``runs`` goes back to the newest template that it has run.
+    """
+    good = last_good(history)
+    return last_run(history, name) if good and runs and name in good.not_run else good
+
+
+def _same_template(revision: Revision | None, name: str, template: PodTemplate) -> bool:
+    return revision is not None and revision.templates[name].digest == template.digest
 
 
 def live_pod_template(desired: Object, live: Object) -> PodTemplate:

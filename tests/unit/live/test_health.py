@@ -12,6 +12,7 @@ from pryv_operator.live.health import (
     READY,
     Health,
     HealthInputs,
+    is_available,
     is_ready,
     unready_since,
     workload_health,
@@ -148,14 +149,25 @@ def test_not_ready(workload: Object | None) -> None:
     assert not is_ready(workload)
 
 
-def test_scaled_to_zero_is_ready() -> None:
+def test_scaled_to_zero_by_the_spec_is_ready() -> None:
     for kind in ("Deployment", "StatefulSet"):
         item = {
             **deployment(kind),
             "status": {"observedGeneration": 2, "currentRevision": "a", "updateRevision": "b"},
         }
         item["spec"] = item["spec"] | {"replicas": 0}
-        assert is_ready(item)
+        assert is_ready(item, expects_pods=False)
+        assert not is_ready(deployment(kind), expects_pods=False), "its pod has not terminated yet"
+
+
+@pytest.mark.parametrize("kind", ["Deployment", "StatefulSet"])
+def test_zero_pods_are_not_ready_unless_the_spec_says_so(kind: str) -> None:
+    """``kubectl scale --replicas=0``, or an autoscaler."""
+    item = deployment(kind, replicas=0, readyReplicas=0, updatedReplicas=0)
+    item["spec"] = item["spec"] | {"replicas": 0}
+    assert not is_ready(item)
+    assert not is_available(item)
+    assert reason(of(item)) == "ScaledToZero"
 
 
 @pytest.mark.parametrize("kind", ["containerStatuses", "initContainerStatuses"])
