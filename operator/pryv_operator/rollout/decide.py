@@ -194,7 +194,13 @@ def _forward(rollout: _Rollout) -> Decision:
     # A change of a shared secret that was interrupted is finished before anything else.
     if split:
         return replace(decision, kind="Step", finding=_applying(split, rollout))
-    step = _next_step(remaining, awaited, rollout)
+    # What is recreated with the change has to prove it first, as if it were applied already.
+    recreated = [
+        each
+        for each in rollout.ordered
+        if each.name in restored.to_desired and each.last_good != each.desired
+    ]
+    step = _next_step(remaining, [*awaited, *recreated], rollout)
     other_core = _waits_for_other_core(step, rollout.ordered)
     if awaited and (other_core or not step):
         # Deleted workloads come back at once: the awaited ones may depend on them.
@@ -347,10 +353,11 @@ def _rollback_obstacle(rollout: _Rollout) -> str | None:
 def _restored(rollout: _Rollout, *, forward: bool) -> Decision:
     """Recreate deleted workloads, and create those of a first install, at once.
 
-    One whose turn has not come is recreated with its last good template.
+    One whose turn has not come is recreated with its last good template: a deletion brings no
+    change forward.
     """
     ordered = rollout.ordered
-    reached = max((index for index, each in enumerate(ordered) if each.changed), default=-1)
+    awaited = _awaited(rollout)
     next_outdated = min(
         (index for index, each in enumerate(ordered) if each.outdated), default=len(ordered)
     )
@@ -365,13 +372,46 @@ def _restored(rollout: _Rollout, *, forward: bool) -> Decision:
             or (each.last_good is not None and each.last_good.digest == each.desired.digest)
             # The older image may not read data that the newer one has migrated.
             or (each.migrates and each.migrated and each.changes_image)
-            # Its turn has come already, or comes before anything else that is outdated.
-            or index <= reached
-            or (forward and index < next_outdated)
+            # Its turn has come already, or comes now.
+            or _had_its_turn(each, ordered)
+            or (forward and index < next_outdated and not _is_early(each, awaited, ordered))
         )
         (to_desired if gets_desired else to_last_good).add(each.name)
     nothing = Waiting(Reason.PROGRESSING, "")
     return Decision("Wait", nothing, frozenset(to_desired), frozenset(to_last_good))
+
+
+def _had_its_turn(each: Workload, ordered: Sequence[Workload]) -> bool:
+    """Whether a change has reached what comes with, or after, a deleted workload.
+
+    Another instance does not show it while it is down: it may have come first for that reason.
+    """
+
+    def shows(other: Workload) -> bool:
+        if other.role != each.role:
+            return _role_index(other) > _role_index(each)
+        if other.tier < each.tier:
+            return False
+        if other.instance == each.instance:
+            return True
+        return other.instance > each.instance and _serves(other.instance, ordered)
+
+    return any(other.changed and shows(other) for other in ordered)
+
+
+def _is_early(each: Workload, awaited: Sequence[Workload], ordered: Sequence[Workload]) -> bool:
+    """Whether a deleted workload comes after something that has not proved the change yet."""
+    if any(_waits_for(each, other, awaited) for other in awaited):
+        return True
+    # What was deleted as well, and has to run the change first.
+    missing = [other for other in ordered if other.live is None and other.last_good is not None]
+    return any(other.last_good != other.desired and _comes_before(other, each) for other in missing)
+
+
+def _comes_before(other: Workload, each: Workload) -> bool:
+    """Whether a workload is in an earlier step than another."""
+    step = (_role_index(each), each.instance, each.tier)
+    return (_role_index(other), other.instance, other.tier) < step
 
 
 def _is_pending(each: Workload, rollout: _Rollout) -> bool:

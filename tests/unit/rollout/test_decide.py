@@ -400,6 +400,38 @@ def test_deleted_workloads_are_recreated(
     )
 
 
+@pytest.mark.parametrize("tier", ["core", "mongodb", "hfs", "reverse-proxy"])
+@pytest.mark.parametrize(("busy", "gone"), [("co1", "co2"), ("co2", "co1")])
+@pytest.mark.parametrize("progress", [GOOD, FAILED], ids=["forward", "failed"])
+def test_a_deletion_brings_no_change_forward(
+    busy: str, gone: str, tier: str, progress: Progress
+) -> None:
+    """The change is bad, one core waits, and the other one is deleted manually.
+
+    co2 comes first when it was down before.
+    """
+    decision = next_step(
+        done(f"{busy}/{tier}", ready=False), at(f"{gone}/{tier}", NEW, None, OLD), progress=progress
+    )
+    assert (decision.to_desired, labels(decision.to_last_good)) == (frozenset(), {f"{gone}/{tier}"})
+
+
+def test_a_deletion_of_all_cores_brings_the_change_to_the_first_only() -> None:
+    decision = next_step(at("co1/core", NEW, None, OLD), at("co2/core", NEW, None, OLD))
+    assert (labels(decision.to_desired), labels(decision.to_last_good)) == (
+        {"co1/core"},
+        {"co2/core"},
+    )
+
+
+def test_a_later_role_that_is_deleted_while_the_change_is_busy_returns_as_it_was() -> None:
+    decision = next_step(done("co1/core", ready=False), at("sw/web", NEW, None, OLD))
+    assert labels(decision.to_last_good) == {"sw/web"}
+    later_tier = at("co1/reverse-proxy", NEW, None, OLD)
+    decision = next_step(done("co1/core", ready=False), later_tier)
+    assert labels(decision.to_last_good) == {"co1/reverse-proxy"}
+
+
 def test_workloads_deleted_during_a_hold_are_recreated_as_they_were() -> None:
     decision = next_step(
         done("co1/core", ready=False), at("co2/core", NEW, None, OLD), progress=FAILED

@@ -287,11 +287,41 @@ def migrated_data_is_never_taken_back(model: Model, before: State, after: State)
         )
 
 
+def deletion_brings_no_change_forward(model: Model, before: State, after: State) -> None:
+    """What is deleted returns as it was while another instance has not proved the change."""
+    if before.good is None or model.shared:
+        return
+    good = {
+        index: before.good[list(COMPONENTS).index(component)]
+        for index, (_, component) in enumerate(WORKLOADS)
+    }
+
+    def unproven(index: int) -> bool:
+        version = after.pods[index].version
+        return version not in (None, good[index]) and not before.pods[index].ready
+
+    for index, pod in enumerate(before.pods):
+        if pod.version is not None or not unproven(index) or index in before.migrated:
+            continue
+        mine = {
+            other
+            for other, (instance, _) in enumerate(WORKLOADS)
+            if instance == _instance(index) and before.pods[other].version is not None
+        }
+        if any(map(unproven, mine)):
+            continue  # its own instance is down with the change: it may be what repairs it
+        others = {other for other in range(len(WORKLOADS)) if _instance(other) != _instance(index)}
+        assert not any(unproven(other) and other not in before.migrated for other in others), (
+            f"{WORKLOADS[index]} is recreated with a change that is not proved: {before}"
+        )
+
+
 INVARIANTS: tuple[Callable[[Model, State, State], None], ...] = (
     never_two_cores_at_once,
     nothing_after_a_failed_step,
     nothing_twice,
     migrated_data_is_never_taken_back,
+    deletion_brings_no_change_forward,
 )
 
 
@@ -361,6 +391,12 @@ HOLD, ROLL_BACK = Policy(deadline=DEADLINE), Policy(roll_back=True, deadline=DEA
         pytest.param(
             Model(ROLL_BACK, edits=2, failures=0, deletions=1), RUNNING, marks=pytest.mark.long
         ),
+        (Model(HOLD, edits=1, failures=0, deletions=2), RUNNING),
+        pytest.param(
+            Model(ROLL_BACK, edits=1, failures=0, deletions=2, needs=True),
+            RUNNING,
+            marks=pytest.mark.long,
+        ),
         (Model(HOLD, edits=1, failures=0, deletions=1, shared=True), RUNNING),
         pytest.param(
             Model(ROLL_BACK, edits=1, failures=0, deletions=1, shared=True),
@@ -398,6 +434,8 @@ HOLD, ROLL_BACK = Policy(deadline=DEADLINE), Policy(roll_back=True, deadline=DEA
         "roll back",
         "hold, two edits",
         "roll back, two edits",
+        "hold, two deletions",
+        "roll back, two deletions, core needs its store",
         "hold, shared secret",
         "roll back, shared secret",
         "roll back, migrated data, no failing pod",
