@@ -100,6 +100,8 @@ class Progress:
     ``failed``: why it has failed, if it has.
     ``last_good``: number of the newest revision that was rolled out completely.
     ``unready``: names of the workloads that were not ready when it began, for whatever reason.
+    ``blocked``: labels of its workloads that wait for something of their own: neither applied nor
+    observed, so nothing is known of them.
     """
 
     revision: int
@@ -107,6 +109,7 @@ class Progress:
     failed: str | None = None
     last_good: int | None = None
     unready: frozenset[str] = frozenset()
+    blocked: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -320,6 +323,9 @@ def _roll_back(rollout: _Rollout, failed: str) -> Decision:
         cause = next((each.problem for each in unready if each.problem), None)
         detail = f" ({cause.message})" if cause else ""
         return rolling_back(f"rolled back to {target}, waiting for {awaited}{detail}")
+    if rollout.progress.blocked:
+        listed = _listed(rollout.progress.blocked)
+        return rolling_back(f"rolled back to {target}, blocked: {listed}")
     message = f"{title}; {target} runs again; {_RETRY}"
     return Decision("RolledBack", Explanation(Reason.ROLLED_BACK, message))
 

@@ -172,8 +172,11 @@ async def roll(client: KubeClient, given: RolloutInputs) -> RolloutResult:
         current = await patch_revision(client, current, basis_annotations(_basis(given)))
 
     applied = await apply.apply_planned(client, planned)
-    # A stopped platform shows nothing about its revision.
-    is_complete = plan.decision.kind == "Complete" and not changes.workloads
+    # A stopped platform shows nothing about its revision, and nothing is complete without what is
+    # blocked.
+    is_complete = (
+        plan.decision.kind == "Complete" and not changes.workloads and not given.desired.blocked
+    )
     if is_complete and not platform.spec.stopped and not current.complete:
         current = await _record_rolled_out(client, current, plan)
     return RolloutResult(
@@ -220,7 +223,13 @@ def _decide(given: RolloutInputs, current: Revision | None, *, failed: str | Non
     else:
         number, began = _next_number(given.history), given.now
         unready = frozenset(each.name for each in workloads if not each.ready)
-    progress = Progress(number, began, failed, good.number if good else None, unready)
+    blocked = tuple(
+        each.label
+        for instance in given.desired.instances
+        for each in instance.workloads
+        if each.name in given.desired.blocked
+    )
+    progress = Progress(number, began, failed, good.number if good else None, unready, blocked)
     policy = rollout_policy(given.platform.spec.rollout)
     return _Plan(workloads, progress, decide(workloads, progress, policy, given.now))
 

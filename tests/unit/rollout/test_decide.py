@@ -443,6 +443,13 @@ def test_workloads_deleted_during_a_hold_are_recreated_as_they_were() -> None:
     )
 
 
+def test_a_rollback_does_not_end_while_something_is_blocked() -> None:
+    progress = replace(FAILED, blocked=("co1/reverse-proxy",))
+    decision = next_step(changed("co1/core"), progress=progress, policy=ROLL_BACK)
+    assert decision.kind == "RollingBack"
+    assert "blocked: co1/reverse-proxy" in decision.finding.message
+
+
 # Secrets that several roles share
 
 
