@@ -398,6 +398,9 @@ class Reason(StrEnum):
     LINE_BREAK_DROPPED = ("LineBreakDropped", Scope.WARNING,
         "the text of a Secret ends with a line break, which is not used",
         "write the Secret without it, or set `secretKeyRef.trim: false` to keep it")
+    RELEASE_AVAILABLE = ("ReleaseAvailable", Scope.WARNING,
+        "a newer built-in release exists; the platform stays at that of its first install",
+        "back up the data, then set `spec.release`")
     UPDATE_DEFERRED = ("UpdateDeferred", Scope.WARNING,
         "this version of the operator would change pods, and nothing else has changed",
         "nothing, or set the annotation `pryv.io/update` to a new value to apply it now")

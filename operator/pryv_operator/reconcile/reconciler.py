@@ -41,7 +41,7 @@ from pryv_operator.reconcile.references import References, references_of
 from pryv_operator.reconcile.retention import apply_deletion_policy
 from pryv_operator.reconcile.service_addresses import service_addresses
 from pryv_operator.reconcile.snapshot import Snapshot, read_snapshot
-from pryv_operator.reconcile.template_sources import TemplateReader
+from pryv_operator.reconcile.template_sources import TemplateReader, newer_release
 
 #: Exceptions after which a reconciliation is retried.
 RETRYABLE: Final = ApiError
@@ -132,7 +132,7 @@ class Reconciler:
 
         # Read.
         self._references.set(key, references_of(platform))
-        bundle = await self._templates.read(platform)
+        bundle = await self._templates.read(platform, stored_status(resource).release)
         if isinstance(bundle, Problem):
             return await self._write_status(resource, self._failure(resource).invalid(bundle))
         snapshot = await read_snapshot(self._client, resource, platform, bundle, self._now())
@@ -156,7 +156,9 @@ class Reconciler:
 
         # Compute, apply, clean up.
         inputs = compute_inputs(snapshot, secrets, authority, self._settings.cluster_dns)
-        inputs = replace(inputs, warnings=(*inputs.warnings, *warnings))
+        inputs = replace(
+            inputs, warnings=(*inputs.warnings, *warnings, *newer_release(platform, bundle))
+        )
         applied = await apply_desired_state(self._client, snapshot, inputs, self._now())
         obsolete = ObsoleteSecrets(
             certificates=authority.obsolete if authority else (),

@@ -9,13 +9,15 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Final
 
-from pryv_operator.api.findings import Problem
+from pryv_operator.api.findings import Advisory, Problem
 from pryv_operator.api.kubernetes import Object
 from pryv_operator.api.platform import Platform
+from pryv_operator.api.reasons import Reason
 from pryv_operator.api.spec import Templates
 from pryv_operator.kube.client import KubeClient
 from pryv_operator.kube.resources import CONFIG_MAPS, SECRETS
-from pryv_operator.templates.builtin import load_release
+from pryv_operator.templates import builtin
+from pryv_operator.templates.builtin import UnknownReleaseError, load_release
 from pryv_operator.templates.bundle import Bundle
 from pryv_operator.templates.user_templates import (
     ObjectReference,
@@ -40,11 +42,14 @@ class TemplateReader:
         #: One archive is unpacked at a time: each may take some tens of MiB.
         self._unpacking = asyncio.Lock()
 
-    async def read(self, platform: Platform) -> Bundle | Problem:
-        """The templates a platform uses, or what is wrong with them."""
+    async def read(self, platform: Platform, running: str | None) -> Bundle | Problem:
+        """The templates a platform uses, or what is wrong with them.
+
+        ``running``: the release in its status, which an omitted ``spec.release`` stands for.
+        """
         templates = platform.spec.templates
         if templates is None:
-            return load_release(platform.spec.release)
+            return read_release(platform.spec.release or running)
         objects = {
             (kind, name): item
             for kind, name in referenced_objects(templates)
@@ -83,6 +88,30 @@ class TemplateReader:
             or sum(map(_size, self._archives.values())) > _CACHED_BYTES
         ):
             self._archives.popitem(last=False)
+
+
+def read_release(version: str | None) -> Bundle | Problem:
+    """A built-in release (None: the newest), or that it is not built in any more."""
+    try:
+        return load_release(version)
+    except UnknownReleaseError as error:
+        return Problem(
+            Reason.INVALID_SPEC,
+            f"spec.release: {error}; the platform runs another release, and is not upgraded "
+            "unless spec.release is set",
+        )
+
+
+def newer_release(platform: Platform, bundle: Bundle) -> tuple[Advisory, ...]:
+    """A warning when a newer built-in release exists and ``spec.release`` is omitted."""
+    spec, newest = platform.spec, builtin.RELEASES[0]
+    if spec.templates or spec.release or bundle.version == newest:
+        return ()
+    text = (
+        f'spec.release: omitted, so the platform stays at "{bundle.version}" of its first install; '
+        f'back up the data and set spec.release to "{newest}" to upgrade'
+    )
+    return (Advisory(Reason.RELEASE_AVAILABLE, text),)
 
 
 def _version(item: Object) -> tuple[str, str]:

@@ -56,7 +56,9 @@ class PryvPlatformSpec(Model):
         "are served at USERNAME.DOMAIN."
     )
     release: Literal["1.9.2"] | None = Field(
-        None, description="Built-in Pryv.io release to run; default: the newest."
+        None,
+        description="Built-in Pryv.io release to run; default: the one in status.release, "
+        "which is the newest at the first install.",
     )
     templates: Templates | None = Field(
         None, description="Your own templates. They replace those of spec.release."
