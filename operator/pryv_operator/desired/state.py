@@ -124,7 +124,14 @@ def compute_desired(inputs: Inputs) -> Desired:
     if problems:
         return replace(found, problems=problems)
 
-    subject = Subject(inputs.platform, bundle, resolved.instances, components, inputs.unresolved)
+    subject = Subject(
+        inputs.platform,
+        bundle,
+        resolved.instances,
+        components,
+        inputs.unresolved,
+        _own_addresses(inputs, resolved.addresses),
+    )
     found = replace(
         found,
         warnings=(*found.warnings, *compute_warnings(subject)),
@@ -136,6 +143,17 @@ def compute_desired(inputs: Inputs) -> Desired:
         ),
     )
     return found if found.waiting else _with_objects(found, inputs, components)
+
+
+def _own_addresses(inputs: Inputs, addresses: Mapping[str, str]) -> frozenset[str]:
+    """Addresses of the platform's Services and instances."""
+    services = inputs.addresses.values()
+    found = {
+        *addresses.values(),
+        *(each.cluster_ip for each in services),
+        *(each.load_balancer_ip for each in services),
+    }
+    return frozenset(each for each in found if each)
 
 
 def _services(

@@ -36,6 +36,8 @@ class Subject:
     components: tuple[Component, ...]
     #: Public hosts that cannot be resolved in this cluster.
     unresolved: frozenset[str]
+    #: Addresses of the platform's Services and instances.
+    own_addresses: frozenset[str] = frozenset()
 
     def of(self, instance: Instance) -> list[Component]:
         """The components of an instance."""
@@ -109,6 +111,8 @@ def _narrow_ports(subject: Subject) -> Iterable[Advisory]:
                 f"{where}: port {port.host} is bound to the loopback and is not published",
             )
         for address, port in component.service.bound_ports:
+            if address in subject.own_addresses:
+                continue  # it is published at just this address
             yield Advisory(
                 Reason.PORT_PUBLISHED_WIDER,
                 f'{where}: port {port.host} is bound to "{address}" and is published on every '

@@ -236,9 +236,10 @@ def check_workload(item: Object, there: Any) -> None:
         for host in alias["hostnames"]
     )
     for container in (*pod["containers"], *pod.get("initContainers", ())):
-        paths = [mount["mountPath"] for mount in container["volumeMounts"]]
+        mounts = container.get("volumeMounts", ())
+        paths = [mount["mountPath"] for mount in mounts]
         assert len(set(paths)) == len(paths)
-        assert {mount["name"] for mount in container["volumeMounts"]} <= set(volumes)
+        assert {mount["name"] for mount in mounts} <= set(volumes)
         ports = [port["name"] for port in container.get("ports", ())]
         assert len(set(ports)) == len(ports)
         for variable in container.get("env", ()):
