@@ -42,7 +42,7 @@ class TemplateReader:
         #: One archive is unpacked at a time: each may take some tens of MiB.
         self._unpacking = asyncio.Lock()
 
-    async def read(self, platform: Platform, running: str | None) -> Bundle | Problem:
+    async def read(self, platform: Platform, running: str | None = None) -> Bundle | Problem:
         """The templates a platform uses, or what is wrong with them.
 
         ``running``: the release in its status, which an omitted ``spec.release`` stands for.
