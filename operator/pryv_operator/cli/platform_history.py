@@ -183,7 +183,7 @@ async def write_spec(
             ):
                 raise HistoryError(
                     f'PryvPlatform "{name}": changed by another client meanwhile, so nothing was '
-                    "written; look at it and try again"
+                    "written; review the change and retry"
                 ) from None
             resource = again
         else:

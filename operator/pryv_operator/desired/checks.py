@@ -126,7 +126,7 @@ def _invalid_affinity(components: Iterable[Component]) -> Iterable[Problem]:
             yield Problem(
                 Reason.INVALID_AFFINITY,
                 f"{component.spec_path}.affinity.podAffinity: not a valid pod affinity; "
-                "give it the form of a pod's spec.affinity.podAffinity",
+                "use the schema of a pod's spec.affinity.podAffinity",
             )
 
 

@@ -117,7 +117,7 @@ def next_state(before: LeaseState, lease: Object | None, now: float) -> LeaseSta
 
 @dataclass(frozen=True)
 class Election:
-    """The Lease, this process's identity (unique for ever), and the timing."""
+    """The Lease, this process's identity (never reused), and the timing."""
 
     namespace: str
     name: str

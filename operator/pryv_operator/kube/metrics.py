@@ -25,7 +25,7 @@ LEADER: Final = Gauge(
 )
 RECONCILIATIONS: Final = Counter(
     "pryv_operator_reconciliations",
-    "Reconciliations of platforms, by outcome (ready, not-ready).",
+    "Reconciliations of platforms, by outcome (ready, not-ready, failed).",
     ["outcome"],
     registry=REGISTRY,
 )

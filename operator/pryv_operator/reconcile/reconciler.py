@@ -93,6 +93,13 @@ class Reconciler:
         Raises:
             ApiError: a request failed; the reconciliation is to be retried.
         """
+        try:
+            return await self._reconcile_key(key)
+        except Exception:
+            metrics.RECONCILIATIONS.labels("failed").inc()
+            raise
+
+    async def _reconcile_key(self, key: Key) -> float | None:
         resource = await self._client.get(PLATFORMS, key.namespace, key.name)
         if resource is None or resource["metadata"].get("deletionTimestamp"):
             self._forget(key)

@@ -156,7 +156,7 @@ RULES: Final[tuple[Rule, ...]] = (
     _rollout_failed,
     # Before failed components: what calls the register cannot start without the certificate.
     _waiting_for_certificate,
-    # A component cannot run until somebody fixes the cause.
+    # A component cannot run until the cause is fixed.
     _component_failed,
     # A certificate that exists and cannot be used.
     _invalid_certificate,

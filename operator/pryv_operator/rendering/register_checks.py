@@ -61,7 +61,7 @@ def _invitation_tokens(tokens: Any) -> Iterator[Fault]:
             yield Fault(
                 "INVITATION_TOKENS",
                 (index,),
-                f"must be a text of {_MIN_TOKEN} to {_MAX_TOKEN} characters, {_NO_START}; "
+                f"must be a string of {_MIN_TOKEN} to {_MAX_TOKEN} characters, {_NO_START}; "
                 "correct it",
                 Effect.STOPS,
             )
@@ -146,7 +146,7 @@ def _named(path: tuple[str | int, ...], value: Any) -> Iterator[Fault]:
             yield _entry(place, "must be an object such as {name: www.example.com}")
             continue
         if not isinstance(target.get("name", ""), (str, type(None))):
-            yield _entry((*place, "name"), "must be a text")
+            yield _entry((*place, "name"), "must be a string")
         if target.get("ip"):
             yield from _addresses((*place, "ip"), target["ip"])
         if not is_number(target.get("priority") or 0):
@@ -155,7 +155,7 @@ def _named(path: tuple[str | int, ...], value: Any) -> Iterator[Fault]:
 
 def _authority(path: tuple[str | int, ...], value: Any) -> Iterator[Fault]:
     if not isinstance(value, str):
-        yield _entry(path, "must be a text")
+        yield _entry(path, "must be a string")
 
 
 def _issuers(path: tuple[str | int, ...], value: Any) -> Iterator[Fault]:
@@ -171,7 +171,7 @@ def _texts(variable: str, path: tuple[str | int, ...], value: Any) -> Iterator[F
             yield Fault(
                 variable,
                 place,
-                f"must be a text of at most {_MAX_TXT} ASCII characters, which is what a TXT "
+                f"must be a string of at most {_MAX_TXT} ASCII characters, which is what a TXT "
                 "record of dns holds; correct it",
                 Effect.MISLEADS,
             )

@@ -67,7 +67,7 @@ def compute_basis(inputs: Inputs, spec: Mapping[str, Any], update: str) -> dict[
 
 
 def has_same_basis(revision: Revision, inputs: Inputs, basis: Basis) -> bool:
-    """Whether a platform is still made from what a revision was made from.
+    """Whether a platform's inputs equal those that a revision records.
 
     The revision records a basis. Without the hash key that it was recorded with, its keyed hashes
     cannot be compared and count as equal: losing the key rolls nothing.
@@ -106,7 +106,7 @@ def deferred_desired(
 
     None when nothing would be deferred, or when configuration that the recorded templates refer to
     does not exist any more, so that they could not run. Workloads that the revision does not record
-    are left out; so is the configuration of the templates that are deferred.
+    are omitted; so is the configuration of the templates that are deferred.
     """
     kept: list[Object] = []
     deferred: list[str] = []
@@ -154,10 +154,11 @@ def _without_unrecorded(desired: Desired, recorded: Collection[str]) -> tuple[In
 def _advisory(deferred: Collection[str]) -> Advisory:
     listed = sorted(deferred)
     rest = f" and {len(listed) - _SHOWN} more" if len(listed) > _SHOWN else ""
+    components = ", ".join(listed[:_SHOWN]) + rest
     return Advisory(
         Reason.UPDATE_DEFERRED,
-        f"{', '.join(listed[:_SHOWN])}{rest}: this version of the operator has other files or pod "
-        "templates for them, applied with the next change of the platform; to apply them now, set "
+        f"{components}: deferred: this version of the operator changes their files or pod "
+        "templates, which is applied with the next change of the platform; to apply it now, set "
         f"the annotation {keys.UPDATE} to a new value",
     )
 

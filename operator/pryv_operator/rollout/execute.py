@@ -239,7 +239,7 @@ def _basis(given: RolloutInputs) -> dict[str, Any]:
 
 
 def _basis_changed(given: RolloutInputs, current: Revision) -> bool:
-    """Whether what the revision was made from has changed without changing its state."""
+    """Whether the revision's inputs changed while its desired state did not."""
     if given.desired.deferred:
         return current.basis is None
     return current.basis != _basis(given)

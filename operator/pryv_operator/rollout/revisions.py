@@ -69,7 +69,7 @@ class Revision:
 
     @property
     def rolled_out(self) -> bool:
-        """Whether all of it that runs was rolled out."""
+        """Whether every component with pods runs the revision."""
         return self.complete or bool(self.not_run)
 
 

@@ -105,5 +105,5 @@ def _conflict(instance: Instance, field: _Field, name: str, value: Any) -> Probl
     return Problem(
         Reason.DUPLICATE_VARIABLE,
         f"spec.variables.{name}: differs from spec.roles.core.instances[{instance.name}]."
-        f"{field.name}, which means the same; keep one of them",
+        f"{field.name}, which means the same; remove one of them",
     )

@@ -42,6 +42,6 @@ def complete_hosting_providers(
     warning = Advisory(
         Reason.UNKNOWN_HOSTING,
         f"spec.variables.{_PROVIDERS}: no entry for {', '.join(missing)}; "
-        "add one, otherwise register invents a provider",
+        "add one, without it register uses a placeholder provider",
     )
     return ConfiguredVariables(configured, (warning,))
