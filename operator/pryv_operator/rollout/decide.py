@@ -379,7 +379,7 @@ def _restored(rollout: _Rollout, *, forward: bool) -> Decision:
             # The older image may not read data that the newer one has migrated.
             or (each.migrates and each.migrated and each.changes_image)
             # Its turn has come already, or comes now.
-            or _had_its_turn(each, ordered)
+            or (_had_its_turn(each, ordered) and not _is_unproved_elsewhere(each, ordered))
             or (forward and index < next_outdated and not _is_early(each, awaited, ordered))
         )
         (to_desired if gets_desired else to_last_good).add(each.name)
@@ -403,6 +403,19 @@ def _had_its_turn(each: Workload, ordered: Sequence[Workload]) -> bool:
         return other.instance > each.instance and _serves(other.instance, ordered)
 
     return any(other.changed and shows(other) for other in ordered)
+
+
+def _is_unproved_elsewhere(each: Workload, ordered: Sequence[Workload]) -> bool:
+    """Whether another core is down with the change, and no component of this one is."""
+
+    def unproved(other: Workload) -> bool:
+        return other.changed and not other.ready
+
+    if each.role != names.CORE:
+        return False
+    cores = [other for other in ordered if other.role == each.role and other is not each]
+    mine = [other for other in cores if other.instance == each.instance]
+    return any(map(unproved, cores)) and not any(map(unproved, mine))
 
 
 def _is_early(each: Workload, awaited: Sequence[Workload], ordered: Sequence[Workload]) -> bool:
