@@ -683,7 +683,9 @@ EVERYTHING: Object = {
     "variables": {"PLATFORM_NAME": "Acme", "MAX_UPLOAD_SIZE_MB": 20},
     "secrets": {
         "REGISTER_ADMIN_KEY": {"generate": {"rotation": 2}},
-        "MAIL_SMTP_PASS": {"secretKeyRef": {"name": "smtp.acme", "key": "pass_word.txt", "trim": False}},
+        "MAIL_SMTP_PASS": {
+            "secretKeyRef": {"name": "smtp.acme", "key": "pass_word.txt", "trim": False}
+        },
         "EMAIL_SMTP_SETTINGS.auth.pass": {"secretKeyRef": {"name": "smtp", "key": "password"}},
         "MFA_ENDPOINTS.verify.headers.authorization": {
             "secretKeyRef": {"name": "sms", "key": "token"}
