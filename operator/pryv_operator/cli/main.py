@@ -123,7 +123,7 @@ def run(
     """Run the operator until SIGTERM or Ctrl-C."""
     if in_cluster == (kubeconfig is not None):
         raise typer.BadParameter(
-            "no cluster selected, or two; pass exactly one of --kubeconfig FILE or --in-cluster"
+            "no cluster selected, or two; pass either --kubeconfig FILE or --in-cluster"
         )
     host, _, port = listen.rpartition(":")
     if not host or not port.isdigit():
