@@ -65,7 +65,12 @@ def test_most_changed_json_is_valid(seed: int) -> None:
 def test_composed_archives_have_correct_checksums() -> None:
     headers: list[bool] = []
 
-    @settings(max_examples=200, database=None, suppress_health_check=list(HealthCheck))
+    @settings(
+        max_examples=200,
+        database=None,
+        derandomize=True,
+        suppress_health_check=list(HealthCheck),
+    )
     @given(generated(REAL_TARGETS["archive"], tuple(process.read_corpus("archive").values())))
     def generate(data: bytes) -> None:
         headers.append(_has_header(data))
