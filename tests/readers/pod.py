@@ -1,4 +1,4 @@
-"""What a container finds when its pod starts: the files of its mounts, and the hosts it resolves."""
+"""What a container finds when its pod starts: files of its mounts, and hosts that it resolves."""
 
 from __future__ import annotations
 

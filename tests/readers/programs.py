@@ -1,4 +1,4 @@
-"""The programs that read the rendered files: where the packages of the dev dependencies put them."""
+"""The programs that read the rendered files: where the dev dependencies put them."""
 
 from __future__ import annotations
 

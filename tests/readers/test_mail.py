@@ -1,4 +1,4 @@
-"""service-mail's libraries take every e-mail template in every language, and escape what is in it."""
+"""service-mail's libraries take every template in every language, and escape its values."""
 
 from __future__ import annotations
 

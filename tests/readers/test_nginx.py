@@ -98,7 +98,7 @@ def test_nginx_takes_the_configuration_without_a_word(
 def test_upstreams_are_services_of_the_same_instance(
     name: str, instance: str, run_folder: RunFolder
 ) -> None:
-    """A host of an upstream that cannot be resolved keeps nginx from starting; the leader is gone."""
+    """An upstream host that cannot be resolved keeps nginx from starting; the leader is gone."""
     platform = read_platform(name)
     pod = platform.pod(instance, PROXY)
     files = localise(pod, run_folder.path / f"hosts-{name}-{instance}")

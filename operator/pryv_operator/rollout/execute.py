@@ -59,8 +59,8 @@ class RolloutInputs:
     """What a step of a rollout depends on.
 
     ``inputs``: those of the desired state. ``spec``: as it is in the resource.
-    ``history``: oldest revision first. ``attempt``: the resource's ``pryv.io/reconcile``, ``update``:
-    its ``pryv.io/update``.
+    ``history``: oldest revision first. ``attempt`` and ``update``: the resource's annotations
+    ``pryv.io/reconcile`` and ``pryv.io/update``.
     """
 
     inputs: Inputs
