@@ -293,7 +293,7 @@ def test_foreign_object_is_not_adopted(user: PlatformUser) -> None:
     })  # fmt: skip
     user.apply_platform()
     condition = user.wait_reason("NameInUse")
-    assert "Service acme-reg-redis" in condition["message"]
+    assert 'Service "acme-reg-redis"' in condition["message"]
     assert user.get("service", "acme-reg-redis")["spec"]["selector"] == {"app": "theirs"}
     assert not user.list("deployments,statefulsets")
     user.delete("service", "acme-reg-redis")

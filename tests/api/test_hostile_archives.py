@@ -108,7 +108,7 @@ INSIDE: Mapping[str, tuple[dict[str, bytes], str, str]] = {
     "two services of one name": (
         core("pryv.yml", b"services:\n  a_b: {image: a}\n  a-b: {image: a}\n"),
         "InvalidComposeFile",
-        "co1/a_b and co1/a-b",
+        '"co1/a_b" and "co1/a-b"',
     ),
     "a value that leads to itself": (
         settings("      AA: {value: BB}\n      BB: {value: AA}\n") | {"data/core/a": b"AA"},
