@@ -63,7 +63,7 @@ CREDENTIAL_URLS: Final = {
 }
 #: A URL with a password, as a pattern of RE2 and of Python; CEL evaluates it too.
 URL_WITH_PASSWORD: Final = "^[a-zA-Z][a-zA-Z0-9+.-]*://[^/?#@]*:[^/?#@]+@"  # noqa: S105 - a pattern
-#: A URL with a query parameter that is a credential; a placeholder (``{{ code }}``) is none.
+#: A URL with a query parameter that is a credential; a placeholder (``{{ code }}``) is not.
 URL_WITH_KEY: Final = (
     "(?i)[?&;][^=&]*(passw|passphrase|secret|token|credential|auth|api[_-]?key|access[_-]?key)"
     "[^=&]*=[^{&]|(?i)[?&;](key|pass|pwd)=[^{&]"

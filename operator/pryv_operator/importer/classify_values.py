@@ -376,7 +376,7 @@ def _notes_of_probable(variable: Variable, paths: Sequence[tuple[str, ...]]) -> 
     why = (
         "looks like a credential, and the operator computes the variable; remove the credential"
         if variable.computed
-        else "looks like a credential, so it is in the Secret; move it back if it is none"
+        else "looks like a credential, so it is in the Secret; move it back if it is not"
     )
     for path in paths:
         yield Note("check", ".".join((variable.name, *path)), why)
