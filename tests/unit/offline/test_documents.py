@@ -13,18 +13,8 @@ from hypothesis import strategies as st
 from pryv_operator.leader.js_yaml import load_yaml
 from pryv_operator.objects import manifest
 from pryv_operator.offline.documents import DocumentError, load_bundle, read_documents
+from tests.unit.offline.texts import PLATFORM, SECRET
 
-PLATFORM = """apiVersion: pryv.io/v1alpha1
-kind: PryvPlatform
-metadata: {name: acme}
-spec:
-  domain: pryv.acme.test
-"""
-SECRET = """apiVersion: v1
-kind: Secret
-metadata: {name: keys}
-stringData: {admin: the-admin-key-0123}
-"""
 SCALARS = (
     st.none()
     | st.booleans()

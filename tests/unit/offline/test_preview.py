@@ -16,6 +16,7 @@ from pryv_operator.offline.preview import (
     render_objects,
 )
 from pryv_operator.rendering.files import RenderedFile
+from tests.unit.offline.texts import PLATFORM, SECRET
 from tests.unit.templates.archives import reg_master, tgz
 
 ARCHIVED = {
@@ -26,17 +27,6 @@ ARCHIVED = {
         for role in ("core", "reg-master", "static")
     },
 }
-PLATFORM = """apiVersion: pryv.io/v1alpha1
-kind: PryvPlatform
-metadata: {name: acme}
-spec:
-  domain: pryv.acme.test
-"""
-SECRET = """apiVersion: v1
-kind: Secret
-metadata: {name: keys}
-stringData: {admin: the-admin-key-0123}
-"""
 WITH_SECRET = (
     PLATFORM + "  secrets: {REGISTER_ADMIN_KEY: {secretKeyRef: {name: keys, key: admin}}}\n"
 )
