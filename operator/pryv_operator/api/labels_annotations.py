@@ -48,7 +48,11 @@ APPLIED: Final = "pryv.io/applied"
 #: On a generated Secret: the variable whose value it holds.
 VARIABLE: Final = "pryv.io/variable"
 #: On a generated Secret that was deleted while in use, and recreated with another value.
-RECREATED: Final = "pryv.io/made-anew"
+RECREATED: Final = "pryv.io/recreated"
+#: The same, as the first versions of the operator wrote it.
+_RECREATED_BEFORE: Final = "pryv.io/made-anew"
+#: Names of that annotation on live Secrets.
+RECREATED_NAMES: Final = (RECREATED, _RECREATED_BEFORE)
 #: On a workload: digest of the pod template that was last applied.
 TEMPLATE: Final = "pryv.io/template"
 #: On a workload: secret variable shared by several roles → keyed hash of the applied value (JSON).

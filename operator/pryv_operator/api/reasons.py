@@ -451,7 +451,7 @@ class Reason(StrEnum):
         "see the message: RBAC or an admission webhook")
     SECRET_RECREATED = ("SecretRecreated", Scope.WARNING,
         "a generated Secret was deleted while in use, and was recreated with a new value",
-        "renew what the old value protected; then remove the annotation `pryv.io/made-anew`")
+        "renew what the old value protected; then remove the annotation `pryv.io/recreated`")
 
     # --- events ---
     APPLIED = ("Applied", Scope.EVENT,

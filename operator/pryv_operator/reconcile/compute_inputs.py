@@ -146,13 +146,14 @@ def _live_pvc(item: Object) -> LivePVC:
 def _recreated_secrets(live: LiveObjects) -> tuple[Advisory, ...]:
     """A warning for each generated Secret that was deleted while in use, until acknowledged."""
     return tuple(
-        Advisory(Reason.SECRET_RECREATED, _recreation_message(item))
+        Advisory(Reason.SECRET_RECREATED, _recreation_message(item, annotation))
         for item in live.of_kind("Secret")
-        if (item["metadata"].get("annotations") or {}).get(keys.RECREATED)
+        for annotation in keys.RECREATED_NAMES
+        if (item["metadata"].get("annotations") or {}).get(annotation)
     )
 
 
-def _recreation_message(item: Object) -> str:
+def _recreation_message(item: Object, annotation: str) -> str:
     if item["metadata"]["labels"].get(keys.PURPOSE) == "hash-key":
         consequence = (
             "a new key was generated and nothing was rolled out; "
@@ -165,7 +166,7 @@ def _recreation_message(item: Object) -> str:
         )
     return (
         f'Secret "{item["metadata"]["name"]}": deleted while in use; {consequence}; '
-        f"remove its annotation {keys.RECREATED} to acknowledge"
+        f"remove its annotation {annotation} to acknowledge"
     )
 
 
