@@ -27,7 +27,7 @@ from pryv_operator.objects.services import (
     internal_service,
 )
 from pryv_operator.objects.workloads import is_scaled_to_zero, workload
-from pryv_operator.values.addresses import Address
+from pryv_operator.values.addresses import UNKNOWN_ADDRESS, Address
 from pryv_operator.values.platform_values import resolve_platform_values
 
 #: How many names a message lists.
@@ -146,9 +146,10 @@ def compute_desired(inputs: Inputs) -> Desired:
 
 
 def _own_addresses(inputs: Inputs, addresses: Mapping[str, str]) -> frozenset[str]:
-    """Addresses of the platform's Services and instances."""
+    """Addresses of the platform's Services and instances, also as long as they are unknown."""
     services = inputs.addresses.values()
     found = {
+        UNKNOWN_ADDRESS,
         *addresses.values(),
         *(each.cluster_ip for each in services),
         *(each.load_balancer_ip for each in services),

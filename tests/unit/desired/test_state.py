@@ -691,3 +691,9 @@ def test_variables_of_2019_set_fields_of_cores() -> None:
         }
     )
     assert state(variables=given) == modern
+
+
+def test_unknown_address_of_a_service_is_its_own() -> None:
+    """The dns Service's own address stands in its compose file, also before there is one."""
+    found = compute_desired(inputs(addresses={}))
+    assert "PortPublishedWider" not in {each.reason for each in found.warnings}
