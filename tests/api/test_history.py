@@ -155,7 +155,10 @@ def test_dry_run_writes_nothing(person: Person) -> None:
     ("arguments", "why"),
     [
         (("rollback", "acme", "--to", "7"), "revision 7: not found; the history holds 1, 2, 3"),
-        (("rollback", "acme", "--to", "3"), "revision 3: the resource has this spec already"),
+        (
+            ("rollback", "acme", "--to", "3"),
+            "revision 3: nothing to roll back, the resource has its spec already",
+        ),
         (("diff", "acme", "--revision", "7"), "revision 7: not found"),
         (("history", "other"), 'PryvPlatform "other": not found in namespace'),
     ],
@@ -226,7 +229,7 @@ def test_secret_changed_since_the_revision_is_reported(person: Person) -> None:
     refused = person.is_refused("rollback", "acme", "--to", "2")
     assert 'Secret "admin", key "key": changed since revision 2' in refused
     refused = person.is_refused("rollback", "acme", "--to", "4")
-    assert 'different, but not in the spec: Secret "admin", key "key": changed since' in refused
+    assert 'changed outside the spec: Secret "admin", key "key": changed since' in refused
     assert (
         "were not compared"
         in person.runs("rollback", "acme", "--to", "2", "--force", "--dry-run").stderr
@@ -277,12 +280,12 @@ def test_changed_templates_and_generated_values_are_reported(user: PlatformUser)
     templates_with(conf + ', "more": 1}')
     wait_complete(user, 2)
     changed = 'ConfigMap "mine": changed since revision'
-    assert f"different, but not in the spec: {changed}" in cli_user.is_refused(
+    assert f"changed outside the spec: {changed}" in cli_user.is_refused(
         "rollback", "acme", "--to", "1"
     )
     user.replace_platform({**spec, "variables": {"PLATFORM_NAME": "Second"}})
     wait_complete(user, 3)
-    assert f"revision 1: its spec alone does not restore it: {changed}" in cli_user.is_refused(
+    assert f"revision 1: its inputs have changed since: {changed}" in cli_user.is_refused(
         "rollback", "acme", "--to", "1"
     )
     templates_with(conf + "}")

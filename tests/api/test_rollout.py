@@ -100,7 +100,7 @@ def test_failing_change_stops_the_rollout(ready: PlatformUser) -> None:
     held = ready.wait_reason("RolloutHeld")
     assert "co1/hfs" in held["message"]
     assert "cannot be pulled" in held["message"]
-    assert "not touched: co2/hfs" in held["message"]
+    assert "not changed: co2/hfs" in held["message"]
     assert ready.condition("Stalled")["status"] == "True"
     assert rolled(before, ready.pods()) <= {"co1/hfs"}
     ready.apply_platform(roles=with_image("hfs", "docker.io/pryvio/hfs:1.9.3"))

@@ -152,7 +152,7 @@ def _state_without_pvc(components: Iterable[Component]) -> Iterable[Problem]:
             path = component.profile.state_path
             yield Problem(
                 Reason.INVALID_COMPOSE_FILE,
-                f'{service_location(component)}: what is mounted at "{path}" keeps no data; '
+                f'{service_location(component)}: "{path}" is not on persistent storage; '
                 f"mount {component.service.name}/data/:{path}",
             )
 

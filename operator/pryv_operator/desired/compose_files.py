@@ -98,7 +98,7 @@ def _with_secrets(
     ):
         return Problem(
             Reason.INVALID_COMPOSE_FILE,
-            f"{role}/{COMPOSE_FILE}: invalid with the value of a secret (often a quote, "
+            f"{role}/{COMPOSE_FILE}: not valid once a secret value is inserted (often a quote, "
             "a line break or a dollar sign); change the value, or quote it in the template",
         )
     if bundle.secret:  # the whole file is secret; only environment values can be moved to a Secret

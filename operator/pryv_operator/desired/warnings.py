@@ -77,7 +77,7 @@ def _host_paths(subject: Subject) -> Iterable[Advisory]:
                 yield Advisory(
                     Reason.HOST_PATH_NOT_MOUNTED,
                     f'{service_location(component)}: host path "{mount.source}" is not mounted '
-                    f"into pods{instead}",
+                    f"into pods{instead}; remove the volume, or ignore this",
                 )
 
 
@@ -108,7 +108,8 @@ def _narrow_ports(subject: Subject) -> Iterable[Advisory]:
         for port in component.service.loopback_ports:
             yield Advisory(
                 Reason.PORT_NOT_PUBLISHED,
-                f"{where}: port {port.host} is bound to the loopback and is not published",
+                f"{where}: port {port.host} is bound to the loopback and is not published; "
+                "remove the address to publish it",
             )
         for address, port in component.service.bound_ports:
             if address in subject.own_addresses:
@@ -240,9 +241,8 @@ def _hjson_for_readers_of_json(subject: Subject) -> Iterable[Advisory]:
                 yield Advisory(
                     Reason.NOT_STRICT_JSON,
                     f"{component.instance.role}/{file.path}: not strict JSON{place}, and "
-                    f'{component.service.name} of image "{image}" reads nothing else, so the '
-                    "process that reads it does not start; remove comments there, and write all "
-                    "quotes and commas",
+                    f'{component.service.name} of image "{image}" requires it; remove comments, '
+                    "quote all keys and strings, and write all commas",
                 )
 
 

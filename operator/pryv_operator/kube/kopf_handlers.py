@@ -113,8 +113,8 @@ async def enqueue_platform(
 def _trigger(body: Any) -> tuple[object, ...]:
     """What a reconciliation reads of the resource itself.
 
-    That is its spec (by generation), its deletion and two annotations; of its status, only whether
-    there is one: a removed status is written again.
+    That is its spec (by generation), its deletion and the annotations that users write; of its
+    status, only whether there is one: a removed status is written again.
     """
     metadata = body["metadata"]
     annotations = metadata.get("annotations") or {}

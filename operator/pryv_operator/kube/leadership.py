@@ -48,11 +48,11 @@ class Leadership:
         """Check that this process is certainly the leader.
 
         Raises:
-            NotLeaderError: it is not, or may not be.
+            NotLeaderError: this process is not the leader, or cannot be sure.
         """
         self.check_any()
         if self._seconds is not None and (self._ended or self.renewed_at is None):
-            raise NotLeaderError("this operator is not the leader and writes nothing")
+            raise NotLeaderError("not the leader: write refused")
 
     def check_any(self) -> None:
         """Check that no leadership was lost: a former leader sends no request of any kind.

@@ -222,11 +222,15 @@ def _unschedulable(
             detail = f": {event['message']}" if event else " yet"
             return Explanation(
                 Reason.PVC_PENDING,
-                f'{label}: PVC "{pvc["metadata"]["name"]}" is not bound{detail}',
+                f'{label}: PVC "{pvc["metadata"]["name"]}" is not bound{detail}; '
+                "check its storage class and provisioner",
             )
         if condition.get("reason") == "Unschedulable":
             detail = condition.get("message", _NO_DETAILS)
-            return Explanation(Reason.UNSCHEDULABLE, f"{label}: pod cannot be scheduled: {detail}")
+            return Explanation(
+                Reason.UNSCHEDULABLE,
+                f"{label}: pod cannot be scheduled: {detail}; check resources and taints",
+            )
     return None
 
 
@@ -284,8 +288,8 @@ def _no_pod(
 def _scaled_to_zero(label: str) -> Finding:
     return Problem(
         Reason.SCALED_TO_ZERO,
-        f"{label}: another client has scaled it to zero, so it has no pod; scale it up, or set "
-        "replicas: 0 of the component in the spec",
+        f"{label}: scaled to zero by another client; scale it up, or set replicas: 0 of the "
+        "component in the spec",
     )
 
 

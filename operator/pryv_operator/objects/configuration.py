@@ -23,6 +23,7 @@ from pryv_operator.objects.model import Component, File
 
 #: The API server's limit of 1 MiB less room for keys and metadata.
 MAX_OBJECT_BYTES: Final = 1_000_000
+#: ``rollout.revision_diff`` recognises names by this length.
 _DIGEST_CHARACTERS: Final = 10
 
 

@@ -77,7 +77,10 @@ def _check_dates(leaf: x509.Certificate, where: str, now: dt.datetime) -> tuple[
         message = f"{where}: the certificate expired on {end:%Y-%m-%d}; renew it in the Secret"
         return (Advisory(Reason.CERTIFICATE_EXPIRED, message),)
     if begin > now:
-        message = f"{where}: the certificate is not valid before {begin:%Y-%m-%d}"
+        message = (
+            f"{where}: the certificate is not valid before {begin:%Y-%m-%d}; check its dates and "
+            "the clock of its issuer"
+        )
         return (Advisory(Reason.CERTIFICATE_NOT_YET_VALID, message),)
     if end - now < _EXPIRING:
         message = f"{where}: the certificate expires on {end:%Y-%m-%d}; renew it in the Secret"

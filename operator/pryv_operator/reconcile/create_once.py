@@ -118,7 +118,7 @@ async def _ensure_labels(
     if any(found.get(key, value) != value for key, value in labels.items()):
         listed = ", ".join(f"{key}={value}" for key, value in sorted(labels.items()))
         text = (
-            f'Secret "{name}": its labels are those of another object; set them to {listed} '
+            f'Secret "{name}": labels do not match; set {listed} '
             "(do not delete the Secret: its value would be lost)"
         )
         raise UnusableSecretError(Problem(Reason.NAME_IN_USE, text))

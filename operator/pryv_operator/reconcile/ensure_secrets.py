@@ -119,7 +119,7 @@ async def _ensure_hash_key(
     ensured = await ensure_secret(client, platform, snapshot.live, content)
     announcements: list[Announcement] = []
     if ensured.created and in_use:
-        text = f'Secret "{name}": deleted while in use; generated a new key, nothing is rolled out'
+        text = f'Secret "{name}": deleted while in use; a new key was generated, no pod restarts'
         announcements.append(Announcement(Reason.SECRET_RECREATED, text))
     return _value_of(ensured.item).encode(), announcements
 

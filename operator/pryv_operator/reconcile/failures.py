@@ -47,18 +47,18 @@ class Failures:
             f"spec.{'.'.join(str(step) for step in each['loc'])}: {each['msg']}"
             for each in errors[:_SHOWN]
         )
-        text = f"{fields}; correct these fields, which this version of the operator does not accept"
+        text = f"{fields}; correct these fields (this version of the operator rejects them)"
         return self.invalid(Problem(Reason.INVALID_SPEC, text))
 
     def rejected(self, error: RejectedError) -> PryvPlatformStatus:
         """The API server rejects what every reconciliation needs: a right, a quota, a webhook."""
         reason = Reason.FORBIDDEN if error.status == 403 else Reason.REJECTED
-        text = f"the API server rejects a request of the operator: {message_without_content(error)}"
+        text = f"API server: request of the operator rejected: {message_without_content(error)}"
         return self._interrupted(Problem(reason, text))
 
     def unavailable(self, error: UnavailableError) -> PryvPlatformStatus:
         """The API server has failed several times in a row."""
-        text = f"requests to the API server keep failing: {error.reason}: {error.message}; retrying"
+        text = f"API server: requests fail repeatedly: {error.reason}: {error.message}; retrying"
         return self._interrupted(Waiting(Reason.API_SERVER_FAILING, text), retryable=True)
 
     def bug(self, error: Exception) -> PryvPlatformStatus:

@@ -97,8 +97,7 @@ def read_release(version: str | None) -> Bundle | Problem:
     except UnknownReleaseError as error:
         return Problem(
             Reason.INVALID_SPEC,
-            f"spec.release: {error}; the platform runs another release, and is not upgraded "
-            "unless spec.release is set",
+            f"spec.release: {error}; set it to a built-in release",
         )
 
 

@@ -283,7 +283,7 @@ def _hold(rollout: _Rollout, failed: str) -> Decision:
     pending = tuple(
         each.label for each in rollout.ordered if _is_pending(each, rollout) and each not in split
     )
-    not_touched = f"; not touched: {_listed(pending)}" if pending else ""
+    not_touched = f"; not changed: {_listed(pending)}" if pending else ""
     message = f"{rollout.title}: stopped: {failed}{not_touched}; {_RETRY}"
     return replace(
         restored,
@@ -331,7 +331,7 @@ def _roll_back(rollout: _Rollout, failed: str) -> Decision:
 
 
 def _rollback_obstacle(rollout: _Rollout) -> str | None:
-    """Why the operator does not roll back automatically, if so."""
+    """Why the operator does not roll back automatically; None when it does."""
     if rollout.is_first_install:
         return "no complete revision to roll back to"
     for each in rollout.ordered:

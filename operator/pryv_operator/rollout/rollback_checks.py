@@ -122,8 +122,8 @@ def refusal(
         else ""
     )
     return (
-        f"{target.title}: its spec alone does not restore it: {'; '.join(problems)}{note}; "
-        "restore them, or use --force to write the spec with their present content"
+        f"{target.title}: its inputs have changed since: {'; '.join(problems)}{note}; "
+        "restore them, or use --force to roll back with their current content"
     )
 
 
@@ -140,8 +140,10 @@ def check_spec_differs(
     """
     if not same_spec(restored, current):
         return
-    outside = f"; different, but not in the spec: {'; '.join(problems)}" if problems else ""
-    raise HistoryError(f"{target.title}: the resource has this spec already{outside}")
+    outside = f"; changed outside the spec: {'; '.join(problems)}" if problems else ""
+    raise HistoryError(
+        f"{target.title}: nothing to roll back, the resource has its spec already{outside}"
+    )
 
 
 def warnings(
@@ -161,8 +163,8 @@ def warnings(
         if workload["kind"] == "StatefulSet" and then and now and then.image != now.image:
             label = component_label(name, target.workloads)
             found.append(
-                f"{label}: goes from image {now.image} back to {then.image}, "
-                "which may not read data that the newer one has migrated"
+                f"{label}: image is downgraded from {now.image} to {then.image}, which may "
+                "be unable to read migrated data; back up first"
             )
     if (current.get("rollout") or {}).get("paused"):
         found.append("spec.rollout.paused: nothing is applied while it is true")

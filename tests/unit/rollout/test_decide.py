@@ -154,7 +154,7 @@ def test_a_failed_rollout_applies_nothing_more() -> None:
             frozenset(),
         )
         assert decision.finding.reason == "RolloutHeld"
-        assert "not touched: co2/core" in decision.finding.message
+        assert "not changed: co2/core" in decision.finding.message
 
 
 def test_a_failed_rollout_is_rolled_back() -> None:

@@ -130,11 +130,13 @@ def test_refusal() -> None:
 
 def test_an_equal_spec_is_not_written() -> None:
     rollback_checks.check_spec_differs(recorded(1), SPEC, {**SPEC, "variables": {}}, [])
-    with pytest.raises(HistoryError, match=r"revision 1: the resource has this spec already$"):
+    with pytest.raises(
+        HistoryError, match=r"revision 1: nothing to roll back, the resource has its spec already$"
+    ):
         rollback_checks.check_spec_differs(recorded(1), SPEC, dict(SPEC), [])
     with pytest.raises(
         HistoryError,
-        match="already; different, but not in the spec: Secret a: changed",
+        match="already; changed outside the spec: Secret a: changed",
     ):
         rollback_checks.check_spec_differs(recorded(1), SPEC, dict(SPEC), ["Secret a: changed"])
 
@@ -146,7 +148,7 @@ def test_warnings() -> None:
     plain = [workload("co1/hfs", image=f"hfs:{number}") for number in (1, 2)]
     of, newest = recorded(1, stores[0], plain[0], complete="true"), recorded(2, stores[1], plain[1])
     (store,) = rollback_checks.warnings(of, newest, SPEC)
-    assert store.startswith("co1/mongodb: goes from image mongodb:2 back to mongodb:1")
+    assert store.startswith("co1/mongodb: image is downgraded from mongodb:2 to mongodb:1")
     assert rollback_checks.warnings(newest, newest, SPEC) == [
         "revision 2: was never rolled out completely"
     ]
