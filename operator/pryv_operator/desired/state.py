@@ -73,11 +73,11 @@ class Desired:
     problems: tuple[Problem, ...] = ()
     waiting: tuple[Waiting, ...] = ()
     warnings: tuple[Advisory, ...] = ()
-    services: tuple[Object, ...] = ()
+    services: tuple[Object, ...] = field(default=(), repr=False)
     #: In this order: PVCs, configuration, network policies, workloads.
-    objects: tuple[Object, ...] = ()
+    objects: tuple[Object, ...] = field(default=(), repr=False)
     #: The Certificate object for cert-manager, if the platform names an issuer.
-    certificate_request: Object | None = None
+    certificate_request: Object | None = field(default=None, repr=False)
     blocked: Mapping[str, Finding] = field(default_factory=dict)
     instances: tuple[InstancePlan, ...] = ()
     #: Labels of components that keep an earlier template, see ``rollout/deferral.py``.

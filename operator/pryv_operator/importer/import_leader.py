@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from pryv_operator.api import names as object_names
@@ -150,7 +150,7 @@ class _ImportedTemplates:
 
     bundle: Bundle
     #: The leader's own templates (``.tgz``); None for a built-in release.
-    archive: bytes | None
+    archive: bytes | None = field(repr=False)
     #: Whether the archive contains the text of a secret.
     is_secret: bool
 

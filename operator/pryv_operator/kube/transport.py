@@ -46,7 +46,7 @@ class Request:
     method: str
     path: str
     query: Mapping[str, Any] = field(default_factory=dict)
-    body: Object | str | None = None
+    body: Object | str | None = field(default=None, repr=False)
     accept: str = JSON
     content_type: str = JSON
     write: bool = False

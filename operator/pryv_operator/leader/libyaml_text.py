@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Final
 
@@ -52,7 +52,7 @@ class CharacterNotAllowedError(Exception):
 class LibyamlText:
     """A text for libyaml, and what its replacements stand for."""
 
-    text: str
+    text: str = field(repr=False)
     #: Replacement → original character, as ``str.translate`` takes it.
     characters: Mapping[int, int]
     #: Escape of a replacement → original escape.

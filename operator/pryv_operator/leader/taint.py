@@ -31,5 +31,5 @@ class RenderedText:
     secret: bool
 
     def __repr__(self) -> str:
-        """Without the secret: representations end up in logs."""
-        return "RenderedText(secret)" if self.secret else f"RenderedText({self.text!r})"
+        """Without the text, which may be a part of a secret: representations end up in logs."""
+        return f"RenderedText({len(self.text)} characters, secret={self.secret})"

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from pryv_operator.api import labels_annotations as keys
@@ -46,7 +46,7 @@ _Key = tuple[str, str]
 class Changes:
     """Desired objects that differ from the live ones, in the form in which they are applied."""
 
-    objects: tuple[Object, ...]
+    objects: tuple[Object, ...] = field(repr=False)
 
     @property
     def workloads(self) -> tuple[str, ...]:
@@ -65,7 +65,7 @@ class PlannedApply:
     """
 
     changes: Changes
-    live: Mapping[_Key, Object]
+    live: Mapping[_Key, Object] = field(repr=False)
 
     def update(self, live: LiveObjects) -> LiveObjects:
         """``live`` with the versions of this plan in place of the older ones."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from pryv_operator.api import labels_annotations as keys
@@ -55,10 +55,10 @@ class HealthInputs:
     ``events``: warning events (core/v1) of the namespace.
     """
 
-    workloads: Mapping[tuple[str, str], Object]
-    pods: Sequence[Object] = ()
-    pvcs: Mapping[str, Object] | None = None
-    events: Sequence[Object] = ()
+    workloads: Mapping[tuple[str, str], Object] = field(repr=False)
+    pods: Sequence[Object] = field(default=(), repr=False)
+    pvcs: Mapping[str, Object] | None = field(default=None, repr=False)
+    events: Sequence[Object] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from pryv_operator.api import labels_annotations as keys
@@ -48,7 +48,7 @@ WRITTEN: Final = (
 class LiveObjects:
     """The live objects of one platform that the operator has written, by (kind, name)."""
 
-    objects: Mapping[tuple[str, str], Object]
+    objects: Mapping[tuple[str, str], Object] = field(repr=False)
 
     def of_kind(self, kind: str) -> Iterator[Object]:
         """All objects of one kind."""

@@ -53,7 +53,7 @@ class KeyReference:
 class Configuration:
     """The objects with a component's files, and where each file is."""
 
-    objects: tuple[Object, ...] = ()
+    objects: tuple[Object, ...] = field(default=(), repr=False)
     #: By path of the file.
     references: Mapping[str, KeyReference] = field(default_factory=dict)
 

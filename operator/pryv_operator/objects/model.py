@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pryv_operator.api import labels_annotations as keys
 from pryv_operator.api import names
@@ -18,7 +18,7 @@ class File:
     """A file of a component. ``path`` is relative to the role's folder."""
 
     path: str
-    text: str
+    text: str = field(repr=False)
     secret: bool
 
 
@@ -47,7 +47,7 @@ class Component:
     #: IP address and host names.
     host_aliases: tuple[tuple[str, tuple[str, ...]], ...] = ()
     #: Name and value.
-    environment: tuple[tuple[str, str], ...] = ()
+    environment: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     #: Names in ``environment`` whose value is a secret: pods read them from a Secret.
     secret_environment: frozenset[str] = frozenset()
     #: The ``pryv.io/restart`` that its pods were last started for.

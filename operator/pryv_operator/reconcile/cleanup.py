@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from pryv_operator.api import labels_annotations as keys
@@ -25,9 +25,9 @@ class ObsoleteSecrets:
     """Secrets that were created once and are replaced by now."""
 
     #: Private certificates: the configuration holds copies, so nothing reads them.
-    certificates: tuple[Object, ...] = ()
+    certificates: tuple[Object, ...] = field(default=(), repr=False)
     #: Secrets of earlier rotations: components may run with them until the rollout is complete.
-    rotations: tuple[Object, ...] = ()
+    rotations: tuple[Object, ...] = field(default=(), repr=False)
 
 
 async def clean_up(

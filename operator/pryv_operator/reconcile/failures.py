@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from pydantic import ValidationError
 
@@ -27,7 +27,7 @@ _SHOWN = 5
 class Failures:
     """The possible statuses of one resource at one time."""
 
-    resource: Object
+    resource: Object = field(repr=False)
     now: str
 
     @property

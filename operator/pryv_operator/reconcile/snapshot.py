@@ -28,7 +28,7 @@ class Snapshot:
     """The cluster's part of a reconciliation's inputs, all read at about the same time."""
 
     #: The PryvPlatform object.
-    resource: Object
+    resource: Object = field(repr=False)
     platform: Platform
     bundle: Bundle
     #: The platform's objects.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from pryv_operator.leader.json_value import Json
@@ -99,7 +99,7 @@ class _Source:
     """The source of one rendered file."""
 
     path: str
-    content: bytes
+    content: bytes = field(repr=False)
     #: Path of the rendered file.
     output: str
 

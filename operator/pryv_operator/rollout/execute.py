@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pryv_operator.api.kubernetes import WORKLOAD_KINDS, Object
@@ -90,7 +90,7 @@ class RolloutResult:
 
     revision: int
     decision: Decision
-    applied: tuple[Object, ...] = ()
+    applied: tuple[Object, ...] = field(default=(), repr=False)
     changed: tuple[str, ...] = ()
     outdated: frozenset[str] = frozenset()
     last_good: int | None = None

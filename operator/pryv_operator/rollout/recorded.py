@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from pryv_operator.api import labels_annotations as keys
@@ -27,7 +27,7 @@ class RecordedRevision:
 
     revision: Revision
     spec: Mapping[str, Any]
-    workloads: Mapping[str, Object]
+    workloads: Mapping[str, Object] = field(repr=False)
 
     @property
     def number(self) -> int:

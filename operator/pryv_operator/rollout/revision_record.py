@@ -11,7 +11,7 @@ import hashlib
 import json
 import zlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from pryv_operator.api import labels_annotations as keys
@@ -49,7 +49,7 @@ class NewRevision:
 
     number: int
     spec: Mapping[str, Any]
-    objects: tuple[Object, ...]
+    objects: tuple[Object, ...] = field(repr=False)
     state_digest: str
     inputs: Mapping[RevisionInput, str]
     basis: Mapping[str, Any] | None = None

@@ -21,7 +21,7 @@ class ArchiveContents:
     """What was found in one archive."""
 
     #: The files that were asked for: path → content.
-    files: dict[str, bytes] = field(default_factory=dict)
+    files: dict[str, bytes] = field(default_factory=dict, repr=False)
     #: The first few names at the top.
     top_names: list[str] = field(default_factory=list)
     #: Every path → whether it is a file.

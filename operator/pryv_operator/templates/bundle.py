@@ -71,8 +71,8 @@ class Bundle:
 
     name: str
     version: str
-    roles: Mapping[str, Mapping[str, bytes]]
-    shared: Mapping[str, bytes] = field(default_factory=lambda: MappingProxyType({}))
+    roles: Mapping[str, Mapping[str, bytes]] = field(repr=False)
+    shared: Mapping[str, bytes] = field(default_factory=lambda: MappingProxyType({}), repr=False)
     variables: Mapping[str, Variable] = field(default_factory=lambda: MappingProxyType({}))
     jinja: bool = True
     secret: bool = False
