@@ -34,7 +34,7 @@ RECONCILIATION_SECONDS: Final = Histogram(
 )
 QUEUE_LENGTH: Final = Gauge(
     "pryv_operator_queue_length",
-    "Platforms in the work queue, those requeued for later included.",
+    "Platforms whose reconciliation is due and that wait for a worker.",
     registry=REGISTRY,
 )
 QUEUE_AGE: Final = Gauge(

@@ -74,6 +74,14 @@ class WorkQueue:
         state.due = due if state.due is None else min(state.due, due)
         self._wake.set()
 
+    def waiting(self) -> int:
+        """Keys that are due and wait for a worker."""
+        now = asyncio.get_running_loop().time()
+        return sum(
+            state.due is not None and state.due <= now and state.began is None
+            for state in self._states.values()
+        )
+
     def overdue(self) -> float:
         """Seconds that the oldest due key has waited for a worker, or that one has been running."""
         now = asyncio.get_running_loop().time()
@@ -92,6 +100,8 @@ class WorkQueue:
 
     async def run(self) -> None:
         """Work until stopped."""
+        metrics.QUEUE_LENGTH.set_function(self.waiting)
+        metrics.QUEUE_AGE.set_function(self.overdue)
         slots = asyncio.Semaphore(self._concurrency)
         async with asyncio.TaskGroup() as workers:
             while True:
@@ -114,8 +124,6 @@ class WorkQueue:
                 for key, state in self._states.items()
                 if state.due is not None and state.began is None
             )
-            metrics.QUEUE_LENGTH.set(len(due))
-            metrics.QUEUE_AGE.set(self.overdue())
             if due and due[0][0] <= now:
                 key = due[0][1]
                 self._states[key].due = None

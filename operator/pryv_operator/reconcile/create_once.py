@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from pryv_operator.api import labels_annotations as keys
-from pryv_operator.api.findings import Problem
+from pryv_operator.api.findings import Announcement, Problem
 from pryv_operator.api.kubernetes import Object
 from pryv_operator.api.platform import Platform
 from pryv_operator.api.reasons import Reason
@@ -16,7 +16,9 @@ from pryv_operator.kube.errors import ConflictError, RejectedError
 from pryv_operator.kube.resources import SECRETS
 from pryv_operator.live.live_objects import LiveObjects
 from pryv_operator.live.rejections import rejection_problem
+from pryv_operator.reconcile.events import create_announcement_event
 from pryv_operator.reconcile.secret_data import encode_data
+from pryv_operator.reconcile.snapshot import Snapshot
 
 #: Value of what a paused platform lacks: nothing is created, and every reconciliation computes the
 #: same.
@@ -34,49 +36,50 @@ class UnusableSecretError(Exception):
 
 @dataclass(frozen=True)
 class SecretContent:
-    """A Secret to be created. ``purpose``: value of its label ``pryv.io/purpose``."""
+    """A Secret to be created.
+
+    ``purpose``: value of its label ``pryv.io/purpose``. ``announcement``: for an event about its
+    creation.
+    """
 
     name: str
     purpose: str
-    data: Mapping[str, str]
+    data: Mapping[str, str] = field(repr=False)
     annotations: Mapping[str, str] | None = None
     type: str = "Opaque"
-
-
-@dataclass(frozen=True)
-class EnsuredSecret:
-    """The live Secret, and whether it was created just now."""
-
-    item: Object
-    created: bool
+    announcement: Announcement | None = None
 
 
 async def ensure_secret(
-    client: KubeClient, platform: Platform, live: LiveObjects, content: SecretContent
-) -> EnsuredSecret:
+    client: KubeClient, snapshot: Snapshot, live: LiveObjects, content: SecretContent
+) -> Object:
     """Create a Secret unless it exists; an existing one keeps its value and gets its labels back.
 
     While the rollout is paused nothing is written: a missing Secret is returned as it would be.
+    The event about a creation is created at once: what comes later may fail.
 
     Raises:
         UnusableSecretError: the name is in use by others, or the API server rejects the Secret.
     """
-    name = content.name
+    platform, name = snapshot.platform, content.name
     desired = _secret(platform, content)
     existing = live.get("Secret", name) or await client.get(SECRETS, platform.namespace, name)
     if existing is None and platform.paused:
-        return EnsuredSecret(desired, created=False)
+        return desired
     if existing is None:
         try:
-            return EnsuredSecret(await client.create(desired), created=True)
+            created = await client.create(desired)
         except ConflictError:
             existing = await client.get(SECRETS, platform.namespace, name)
             if existing is None:
                 raise
         except RejectedError as error:
             raise UnusableSecretError(rejection_problem(desired, error)) from None
-    labels = desired["metadata"]["labels"]
-    return EnsuredSecret(await _ensure_labels(client, platform, existing, labels), created=False)
+        else:
+            if content.announcement:
+                await create_announcement_event(client, snapshot.resource, content.announcement)
+            return created
+    return await _ensure_labels(client, platform, existing, desired["metadata"]["labels"])
 
 
 def _secret(platform: Platform, content: SecretContent) -> Object:

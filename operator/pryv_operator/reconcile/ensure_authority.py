@@ -36,9 +36,7 @@ class EnsuredAuthority:
     trusted: tuple[str, ...]
     warning: Advisory
     #: Secrets to delete once nothing uses them.
-    obsolete: tuple[Object, ...] = ()
-    #: What was issued, for events.
-    announcements: tuple[Announcement, ...] = ()
+    obsolete: tuple[Object, ...] = field(default=(), repr=False)
 
 
 async def ensure_authority(client: KubeClient, snapshot: Snapshot) -> EnsuredAuthority:
@@ -50,17 +48,13 @@ async def ensure_authority(client: KubeClient, snapshot: Snapshot) -> EnsuredAut
         UnusableSecretError: a Secret cannot be created or used.
     """
     platform, live = snapshot.platform, snapshot.live
-    announcements: list[Announcement] = []
     for _ in range(_ROUNDS):
         plan = _plan(snapshot, live)
         if plan.complete or platform.paused:
             break
-        content = _issue(snapshot, plan)
-        ensured = await ensure_secret(client, platform, live, content)
-        if ensured.created:
-            text = f'Secret "{content.name}": issued the platform\'s private {content.purpose}'
-            announcements.append(Announcement(Reason.CERTIFICATE_ISSUED, text))
-        live = live.with_objects([ensured.item])
+        live = live.with_objects(
+            [await ensure_secret(client, snapshot, live, _issue(snapshot, plan))]
+        )
     certificate = _current_certificate(snapshot, live, plan)
     problem = None
     if certificate is None:
@@ -73,7 +67,6 @@ async def ensure_authority(client: KubeClient, snapshot: Snapshot) -> EnsuredAut
         trusted=tuple(each.name for each in plan.trusted),
         warning=_warning(plan),
         obsolete=tuple(item for name in plan.obsolete if (item := live.get("Secret", name))),
-        announcements=tuple(announcements),
     )
 
 
@@ -101,7 +94,14 @@ def _issue(snapshot: Snapshot, plan: IssuancePlan) -> SecretContent:
         dns_names = certificates.dns_names(platform.spec.domain)
         pair = authority.issue_certificate(plan.issuer, dns_names, now)
         purpose = "certificate"
-    return SecretContent(name, purpose, {"tls.crt": pair.chain, "tls.key": pair.key}, type=TLS_TYPE)
+    text = f'Secret "{name}": issued the platform\'s private {purpose}'
+    return SecretContent(
+        name,
+        purpose,
+        {"tls.crt": pair.chain, "tls.key": pair.key},
+        type=TLS_TYPE,
+        announcement=Announcement(Reason.CERTIFICATE_ISSUED, text),
+    )
 
 
 def _current_certificate(

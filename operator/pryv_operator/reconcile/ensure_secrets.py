@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets as randomness
 import string
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -38,8 +38,6 @@ class EnsuredSecrets:
 
     values: Mapping[str, str] = field(repr=False)
     hash_key: bytes = field(repr=False)
-    #: What was created, for events.
-    announcements: tuple[Announcement, ...] = ()
 
 
 async def ensure_secrets(client: KubeClient, snapshot: Snapshot) -> EnsuredSecrets:
@@ -48,14 +46,11 @@ async def ensure_secrets(client: KubeClient, snapshot: Snapshot) -> EnsuredSecre
     Raises:
         UnusableSecretError: one cannot be created or used.
     """
-    values: dict[str, str] = {}
-    announcements: list[Announcement] = []
-    for variable in generated_names(snapshot.platform, snapshot.bundle):
-        values[variable], created = await _ensure_value(client, snapshot, variable)
-        announcements += created
-    hash_key, created = await _ensure_hash_key(client, snapshot)
-    announcements += created
-    return EnsuredSecrets(values, hash_key, tuple(announcements))
+    values = {
+        variable: await _ensure_value(client, snapshot, variable)
+        for variable in generated_names(snapshot.platform, snapshot.bundle)
+    }
+    return EnsuredSecrets(values, await _ensure_hash_key(client, snapshot))
 
 
 def obsolete_rotations(snapshot: Snapshot) -> tuple[Object, ...]:
@@ -80,48 +75,44 @@ def _secret_name(platform: Platform, variable: str) -> str:
     return names.generated_secret(platform.name, variable, rotation)
 
 
-async def _ensure_value(
-    client: KubeClient, snapshot: Snapshot, variable: str
-) -> tuple[str, Iterable[Announcement]]:
+async def _ensure_value(client: KubeClient, snapshot: Snapshot, variable: str) -> str:
     platform = snapshot.platform
     name = _secret_name(platform, variable)
     in_use = SecretInput(name, GENERATED_KEY) in revisions.inputs_in_use(snapshot.history)
     value = "".join(randomness.choice(_ALPHABET) for _ in range(_LENGTH))
+    if in_use:
+        text = (
+            f'Secret "{name}": deleted while in use; '
+            f"generated a new value of {variable}, which is rolled out to its users"
+        )
+        announcement = Announcement(Reason.SECRET_RECREATED, text)
+    else:
+        text = f'Secret "{name}": generated a value of {variable}'
+        announcement = Announcement(Reason.SECRET_GENERATED, text)
     content = SecretContent(
         name,
         "generated",
         {GENERATED_KEY: PLACEHOLDER if platform.paused else value},
         {keys.VARIABLE: variable} | ({keys.RECREATED: "true"} if in_use else {}),
+        announcement=announcement,
     )
-    ensured = await ensure_secret(client, platform, snapshot.live, content)
-    announcements: list[Announcement] = []
-    if ensured.created and in_use:
-        text = (
-            f'Secret "{name}": deleted while in use; '
-            f"generated a new value of {variable}, which is rolled out to its users"
-        )
-        announcements.append(Announcement(Reason.SECRET_RECREATED, text))
-    elif ensured.created:
-        text = f'Secret "{name}": generated a value of {variable}'
-        announcements.append(Announcement(Reason.SECRET_GENERATED, text))
-    return _value_of(ensured.item), announcements
+    return _value_of(await ensure_secret(client, snapshot, snapshot.live, content))
 
 
-async def _ensure_hash_key(
-    client: KubeClient, snapshot: Snapshot
-) -> tuple[bytes, Iterable[Announcement]]:
+async def _ensure_hash_key(client: KubeClient, snapshot: Snapshot) -> bytes:
     platform = snapshot.platform
     name = names.hash_key_secret(platform.name)
     in_use = bool(revisions.inputs_in_use(snapshot.history))
     value = PLACEHOLDER if platform.paused else randomness.token_hex(_HASH_KEY_BYTES)
-    annotations = {keys.RECREATED: "true"} if in_use else None
-    content = SecretContent(name, "hash-key", {GENERATED_KEY: value}, annotations)
-    ensured = await ensure_secret(client, platform, snapshot.live, content)
-    announcements: list[Announcement] = []
-    if ensured.created and in_use:
-        text = f'Secret "{name}": deleted while in use; a new key was generated, no pod restarts'
-        announcements.append(Announcement(Reason.SECRET_RECREATED, text))
-    return _value_of(ensured.item).encode(), announcements
+    text = f'Secret "{name}": deleted while in use; a new key was generated, no pod restarts'
+    content = SecretContent(
+        name,
+        "hash-key",
+        {GENERATED_KEY: value},
+        {keys.RECREATED: "true"} if in_use else None,
+        announcement=Announcement(Reason.SECRET_RECREATED, text) if in_use else None,
+    )
+    return _value_of(await ensure_secret(client, snapshot, snapshot.live, content)).encode()
 
 
 def _value_of(secret: Object) -> str:

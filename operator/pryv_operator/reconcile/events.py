@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
 
 from pryv_operator.api.findings import Announcement
 from pryv_operator.api.kubernetes import Object
@@ -17,19 +16,18 @@ from pryv_operator.rollout.execute import RolloutResult
 log = logging.getLogger(__name__)
 
 
-async def create_announcement_events(
-    client: KubeClient, resource: Object, announcements: Iterable[Announcement]
+async def create_announcement_event(
+    client: KubeClient, resource: Object, announcement: Announcement
 ) -> None:
-    """One event for each secret or certificate that was created."""
-    for each in announcements:
-        await create_event(
-            client,
-            resource,
-            kind="Warning" if each.reason == Reason.SECRET_RECREATED else "Normal",
-            reason=each.reason,
-            action="Generate",
-            note=each.message,
-        )
+    """An event about a secret or a certificate that was created."""
+    await create_event(
+        client,
+        resource,
+        kind="Warning" if announcement.reason == Reason.SECRET_RECREATED else "Normal",
+        reason=announcement.reason,
+        action="Generate",
+        note=announcement.message,
+    )
 
 
 async def create_rollout_event(

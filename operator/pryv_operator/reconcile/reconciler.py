@@ -7,6 +7,7 @@ differences. Nothing depends on having seen an event.
 from __future__ import annotations
 
 import datetime as dt
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
@@ -42,6 +43,8 @@ from pryv_operator.reconcile.retention import apply_deletion_policy
 from pryv_operator.reconcile.service_addresses import service_addresses
 from pryv_operator.reconcile.snapshot import Snapshot, read_snapshot
 from pryv_operator.reconcile.template_sources import TemplateReader, newer_release
+
+log = logging.getLogger(__name__)
 
 #: Exceptions after which a reconciliation is retried.
 RETRYABLE: Final = ApiError
@@ -119,13 +122,13 @@ class Reconciler:
         except UnavailableError as error:
             # Without an answer (status 0), the status could not be written either.
             if error.status and self._failures.get(key, 0) >= _FAILURES_REPORTED:
-                await self._write_status(resource, self._failure(resource).unavailable(error))
+                await self._try_to_report(resource, self._failure(resource).unavailable(error))
             self._failures[key] = self._failures.get(key, 0) + 1
             raise
         except ApiError:
             raise
         except Exception as error:
-            await self._write_status(resource, self._failure(resource).bug(error))
+            await self._try_to_report(resource, self._failure(resource).bug(error))
             raise
 
     async def _reconcile(self, key: Key, resource: Object) -> bool:
@@ -167,6 +170,7 @@ class Reconciler:
             inputs, warnings=(*inputs.warnings, *warnings, *newer_release(platform, bundle))
         )
         applied = await apply_desired_state(self._client, snapshot, inputs, self._now())
+        await events.create_rollout_event(self._client, resource, applied.rollout)
         obsolete = ObsoleteSecrets(
             certificates=authority.obsolete if authority else (),
             rotations=obsolete_rotations(snapshot),
@@ -174,9 +178,6 @@ class Reconciler:
         await clean_up(self._client, snapshot, applied, obsolete)
 
         # Report.
-        announcements = (*secrets.announcements, *(authority.announcements if authority else ()))
-        await events.create_announcement_events(self._client, resource, announcements)
-        await events.create_rollout_event(self._client, resource, applied.rollout)
         outcome = await self._outcome(snapshot, inputs, authority, applied)
         after = compute_status(outcome, snapshot.status, api_time(self._now()))
         self._plan_requeue(key, applied, after, snapshot.status)
@@ -224,6 +225,19 @@ class Reconciler:
             await events.create_status_events(self._client, resource, after, before)
         ready = find_condition(after.conditions, "Ready")
         return ready is not None and ready.status == "True"
+
+    async def _try_to_report(self, resource: Object, after: PryvPlatformStatus) -> None:
+        """Write the status of a failure; that this may fail too must not hide the failure."""
+        try:
+            await self._write_status(resource, after)
+        except ApiError as error:
+            metadata = resource["metadata"]
+            log.warning(
+                "%s/%s: writing the status failed: %s",
+                metadata["namespace"],
+                metadata["name"],
+                error,
+            )
 
     def _failure(self, resource: Object) -> Failures:
         return Failures(resource, api_time(self._now()))

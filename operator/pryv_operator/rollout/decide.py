@@ -17,11 +17,12 @@ from pryv_operator.api import labels_annotations as keys
 from pryv_operator.api import names
 from pryv_operator.api.findings import Explanation, Finding, Waiting
 from pryv_operator.api.reasons import Reason
+from pryv_operator.api.spec import DEFAULT_DEADLINE_SECONDS
 
 #: Variable and keyed hash of its value (``KEY:HASH``), for secrets that several roles share.
 SharedSecret = tuple[str, str]
 
-DEFAULT_DEADLINE: Final = dt.timedelta(seconds=600)
+DEFAULT_DEADLINE: Final = dt.timedelta(seconds=DEFAULT_DEADLINE_SECONDS)
 _RETRY: Final = f"correct the spec, or set the annotation {keys.RECONCILE} to a new value, to retry"
 #: Messages list at most so many components.
 _LISTED: Final = 4

@@ -8,6 +8,7 @@ from typing import Final
 from pryv_operator.api import names
 from pryv_operator.api.kubernetes import Object
 from pryv_operator.api.platform import Platform
+from pryv_operator.api.spec import DEFAULT_HISTORY_LIMIT
 from pryv_operator.kube.client import KubeClient
 from pryv_operator.kube.errors import ConflictError
 from pryv_operator.kube.resources import CONTROLLER_REVISIONS
@@ -17,7 +18,6 @@ from pryv_operator.live.rejections import name_in_use
 from pryv_operator.rollout.recorded import RecordedRevision, parse_recorded
 from pryv_operator.rollout.revision_record import recorded_workloads
 from pryv_operator.rollout.revisions import (
-    DEFAULT_HISTORY_LIMIT,
     Revision,
     parse_revisions,
     revisions_to_prune,

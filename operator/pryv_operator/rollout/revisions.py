@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from pryv_operator.api import labels_annotations as keys
@@ -20,7 +20,6 @@ from pryv_operator.rollout.decide import PodTemplate
 from pryv_operator.rollout.revision_inputs import RevisionInput, decode_all
 
 PURPOSE: Final = "history"
-DEFAULT_HISTORY_LIMIT: Final = 10
 _FAILURE_CHARACTERS: Final = 2000
 
 
@@ -60,7 +59,7 @@ class Revision:
     migrated: frozenset[str]
     restarts: Mapping[str, str] | None
     basis: Mapping[str, Any] | None
-    item: Object
+    item: Object = field(repr=False)
 
     @property
     def began(self) -> dt.datetime:

@@ -7,8 +7,9 @@ from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from types import MappingProxyType
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, get_args
 
+from pryv_operator.api.spec import Release
 from pryv_operator.leader.js_yaml import JsYamlError, load_yaml
 from pryv_operator.leader.json_value import is_number
 from pryv_operator.templates.bundle import UNSET, VARIABLE_TYPES, Bundle, Variable
@@ -16,7 +17,8 @@ from pryv_operator.templates.bundle import UNSET, VARIABLE_TYPES, Bundle, Variab
 _K = TypeVar("_K")
 _V = TypeVar("_V")
 
-_RELEASES: Final = files("pryv_operator.templates") / "releases"
+RELEASES: Final[tuple[str, ...]] = get_args(Release)
+_FOLDERS: Final = files("pryv_operator.templates") / "releases"
 _SHARED: Final = "_shared"
 _VARIABLES_FILE: Final = "variables.yaml"
 
@@ -47,7 +49,7 @@ def load_release(version: str | None = None) -> Bundle:
 def _load_release(version: str) -> Bundle:
     if version not in RELEASES:
         raise UnknownReleaseError(version)
-    folder = _RELEASES / version
+    folder = _FOLDERS / version
     folders = {entry.name: _frozen(_read(entry)) for entry in folder.iterdir() if entry.is_dir()}
     shared = {f"{_SHARED}/{path}": content for path, content in folders.pop(_SHARED, {}).items()}
     text = (folder / _VARIABLES_FILE).read_text(encoding="utf-8")
@@ -160,13 +162,3 @@ def _walk(folder: Traversable, prefix: str) -> Iterator[tuple[str, bytes]]:
 
 def _frozen(mapping: Mapping[_K, _V]) -> Mapping[_K, _V]:
     return MappingProxyType(dict(mapping))
-
-
-def _newest_first() -> tuple[str, ...]:
-    names = [entry.name for entry in _RELEASES.iterdir() if (entry / _VARIABLES_FILE).is_file()]
-    return tuple(
-        sorted(names, key=lambda name: [int(part) for part in name.split(".")], reverse=True)
-    )
-
-
-RELEASES: Final[tuple[str, ...]] = _newest_first()

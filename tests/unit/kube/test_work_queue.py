@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from pryv_operator.kube.metrics import REGISTRY
 from pryv_operator.kube.work_queue import Key, WorkQueue
 
 A, B, C = Key("ns", "a"), Key("ns", "b"), Key("ns", "c")
@@ -99,6 +100,21 @@ def failing(error: Exception, times: int = 1000) -> Callable[[int], None]:
 
 async def add_one(queue: WorkQueue) -> None:
     queue.add(A)
+
+
+def test_the_queue_length_counts_what_is_due_and_waits() -> None:
+    reconciler = RecordingReconciler(seconds=5, answers=lambda _: 300.0)
+    lengths: list[float | None] = []
+
+    async def scene(queue: WorkQueue) -> None:
+        for key in (A, B, C):
+            queue.add(key)
+        for _ in range(4):
+            await asyncio.sleep(4)
+            lengths.append(REGISTRY.get_sample_value("pryv_operator_queue_length"))
+
+    play(reconciler, scene, until=20, concurrency=1)
+    assert lengths == [2, 1, 0, 0]
 
 
 def test_a_key_added_several_times_is_reconciled_once() -> None:

@@ -1,4 +1,4 @@
-"""What is counted of a reconciliation."""
+"""What is reported of a reconciliation that fails."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from pryv_operator.kube.errors import UnavailableError
+from pryv_operator.api.kubernetes import Object
+from pryv_operator.kube.errors import ApiError, ConflictError, UnavailableError
 from pryv_operator.kube.metrics import REGISTRY
 from pryv_operator.kube.work_queue import Key
 from pryv_operator.reconcile.reconciler import Reconciler, Settings
@@ -32,3 +33,32 @@ async def test_failed_reconciliations_are_counted() -> None:
     with pytest.raises(UnavailableError):
         await reconciler(Key("pryv", "acme"))
     assert failed() == before + 1
+
+
+VERSION = {"generation": 1, "resourceVersion": "1"}
+
+
+class ReportsFail:
+    """An API server that has a resource without a spec, and writes no status."""
+
+    def __init__(self, error: ApiError) -> None:
+        self._error = error
+
+    async def get(self, *_: Any) -> Object:
+        return {"metadata": {"name": "acme", "namespace": "pryv", "uid": "1", **VERSION}}
+
+    async def apply_status(self, _: Object) -> None:
+        raise self._error
+
+
+@pytest.mark.parametrize(
+    "error", [ConflictError(409, "Conflict", "changed"), UnavailableError(503, "Down", "no")]
+)
+async def test_a_status_that_cannot_be_written_does_not_hide_the_failure(
+    error: ApiError, caplog: pytest.LogCaptureFixture
+) -> None:
+    client: Any = ReportsFail(error)
+    reconciler = Reconciler(client, Settings(cluster_dns="10.96.0.10"), References())
+    with pytest.raises(KeyError, match="spec"):
+        await reconciler(Key("pryv", "acme"))
+    assert "pryv/acme: writing the status failed" in caplog.text

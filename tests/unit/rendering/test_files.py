@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import replace
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -285,6 +286,11 @@ class TestBuiltIn:
         rendered = render(bundle, default_values(bundle, {}))
         assert set(rendered) == set(bundle.roles)
         assert all(files for files in rendered.values())
+
+    def test_every_folder_is_a_release(self) -> None:
+        releases = files("pryv_operator.templates") / "releases"
+        folders = {each.name for each in releases.iterdir() if each.is_dir()}
+        assert folders == set(RELEASES)
 
     def test_newest_first(self) -> None:
         assert sorted(

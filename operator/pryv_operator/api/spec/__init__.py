@@ -14,9 +14,9 @@ from pryv_operator.api.spec.component_overrides import (
     Storage,
 )
 from pryv_operator.api.spec.external_services import ExternalSlave, ServiceOverrides
-from pryv_operator.api.spec.pryv_platform import PryvPlatformSpec, PullSecret
+from pryv_operator.api.spec.pryv_platform import PryvPlatformSpec, PullSecret, Release
 from pryv_operator.api.spec.roles import CoreInstance, CoreRole, RegMasterRole, Role, Roles
-from pryv_operator.api.spec.rollout import Rollout
+from pryv_operator.api.spec.rollout import DEFAULT_DEADLINE_SECONDS, DEFAULT_HISTORY_LIMIT, Rollout
 from pryv_operator.api.spec.secrets import Generate, SecretKeyRef, SecretSource, SecretValueRef
 from pryv_operator.api.spec.templates import (
     Archive,
@@ -29,6 +29,8 @@ from pryv_operator.api.spec.templates import (
 from pryv_operator.api.spec.tls import IssuerRef, RoleTls, Tls
 
 __all__ = [
+    "DEFAULT_DEADLINE_SECONDS",
+    "DEFAULT_HISTORY_LIMIT",
     "Archive",
     "ComponentOverrides",
     "Components",
@@ -44,6 +46,7 @@ __all__ = [
     "PryvPlatformSpec",
     "PullSecret",
     "RegMasterRole",
+    "Release",
     "Resources",
     "Role",
     "RoleTls",

@@ -14,6 +14,9 @@ from pryv_operator.api.spec.secrets import SecretSource
 from pryv_operator.api.spec.templates import Templates
 from pryv_operator.api.spec.tls import Tls
 
+#: The built-in releases, newest first: the folders of ``templates/releases``.
+Release = Literal["1.9.2"]
+
 _DOMAIN: Final = rf"^({LABEL}[.])+[a-z]([-a-z0-9]{{0,61}}[a-z0-9])?$"
 _REGISTRY: Final = (
     "^[a-z0-9]([-a-z0-9.]*[a-z0-9])?(:[0-9]{1,5})?(/[a-z0-9]([-._a-z0-9]*[a-z0-9])?)*$"
@@ -55,7 +58,7 @@ class PryvPlatformSpec(Model):
         description="DNS name of the platform, and value of the variable DOMAIN. Each user's data "
         "are served at USERNAME.DOMAIN."
     )
-    release: Literal["1.9.2"] | None = Field(
+    release: Release | None = Field(
         None,
         description="Built-in Pryv.io release to run; default: the one in status.release, "
         "which is the newest at the first install.",

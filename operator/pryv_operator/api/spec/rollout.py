@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
 from pryv_operator.api.spec.base import Model
+
+DEFAULT_DEADLINE_SECONDS: Final = 600
+DEFAULT_HISTORY_LIMIT: Final = 10
 
 
 class Rollout(Model):
@@ -27,10 +30,10 @@ class Rollout(Model):
     progress_deadline_seconds: Annotated[int, Field(ge=1, le=604_800)] | None = Field(
         None,
         description="Seconds that a component may take to become ready before the rollout fails; "
-        "default: 600.",
+        f"default: {DEFAULT_DEADLINE_SECONDS}.",
     )
     history_limit: Annotated[int, Field(ge=1, le=100)] | None = Field(
         None,
         description="Number of revisions to retain besides the newest and the last good one; "
-        "default: 10.",
+        f"default: {DEFAULT_HISTORY_LIMIT}.",
     )
