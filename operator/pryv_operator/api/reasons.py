@@ -249,7 +249,7 @@ class Reason(StrEnum):
         "`spec.tls.issuerRef` is set, and the cluster has no cert-manager",
         "install cert-manager, or set `spec.tls.secretName`")
     CERTIFICATE_INVALID = ("CertificateInvalid", Scope.CLUSTER,
-        "the TLS Secret does not hold a certificate and its key",
+        "the TLS Secret does not hold a certificate chain and its key as nginx reads them",
         "correct the Secret that the message names")
     INTERNAL_ERROR = ("InternalError", Scope.CLUSTER,
         "operator bug",
@@ -371,14 +371,17 @@ class Reason(StrEnum):
     PRIVATE_CERTIFICATE = ("PrivateCertificate", Scope.WARNING,
         "the platform uses a certificate of its own private authority, which no client trusts",
         "set `spec.tls.secretName` or `spec.tls.issuerRef`")
+    CERTIFICATE_CHAIN = ("CertificateChain", Scope.WARNING,
+        "the chain of a certificate is not in order, or holds others; clients may reject it",
+        "order it leaf first, each certificate followed by its issuer")
     CERTIFICATE_EXPIRED = ("CertificateExpired", Scope.WARNING,
-        "the certificate has expired",
+        "the certificate, or one of its chain, has expired",
         "renew the certificate in the Secret that the message names")
     CERTIFICATE_EXPIRING = ("CertificateExpiring", Scope.WARNING,
-        "the certificate expires within 14 days",
+        "the certificate, or one of its chain, expires within 14 days",
         "renew the certificate in the Secret that the message names")
     CERTIFICATE_NOT_YET_VALID = ("CertificateNotYetValid", Scope.WARNING,
-        "the certificate is not valid yet",
+        "the certificate, or one of its chain, is not valid yet",
         "check its dates, and the clocks of its issuer and of the nodes")
     CERTIFICATE_NAMES = ("CertificateNames", Scope.WARNING,
         "the certificate does not cover all host names of the platform",

@@ -8,11 +8,12 @@ from typing import Final, NamedTuple
 
 from pryv_operator.api import names
 from pryv_operator.importer.notes import Note
+from pryv_operator.pki.pem import pem_text
 
 _FOLDER: Final = "/conf/secret/"
 _CHAIN: Final = "-bundle.crt"
 _KEY: Final = "-key.pem"
-_PRIVATE: Final = b"PRIVATE KEY"
+_PRIVATE: Final = "PRIVATE KEY"
 _ORDER: Final = {role: index for index, role in enumerate(names.ROLES)}
 
 #: Role → path inside the role → content.
@@ -57,7 +58,7 @@ def extract_certificates(roles: Roles) -> ExtractedCertificates:
             elif role in pairs:
                 notes.append(Note("check", where, "second certificate of this role, not imported"))
             else:
-                pairs[role] = KeyPair(_pem(files[chain]), _pem(files[path]))
+                pairs[role] = KeyPair(pem_text(files[chain]), pem_text(files[path]))
                 notes.append(Note("mapped", f"{where}, {chain_name}", "a TLS Secret"))
         templates[role] = {path: content for path, content in files.items() if path not in removed}
     platform = next(iter(pairs.values()), None)
@@ -66,8 +67,4 @@ def extract_certificates(roles: Roles) -> ExtractedCertificates:
 
 
 def _is_key(path: str, content: bytes) -> bool:
-    return _FOLDER in f"/{path}" and path.endswith(_KEY) and _PRIVATE in content
-
-
-def _pem(content: bytes) -> str:
-    return content.decode("ascii", "replace")
+    return _FOLDER in f"/{path}" and path.endswith(_KEY) and _PRIVATE in pem_text(content)

@@ -25,6 +25,7 @@ from pryv_operator.importer.shipped_releases import closest_release
 from pryv_operator.importer.template_archive import pack_templates
 from pryv_operator.leader.json_value import Json
 from pryv_operator.objects import manifest
+from pryv_operator.pki.pem import pem_text
 from pryv_operator.templates.builtin import load_release
 from pryv_operator.templates.bundle import Bundle
 from pryv_operator.templates.leader_archive import read_leader_archive
@@ -192,7 +193,7 @@ def _holds_secret(templates: Mapping[str, Mapping[str, bytes]], secrets: Mapping
     ]
     contents = [content for files in templates.values() for content in files.values()]
     return any(
-        b"PRIVATE KEY" in content or any(secret in content for secret in searched)
+        "PRIVATE KEY" in pem_text(content) or any(secret in content for secret in searched)
         for content in contents
     )
 

@@ -16,12 +16,15 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from pryv_operator.pki.certificate import Certificate
+from pryv_operator.pki.certificate_chain import read_chain
+from pryv_operator.pki.pem import PemError
+from pryv_operator.pki.private_key import read_private_key, signs_for
 
 AUTHORITY_LIFETIME: Final = dt.timedelta(days=3650)
 #: An authority or a certificate is renewed so long before it expires.
@@ -165,7 +168,7 @@ def issue_certificate(
         TypeError: the authority's key is not an elliptic-curve key.
     """
     key = ec.generate_private_key(ec.SECP256R1())
-    issuer_key = serialization.load_pem_private_key(issuer.key_pem.encode(), None)
+    issuer_key = read_private_key(issuer.key_pem)
     if not isinstance(issuer_key, ec.EllipticCurvePrivateKey):
         raise TypeError(f'Secret "{issuer.name}": its key is not an elliptic-curve key')
     # A common name holds at most 64 characters; clients use only the alternative names.
@@ -196,14 +199,11 @@ def parse_issued(name: str, pem: str, key_pem: str) -> IssuedCertificate | None:
     """
     number = name.rsplit("-", 1)[-1]
     try:
-        certificate = x509.load_pem_x509_certificates(pem.encode())[0]
-        key = serialization.load_pem_private_key(key_pem.encode(), None)
-        fits = (
-            isinstance(key, ec.EllipticCurvePrivateKey)
-            and key.public_key() == certificate.public_key()
-        )
-    except (ValueError, IndexError, TypeError, UnsupportedAlgorithm):
+        certificate = read_chain(pem)[0]
+        key = read_private_key(key_pem)
+    except PemError:
         return None
+    fits = isinstance(key, ec.EllipticCurvePrivateKey) and signs_for(key, certificate.public_key())
     return (
         IssuedCertificate(name, int(number), certificate, pem, key_pem)
         if fits and number.isdigit()

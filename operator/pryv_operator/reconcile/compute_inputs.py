@@ -16,9 +16,10 @@ from pryv_operator.live.live_objects import LiveObjects
 from pryv_operator.objects.pvcs import LivePVC
 from pryv_operator.pki import certificate_checks
 from pryv_operator.pki.certificate import Certificate
+from pryv_operator.pki.pem import pem_text
 from pryv_operator.reconcile.ensure_authority import TLS_TYPE, EnsuredAuthority
 from pryv_operator.reconcile.ensure_secrets import EnsuredSecrets
-from pryv_operator.reconcile.secret_data import decoded_text
+from pryv_operator.reconcile.secret_data import decoded_bytes, decoded_text
 from pryv_operator.reconcile.service_addresses import service_addresses
 from pryv_operator.reconcile.snapshot import Snapshot
 from pryv_operator.rollout import revisions
@@ -219,11 +220,11 @@ def _certificate_in(
     if secret is None:
         text = f"{where} of type {TLS_TYPE} not found; the reverse proxies wait for the certificate"
         return Waiting(Reason.WAITING_FOR_CERTIFICATE, text), ()
-    chain, key = decoded_text(secret, "tls.crt"), decoded_text(secret, "tls.key")
+    chain, key = decoded_bytes(secret, "tls.crt"), decoded_bytes(secret, "tls.key")
     if not chain or not key:
         text = f"{where} has no tls.crt and tls.key; the reverse proxies wait for the certificate"
         return Waiting(Reason.WAITING_FOR_CERTIFICATE, text), ()
-    certificate = Certificate(chain, key)
+    certificate = Certificate(pem_text(chain), pem_text(key))
     problem, warnings = certificate_checks.check_certificate(
         certificate, dns_names, where, snapshot.now
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -564,6 +565,22 @@ class TestSecrets:
         assert "key-0123" not in everything_readable(result)
         assert "kubernetes.io/tls" in result.text("secrets.yaml")
         assert not [path for path in archive(result) if path.endswith("-key.pem")]
+
+    @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+    def test_certificate_in_another_encoding_is_decoded(self, encoding: str) -> None:
+        folder = "data/core/nginx/conf/secret/pryv.acme.test"
+        key = "-----BEGIN PRIVATE KEY-----\nkey-0123\n"
+        pair = {
+            f"{folder}-bundle.crt": "the chain\n".encode(encoding),
+            f"{folder}-key.pem": key.encode(encoding),
+        }
+        result = imported(current(files=pair))
+        secret = next(
+            each
+            for each in yaml.safe_load_all(result.text("secrets.yaml"))
+            if each.get("type") == "kubernetes.io/tls"
+        )
+        assert secret["stringData"] == {"tls.crt": "the chain\n", "tls.key": key}
 
     def test_role_with_a_certificate_of_its_own(self) -> None:
         def pair(role: str, key: bytes) -> dict[str, bytes]:

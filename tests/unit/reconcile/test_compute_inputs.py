@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import base64
+from types import SimpleNamespace
+from typing import Any, cast
+
 import pytest
 
 from pryv_operator.api import labels_annotations as keys
+from pryv_operator.api.findings import Problem
 from pryv_operator.live.live_objects import LiveObjects
-from pryv_operator.reconcile.compute_inputs import _recreated_secrets
+from pryv_operator.pki.certificate import Certificate
+from pryv_operator.reconcile.compute_inputs import _certificate_in, _recreated_secrets
+from pryv_operator.reconcile.snapshot import Snapshot
+from tests.unit.pki.chains import NOW, issue_chain, joined
 
 
 @pytest.mark.parametrize("annotation", ["pryv.io/recreated", "pryv.io/made-anew"])
@@ -22,3 +30,40 @@ def test_recreated_secret_is_reported_until_acknowledged(annotation: str) -> Non
     assert warning.message.endswith(f"remove its annotation {annotation} to acknowledge")
     acknowledged = {**secret, "metadata": {**metadata, "annotations": {}}}
     assert not _recreated_secrets(LiveObjects({("Secret", str(metadata["name"])): acknowledged}))
+
+
+NAMES = ["a.test", "*.a.test"]
+CHAIN = issue_chain(NAMES)
+
+
+def certificate_in(chain: bytes, key: bytes) -> Any:
+    """What is found in a TLS Secret with these files."""
+    data = {"tls.crt": chain, "tls.key": key}
+    secret = {"data": {name: base64.b64encode(each).decode() for name, each in data.items()}}
+    snapshot = cast(Snapshot, SimpleNamespace(secrets={"acme": secret}, now=NOW))
+    found, _ = _certificate_in("acme", NAMES, snapshot)
+    return found
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("line_break", ["\n", "\r\n"])
+def test_certificate_in_any_encoding_is_decoded(encoding: str, line_break: str) -> None:
+    chain, key = (text.replace("\n", line_break) for text in (joined(CHAIN), CHAIN[0].key_pem))
+    found = certificate_in(chain.encode(encoding), key.encode(encoding))
+    assert found == Certificate(chain, key)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_fault_in_any_encoding_is_found(encoding: str) -> None:
+    chain = joined(CHAIN[:2]) + CHAIN[2].pem[:-10]
+    text = chain.replace("\n", "\r\n").encode(encoding)
+    found = certificate_in(text, CHAIN[0].key_pem.encode())
+    assert isinstance(found, Problem)
+    assert found.reason == "CertificateInvalid"
+    assert "the 3rd CERTIFICATE block" in found.message
+
+
+def test_encoding_without_a_mark_is_reported() -> None:
+    found = certificate_in(joined(CHAIN).encode("utf-16-le"), CHAIN[0].key_pem.encode())
+    assert isinstance(found, Problem)
+    assert "save it as UTF-8" in found.message
