@@ -70,6 +70,35 @@ def test_services_find_their_settings(name: str, node: Node, tmp_path: Path) -> 
     assert files[f"{reg}/dns/dns.json"]["dns"]["port"] == 5353
 
 
+@pytest.mark.parametrize("name", BUILT_IN)
+def test_whatever_opens_accounts_knows_their_folders(name: str, node: Node, tmp_path: Path) -> None:
+    """Core's storage needs both settings; hfs's second process, metadata, has no defaults.
+
+    Without `eventFiles` it ended at its first write, so series never got a duration (Pryv's
+    service-core, `components/storage/src/eventFiles/getEventFiles.js`; `metadata` does not load
+    `api-server/config/paths-config.js`, as hfs does).
+    """
+    platform = read_platform(name)
+    opening = {
+        path: file["value"]
+        for path, file in loaded(node, platform, tmp_path).items()
+        if isinstance(file["value"], dict) and "database" in file["value"]
+    }
+    assert {path.split("/", 1)[1] for path in opening} == {
+        "core/core.yml",
+        "hfs/hfs.yml",
+        "hfs/metadata.hjson",
+        "preview/preview.yml",
+        "webhooks/webhooks.yml",
+    }
+    for path, settings in opening.items():
+        assert settings.get("userFiles") == {"path": "/app/data/users"}, path
+        assert settings.get("eventFiles") == {
+            "attachmentsDirPath": "/app/data/attachments",
+            "previewsDirPath": "/app/data/previews",
+        }, path
+
+
 @pytest.mark.parametrize(
     ("name", "text"),
     [

@@ -244,6 +244,21 @@ DIFFERENCES: tuple[Difference, ...] = (
         )
         for role in ("core", "singlenode")
     ),
+    *(
+        Difference(
+            f"{role}/hfs/conf/metadata.hjson",
+            Set(
+                ("eventFiles",),
+                {
+                    "attachmentsDirPath": "/app/data/attachments",
+                    "previewsDirPath": "/app/data/previews",
+                },
+                new=True,
+            ),
+            "metadata opens the event storage to write a series' duration, and ended without it",
+        )
+        for role in ("core", "singlenode")
+    ),
     Difference(
         "reg-slave/redis/conf/redis.conf",
         Set(("replica-read-only",), [["no"]]),
