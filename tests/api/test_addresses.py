@@ -66,6 +66,86 @@ def test_load_balancer_with_host_name_needs_an_address(user: PlatformUser) -> No
 
 
 @pytest.mark.long
+def test_load_balancer_with_several_addresses_keeps_the_one_in_use(user: PlatformUser) -> None:
+    user.apply_platform(roles={"static": {"service": {"type": "LoadBalancer"}}})
+    balance(user, "acme-sw", "2001:db8::1")
+    condition = user.wait_reason("AddressRequired")
+    assert "2001:db8::1" in condition["message"]
+    assert "spec.roles.static.address" in condition["message"]
+    balance(user, "acme-sw", "2001:db8::1", "203.0.113.1", "203.0.113.2")
+    user.wait_ready()
+    assert register(user)["dns"]["staticDataInDomain"]["sw"]["ip"] == "203.0.113.1"
+    before, versions = user.pods(), user.digests("deployments,statefulsets")
+    balance(user, "acme-sw", "203.0.113.2", "203.0.113.1", "2001:db8::1")
+    user.wait_steady()
+    assert user.pods() == before
+    assert user.digests("deployments,statefulsets") == versions
+    # A change of the Service itself does not choose again either.
+    user.apply_platform(
+        roles={"static": {"service": {"type": "LoadBalancer", "annotations": {"a": "b"}}}}
+    )
+    user.wait_steady()
+    assert user.get("service", "acme-sw")["metadata"]["annotations"]["a"] == "b"
+    assert user.pods() == before
+    assert status_addresses(user)["acme-sw"] == "203.0.113.1"
+    balance(user, "acme-sw", "203.0.113.3", "203.0.113.2")
+    user.wait_rolled(before, {"reg/register", "reg/dns"})
+    assert register(user)["dns"]["staticDataInDomain"]["sw"]["ip"] == "203.0.113.3"
+
+
+@pytest.mark.long
+def test_changed_class_of_a_load_balancer_is_reported_and_blocks_nothing(
+    user: PlatformUser,
+) -> None:
+    def apply(load_balancer_class: str | None, register_address: str) -> None:
+        published = {"type": "LoadBalancer", "loadBalancerClass": load_balancer_class}
+        user.apply_platform(
+            roles={
+                "static": {
+                    "address": "203.0.113.9",
+                    "service": {key: value for key, value in published.items() if value},
+                },
+                "reg-master": {"address": register_address},
+            }
+        )
+
+    def live_class() -> str | None:
+        return user.get("service", "acme-sw")["spec"].get("loadBalancerClass")
+
+    apply("example.com/a", "203.0.113.10")
+    user.wait_ready()
+    with pytest.raises(Exception, match="loadBalancerClass"):
+        user.patch("service", "acme-sw", {"spec": {"loadBalancerClass": "example.com/b"}})
+    for number, changed in enumerate(("example.com/b", None), start=11):
+        apply(changed, f"203.0.113.{number}")
+        user.wait_ready()
+        message = user.wait_warning("LoadBalancerClassUnchanged")
+        assert message.startswith("spec.roles.static.service.loadBalancerClass: ")
+        assert "delete the Service" in message
+        assert register(user)["dns"]["staticDataInDomain"]["reg"]["ip"] == f"203.0.113.{number}"
+        assert live_class() == "example.com/a"
+    apply("example.com/b", "203.0.113.12")
+    user.delete("service", "acme-sw")
+    wait_until(
+        lambda: user.find("service", "acme-sw") and live_class() == "example.com/b",
+        "the Service with its new class",
+        seconds=30,
+    )
+    user.wait_ready()
+    wait_until(
+        lambda: (
+            not [
+                each
+                for each in user.get("pryvplatform", "acme")["status"].get("warnings", [])
+                if each["reason"] == "LoadBalancerClassUnchanged"
+            ]
+        ),
+        "the warning to go",
+        seconds=30,
+    )
+
+
+@pytest.mark.long
 def test_reg_slave_is_a_second_name_server_with_its_own_redis(user: PlatformUser) -> None:
     user.apply_platform()
     user.wait_ready()
@@ -179,13 +259,14 @@ def status_addresses(user: PlatformUser) -> dict[str, str | None]:
     }
 
 
-def balance(user: PlatformUser, service: str, **ingress: str) -> None:
-    """Set the status of a Service as a load balancer's controller does."""
+def balance(user: PlatformUser, service: str, *ips: str, **entry: str) -> None:
+    """Set the status of a Service as a load balancer's controller does: IPs, or one entry."""
     wait_until(lambda: user.find("service", service), service, seconds=30)
+    ingress = [{"ip": ip} for ip in ips] or [entry]
     user.patch(
         "service",
         service,
-        {"status": {"loadBalancer": {"ingress": [ingress]}}},
+        {"status": {"loadBalancer": {"ingress": ingress}}},
         subresource="status",
     )
 

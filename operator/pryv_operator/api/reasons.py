@@ -446,6 +446,9 @@ class Reason(StrEnum):
     PVC_STORAGE_CLASS_UNCHANGED = ("PVCStorageClassUnchanged", Scope.WARNING,
         "a PersistentVolumeClaim keeps its storage class, which is immutable",
         "set `storage.storageClassName` to the live class")
+    LOAD_BALANCER_CLASS_UNCHANGED = ("LoadBalancerClassUnchanged", Scope.WARNING,
+        "a Service of type LoadBalancer keeps its class, which is immutable",
+        "restore `loadBalancerClass`, or delete the Service to have it recreated with the new one")
     UNKNOWN_RESTART_TARGET = ("UnknownRestartTarget", Scope.WARNING,
         "the annotation `pryv.io/restart` names an unknown role, instance or component",
         "correct the annotation")

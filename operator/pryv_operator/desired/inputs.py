@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pryv_operator.api.findings import Advisory, Finding, Problem
 from pryv_operator.api.platform import Platform
 from pryv_operator.objects.pvcs import LivePVC
+from pryv_operator.objects.services import LiveLoadBalancer
 from pryv_operator.pki.certificate import Certificate
 from pryv_operator.templates.bundle import Bundle
 from pryv_operator.values.addresses import Address
@@ -36,6 +37,8 @@ class Inputs:
     owned_secrets: Mapping[str, Mapping[str, str]] = field(default_factory=dict, repr=False)
     #: PVCs of the platform in the cluster, by name.
     pvcs: Mapping[str, LivePVC] = field(default_factory=dict)
+    #: Services of type LoadBalancer of the platform in the cluster, by name.
+    load_balancers: Mapping[str, LiveLoadBalancer] = field(default_factory=dict)
     #: Workload → the restart that its pods were last started for.
     restarts: Mapping[str, str] = field(default_factory=dict)
     #: The annotation ``pryv.io/restart`` of the platform: ``core@2``.

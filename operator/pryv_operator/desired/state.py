@@ -10,7 +10,6 @@ from pryv_operator.api import names
 from pryv_operator.api.findings import Advisory, Finding, Problem, Waiting
 from pryv_operator.api.instances import Instance
 from pryv_operator.api.kubernetes import Object
-from pryv_operator.api.platform import Platform
 from pryv_operator.api.reasons import Reason
 from pryv_operator.desired import certificates, checks, restarts, shared_secrets
 from pryv_operator.desired.components import build_components
@@ -25,6 +24,7 @@ from pryv_operator.objects.services import (
     external_services,
     external_slave_service,
     internal_service,
+    preserve_class,
 )
 from pryv_operator.objects.workloads import is_scaled_to_zero, workload
 from pryv_operator.values.addresses import UNKNOWN_ADDRESS, Address
@@ -116,8 +116,8 @@ def compute_desired(inputs: Inputs) -> Desired:
     components, restart_warnings = restarts.with_restarts(
         components, inputs.restart, inputs.restarts
     )
-    services = _services(inputs.platform, resolved.instances, components)
-    found = replace(found, warnings=(*found.warnings, *restart_warnings))
+    services, class_warnings = _services(inputs, resolved.instances, components)
+    found = replace(found, warnings=(*found.warnings, *restart_warnings, *class_warnings))
     used = check_service_values(inputs.platform.spec, bundle, components, resolved.values)
     found = replace(found, warnings=(*found.warnings, *used.warnings))
     problems = (*checks.check_components(components, services), *used.problems)
@@ -158,16 +158,24 @@ def _own_addresses(inputs: Inputs, addresses: Mapping[str, str]) -> frozenset[st
 
 
 def _services(
-    platform: Platform, instances: Iterable[Instance], components: tuple[Component, ...]
-) -> tuple[Object, ...]:
-    """Per instance: the internal Services, the external ones, and the one for a slave elsewhere."""
+    inputs: Inputs, instances: Iterable[Instance], components: tuple[Component, ...]
+) -> tuple[tuple[Object, ...], tuple[Advisory, ...]]:
+    """Per instance: the internal Services, the external ones, and the one for a slave elsewhere.
+
+    Also warnings about what cannot be changed of the live ones.
+    """
     found: list[Object] = []
     for instance in instances:
         mine = [component for component in components if component.instance == instance]
         found += [service for component in mine if (service := internal_service(component))]
-        found += external_services(platform, instance, mine)
+        found += external_services(inputs.platform, instance, mine)
         found += [service for component in mine if (service := external_slave_service(component))]
-    return tuple(found)
+    preserved = [
+        preserve_class(service, inputs.load_balancers.get(service["metadata"]["name"]))
+        for service in found
+    ]
+    warnings = tuple(warning for _, warnings in preserved for warning in warnings)
+    return tuple(service for service, _ in preserved), warnings
 
 
 def _services_without_address(

@@ -3,19 +3,63 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Final
 
 from pryv_operator.api import labels_annotations as keys
 from pryv_operator.api import names
+from pryv_operator.api.findings import Advisory
 from pryv_operator.api.instances import Instance
 from pryv_operator.api.kubernetes import Object
 from pryv_operator.api.platform import Platform
+from pryv_operator.api.reasons import Reason
 from pryv_operator.compose.model import Port
 from pryv_operator.objects.model import Component
 
 #: The store that a reg-slave replicates.
 REDIS: Final = "redis"
 REDIS_PORT: Final = 6379
+
+
+@dataclass(frozen=True)
+class LiveLoadBalancer:
+    """What matters of a Service of type LoadBalancer in the cluster."""
+
+    load_balancer_class: str | None
+    #: Whether the operator has applied the class: omitting it would remove the field, which the
+    #: API server refuses.
+    owns_class: bool = False
+
+
+def preserve_class(
+    service: Object, live: LiveLoadBalancer | None
+) -> tuple[Object, tuple[Advisory, ...]]:
+    """The desired Service with the class that it has, which is immutable, and a warning about that.
+
+    ``live`` None: there is no such Service, or it has another type, so that it can get any class.
+    """
+    desired = service["spec"].get("loadBalancerClass")
+    if live is None or service["spec"]["type"] != "LoadBalancer":
+        return service, ()
+    if desired == live.load_balancer_class or (desired is None and not live.owns_class):
+        return service, ()
+    spec = {key: value for key, value in service["spec"].items() if key != "loadBalancerClass"}
+    if live.load_balancer_class:
+        spec["loadBalancerClass"] = live.load_balancer_class
+    return {**service, "spec": spec}, (_class_unchanged(service, live),)
+
+
+def _class_unchanged(service: Object, live: LiveLoadBalancer) -> Advisory:
+    name, labels = service["metadata"]["name"], service["metadata"]["labels"]
+    slave = names.external_slave_service(labels[keys.PLATFORM], labels[keys.INSTANCE])
+    field = "externalSlave" if name == slave else "service"
+    kept = f'"{live.load_balancer_class}"' if live.load_balancer_class else "none"
+    return Advisory(
+        Reason.LOAD_BALANCER_CLASS_UNCHANGED,
+        f'spec.roles.{labels[keys.ROLE]}.{field}.loadBalancerClass: Service "{name}" keeps its '
+        f"load balancer class ({kept}), which is immutable; restore the former value, or delete "
+        "the Service: it is recreated with the new class, and its address may change",
+    )
 
 
 def port_name(port: Port) -> str:

@@ -18,6 +18,7 @@ from pryv_operator.leader.render_error import RenderError
 from pryv_operator.offline import placeholders
 from pryv_operator.offline.documents import Documents, load_bundle
 from pryv_operator.pki.certificate import Certificate
+from pryv_operator.pki.pem import pem_text
 from pryv_operator.rendering.files import RenderedFile, render
 from pryv_operator.templates.bundle import Bundle
 from pryv_operator.values.addresses import Address, placeholder_addresses
@@ -188,8 +189,8 @@ def _certificate(documents: Documents, name: str | None, *, show_secrets: bool) 
     if not chain or not key:
         return placeholders.CERTIFICATE
     return Certificate(
-        chain.decode("utf-8", "replace"),
-        key.decode("utf-8", "replace") if show_secrets else placeholders.MASKED_KEY,
+        pem_text(chain),
+        pem_text(key) if show_secrets else placeholders.MASKED_KEY,
     )
 
 

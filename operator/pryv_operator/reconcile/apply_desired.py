@@ -107,7 +107,7 @@ async def _apply_services(
     applied = applied.with_objects(
         await apply.apply_services(client, platform, changes, applied.live, inputs.addresses)
     )
-    addresses = {**inputs.addresses, **service_addresses(applied.live)}
+    addresses = service_addresses(applied.live, inputs.addresses)
     desired = await _compute(client, snapshot, replace(inputs, addresses=addresses))
     return replace(applied, desired=desired)
 

@@ -14,13 +14,14 @@ from pryv_operator.desired import certificates
 from pryv_operator.desired.inputs import Inputs
 from pryv_operator.live.live_objects import LiveObjects
 from pryv_operator.objects.pvcs import LivePVC
+from pryv_operator.objects.services import LiveLoadBalancer
 from pryv_operator.pki import certificate_checks
 from pryv_operator.pki.certificate import Certificate
 from pryv_operator.pki.pem import pem_text
 from pryv_operator.reconcile.ensure_authority import TLS_TYPE, EnsuredAuthority
 from pryv_operator.reconcile.ensure_secrets import EnsuredSecrets
 from pryv_operator.reconcile.secret_data import decoded_bytes, decoded_text
-from pryv_operator.reconcile.service_addresses import service_addresses
+from pryv_operator.reconcile.service_addresses import recorded_addresses, service_addresses
 from pryv_operator.reconcile.snapshot import Snapshot
 from pryv_operator.rollout import revisions
 
@@ -43,7 +44,12 @@ def compute_inputs(
         bundle=snapshot.bundle,
         secrets={**referenced.values, **secrets.values},
         hash_key=secrets.hash_key,
-        addresses=service_addresses(live, snapshot.status),
+        addresses=service_addresses(live, recorded_addresses(snapshot.status)),
+        load_balancers={
+            item["metadata"]["name"]: _live_load_balancer(item)
+            for item in live.of_kind("Service")
+            if item["spec"].get("type") == "LoadBalancer"
+        },
         certificate=None,
         owned_secrets={
             item["metadata"]["name"]: item.get("data", {})
@@ -128,19 +134,27 @@ def _live_restarts(live: LiveObjects) -> dict[str, str]:
     return found
 
 
-def _live_pvc(item: Object) -> LivePVC:
-    """A live PVC; whether its storage class is the operator's choice is in its managed fields."""
+def _live_load_balancer(item: Object) -> LiveLoadBalancer:
+    return LiveLoadBalancer(
+        item["spec"].get("loadBalancerClass"), owns_class=_owns(item, "f:loadBalancerClass")
+    )
+
+
+def _owns(item: Object, field: str) -> bool:
+    """Whether the operator has applied a field of ``spec``, by the managed fields."""
     ours = (
         entry
         for entry in item["metadata"].get("managedFields", ())
         if entry.get("manager") == keys.FIELD_MANAGER
     )
+    return any(field in entry.get("fieldsV1", {}).get("f:spec", {}) for entry in ours)
+
+
+def _live_pvc(item: Object) -> LivePVC:
     return LivePVC(
         size=item["spec"].get("resources", {}).get("requests", {}).get("storage", "0"),
         storage_class=item["spec"].get("storageClassName"),
-        owns_storage_class=any(
-            "f:storageClassName" in entry.get("fieldsV1", {}).get("f:spec", {}) for entry in ours
-        ),
+        owns_storage_class=_owns(item, "f:storageClassName"),
     )
 
 

@@ -196,7 +196,7 @@ class Reconciler:
             desired=desired,
             health_inputs=applied.health_inputs
             or await read_health_inputs(self._client, snapshot.platform, applied),
-            addresses={**inputs.addresses, **service_addresses(applied.live, snapshot.status)},
+            addresses=service_addresses(applied.live, inputs.addresses),
             services=frozenset(item["metadata"]["name"] for item in desired.services),
             domain=snapshot.platform.spec.domain,
             rejected=applied.rejected,

@@ -2,19 +2,52 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, ip_address
 from itertools import chain
 from typing import Final
 
 
 @dataclass(frozen=True)
 class Address:
-    """The addresses that a Service has so far: its own, and those of its load balancer."""
+    """The addresses that a Service has so far: its own, and those of its load balancer.
+
+    ``cluster_ip`` is an IPv6 address only if the Service has no IPv4 one.
+    """
 
     cluster_ip: str | None = None
+    #: IPv4, as all addresses that the platform's DNS publishes.
     load_balancer_ip: str | None = None
+    #: IPv6 address of a load balancer that has no IPv4 one.
+    load_balancer_ipv6: str | None = None
     load_balancer_host: str | None = None
+
+
+def choose_ipv4(candidates: Sequence[str], current: str | None) -> str | None:
+    """The IPv4 address to use among several: the current one as long as it is listed.
+
+    A list in another order changes nothing. None: there is no IPv4 address.
+    """
+    listed = [each for each in candidates if is_ipv4(each)]
+    return current if current in listed else next(iter(listed), None)
+
+
+def is_ipv4(text: str) -> bool:
+    """Whether a text is an IPv4 address."""
+    return isinstance(_parsed(text), IPv4Address)
+
+
+def is_ipv6(text: str) -> bool:
+    """Whether a text is an IPv6 address."""
+    return isinstance(_parsed(text), IPv6Address)
+
+
+def _parsed(text: str) -> IPv4Address | IPv6Address | None:
+    try:
+        return ip_address(text)
+    except ValueError:
+        return None
 
 
 #: Prefix of RFC 5737's first documentation network.

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pryv_operator.api import names
 from pryv_operator.api.findings import Problem, Waiting
 from pryv_operator.api.instances import Instance
 from pryv_operator.api.reasons import Reason
-from pryv_operator.values.addresses import UNKNOWN_ADDRESS, Address
+from pryv_operator.values.addresses import UNKNOWN_ADDRESS, Address, is_ipv4
 
 
 @dataclass(frozen=True)
@@ -50,11 +50,14 @@ class AddressBook:
         ip = known.cluster_ip if internal else None
         if instance.service.type == "LoadBalancer":
             ip = known.load_balancer_ip
+        if ip and not is_ipv4(ip):
+            ip, known = None, replace(known, load_balancer_ipv6=ip)
+        waits = internal and not known.load_balancer_ipv6
         return InstanceAddress(
             instance.name,
             ip or UNKNOWN_ADDRESS,
             reported=bool(ip) and not udp,
-            finding=None if internal or ip else _missing_address(instance, service, known),
+            finding=None if ip or waits else _missing_address(instance, service, known),
             cluster_internal=internal,
         )
 
@@ -79,6 +82,13 @@ def _missing_address(instance: Instance, service: str, known: Address) -> Proble
             Reason.ADDRESS_REQUIRED,
             f"{field}: required with Service type NodePort, because the platform's DNS needs an "
             "IP address; set the address that clients use",
+        )
+    if known.load_balancer_ipv6:
+        return Problem(
+            Reason.ADDRESS_REQUIRED,
+            f'{field}: required, because Service "{service}" has only IPv6 addresses '
+            f"({known.load_balancer_ipv6}), and the platform's DNS needs an IPv4 address; set the "
+            "one that clients use",
         )
     if known.load_balancer_host:
         return Problem(

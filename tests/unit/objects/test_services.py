@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
+
+import pytest
 
 from pryv_operator.api import names
 from pryv_operator.api.kubernetes import Object
 from pryv_operator.api.spec import ExternalSlave, ServiceOverrides
 from pryv_operator.compose.model import Port
+from pryv_operator.desired.state import compute_desired
 from pryv_operator.objects.configuration import Configuration
 from pryv_operator.objects.model import Component
 from pryv_operator.objects.pods import pod_template
 from pryv_operator.objects.services import (
+    LiveLoadBalancer,
     external_services,
     external_slave_service,
     internal_service,
+    preserve_class,
 )
-from tests.unit.builders import component, instance, platform, service
+from tests.unit.builders import component, inputs, instance, platform, service
 
 PROXY = service("reverse_proxy", ports=[Port(80, 80, "tcp"), Port(443, 443, "tcp")])
 DNS = service("dns", ports=[Port(53, 5353, "udp")])
@@ -157,3 +163,73 @@ def test_redis_is_published_only_to_an_external_slave() -> None:
     assert not selects(found, template(component("register", at=at)))
     assert external_slave_service(component("register", at=at)) is None
     assert external_slave_service(component("redis", at=instance(names.REG_MASTER, "reg"))) is None
+
+
+@pytest.mark.parametrize(
+    ("desired", "live", "result", "warned"),
+    [
+        ("new", None, "new", False),
+        ("a", LiveLoadBalancer("a", owns_class=True), "a", False),
+        ("b", LiveLoadBalancer("a", owns_class=True), "a", True),
+        ("b", LiveLoadBalancer(None), None, True),
+        (None, LiveLoadBalancer(None), None, False),
+        (None, LiveLoadBalancer("a", owns_class=True), "a", True),
+        # A mutating webhook has set it.
+        (None, LiveLoadBalancer("a"), None, False),
+        ("b", LiveLoadBalancer("a"), "a", True),
+    ],
+)
+def test_the_class_of_a_load_balancer_is_preserved(
+    desired: str | None, live: LiveLoadBalancer | None, result: str | None, warned: bool
+) -> None:
+    _, (found, _) = register(type="LoadBalancer", loadBalancerClass=desired)
+    preserved, warnings = preserve_class(found, live)
+    assert preserved["spec"].get("loadBalancerClass") == result
+    assert [each.reason for each in warnings] == ["LoadBalancerClassUnchanged"] * warned
+    for each in warnings:
+        assert each.message.startswith("spec.roles.reg-master.service.loadBalancerClass: ")
+        assert "delete the Service" in each.message
+
+
+def test_a_service_that_becomes_a_load_balancer_gets_its_class() -> None:
+    """Only a live Service of that type has a class that is immutable."""
+    _, (found, _) = register()
+    assert preserve_class(found, LiveLoadBalancer("a", owns_class=True)) == (found, ())
+
+
+def test_every_load_balancer_of_a_platform_keeps_its_class() -> None:
+    balanced = {"service": {"type": "LoadBalancer", "loadBalancerClass": "new"}}
+    slave = {
+        "loadBalancerSourceRanges": ["198.51.100.7/32"],
+        "loadBalancerClass": "new",
+    }
+    of = inputs(
+        platform(
+            roles={
+                "reg-master": balanced | {"address": "203.0.113.1", "externalSlave": slave},
+                "core": balanced | {"instances": [{"name": "co1", "address": "203.0.113.2"}]},
+                "static": balanced | {"address": "203.0.113.3"},
+            }
+        )
+    )
+    services = ["acme-reg", "acme-reg-udp", "acme-co1", "acme-sw", "acme-reg-redis-slave"]
+    live = {name: LiveLoadBalancer("old", owns_class=True) for name in services}
+    found = compute_desired(replace(of, load_balancers=live))
+    classes = {
+        each["metadata"]["name"]: each["spec"]["loadBalancerClass"]
+        for each in found.services
+        if "loadBalancerClass" in each["spec"]
+    }
+    assert classes == dict.fromkeys(services, "old")
+    fields = [
+        each.message.partition(":")[0]
+        for each in found.warnings
+        if each.reason == "LoadBalancerClassUnchanged"
+    ]
+    assert sorted(fields) == [
+        "spec.roles.core.service.loadBalancerClass",
+        "spec.roles.reg-master.externalSlave.loadBalancerClass",
+        "spec.roles.reg-master.service.loadBalancerClass",
+        "spec.roles.reg-master.service.loadBalancerClass",
+        "spec.roles.static.service.loadBalancerClass",
+    ]
