@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import re
+import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,8 +18,11 @@ import yaml
 from typer.testing import CliRunner
 
 from pryv_operator.cli.plugin import plugin
+from pryv_operator.pki import authority
 from tests.api.platforms import PlatformUser
-from tests.api.test_tls import mounted, template
+from tests.api.test_addresses import balance
+from tests.api.test_tls import make_issuer, mounted, now, template
+from tests.cluster.waiting import wait_until
 
 MOVED = (
     "1.6.12-cluster",
@@ -136,3 +142,128 @@ def filled(source: Path, folder: Path) -> Path:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_bytes(file.read_bytes())
     return made
+
+
+# The cut-over, as docs/migrate.md tells it
+
+MIGRATE = Path(__file__).parents[2] / "docs/migrate.md"
+#: What these need is not here: outside resolvers and machines, and (exec) a kubelet.
+_NOT_TRIED = ("dig ", "curl ", "ssh ", "kubectl exec ")
+
+
+def cut_over_commands() -> list[str]:
+    section = MIGRATE.read_text().partition("\n## Cut over\n")[2].partition("\n## ")[0]
+    return re.findall(r"^ *\$ (.+)$", section, re.MULTILINE)
+
+
+def move_pod() -> str:
+    """The file move.yaml of the walkthrough."""
+    (text,) = re.findall(
+        r"```yaml\n(apiVersion: v1\nkind: Pod\n.+?)```", MIGRATE.read_text(), re.DOTALL
+    )
+    return str(text)
+
+
+def test_cut_over_as_docs_say(user: PlatformUser, shared_pryv: Path, tmp_path: Path) -> None:
+    leader = tmp_path / "config-leader"
+    shutil.copytree(shared_pryv / "releases/1.9.2-cluster/config-leader", leader)
+    folder = leader / "data/core/nginx/conf/secret"
+    pair = authority.issue_certificate(make_issuer(), ["pryv-cluster192.example.org"], now())
+    for name, text in (("bundle.crt", pair.chain), ("key.pem", pair.key)):
+        folder.chmod(0o755)
+        (folder / f"pryv-cluster192.example.org-{name}").write_text(text)
+    out = tmp_path / "moved"
+    arguments = ["import", str(leader), "--output", str(out), "--name", "acme"]
+    done = CliRunner().invoke(plugin, arguments)
+    assert done.exit_code == 0, done.output
+    apply = re.search(r"^kubectl apply.+$", (out / "report.md").read_text(), re.MULTILINE)
+    assert apply
+    shell = Shell(user, tmp_path)
+    (tmp_path / "move.yaml").write_text(move_pod())
+    shell.run(f"cd moved && {apply[0]}")
+
+    user.wait_ready(seconds=180)
+    assert user.condition("CutOver")["reason"] == "CutOverPending"
+    assert "the stores are empty" in user.condition("CutOver")["message"]
+    assert "no client reaches reg, " in user.condition("CutOver")["message"]
+    assert "CutOverPending" in user.kubectl("get", "pryv")
+
+    publish(out / "platform.yaml")
+    for command in cut_over_commands():
+        if command.startswith(_NOT_TRIED):
+            continue
+        output = shell.run(command, check=not command.startswith("grep"))
+        if command.startswith("grep"):
+            assert "REG_MASTER_VPN_IP_ADDRESS" in output
+            assert "spec.roles" not in output
+            forget_old_machines(out / "platform.yaml")
+        if command == "kubectl apply -f moved/platform.yaml":
+            names = ("acme-reg", "acme-reg-udp", "acme-co1", "acme-co2", "acme-sw")
+            for index, name in enumerate(names, start=1):
+                wait_until(lambda name=name: is_load_balancer(user, name), name, seconds=30)
+                balance(user, name, ip=f"203.0.113.{index}")
+        if command.startswith("kubectl get pryvplatform acme -o jsonpath"):
+            assert dict(line.split() for line in output.splitlines()) == {
+                "reg": "203.0.113.1",
+                "co1": "203.0.113.3",
+                "co2": "203.0.113.4",
+                "sw": "203.0.113.5",
+            }
+    wait_until(lambda: "CutOverPending" not in user.kubectl("get", "pryv"), "cut over", seconds=30)
+    assert not [
+        each
+        for each in user.get("pryvplatform", "acme")["status"]["warnings"]
+        if each["reason"] in ("CutOverPending", "NotReachableFromOutside")
+    ]
+
+
+class Shell:
+    """Runs commands as a user does, with ``kubectl`` for the user's namespace."""
+
+    def __init__(self, user: PlatformUser, folder: Path) -> None:
+        self._folder = folder
+        (folder / "bin").mkdir()
+        wrapper = folder / "bin/kubectl"
+        cluster = user.control_plane
+        wrapper.write_text(
+            f"#!/bin/sh\nexec {cluster.binaries.kubectl} --kubeconfig={cluster.kubeconfig} "
+            f'--namespace={user.namespace} "$@"\n'
+        )
+        wrapper.chmod(0o755)
+
+    def run(self, command: str, *, check: bool = True) -> str:
+        path = f"{self._folder / 'bin'}:{os.environ['PATH']}"
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", command],
+            cwd=self._folder,
+            env=os.environ | {"PATH": path},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert not check or done.returncode == 0, (command, done.stdout, done.stderr)
+        return done.stdout
+
+
+def is_load_balancer(user: PlatformUser, service: str) -> bool:
+    return bool(user.get("service", service)["spec"]["type"] == "LoadBalancer")
+
+
+def publish(file: Path) -> None:
+    """Step 2: no addresses of old machines, Services of type LoadBalancer."""
+    resource = yaml.safe_load(file.read_text())
+    roles = resource["spec"]["roles"]
+    del roles["reg-slave"]
+    for role in roles.values():
+        role.pop("address", None)
+        role["service"] = {"type": "LoadBalancer"}
+        for instance in role.get("instances", ()):
+            del instance["address"]
+    file.write_text(yaml.safe_dump(resource))
+
+
+def forget_old_machines(file: Path) -> None:
+    resource = yaml.safe_load(file.read_text())
+    for name in ("NAME_SERVER_ENTRIES", "DNS_ROOT_DOMAIN_A_RECORD", "REG_MASTER_VPN_IP_ADDRESS"):
+        del resource["spec"]["variables"][name]
+    file.write_text(yaml.safe_dump(resource))

@@ -72,6 +72,13 @@ _COLUMNS: Final = (
         "Reason of the condition Ready.",
         0,
     ),
+    (
+        "Cut-Over",
+        "string",
+        '.status.conditions[?(@.type=="CutOver")].reason',
+        "CutOverPending while the users of an imported platform are on the old machines.",
+        0,
+    ),
     ("Age", "date", ".metadata.creationTimestamp", "Age of the resource.", 0),
     (
         "Message",

@@ -39,8 +39,11 @@ RESTART: Final = "pryv.io/restart"
 RECONCILE: Final = "pryv.io/reconcile"
 #: Another value applies what an upgrade of the operator has deferred.
 UPDATE: Final = "pryv.io/update"
+#: ``pending`` on an imported platform, until its users are moved to it. Import writes it.
+CUT_OVER: Final = "pryv.io/cut-over"
+CUT_OVER_PENDING: Final = "pending"
 #: Changes of these request a reconciliation.
-USER_ANNOTATIONS: Final = (RESTART, RECONCILE, UPDATE)
+USER_ANNOTATIONS: Final = (RESTART, RECONCILE, UPDATE, CUT_OVER)
 
 # Annotations that the operator writes
 #: Hash of what was last applied to this object (never of a Secret's data).

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from pryv_operator.api import labels_annotations as keys
 from pryv_operator.api import names
 from pryv_operator.api.kubernetes import Object
 from pryv_operator.api.spec import PryvPlatformSpec
+
+
+def is_cut_over_pending(annotations: Mapping[str, Any]) -> bool:
+    """Whether a platform's annotations mark it as imported and not cut over."""
+    return annotations.get(keys.CUT_OVER) == keys.CUT_OVER_PENDING
 
 
 @dataclass(frozen=True)
@@ -18,6 +25,8 @@ class Platform:
     namespace: str
     uid: str
     spec: PryvPlatformSpec
+    #: Whether it was imported, and its users are still on the old machines (an annotation).
+    cut_over_pending: bool = False
 
     def metadata(
         self, name: str, labels: dict[str, str] | None = None, *, owned: bool = True

@@ -367,7 +367,10 @@ class Reason(StrEnum):
     # --- warnings ---
     NOT_REACHABLE_FROM_OUTSIDE = ("NotReachableFromOutside", Scope.WARNING,
         "Services have type ClusterIP: only pods of the cluster reach the platform",
-        "set `service.type: LoadBalancer` or `address` of the roles")
+        "set `service.type: LoadBalancer` of the roles; `address` alone publishes nothing")
+    CUT_OVER_PENDING = ("CutOverPending", Scope.WARNING,
+        "the platform was imported: its stores are empty, and its users are on the old machines",
+        "cut over (`docs/migrate.md`), then remove the annotation `pryv.io/cut-over`")
     PRIVATE_CERTIFICATE = ("PrivateCertificate", Scope.WARNING,
         "the platform uses a certificate of its own private authority, which no client trusts",
         "set `spec.tls.secretName` or `spec.tls.issuerRef`")

@@ -92,6 +92,18 @@ _PARAMETER: Final = re.compile(r"(?:^|[?&;])([^=&?;\s]+)=([^&;\s]+)")
 _PLACEHOLDER: Final = re.compile(r"\s*(?:\{\{.*\}\}|\$\{.*\})\s*")
 
 
+def holds_secrets(variable: str) -> bool:
+    """Whether the resource's schema declares a variable as an object with secrets inside."""
+    return bool(object_paths(variable))
+
+
+def object_paths(variable: str) -> list[tuple[str, ...]]:
+    """Paths in a variable (empty: all of it) where that schema has an object, outer ones first."""
+    declared = (*SECRET_PATHS.get(variable, ()), *CREDENTIAL_URLS.get(variable, ()))
+    paths = [tuple(path.split(".")) for path in declared]
+    return sorted({path[:length] for path in paths for length in range(len(path))})
+
+
 def is_secret_path(variable: str, path: Sequence[str]) -> bool:
     """Whether what is at a path inside a variable is a secret, whatever its value."""
     if variable == "MFA_ENDPOINTS" and len(path) > 2 and path[1].lower() == "headers":

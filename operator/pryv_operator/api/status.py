@@ -93,7 +93,7 @@ class PryvPlatformStatus(Model):
     ] = Field(
         default_factory=list,
         description="Conditions: Ready, Reconciling, Stalled, ConfigRendered, RolloutComplete, "
-        "Paused.",
+        "Paused; CutOver, of an imported platform until its users are moved to it.",
     )
     instances: Annotated[
         list[InstanceStatus], Field(max_length=64, json_schema_extra=list_map("name"))

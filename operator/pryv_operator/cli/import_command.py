@@ -8,10 +8,10 @@ from typing import Annotated
 
 import typer
 
-from pryv_operator.cli.exit_codes import exit_on_error
+from pryv_operator.cli.exit_codes import FAILED, exit_on_error
 from pryv_operator.cli.input_files import read_leader_from
 from pryv_operator.cli.output_folder import OutputFolder
-from pryv_operator.cli.terminal import report
+from pryv_operator.cli.terminal import fail, report
 from pryv_operator.importer.import_leader import (
     DEFAULT_NAME,
     Options,
@@ -68,7 +68,8 @@ def import_installation(
     """Import a docker-compose installation as a PryvPlatform.
 
     Writes the resource, its Secrets, its templates unless they are a built-in release, and a
-    report that tells where each value went. No cluster is needed.
+    report that tells where each value went. No cluster is needed. What was written is tried: if
+    the operator would refuse it, that is reported, and the exit code is 1.
     """
     if not is_platform_name(name):
         raise typer.BadParameter(
@@ -87,8 +88,16 @@ def import_installation(
         )
     for line in imported.check:
         report(f"to check: {line}")
+    for line in imported.warnings:
+        report(f"warning: {line}")
     if imported.missing:
         report(f"missing: {', '.join(imported.missing)}")
     written = ", ".join(each.name for each in imported.files)
     took = time.monotonic() - started
     report(f"wrote {written} to {output} in {took:.2f} s; read report.md first")
+    report(
+        "the new platform's stores are empty, and its users stay on the old machines until you cut "
+        'over: see "Cut over" in docs/migrate.md'
+    )
+    if imported.refused:
+        fail("\n".join(f"would be refused: {line}" for line in imported.refused), FAILED)

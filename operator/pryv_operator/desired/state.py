@@ -15,7 +15,7 @@ from pryv_operator.desired import certificates, checks, restarts, shared_secrets
 from pryv_operator.desired.components import build_components
 from pryv_operator.desired.inputs import Inputs
 from pryv_operator.desired.service_values import check_service_values
-from pryv_operator.desired.warnings import Subject, compute_warnings
+from pryv_operator.desired.warnings import Subject, compute_warnings, cut_over_warnings
 from pryv_operator.objects import pvcs
 from pryv_operator.objects.configuration import SecretNaming, configuration_of
 from pryv_operator.objects.model import Component
@@ -101,7 +101,12 @@ def compute_desired(inputs: Inputs) -> Desired:
     )
     found = Desired(
         bundle.version,
-        warnings=(*inputs.warnings, *resolved.address_warnings, *resolved.warnings),
+        warnings=(
+            *inputs.warnings,
+            *cut_over_warnings(inputs.platform, resolved.instances),
+            *resolved.address_warnings,
+            *resolved.warnings,
+        ),
     )
     problems = (
         *inputs.problems,

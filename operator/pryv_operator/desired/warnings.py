@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from pryv_operator.api import labels_annotations as keys
 from pryv_operator.api import names
 from pryv_operator.api.findings import Advisory
 from pryv_operator.api.instances import Instance
@@ -24,6 +25,9 @@ from pryv_operator.objects.services import REDIS
 from pryv_operator.rendering.parse_checks import DoesNotParseError, check_strict_json
 from pryv_operator.templates.bundle import Bundle
 from pryv_operator.values.usage import unused_variables
+
+#: How many instances a message lists.
+_SHOWN: Final = 8
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,32 @@ class Subject:
 def compute_warnings(subject: Subject) -> tuple[Advisory, ...]:
     """All warnings about a platform, each once."""
     return tuple(dict.fromkeys(advisory for warning in _WARNINGS for advisory in warning(subject)))
+
+
+def cut_over_warnings(platform: Platform, instances: Iterable[Instance]) -> tuple[Advisory, ...]:
+    """What keeps the users of an imported platform on the old machines."""
+    if not platform.cut_over_pending:
+        return ()
+    unpublished = [
+        each.name
+        for each in instances
+        if each.address and (each.service.type or "ClusterIP") == "ClusterIP"
+    ]
+    listed = ", ".join(unpublished[:_SHOWN]) + (" and others" if unpublished[_SHOWN:] else "")
+    unreachable = (
+        f"no client reaches {listed}: address is the old machine's, and the Service has type "
+        "ClusterIP; "
+        if unpublished
+        else ""
+    )
+    return (
+        Advisory(
+            Reason.CUT_OVER_PENDING,
+            f"metadata.annotations[{keys.CUT_OVER}]: imported, not cut over: the stores are empty "
+            f"until the old data are restored; {unreachable}follow docs/migrate.md (Cut over), "
+            "then remove the annotation",
+        ),
+    )
 
 
 def _unknown_services(subject: Subject) -> Iterable[Advisory]:

@@ -13,12 +13,16 @@ from typing import Any, Final, Literal
 
 from pryv_operator.api import secret_variables
 from pryv_operator.importer.notes import ImportRefusedError, Note
+from pryv_operator.importer.output_files import TEMPLATES
 from pryv_operator.importer.shipped_releases import is_shipped_default
 from pryv_operator.importer.value_conversion import (
+    AS_JSON_TEXT,
+    NULLABLE_TYPES,
     convert,
     fill_gaps,
     has_null,
     is_same,
+    without_nulls,
 )
 from pryv_operator.leader.javascript import stringify
 from pryv_operator.leader.json_value import Json, is_number
@@ -346,7 +350,8 @@ def _normalised(context: _Context, variable: Variable, value: Json) -> Json:
         return value
     place = Place(variable.name)
     found = any(context.catalogue.secrets_in(place, parsed))
-    return parsed if found or any(_probable_credentials(parsed)) else value
+    is_object = found or secret_variables.holds_secrets(variable.name)
+    return parsed if is_object or any(_probable_credentials(parsed)) else value
 
 
 def _probable_credentials(value: Json) -> Iterator[tuple[str, ...]]:
@@ -400,17 +405,25 @@ def _decide_declared(
     if context.own_templates and (is_shipped or name == _VERSION):
         return _Decision()
     declared = convert(without_paths(value, secret_paths), kind)
-    notes: tuple[Note, ...] = ()
     if has_null(declared):
-        instead = "default in the templates" if context.own_templates else "release's default"
-        why = f"contains null, which a resource cannot hold; the {instead} is used"
-        notes = (Note("check", name, why),)
-        if context.own_templates or declared is None:
-            return _Decision(notes=notes)
+        return _decide_with_null(context, name, declared, kind)
     remark = "default of the leader's release; remove it to use the operator's default"
-    return _Decision(
-        variables={name: declared}, remarks={name: remark} if is_shipped else {}, notes=notes
-    )
+    return _Decision(variables={name: declared}, remarks={name: remark} if is_shipped else {})
+
+
+def _decide_with_null(
+    context: _Context, name: str, declared: Json, kind: VariableType
+) -> _Decision:
+    """What becomes of a value that is null or contains it, which ``kubectl apply`` removes."""
+    if context.own_templates:
+        why = f"contains null, so {TEMPLATES} holds the value, as its default"
+        return _Decision(notes=(Note("set", name, why),))
+    if kind in NULLABLE_TYPES and not secret_variables.holds_secrets(name):
+        return _Decision(variables={name: stringify(declared)}, remarks={name: AS_JSON_TEXT})
+    why = "contains null, which this variable cannot hold; the release's default is used"
+    if declared is None:
+        return _Decision(notes=(Note("check", name, why),))
+    return _Decision(variables={name: without_nulls(declared)}, notes=(Note("check", name, why),))
 
 
 def _is_equal(value: Json, default: Json, kind: VariableType) -> bool:

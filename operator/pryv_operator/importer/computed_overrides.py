@@ -10,7 +10,8 @@ from pryv_operator.api.spec import PryvPlatformSpec, Roles
 from pryv_operator.importer.classify_values import ClassifiedValues
 from pryv_operator.importer.notes import Note
 from pryv_operator.importer.resolved_values import ResolvedValues
-from pryv_operator.importer.value_conversion import has_null, is_same
+from pryv_operator.importer.value_conversion import AS_JSON_TEXT, has_null, is_same
+from pryv_operator.leader.javascript import stringify
 from pryv_operator.leader.json_value import Json
 from pryv_operator.leader.platform_yml import UNDEFINED
 from pryv_operator.leader.render_error import RenderError
@@ -39,12 +40,12 @@ def find_overrides(
             old is not UNDEFINED and name in computed and is_same(old, computed[name])
         ):
             continue
-        if has_null(value):
-            why = "contains null, which a resource cannot hold; the computed value is used"
-            notes.append(Note("check", name, why))
+        if has_null(value) and not isinstance(computed.get(name), (Mapping, list)):
+            notes.append(Note("check", name, "is null; the computed value is used"))
             continue
-        overrides[name] = value
-        notes.append(Note("set", name, "differs from the value the operator computes"))
+        overrides[name] = stringify(value) if has_null(value) else value
+        why = AS_JSON_TEXT if has_null(value) else "differs from the value the operator computes"
+        notes.append(Note("set", name, why))
         if name == _VPN:
             why = (
                 "address of the old machine; remove it when both registers run in this cluster, "

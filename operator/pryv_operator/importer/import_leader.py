@@ -7,9 +7,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+import idna
+from pydantic import ValidationError
+
 from pryv_operator.api import names as object_names
 from pryv_operator.api import secret_variables
 from pryv_operator.api.instances import instances
+from pryv_operator.api.messages import printable
 from pryv_operator.api.spec import PryvPlatformSpec, Roles
 from pryv_operator.importer import output_files
 from pryv_operator.importer.certificate_files import ExtractedCertificates, extract_certificates
@@ -23,6 +27,7 @@ from pryv_operator.importer.resolved_values import ResolvedValues
 from pryv_operator.importer.roles_from_machines import roles_from_machines
 from pryv_operator.importer.shipped_releases import closest_release
 from pryv_operator.importer.template_archive import pack_templates
+from pryv_operator.importer.trial import try_output
 from pryv_operator.leader.json_value import Json
 from pryv_operator.objects import manifest
 from pryv_operator.pki.pem import pem_text
@@ -56,13 +61,17 @@ class Options:
 
 @dataclass(frozen=True)
 class Imported:
-    """The result of an import. The report holds ``missing`` and ``check`` too."""
+    """The result of an import. The report holds all of it, too."""
 
     files: tuple[OutputFile, ...]
     #: Variables, dotted paths or fields that the leader left open.
     missing: tuple[str, ...]
     #: ``<subject>: <what to check>``.
     check: tuple[str, ...]
+    #: Why the operator would not run what was written.
+    refused: tuple[str, ...] = ()
+    #: What the operator would warn about.
+    warnings: tuple[str, ...] = ()
 
     def text(self, name: str) -> str:
         """The text of a file; empty if there is no such file."""
@@ -116,11 +125,15 @@ def import_leader(leader: Leader, options: Options) -> Imported:
 
     notes = [*certificates.notes, *machines.notes, *classified.notes, *declared.notes]
     notes += _notes_of_the_rest(leader, classified, notes)
-    report = render_report(leader, choice, _with_current_names(notes, declared.values), files)
+    trial = try_output(files)
+    described = _with_current_names(notes, declared.values)
+    report = render_report(leader, choice, described, files, trial)
     return Imported(
         files=(*files, OutputFile(output_files.REPORT, report)),
         missing=_unique(note.subject for note in notes if note.kind == "missing"),
         check=_unique(f"{note.subject}: {note.text}" for note in notes if note.kind == "check"),
+        refused=trial.refused,
+        warnings=trial.warnings,
     )
 
 
@@ -240,9 +253,29 @@ def _read_domain(values: ResolvedValues) -> tuple[str, Note]:
     """``spec.domain``, or the placeholder for it."""
     domain = values.value("DOMAIN")
     if isinstance(domain, str) and domain:
-        return domain.strip().rstrip(".").lower(), Note("mapped", "DOMAIN", "`spec.domain`")
+        return _dns_name(domain)
     placeholder = secret_variables.REPLACE_ME
     return placeholder, Note("missing", "DOMAIN", f"`spec.domain` is {placeholder}; fill it in")
+
+
+def _dns_name(text: str) -> tuple[str, Note]:
+    """A domain in its DNS form: lower case, punycode.
+
+    Raises:
+        ImportRefusedError: it is not a domain.
+    """
+    plain = text.strip().rstrip(".")
+    try:
+        name = idna.encode(plain, uts46=True).decode()
+        PryvPlatformSpec(domain=name)
+    except (idna.IDNAError, ValidationError):
+        raise ImportRefusedError(
+            f'DOMAIN: "{printable(plain)}" is not a valid DNS name (at least two labels of a-z, '
+            "0-9 and '-', at most 200 characters; no https://, no port); correct it"
+        ) from None
+    is_same = name == plain.lower()
+    how = "`spec.domain`" if is_same else f"`spec.domain`, as punycode ({name})"
+    return name, Note("mapped", "DOMAIN", how)
 
 
 def _placeholders(

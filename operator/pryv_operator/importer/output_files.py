@@ -65,7 +65,10 @@ def platform_file(names: ObjectNames, spec: Mapping[str, Any]) -> OutputFile:
     resource = {
         "apiVersion": keys.API_VERSION,
         "kind": keys.KIND,
-        "metadata": names.metadata(names.platform),
+        "metadata": {
+            **names.metadata(names.platform),
+            "annotations": {keys.CUT_OVER: keys.CUT_OVER_PENDING},
+        },
         "spec": spec,
     }
     comment = f"Imported from a leader's folder; {REPORT} tells where each value went."

@@ -6,18 +6,29 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from pryv_operator.api import labels_annotations as keys
 from pryv_operator.importer.comparison import compare_files
 from pryv_operator.importer.leader_rendering import render_leader_files
 from pryv_operator.importer.notes import Note, NoteKind
 from pryv_operator.importer.output_files import PLATFORM, SECRETS, TEMPLATES, OutputFile
 from pryv_operator.importer.shipped_releases import ReleaseMatch
+from pryv_operator.importer.trial import Trial
 from pryv_operator.leader.render_error import RenderError
-from pryv_operator.offline import preview
-from pryv_operator.offline.documents import DocumentError, read_documents
 from pryv_operator.templates.leader_folder import Leader
 
 #: Client-side ``kubectl apply`` stores the object in an annotation of at most this size (bytes).
 _CLIENT_SIDE_LIMIT: Final = 256 * 1024
+
+_REFUSED: Final = f"The operator would not run {PLATFORM} as it is. Correct these first."
+_WARNINGS: Final = "What the operator would report in `status.warnings` of this platform."
+_CUT_OVER: Final = (
+    "What you apply is a new platform, and its stores are empty: users, events and attachments",
+    "stay on the old machines until you move the data. The addresses in the resource are those of",
+    "the old machines, and its Services have type ClusterIP unless you change that. So nobody",
+    'reaches it yet, although it becomes Ready. Move the data before any user arrives; "Cut over"',
+    f"in docs/migrate.md leads through it. Until you remove the annotation `{keys.CUT_OVER}` from",
+    f"{PLATFORM}, the condition `CutOver` and `kubectl get pryv` report `CutOverPending`.",
+)
 
 _SECTIONS: Final[Sequence[tuple[NoteKind, str, str]]] = (
     ("missing", "Missing", "Not filled in at the leader. Fill these in, or accept what is noted."),
@@ -41,22 +52,38 @@ class TemplateChoice:
 
 
 def render_report(
-    leader: Leader, choice: TemplateChoice, notes: Iterable[Note], files: Sequence[OutputFile]
+    leader: Leader,
+    choice: TemplateChoice,
+    notes: Iterable[Note],
+    files: Sequence[OutputFile],
+    trial: Trial,
 ) -> str:
-    """The report on an import of ``leader`` to ``files``."""
+    """The report on an import of ``leader`` to ``files``, which ``trial`` is about."""
     lines = ["# Import of a Pryv.io installation", "", *_summary(leader, choice), ""]
+    if trial.refused:
+        lines += ["## Would be refused", "", _REFUSED, "", *_list(trial.refused), ""]
     unique = list(dict.fromkeys(notes))
     for kind, heading, meaning in _SECTIONS:
         of_kind = [_line(note) for note in unique if note.kind == kind]
         if of_kind:
             lines += [f"## {heading}", "", meaning, "", *of_kind, ""]
-    lines += ["## Files", "", *_comparison(leader, choice, files), ""]
-    lines += ["## Apply", "", "```", _apply_command(files), "```"]
+    if trial.warnings:
+        lines += ["## Warnings", "", _WARNINGS, "", *_list(trial.warnings), ""]
+    lines += ["## Files", "", *_comparison(leader, choice, trial), ""]
+    lines += ["## Apply", "", "```", _apply_command(files), "```", ""]
+    lines += ["## Cut over", "", *_CUT_OVER]
     return "\n".join(lines) + "\n"
 
 
 def _line(note: Note) -> str:
-    text = f"{note.subject}: {note.text}" if note.text else note.subject
+    return _item(f"{note.subject}: {note.text}" if note.text else note.subject)
+
+
+def _list(texts: Iterable[str]) -> list[str]:
+    return [_item(text) for text in texts]
+
+
+def _item(text: str) -> str:
     # Names come from the installation and may hold anything.
     return "- " + "".join(
         each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text
@@ -117,22 +144,15 @@ def _changes(closest: ReleaseMatch) -> list[str]:
     ]
 
 
-def _comparison(leader: Leader, choice: TemplateChoice, files: Sequence[OutputFile]) -> list[str]:
+def _comparison(leader: Leader, choice: TemplateChoice, trial: Trial) -> list[str]:
     """How the files of the platform, as written, compare with the leader's."""
     try:
         theirs = render_leader_files(leader)
     except RenderError as error:
         return [f"Not compared, as the leader's own files cannot be rendered: {error}"]
-    try:
-        documents = read_documents((file.name, file.text) for file in files)
-        prepared = preview.prepare_inputs(documents, show_secrets=True)
-        ours = preview.render_files(prepared.inputs).by_role
-    except DocumentError as error:
-        return [f"Not compared, as the platform is not complete yet: {error}"]
-    except preview.OfflineError as error:
-        problems = [f"- {problem.message}" for problem in error.problems]
-        return ["Not compared, as the platform cannot be rendered yet:", "", *problems]
-    found = compare_files(theirs, ours)
+    if trial.refused:
+        return ["Not compared, as the platform would be refused (see above)."]
+    found = compare_files(theirs, trial.files)
     lines = [f"{len(found.equal)} of {found.total} files are byte-identical to the leader's."]
     if found.same_meaning:
         lines += ["", "Equal when parsed (the order of keys differs):", ""]

@@ -15,6 +15,10 @@ from pryv_operator.templates.leader_values import has_gaps
 from pryv_operator.values.nested import value_at
 
 _NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?", re.ASCII)
+#: Types of which null is a value, as the leader inserts it.
+NULLABLE_TYPES: Final = ("object", "array", "any")
+#: What the report says of such a value.
+AS_JSON_TEXT: Final = "contains null, which `kubectl apply` removes; written as its JSON text"
 #: Integers below this are exact in JavaScript.
 _SAFE_INTEGER: Final = 2**53
 
@@ -57,6 +61,13 @@ def has_null(value: Json) -> bool:
     if isinstance(value, Mapping):
         return any(has_null(child) for child in value.values())
     return value is None or (isinstance(value, list) and any(has_null(child) for child in value))
+
+
+def without_nulls(value: Json) -> Json:
+    """The value without the keys of its maps that are null."""
+    if isinstance(value, Mapping):
+        return {key: without_nulls(child) for key, child in value.items() if child is not None}
+    return [without_nulls(child) for child in value] if isinstance(value, list) else value
 
 
 def fill_gaps(value: Json, default: Any) -> Json:

@@ -9,12 +9,15 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from pryv_operator.api import labels_annotations as keys
+from pryv_operator.api.crd import structural
 from pryv_operator.api.findings import Advisory, Problem
 from pryv_operator.api.kubernetes import Object
-from pryv_operator.api.platform import Platform
+from pryv_operator.api.platform import Platform, is_cut_over_pending
 from pryv_operator.api.reasons import Reason
+from pryv_operator.api.schema import RULES
 from pryv_operator.api.spec import PryvPlatformSpec
 from pryv_operator.offline.kubernetes_yaml import DocumentError, read_objects
 from pryv_operator.templates.builtin import load_release
@@ -104,15 +107,29 @@ def _platform(file: str, item: Object) -> tuple[Platform, tuple[Advisory, ...]]:
         for path in sorted(_unknown_fields(raw, known, "spec"))
     )
     namespace = item["metadata"].get("namespace") or DEFAULT_NAMESPACE
-    return Platform(_name(file, item), str(namespace), "", spec), warnings
+    annotations = item["metadata"].get("annotations") or {}
+    pending = isinstance(annotations, dict) and is_cut_over_pending(annotations)
+    name = _name(file, item)
+    return Platform(name, str(namespace), "", spec, cut_over_pending=pending), warnings
 
 
 def _invalid_fields(error: ValidationError) -> str:
     found = error.errors(include_input=False, include_url=False, include_context=False)
     return "; ".join(
-        f"spec.{'.'.join(str(step) for step in each['loc'])}: {each['msg']}"
+        f"spec.{'.'.join(str(step) for step in each['loc'])}: {_explanation(each)}"
         for each in found[:_SHOWN]
     )
+
+
+def _explanation(error: ErrorDetails) -> str:
+    """What is wrong with a field: of a pattern, the message of the API server's rule."""
+    node = structural(PryvPlatformSpec)
+    for step in error["loc"]:
+        fields = {"items": node.get("items"), **node.get("properties", {})}
+        name = "items" if isinstance(step, int) else step
+        node = fields.get(name) or node.get("additionalProperties") or {}
+    rules = node.get(RULES) if error["type"] == "string_pattern_mismatch" else None
+    return str(rules[0]["message"] if rules else error["msg"])
 
 
 def _unknown_fields(raw: Any, known: Any, path: str) -> Iterator[str]:

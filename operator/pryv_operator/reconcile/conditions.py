@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from pryv_operator.api.findings import Explanation, Finding, Problem, joined
+from pryv_operator.api.findings import Advisory, Explanation, Finding, Problem, joined
 from pryv_operator.api.reasons import Reason
 from pryv_operator.api.status import Condition, PryvPlatformStatus
 from pryv_operator.reconcile.outcome import Outcome
 from pryv_operator.reconcile.verdict import Facts, Truth, decide_verdict, paused_with
 
+CUT_OVER: Final = "CutOver"
 #: Characters of a message; the API accepts more, people do not.
 MAX_MESSAGE: Final = 4000
 
@@ -26,6 +27,7 @@ def compute_conditions(facts: Facts, before: PryvPlatformStatus, now: str) -> li
         ("ConfigRendered", *_config_rendered(outcome, before)),
         ("RolloutComplete", *_rollout_complete(facts, verdict.why)),
         ("Paused", *_paused(outcome)),
+        *_cut_over(outcome, before),
     )
     return [
         _condition(
@@ -80,6 +82,15 @@ def _paused(outcome: Outcome) -> tuple[Truth, Finding]:
     if outcome.pending is None:
         return "False", Explanation(Reason.NOT_PAUSED, "changes are applied")
     return "True", paused_with(outcome.pending)
+
+
+def _cut_over(outcome: Outcome, before: PryvPlatformStatus) -> Iterable[tuple[str, Truth, Finding]]:
+    """CutOver, which only an imported platform has, until its users are moved to it."""
+    last = find_condition(before.conditions, CUT_OVER)
+    if outcome.interrupted:
+        return [(CUT_OVER, last.status, Advisory(last.reason, last.message))] if last else []
+    pending = (each for each in outcome.desired.warnings if each.reason == Reason.CUT_OVER_PENDING)
+    return [(CUT_OVER, "False", each) for each in pending]
 
 
 def _observed_generation(kind: str, outcome: Outcome, before: PryvPlatformStatus) -> int:

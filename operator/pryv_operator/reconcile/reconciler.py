@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from pryv_operator.api import labels_annotations as keys
 from pryv_operator.api.findings import Problem
 from pryv_operator.api.kubernetes import Object
-from pryv_operator.api.platform import Platform
+from pryv_operator.api.platform import Platform, is_cut_over_pending
 from pryv_operator.api.spec import PryvPlatformSpec
 from pryv_operator.api.status import PryvPlatformStatus
 from pryv_operator.desired import certificates
@@ -138,7 +138,13 @@ class Reconciler:
         except ValidationError as error:
             return await self._write_status(resource, self._failure(resource).invalid_spec(error))
         metadata = resource["metadata"]
-        platform = Platform(metadata["name"], metadata["namespace"], metadata["uid"], spec)
+        platform = Platform(
+            metadata["name"],
+            metadata["namespace"],
+            metadata["uid"],
+            spec,
+            cut_over_pending=is_cut_over_pending(metadata.get("annotations") or {}),
+        )
 
         # Read.
         self._references.set(key, references_of(platform))

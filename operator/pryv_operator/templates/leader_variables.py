@@ -68,6 +68,8 @@ def _variable(
     configured = settings.values.get(name, UNDEFINED)
     others = [] if configured is UNDEFINED else [copier.copy(name, configured)]
     kind = _type(declared, *others)
+    if known.computed and kind != known.type:
+        kind = "any"  # the cluster's value has its own type
     secret = (
         known.secret
         or name in settings.internals
@@ -106,6 +108,7 @@ class _Knowledge:
     empty_secret: bool = False
     secret_paths: tuple[str, ...] = ()
     computed: bool = False
+    type: VariableType = "string"
     default: _Default = UNSET
     aliases: tuple[str, ...] = ()
     alias_paths: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
@@ -120,6 +123,7 @@ def _vocabulary() -> Mapping[str, _Knowledge]:
             secret=variable.secret,
             secret_paths=variable.secret_paths,
             computed=variable.computed,
+            type=variable.type,
             default=variable.default,
             aliases=variable.aliases,
             alias_paths=variable.alias_paths,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 from pryv_operator.api.findings import Advisory, Problem, Waiting
 from pryv_operator.api.instances import Instance, instances
@@ -19,6 +20,7 @@ from pryv_operator.values.hosting_providers import complete_hosting_providers
 from pryv_operator.values.resolve import resolve
 from pryv_operator.values.secret_texts import trimmed_secrets
 from pryv_operator.values.usage import used_variables
+from pryv_operator.values.value_checks import check_objects, read_json_text
 
 
 def generated_names(platform: Platform, bundle: Bundle) -> tuple[str, ...]:
@@ -69,7 +71,10 @@ def resolve_platform_values(
         cluster_dns: IP address of the cluster's DNS server.
     """
     spec = platform.spec
-    cores = apply_core_variables(instances(spec), spec.variables, bundle.variables)
+    catalogue = Catalogue(bundle.variables)
+    cores = apply_core_variables(
+        instances(spec), _with_json_texts_read(catalogue, spec.variables), bundle.variables
+    )
     computed = compute_variables(
         platform,
         cores.instances,
@@ -84,7 +89,7 @@ def resolve_platform_values(
     used = cache(lambda: used_variables(bundle, roles, configured.variables))
     texts = trimmed_secrets(spec, secrets)
     resolved = resolve(
-        Catalogue(bundle.variables),
+        catalogue,
         computed=computed.variables,
         configured=configured.variables,
         secrets=texts.texts,
@@ -94,8 +99,29 @@ def resolve_platform_values(
         values=resolved.values,
         instances=cores.instances,
         addresses=computed.addresses,
-        problems=(*cores.problems, *computed.problems, *resolved.problems),
+        problems=tuple(
+            dict.fromkeys(
+                (
+                    *check_objects(spec.variables),
+                    *cores.problems,
+                    *computed.problems,
+                    *resolved.problems,
+                )
+            )
+        ),
         waiting=computed.waiting,
         warnings=(*configured.warnings, *texts.warnings, *resolved.warnings),
         address_warnings=computed.warnings,
     )
+
+
+def _with_json_texts_read(catalogue: Catalogue, variables: Mapping[str, Any]) -> dict[str, Any]:
+    """``spec.variables`` with maps, lists and nulls in place of their JSON texts."""
+    read: dict[str, Any] = {}
+    for name, value in variables.items():
+        place = catalogue.place(name)
+        is_whole = catalogue.knows(place) and not place.path
+        read[name] = (
+            read_json_text(catalogue.variables[place.variable], value) if is_whole else value
+        )
+    return read

@@ -68,6 +68,13 @@ def leader(**changes: bytes) -> dict[str, bytes]:
     }
 
 
+#: Changes of the small leader that make it one whose roles have services.
+RUNNABLE = {
+    f"data__{role}__pryv_dot_yml": b"services: {web: {image: registry.example.test/web:1}}\n"
+    for role in ("core", "reg-master", "static")
+}
+
+
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
     return write(tmp_path / "leader", leader())
@@ -427,9 +434,10 @@ class TestImport:
         assert run("import", given, "--output", tmp_path / "out", "--own-templates").exit_code == 0
         assert (tmp_path / "out/templates.yaml").exists()
 
-    def test_missing_values_are_reported(self, source: Path, tmp_path: Path) -> None:
-        result = run("import", source, "--output", tmp_path / "out")
-        assert result.exit_code == 0
+    def test_missing_values_are_reported(self, tmp_path: Path) -> None:
+        given = write(tmp_path / "leader", leader(**RUNNABLE))
+        result = run("import", given, "--output", tmp_path / "out")
+        assert result.exit_code == 0, result.stderr
         assert (
             "missing: REG_MASTER_IP_ADDRESS, spec.roles.core.instances, STATIC_WEB_IP_ADDRESS"
             in result.stderr
@@ -446,11 +454,8 @@ class TestImport:
                 "conf/platform.yml, line 3, column 1: not valid YAML",
             ),
             (
-                {
-                    "conf__platform_dot_yml": b"vars: {G: {settings: {}}}\n",
-                    "data__core__pryv_dot_yml": b"",
-                },
-                "",
+                {"conf__config-leader_dot_json": b"{"},
+                "conf/config-leader.json",
             ),
         ],
     )
@@ -459,11 +464,18 @@ class TestImport:
     ) -> None:
         given = write(tmp_path / "leader", leader(**changes))
         result = run("import", given, "--output", tmp_path / "out")
-        assert result.exit_code == (1 if message else 0)
+        assert result.exit_code == 1
         assert message in result.stderr
         assert "the-value" not in result.stderr
-        if message:
-            assert not (tmp_path / "out").exists()
+        assert not (tmp_path / "out").exists()
+
+    def test_what_would_be_refused_is_written_and_named(self, tmp_path: Path) -> None:
+        given = write(tmp_path / "leader", leader(**RUNNABLE | {"data__core__pryv_dot_yml": b""}))
+        error = fails(1, "import", given, "--output", tmp_path / "out")
+        assert "error: would be refused: core/pryv.yml: " in error
+        assert "## Would be refused" in (tmp_path / "out/report.md").read_text()
+        assert (tmp_path / "out/platform.yaml").exists()
+        assert "stores are empty" in error
 
     def test_missing_role_is_refused(self, tmp_path: Path) -> None:
         files = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pryv_operator.importer.import_leader import Imported, Options, import_leader
@@ -59,13 +59,16 @@ def current(
     template: Mapping[str, Any] | None = None,
     files: Mapping[str, bytes] | None = None,
     unused: Mapping[str, Any] | None = None,
+    nulls: Iterable[str] = (),
     **changes: Any,
 ) -> Leader:
     """A leader of 1.6 or later.
 
-    ``changes`` are values (None: no such variable), ``unused`` are values that no file uses.
+    ``changes`` are values (None: no such variable), ``unused`` are values that no file uses,
+    ``nulls`` are variables with the value null.
     """
     given = {name: value for name, value in (CURRENT | changes).items() if value is not None}
+    given |= dict.fromkeys(nulls)
     conf = {
         "conf/platform.yml": _platform(given | dict(unused or {})),
         "conf/config-leader.json": _settings({"internals": INTERNALS}),

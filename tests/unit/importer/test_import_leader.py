@@ -379,7 +379,7 @@ class TestUnset:
         result = imported(current(DOMAIN="REPLACE_ME"))
         assert "domain: REPLACE_ME" in result.text("platform.yaml")
         assert "DOMAIN" in result.missing
-        assert "not complete yet" in result.text("report.md")
+        assert "would be refused" in result.text("report.md")
 
     def test_variable_without_a_default_is_a_placeholder(self) -> None:
         result = imported(current(OTHER_SETTING="REPLACE_ME"))

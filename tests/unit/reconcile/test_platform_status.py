@@ -304,3 +304,41 @@ def test_a_paused_platform_does_not_wait_for_what_only_an_apply_would_create() -
     assert [conditions(status)[kind] for kind in kinds] == ["False", "False", "False", "True"]
     ready = next(each for each in status.conditions if each.type == "Ready")
     assert (ready.reason, "Service acme-reg" in ready.message) == ("Paused", True)
+
+
+# An imported platform
+
+
+def imported(roles: dict[str, Any] | None = None) -> Desired:
+    given = replace(platform(roles=roles or {}), cut_over_pending=True)
+    return compute_desired(inputs(given))
+
+
+def test_pending_cut_over_is_a_condition_and_a_warning_of_a_ready_platform() -> None:
+    desired = imported({"static": {"address": "198.51.100.7"}})
+    status = of(desired=desired, health_inputs=running(desired))
+    assert conditions(status)["Ready"] == "True"
+    assert conditions(status)["CutOver"] == "False"
+    assert reason(status, "CutOver") == "CutOverPending"
+    (warning,) = (each for each in status.warnings if each.reason == "CutOverPending")
+    assert "the stores are empty" in warning.message
+    assert "no client reaches sw:" in warning.message
+    assert warning.message.endswith("then remove the annotation")
+
+
+def test_published_instances_are_not_called_unreachable() -> None:
+    desired = imported({"static": {"address": "198.51.100.7", "service": {"type": "LoadBalancer"}}})
+    (warning,) = (each for each in desired.warnings if each.reason == "CutOverPending")
+    assert "no client reaches" not in warning.message
+
+
+def test_pending_cut_over_survives_an_interrupted_reconciliation_and_a_problem() -> None:
+    before = of(desired=imported())
+    interrupted = of(before, desired=Desired("1.9.2"), interrupted=Problem("Forbidden", "no"))
+    assert reason(interrupted, "CutOver") == "CutOverPending"
+    given = replace(platform(variables={"DNS_MX_RECORDS": 1}), cut_over_pending=True)
+    assert reason(of(before, desired=compute_desired(inputs(given))), "CutOver") == "CutOverPending"
+
+
+def test_condition_is_gone_once_the_platform_is_cut_over() -> None:
+    assert "CutOver" not in conditions(of(of(desired=imported())))

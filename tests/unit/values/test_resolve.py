@@ -243,6 +243,14 @@ def test_scalars_become_strings_where_a_string_is_declared(scalar: Any, text: st
     assert value(of({"PLATFORM_NAME": scalar}), "PLATFORM_NAME") == text
 
 
+@pytest.mark.parametrize(
+    "name", ["HOSTINGS_PROVIDERS", "NAME_SERVER_ENTRIES", "DNS_CUSTOM_ENTRIES", "DNS_MX_RECORDS"]
+)
+def test_objects_and_lists_may_be_null(name: str) -> None:
+    assert of({name: None}).problems == of({}).problems
+    assert value(of({name: None}), name) is None
+
+
 @pytest.mark.parametrize("tokens", [None, [], ["a"]])
 def test_null_and_an_empty_list_are_different(tokens: Any) -> None:
     assert value(of({"INVITATION_TOKENS": tokens}), "INVITATION_TOKENS") == tokens

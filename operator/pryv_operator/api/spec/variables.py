@@ -10,6 +10,7 @@ from pryv_operator.api.schema import RULES, Schema, cel, preserve_unknown, toget
 _OBJECT_WITH_SECRET: Final = {
     "type": "object",
     "description": "Any JSON object. The secret inside it belongs in spec.secrets.",
+    "nullable": True,
     **preserve_unknown(),
 }
 _SECRET: Final = {
