@@ -286,6 +286,36 @@ def test_fields_of_other_managers_are_preserved(running: PlatformUser) -> None:
 
 
 @pytest.mark.long
+def test_a_controller_of_another_client_is_preserved(running: PlatformUser) -> None:
+    """A PVC that a backup tool controls too; an object has one controller at most."""
+    running.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "backup"}})
+    theirs = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "name": "backup",
+        "uid": running.get("configmap", "backup")["metadata"]["uid"],
+        "controller": True,
+    }
+    running.patch("pvc", "acme-co1-core-data", {"metadata": {"ownerReferences": [theirs]}})
+    running.apply_platform(deletionPolicy="Delete")
+    running.wait_steady()
+
+    def owners() -> list[tuple[str, bool]]:
+        found = running.get("pvc", "acme-co1-core-data")["metadata"]["ownerReferences"]
+        return sorted((each["kind"], each.get("controller", False)) for each in found)
+
+    expected = [("ConfigMap", True), ("PryvPlatform", False)]
+    wait_until(lambda: owners() == expected, "both owners", seconds=BACK_SECONDS)
+    bigger = {"core": {"components": {"core": {"storage": {"size": "11Gi"}}}}}
+    running.apply_platform(deletionPolicy="Delete", roles=bigger)
+    running.wait_ready()
+    assert owners() == expected
+    running.apply_platform(deletionPolicy="Retain")
+    running.wait_ready()
+    assert owners() == [("ConfigMap", True)]
+
+
+@pytest.mark.long
 def test_foreign_object_is_not_adopted(user: PlatformUser) -> None:
     user.apply({
         "apiVersion": "v1", "kind": "Service", "metadata": {"name": "acme-reg-redis"},

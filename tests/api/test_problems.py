@@ -260,7 +260,22 @@ def another_core(name: str, **components: Any) -> dict[str, Any]:
 def test_pvc_without_provisioner(running: PlatformUser) -> None:
     storage = {"storage": {"storageClassName": "simulated-never"}}
     running.apply_platform(roles=another_core("co7", mongodb=storage))
-    wait_for_failure(running, {"PVCPending"}, "acme-co7-mongodb-data")
+    condition = wait_for_failure(running, {"PVCPending"}, "acme-co7-mongodb-data")
+    for named in ('"simulated-never"', '"simulated.pryv.io/nobody"'):
+        assert named in condition["message"]
+
+
+def test_platforms_with_one_domain_warn_each_other(running: PlatformUser) -> None:
+    running.apply_platform("zeta", stopped=True)
+    assert 'platform "acme"' in running.wait_warning("DomainInUse", "zeta")
+    assert 'platform "zeta"' in running.wait_warning("DomainInUse")
+    running.delete("pryvplatform", "zeta")
+
+    def reasons() -> set[str]:
+        warnings = running.get("pryvplatform", "acme")["status"].get("warnings", [])
+        return {each["reason"] for each in warnings}
+
+    wait_until(lambda: "DomainInUse" not in reasons(), "no warning", seconds=60)
 
 
 @pytest.mark.long

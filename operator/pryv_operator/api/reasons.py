@@ -303,6 +303,9 @@ class Reason(StrEnum):
     PVC_PENDING = ("PVCPending", Scope.POD,
         "a PersistentVolumeClaim is not bound",
         "check the storage class and its provisioner")
+    NODE_NOT_READY = ("NodeNotReady", Scope.POD,
+        "the node of a pod is not ready, so the pod may not run",
+        "repair the node; if it does not come back, delete it, so that its pods move")
     FAILED_MOUNT = ("FailedMount", Scope.POD,
         "a volume cannot be mounted",
         "see the message: a ConfigMap or Secret may be missing, or the storage may fail")
@@ -404,6 +407,9 @@ class Reason(StrEnum):
     LINE_BREAK_DROPPED = ("LineBreakDropped", Scope.WARNING,
         "the text of a Secret ends with a line break, which is not used",
         "write the Secret without it, or set `secretKeyRef.trim: false` to keep it")
+    DOMAIN_IN_USE = ("DomainInUse", Scope.WARNING,
+        "another platform has the same domain; clients reach only one of them",
+        "change the domain of one, or delete it")
     RELEASE_AVAILABLE = ("ReleaseAvailable", Scope.WARNING,
         "a newer built-in release exists; the platform stays at that of its first install",
         "back up the data, then set `spec.release`")

@@ -16,6 +16,7 @@ from pryv_operator.kube.kopf_handlers import PlatformWatch, set_on_signals
 from pryv_operator.kube.leadership import Leadership
 from pryv_operator.kube.lease import Election, LeaderElection
 from pryv_operator.kube.work_queue import WorkQueue
+from pryv_operator.reconcile.domains import Domains
 from pryv_operator.reconcile.reconciler import RETRYABLE, Reconciler, Settings
 from pryv_operator.reconcile.references import References
 from pryv_operator.reconcile.triggers import Triggers
@@ -63,8 +64,8 @@ class Process:
     def __init__(self, client: KubeClient, leadership: Leadership, options: Options) -> None:
         """Nothing is started yet."""
         self._options = options
-        references = References()
-        reconciler = Reconciler(client, options.settings, references)
+        references, domains = References(), Domains()
+        reconciler = Reconciler(client, options.settings, references, domains)
         self._queue = WorkQueue(reconciler, retryable=RETRYABLE)
         self._election = (
             LeaderElection(client, options.election, leadership) if options.election else None
@@ -73,6 +74,7 @@ class Process:
             client,
             self._queue,
             references,
+            domains,
             options.namespaces,
             batch_seconds=options.batch_seconds,
             enabled=self._election is None,

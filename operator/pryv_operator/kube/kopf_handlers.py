@@ -19,7 +19,7 @@ import asyncio
 import contextlib
 import logging
 import signal
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
@@ -44,12 +44,16 @@ _CRD_POLL_SECONDS: Final = 1.0
 _RECONNECT_SECONDS: Final = 1.0
 
 
+#: Called with the key and the spec of a platform that has changed; None: it was deleted.
+OnChange = Callable[[Key, Mapping[str, Any] | None], None]
+
+
 @dataclass
 class Memo:
     """What the handlers share. kopf keeps a copy for each resource as long as that exists."""
 
     client: KubeClient
-    enqueue: Callable[[Key], None]
+    on_change: OnChange
     throttle: WatchThrottle = field(default_factory=WatchThrottle)
     #: What was last seen of the resource that asks for a reconciliation.
     trigger: tuple[object, ...] | None = None
@@ -94,7 +98,7 @@ async def login(memo: Memo, **_: Any) -> kopf.AiohttpSession:
 
 
 @kopf.on.event(keys.GROUP, keys.VERSION, keys.PLURAL, registry=registry)
-async def enqueue_platform(
+async def on_platform_event(
     namespace: str | None,
     name: str | None,
     type: str | None,  # noqa: A002 - kopf's name; None: seen in a list
@@ -102,12 +106,12 @@ async def enqueue_platform(
     memo: Memo,
     **_: Any,
 ) -> None:
-    """Put the platform's key into the queue, unless only its status or other metadata changed."""
+    """Report a change of a platform, unless only its status or other metadata changed."""
     trigger = _trigger(body)
     if type not in (None, "DELETED") and memo.trigger == trigger:
         return
     memo.trigger = trigger
-    memo.enqueue(Key(str(namespace), str(name)))
+    memo.on_change(Key(str(namespace), str(name)), None if type == "DELETED" else body["spec"])
 
 
 def _trigger(body: Any) -> tuple[object, ...]:
@@ -131,12 +135,12 @@ class PlatformWatch:
     """kopf's watch of all platforms. ``ready`` is set once it runs."""
 
     def __init__(
-        self, client: KubeClient, namespaces: Collection[str], enqueue: Callable[[Key], None]
+        self, client: KubeClient, namespaces: Collection[str], on_change: OnChange
     ) -> None:
         """``namespaces`` empty: all of them."""
         self._client = client
         self._namespaces = sorted(namespaces)
-        self._memo = Memo(client, enqueue)
+        self._memo = Memo(client, on_change)
         self._stop = asyncio.Event()
         self.ready = asyncio.Event()
 

@@ -38,6 +38,15 @@ _NO_DETAILS: Final = "no details"
 _BLAMES_VOLUMES: Final = re.compile("persistent ?volume", re.IGNORECASE)
 #: Labels that tell pod templates apart: of Deployments, of StatefulSets.
 _REVISION_LABELS: Final = ("pod-template-hash", "controller-revision-hash")
+#: Event of the node controller about each pod of a node that is not ready any more. Source:
+#: https://github.com/kubernetes/kubernetes/blob/v1.36.3/pkg/controller/util/node/controller_utils.go
+_NODE_NOT_READY: Final = "NodeNotReady"
+#: Who provisions the volume of a PVC: the former name is still in use. Source:
+#: https://kubernetes.io/docs/reference/labels-annotations-taints/
+_PROVISIONER: Final = (
+    "volume.kubernetes.io/storage-provisioner",
+    "volume.beta.kubernetes.io/storage-provisioner",
+)
 #: Events that say why a pod does not get its volumes or its network.
 _POD_EVENTS: Final = (
     "FailedMount",
@@ -133,11 +142,12 @@ def workload_health(
         return Health(ready=False, problem=terminating)
     if workload["spec"].get("replicas", 1) == 0:
         return Health(ready=False, failed=True, problem=_scaled_to_zero(label))
-    pods = [
-        pod
-        for pod in health_inputs.pods
-        if _selected(pod, workload) and not pod["metadata"].get("deletionTimestamp")
-    ]
+    selected = [pod for pod in health_inputs.pods if _selected(pod, workload)]
+    pods = [pod for pod in selected if not pod["metadata"].get("deletionTimestamp")]
+    # A pod of a lost node is terminating until the node is back; a StatefulSet waits for it.
+    lost = _on_unready_node(label, pods or selected, health_inputs)
+    if lost:
+        return Health(ready=False, waiting=True, problem=lost)
     failure = _container_failure(label, _of_newest_revision(pods)) or _no_pod(
         label, workload, pods, health_inputs
     )
@@ -206,6 +216,23 @@ def _failure_message(reason: str, container: Object, pod: Object) -> str:
     )
 
 
+def _on_unready_node(
+    label: str, pods: Iterable[Object], health_inputs: HealthInputs
+) -> Finding | None:
+    """The node of a pod that the node controller has marked as not ready, with all of its pods."""
+    for pod in _newest_first(pods):
+        event = _newest_event(health_inputs.events, "Pod", pod, _NODE_NOT_READY)
+        condition = _condition(pod, "Ready")
+        # Since then the node may be ready again, and the pod unready for another reason.
+        if event and condition.get("status") == "False" and _time(event) >= _since(condition):
+            return Explanation(
+                Reason.NODE_NOT_READY,
+                f'{label}: node "{pod["spec"].get("nodeName", "?")}" of its pod is not ready; '
+                "repair or remove the node",
+            )
+    return None
+
+
 def _unschedulable(
     label: str, pods: Iterable[Object], health_inputs: HealthInputs
 ) -> Finding | None:
@@ -219,12 +246,7 @@ def _unschedulable(
         # A PVC may be pending only because its pod is not scheduled, for another reason.
         blames_volumes = _BLAMES_VOLUMES.search(condition.get("message", "persistent volume"))
         if pvc and (event or blames_volumes):
-            detail = f": {event['message']}" if event else " yet"
-            return Explanation(
-                Reason.PVC_PENDING,
-                f'{label}: PVC "{pvc["metadata"]["name"]}" is not bound{detail}; '
-                "check its storage class and provisioner",
-            )
+            return Explanation(Reason.PVC_PENDING, f"{label}: {_not_bound(pvc, event)}")
         if condition.get("reason") == "Unschedulable":
             detail = condition.get("message", _NO_DETAILS)
             return Explanation(
@@ -243,6 +265,24 @@ def _pending_pvc(pod: Object, health_inputs: HealthInputs) -> Object | None:
         if pvc is not None and pvc.get("status", {}).get("phase") == "Pending":
             return pvc
     return None
+
+
+def _not_bound(pvc: Object, event: Object | None) -> str:
+    """Which PVC is not bound, who should provision its volume, and what it says."""
+    name, storage_class = pvc["metadata"]["name"], pvc["spec"].get("storageClassName")
+    detail = f": {event['message']}" if event else " yet"
+    if not storage_class:
+        return (
+            f'PVC "{name}" has no storage class and is not bound{detail}; make a StorageClass the '
+            "default of the cluster, or create a PersistentVolume"
+        )
+    annotations = pvc["metadata"].get("annotations") or {}
+    provisioner = next((annotations[key] for key in _PROVISIONER if key in annotations), None)
+    by = f', provisioner "{provisioner}"' if provisioner else ""
+    return (
+        f'PVC "{name}" (storage class "{storage_class}"{by}) is not bound{detail}; '
+        "check that the storage class exists and that its provisioner runs"
+    )
 
 
 def _without_volume(
@@ -368,6 +408,10 @@ def _newest_event(
         and (since is None or not _time(event) or dt.datetime.fromisoformat(_time(event)) >= since)
     ]
     return max(found, key=_time, default=None)
+
+
+def _since(condition: Mapping[str, Any]) -> str:
+    return str(condition.get("lastTransitionTime") or "")
 
 
 def _time(event: Object) -> str:

@@ -46,6 +46,8 @@ class LivePVC:
     #: Whether the operator has applied the storage class: omitting it would remove the field,
     #: which the API server refuses.
     owns_storage_class: bool = False
+    #: Whether it has a controller other than the platform; an object has one at most.
+    has_other_controller: bool = False
 
 
 def pvc_of(component: Component, mount: Mount) -> PVC | None:
@@ -188,4 +190,8 @@ def _preserve(item: Object, live: LivePVC, field: str) -> tuple[Object, tuple[Ad
                 "restore the former class, or move the data to a PVC of your own (existingClaim)",
             )
         )
-    return {**item, "spec": spec}, tuple(warnings)
+    metadata = item["metadata"]
+    if live.has_other_controller and "ownerReferences" in metadata:
+        own = {**metadata["ownerReferences"][0], "controller": False}
+        metadata = {**metadata, "ownerReferences": [own]}
+    return {**item, "metadata": metadata, "spec": spec}, tuple(warnings)

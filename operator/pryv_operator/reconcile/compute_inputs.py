@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pryv_operator.api import labels_annotations as keys
 from pryv_operator.api.findings import Advisory, Finding, Problem, Waiting
 from pryv_operator.api.kubernetes import WORKLOAD_KINDS, Object
+from pryv_operator.api.platform import Platform
 from pryv_operator.api.reasons import Reason
 from pryv_operator.api.spec import SecretKeyRef
 from pryv_operator.desired import certificates
@@ -20,6 +21,7 @@ from pryv_operator.pki.certificate import Certificate
 from pryv_operator.pki.pem import pem_text
 from pryv_operator.reconcile.ensure_authority import TLS_TYPE, EnsuredAuthority
 from pryv_operator.reconcile.ensure_secrets import EnsuredSecrets
+from pryv_operator.reconcile.retention import has_other_controller
 from pryv_operator.reconcile.secret_data import decoded_bytes, decoded_text
 from pryv_operator.reconcile.service_addresses import recorded_addresses, service_addresses
 from pryv_operator.reconcile.snapshot import Snapshot
@@ -56,7 +58,7 @@ def compute_inputs(
             for item in snapshot.secrets_for("config")
         },
         pvcs={
-            item["metadata"]["name"]: _live_pvc(item)
+            item["metadata"]["name"]: _live_pvc(item, snapshot.platform)
             for item in live.of_kind("PersistentVolumeClaim")
         },
         cluster_dns=cluster_dns,
@@ -150,11 +152,12 @@ def _owns(item: Object, field: str) -> bool:
     return any(field in entry.get("fieldsV1", {}).get("f:spec", {}) for entry in ours)
 
 
-def _live_pvc(item: Object) -> LivePVC:
+def _live_pvc(item: Object, platform: Platform) -> LivePVC:
     return LivePVC(
         size=item["spec"].get("resources", {}).get("requests", {}).get("storage", "0"),
         storage_class=item["spec"].get("storageClassName"),
         owns_storage_class=_owns(item, "f:storageClassName"),
+        has_other_controller=has_other_controller(item, platform),
     )
 
 

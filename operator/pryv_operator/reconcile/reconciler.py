@@ -33,6 +33,7 @@ from pryv_operator.reconcile.cleanup import ObsoleteSecrets, clean_up
 from pryv_operator.reconcile.compute_inputs import compute_inputs
 from pryv_operator.reconcile.conditions import find_condition
 from pryv_operator.reconcile.create_once import UnusableSecretError
+from pryv_operator.reconcile.domains import Domains, shared_domain_warnings
 from pryv_operator.reconcile.ensure_authority import EnsuredAuthority, ensure_authority
 from pryv_operator.reconcile.ensure_secrets import ensure_secrets, obsolete_rotations
 from pryv_operator.reconcile.failures import Failures, api_time
@@ -77,12 +78,14 @@ class Reconciler:
         client: KubeClient,
         settings: Settings,
         references: References,
+        domains: Domains,
         now: Callable[[], dt.datetime] = _utc_now,
     ) -> None:
         """``now``: the clock (UTC), for certificates, deadlines and conditions."""
         self._client = client
         self._settings = settings
         self._references = references
+        self._domains = domains
         self._now = now
         self._templates = TemplateReader(client)
         self._failures: dict[Key, int] = {}
@@ -173,7 +176,13 @@ class Reconciler:
         # Compute, apply, clean up.
         inputs = compute_inputs(snapshot, secrets, authority, self._settings.cluster_dns)
         inputs = replace(
-            inputs, warnings=(*inputs.warnings, *warnings, *newer_release(platform, bundle))
+            inputs,
+            warnings=(
+                *inputs.warnings,
+                *warnings,
+                *newer_release(platform, bundle),
+                *shared_domain_warnings(platform, self._domains.sharing(key)),
+            ),
         )
         applied = await apply_desired_state(self._client, snapshot, inputs, self._now())
         await events.create_rollout_event(self._client, resource, applied.rollout)

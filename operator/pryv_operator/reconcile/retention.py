@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from pryv_operator.api import labels_annotations as keys
 from pryv_operator.api.findings import Advisory
@@ -52,12 +52,22 @@ def owners_of_data(before: Sequence[Object], platform: Platform) -> list[Object]
     if platform.retains_data:
         return others
     own = platform.owner_reference()
-    if any(each.get("controller") for each in others):
+    if _has_controller(others):
         own["controller"] = False
     current = [each for each in before if _is_own(each, platform)]
     if current == [own]:
         return list(before)
     return [*others, own]
+
+
+def has_other_controller(item: Object, platform: Platform) -> bool:
+    """Whether an object has a controller that is not the platform."""
+    owners = item["metadata"].get("ownerReferences") or []
+    return _has_controller(each for each in owners if not _is_own(each, platform))
+
+
+def _has_controller(owners: Iterable[Object]) -> bool:
+    return any(each.get("controller") for each in owners)
 
 
 def _is_own(reference: Object, platform: Platform) -> bool:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection
-from typing import Final
+from collections.abc import Collection, Mapping
+from typing import Any, Final
 
 from pryv_operator.api import labels_annotations as keys
 from pryv_operator.kube.client import KubeClient
@@ -23,6 +23,7 @@ from pryv_operator.kube.resources import (
     STATEFUL_SETS,
 )
 from pryv_operator.kube.work_queue import Key, WorkQueue
+from pryv_operator.reconcile.domains import Domains
 from pryv_operator.reconcile.references import References
 
 log = logging.getLogger(__name__)
@@ -47,6 +48,7 @@ class Triggers:
         client: KubeClient,
         queue: WorkQueue,
         references: References,
+        domains: Domains,
         namespaces: Collection[str],
         *,
         batch_seconds: float,
@@ -56,6 +58,7 @@ class Triggers:
         self._client = client
         self._queue = queue
         self._references = references
+        self._domains = domains
         self._namespaces = namespaces or (None,)
         self._batch_seconds = batch_seconds
         self.enabled = enabled
@@ -72,9 +75,11 @@ class Triggers:
             for resource in (*_OWNED, *_REFERENCED)
         ]
 
-    def on_platform_change(self, key: Key) -> None:
-        """A user changed a platform; more changes may follow at once."""
-        self._enqueue(key, self._batch_seconds)
+    def on_platform_change(self, key: Key, spec: Mapping[str, Any] | None) -> None:
+        """A user changed a platform, or deleted it (None); more changes may follow at once."""
+        domain = spec["domain"] if spec else None
+        for each in (key, *self._domains.set(key, domain)):
+            self._enqueue(each, self._batch_seconds)
 
     def on_object_change(self, change: Change) -> None:
         """An object changed: enqueue the platform it belongs to, and those that refer to it."""

@@ -103,7 +103,11 @@ def event(
 UNREADY = deployment(readyReplicas=0)
 PENDING = {
     "acme-co1-core-data": {
-        "metadata": {"name": "acme-co1-core-data"},
+        "metadata": {
+            "name": "acme-co1-core-data",
+            "annotations": {"volume.kubernetes.io/storage-provisioner": "ebs.csi.aws.com"},
+        },
+        "spec": {"storageClassName": "fast"},
         "status": {"phase": "Pending"},
     }
 }
@@ -209,7 +213,9 @@ def test_a_pvc_without_a_volume() -> None:
     )
     found = of(UNREADY, missing, pvcs=PENDING)
     assert reason(found) == "PVCPending"
-    assert "acme-co1-core-data" in str(found.problem)
+    assert all(
+        word in str(found.problem) for word in ("acme-co1-core-data", '"fast"', '"ebs.csi.aws.com"')
+    )
     why = event(
         "PersistentVolumeClaim",
         "acme-co1-core-data",
@@ -219,6 +225,44 @@ def test_a_pvc_without_a_volume() -> None:
     assert "storageclass fast not found" in str(
         of(UNREADY, missing, pvcs=PENDING, events=[why]).problem
     )
+
+
+@pytest.mark.parametrize("storage_class", [{}, {"storageClassName": ""}])
+def test_a_pvc_without_a_storage_class(storage_class: dict[str, str]) -> None:
+    missing = pod(
+        **unscheduled("0/1 nodes are available: pod has unbound immediate PersistentVolumeClaims.")
+    )
+    pvc = {**PENDING["acme-co1-core-data"], "metadata": {"name": "a"}, "spec": storage_class}
+    found = of(UNREADY, missing, pvcs={"acme-co1-core-data": pvc})
+    assert "no storage class" in str(found.problem)
+
+
+def unready(since: str) -> dict[str, Any]:
+    condition = {"type": "Ready", "status": "False", "lastTransitionTime": since}
+    return {"conditions": [{"type": "PodScheduled", "status": "True"}, condition]}
+
+
+@pytest.mark.parametrize("terminating", [False, True])
+def test_a_node_that_is_not_ready_is_named(terminating: bool) -> None:
+    lost = pod(**unready("2026-01-02T00:00:00Z"))
+    lost["spec"]["nodeName"] = "node-7"
+    if terminating:  # the pod of a StatefulSet, five minutes later
+        lost["metadata"]["deletionTimestamp"] = "2026-01-02T00:05:00Z"
+    why = event("Pod", "p1", "NodeNotReady", "Node is not ready", "2026-01-02T00:00:00Z")
+    found = of(deployment("StatefulSet", readyReplicas=0), lost, events=[why])
+    assert reason(found) == "NodeNotReady"
+    assert found.waiting
+    assert '"node-7"' in str(found.problem)
+
+
+def test_a_node_that_is_ready_again_is_not_the_cause() -> None:
+    why = event("Pod", "p1", "NodeNotReady", "Node is not ready", "2026-01-02T00:00:00Z")
+    crashing = pod(**{**unready("2026-01-02T00:10:00Z"), **waiting("CrashLoopBackOff")})
+    assert reason(of(UNREADY, crashing, events=[why])) == "CrashLoopBackOff"
+    elsewhere = pod("p2", created="2026-01-02T00:05:00Z")
+    lost = pod(**unready("2026-01-02T00:00:00Z"))
+    lost["metadata"]["deletionTimestamp"] = "2026-01-02T00:05:00Z"
+    assert reason(of(UNREADY, lost, elsewhere, events=[why])) == "Progressing"
 
 
 def test_a_pvc_that_waits_for_its_pod_is_not_the_cause() -> None:

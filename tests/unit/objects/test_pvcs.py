@@ -146,6 +146,17 @@ def test_a_pvc_never_shrinks_nor_changes_its_storage_class() -> None:
     assert all("acme-co1-mongodb-data" in each.message for each in warnings)
 
 
+@pytest.mark.parametrize("other", [False, True])
+def test_a_pvc_has_one_controller(other: bool) -> None:
+    of = platform(deletionPolicy="Delete")
+    item = component(service("core", mounts=MOUNTS["core"]), platform=of)
+    (found,), _ = pvc_objects(
+        [item], {"acme-co1-core-data": LivePVC("10Gi", has_other_controller=other)}
+    )
+    (owner,) = found["metadata"]["ownerReferences"]
+    assert owner["controller"] is not other
+
+
 @pytest.mark.parametrize("name", ["core", "mongodb", "influxdb", "redis"])
 @pytest.mark.parametrize(
     "mount", [None, "/srv/x:{}", "~/x:{}", "{name}/data:{}:ro", "a/data:/elsewhere", "b/data:{}/in"]

@@ -10,6 +10,7 @@ from pryv_operator.api.kubernetes import Object
 from pryv_operator.kube.errors import ApiError, ConflictError, UnavailableError
 from pryv_operator.kube.metrics import REGISTRY
 from pryv_operator.kube.work_queue import Key
+from pryv_operator.reconcile.domains import Domains
 from pryv_operator.reconcile.reconciler import Reconciler, Settings
 from pryv_operator.reconcile.references import References
 
@@ -28,7 +29,7 @@ def failed() -> float:
 
 async def test_failed_reconciliations_are_counted() -> None:
     client: Any = Unreachable()
-    reconciler = Reconciler(client, Settings(cluster_dns="10.96.0.10"), References())
+    reconciler = Reconciler(client, Settings(cluster_dns="10.96.0.10"), References(), Domains())
     before = failed()
     with pytest.raises(UnavailableError):
         await reconciler(Key("pryv", "acme"))
@@ -58,7 +59,7 @@ async def test_a_status_that_cannot_be_written_does_not_hide_the_failure(
     error: ApiError, caplog: pytest.LogCaptureFixture
 ) -> None:
     client: Any = ReportsFail(error)
-    reconciler = Reconciler(client, Settings(cluster_dns="10.96.0.10"), References())
+    reconciler = Reconciler(client, Settings(cluster_dns="10.96.0.10"), References(), Domains())
     with pytest.raises(KeyError, match="spec"):
         await reconciler(Key("pryv", "acme"))
     assert "pryv/acme: writing the status failed" in caplog.text

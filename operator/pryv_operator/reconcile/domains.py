@@ -1,0 +1,54 @@
+"""Which platforms have which domain: clients can reach only one of several with the same."""
+
+from __future__ import annotations
+
+from pryv_operator.api.findings import Advisory
+from pryv_operator.api.platform import Platform
+from pryv_operator.api.reasons import Reason
+from pryv_operator.kube.work_queue import Key
+
+
+class Domains:
+    """The domains of the platforms that this operator watches."""
+
+    def __init__(self) -> None:
+        """Empty."""
+        self._domains: dict[Key, str] = {}
+
+    def set(self, key: Key, domain: str | None) -> frozenset[Key]:
+        """Set a platform's domain (None: deleted).
+
+        Returns the other platforms with its former or its new domain, if the two differ.
+        """
+        before = self._domains.pop(key, None)
+        if domain is not None:
+            self._domains[key] = domain
+        return frozenset() if before == domain else self._with(before) | self._with(domain) - {key}
+
+    def sharing(self, key: Key) -> frozenset[Key]:
+        """The other platforms with a platform's domain."""
+        return self._with(self._domains.get(key)) - {key}
+
+    def _with(self, domain: str | None) -> frozenset[Key]:
+        if domain is None:
+            return frozenset()
+        return frozenset(key for key, found in self._domains.items() if found == domain)
+
+
+def shared_domain_warnings(platform: Platform, sharing: frozenset[Key]) -> tuple[Advisory, ...]:
+    """A warning for each other platform with the same domain.
+
+    One in another namespace is not named: its namespace may belong to another tenant.
+    """
+    mine = sorted(key.name for key in sharing if key.namespace == platform.namespace)
+    others = [f'platform "{name}"' for name in mine]
+    if len(mine) < len(sharing):
+        others.append("a platform in another namespace")
+    return tuple(
+        Advisory(
+            Reason.DOMAIN_IN_USE,
+            f'spec.domain: "{platform.spec.domain}" is the domain of {other} too; '
+            "clients reach only one of them, so change or delete the other",
+        )
+        for other in others
+    )
