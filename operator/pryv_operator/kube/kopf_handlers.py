@@ -63,6 +63,8 @@ class Memo:
 async def configure(settings: kopf.OperatorSettings, **_: Any) -> None:
     """Set what kopf does by itself: watch, and nothing else."""
     settings.posting.enabled = False
+    # kopf would kill the process ten minutes after it has ended, although it is started again then.
+    settings.process.ultimate_exiting_timeout = None
     settings.scanning.disabled = True
     settings.watching.server_timeout = WATCH_SECONDS
     settings.watching.client_timeout = WATCH_SECONDS + 30

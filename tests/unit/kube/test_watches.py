@@ -7,6 +7,7 @@ import datetime as dt
 import email.utils
 import itertools
 import logging
+import signal
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any
@@ -90,10 +91,21 @@ async def test_the_watch_of_platforms_pauses(end: Watch, caplog: pytest.LogCaptu
 
 
 async def test_a_resource_that_is_not_served_for_a_while_does_not_end_the_watch(
-    caplog: pytest.LogCaptureFixture,
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As after a deletion of the CRD: kopf itself ends on a 404."""
+    """As after a deletion of the CRD: kopf itself ends on a 404.
+
+    By default it would kill the process ten minutes after that.
+    """
     caplog.set_level(logging.WARNING)
+    loop, scheduled = asyncio.get_running_loop(), list[object]()
+    call_later = loop.call_later
+
+    def recorded(delay: float, callback: Any, *arguments: Any, **options: Any) -> Any:
+        scheduled.append(callback)
+        return call_later(delay, callback, *arguments, **options)
+
+    monkeypatch.setattr(loop, "call_later", recorded)
     server = ApiServer(lambda number: ([], 404) if number == 1 else None)
     async with serving(server), KubeClient(Configuration(host=server.url)) as client:
         watch = PlatformWatch(client, [], lambda *_: None)
@@ -104,6 +116,8 @@ async def test_a_resource_that_is_not_served_for_a_while_does_not_end_the_watch(
             await watch.ready.wait()
             watch.stop_watching()
             await running
+    assert scheduled
+    assert signal.pthread_kill not in scheduled
     assert "watch pryvplatforms: " in caplog.text
     assert "Traceback" not in caplog.text
 
