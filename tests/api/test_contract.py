@@ -333,22 +333,7 @@ REJECTED = {
         {"tls": {"secretName": "a", "issuerRef": {"name": "b"}}},
         "mutually exclusive",
     ),
-    "templates-none": ({"templates": {}}, "exactly one of archive and files is required"),
-    "templates-both": (
-        {
-            "templates": {
-                "files": [
-                    {
-                        "role": "core",
-                        "configMapRef": {"name": "a"},
-                        "items": [{"key": "a", "path": "a"}],
-                    }
-                ],
-                "archive": {},
-            }
-        },
-        "exactly one of archive and files is required",
-    ),
+    "templates-none": ({"templates": {}}, "archive or files is required"),
     "templates-archive-nowhere": (
         {"templates": {"archive": {}}},
         "exactly one source is required: configMapKeyRef",

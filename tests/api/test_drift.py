@@ -285,6 +285,33 @@ def test_fields_of_other_managers_are_preserved(running: PlatformUser) -> None:
     assert running.get("deployment", "acme-reg-mail")["spec"]["minReadySeconds"] == 1
 
 
+def test_a_fight_about_a_field_ends_and_is_reported(running: PlatformUser) -> None:
+    """Another client sets a field whenever the operator has restored it."""
+
+    def change() -> None:
+        running.kubectl(
+            "patch", "deployment", "acme-reg-mail", "--field-manager=other-tool",
+            "--patch", '{"spec": {"revisionHistoryLimit": 7}}',
+        )  # fmt: skip
+
+    def fought() -> bool:
+        if running.get("deployment", "acme-reg-mail")["spec"]["revisionHistoryLimit"] != 7:
+            change()
+        status = running.get("pryvplatform", "acme")["status"]
+        return any(each["reason"] == "FieldConflict" for each in status.get("warnings", []))
+
+    wait_until(fought, "the conflict to be reported", seconds=60, every=0.3)
+    message = running.wait_warning("FieldConflict")
+    for word in ('"other-tool"', '"acme-reg-mail"', "spec.revisionHistoryLimit"):
+        assert word in message
+    change()
+    running.wait_ready()
+    before = running.resource_versions()
+    running.reconcile()
+    assert running.get("deployment", "acme-reg-mail")["spec"]["revisionHistoryLimit"] == 7
+    assert running.resource_versions() == before
+
+
 @pytest.mark.long
 def test_a_controller_of_another_client_is_preserved(running: PlatformUser) -> None:
     """A PVC that a backup tool controls too; an object has one controller at most."""

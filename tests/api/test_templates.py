@@ -6,6 +6,7 @@ import base64
 import gzip
 import io
 import json
+import shutil
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 
 from tests.api.platforms import PlatformUser
 from tests.api.test_tls import mounted, template
+from tests.cluster.waiting import wait_until
 
 CLUSTERS = ("1.6.12-cluster", "1.9.2-cluster")
 SINGLE_NODES = ("1.7.3-single-node", "1.9.2-single-node")
@@ -134,6 +136,80 @@ def test_own_template_files(user: PlatformUser) -> None:
     assert json.loads(conf) == {"name": 'Acme "Health"'}
     warnings = {each["reason"] for each in user.get("pryvplatform", "acme")["status"]["warnings"]}
     assert "UnknownService" in warnings
+
+
+def test_one_file_of_the_built_in_release_is_replaced(user: PlatformUser) -> None:
+    text = "port 6379\nmaxmemory 100mb\n"
+    user.apply(
+        {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": "mine"},
+            "data": {"redis.conf": text},
+        }
+    )
+    files = replaced("reg-master", "redis.conf", "redis/conf/redis.conf")
+    user.apply_platform(templates={"files": files})
+    user.wait_ready()
+    assert "co1/core" in user.pods()
+    assert redis_conf(user) == text
+    status = user.get("pryvplatform", "acme")["status"]
+    assert not {"OriginalChanged", "NothingReplaced"} & {
+        each["reason"] for each in status.get("warnings", [])
+    }
+    files[0]["items"][0]["path"] = "redis/conf/redsi.conf"
+    user.apply_platform(templates={"files": files})
+    assert "redsi.conf" in user.wait_warning("NothingReplaced")
+    assert redis_conf(user) != text
+
+
+@pytest.mark.long
+def test_one_file_of_an_archive_is_replaced_and_its_original_changes(
+    user: PlatformUser, shared_pryv: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "config-leader"
+    shutil.copytree(shared_pryv / "releases" / OFTEN / "config-leader", folder)
+    original = next(folder.glob("data/singlenode/redis/conf/redis.conf"))
+    config_map(user, "received", archive(folder, "received"))
+    user.apply(
+        {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": "mine"},
+            "data": {"redis.conf": "# mine\n" + original.read_text()},
+        }
+    )
+    files = replaced("singlenode", "redis.conf", "redis/conf/redis.conf")
+    user.apply_platform(templates={**FROM, "files": files}, roles={"singlenode": {}})
+    user.wait_ready()
+    assert redis_conf(user, "single").startswith("# mine")
+
+    original.write_text("# theirs\n" + original.read_text())
+    config_map(user, "received", archive(folder, "received"))
+    assert "redis/conf/redis.conf" in user.wait_warning("OriginalChanged")
+    assert redis_conf(user, "single").startswith("# mine")
+    user.patch("configmap", "mine", {"data": {"redis.conf": "# mine 2\n" + original.read_text()}})
+
+    def reasons() -> set[str]:
+        warnings = user.get("pryvplatform", "acme")["status"].get("warnings", [])
+        return {each["reason"] for each in warnings}
+
+    wait_until(lambda: "OriginalChanged" not in reasons(), "no warning", seconds=60)
+
+
+def replaced(role: str, key: str, path: str) -> list[dict[str, Any]]:
+    """Files of the ConfigMap ``mine``."""
+    items = [{"key": key, "path": path}]
+    return [{"role": role, "configMapRef": {"name": "mine"}, "items": items}]
+
+
+def redis_conf(user: PlatformUser, instance: str = "reg") -> str:
+    pod = template(user, f"{instance}/redis")
+    (container,) = pod["containers"]  # type: ignore[misc]
+    target = next(
+        each["mountPath"] for each in container["volumeMounts"] if "conf" in each["mountPath"]
+    )
+    return mounted(user, pod, target)["redis.conf"]
 
 
 @pytest.mark.long

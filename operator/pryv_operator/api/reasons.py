@@ -407,6 +407,15 @@ class Reason(StrEnum):
     LINE_BREAK_DROPPED = ("LineBreakDropped", Scope.WARNING,
         "the text of a Secret ends with a line break, which is not used",
         "write the Secret without it, or set `secretKeyRef.trim: false` to keep it")
+    ORIGINAL_CHANGED = ("OriginalChanged", Scope.WARNING,
+        "a file of the templates that `spec.templates.files` replaces has changed",
+        "compare the two files and adapt yours; any change of it confirms that")
+    NOTHING_REPLACED = ("NothingReplaced", Scope.WARNING,
+        "a file of `spec.templates.files` replaces none of the templates, so it is added",
+        "correct its path, unless a file of yours refers to it")
+    FIELD_CONFLICT = ("FieldConflict", Scope.WARNING,
+        "another client changes a field of an object of the operator again and again",
+        "configure that client to ignore the object, or make the change in the spec")
     DOMAIN_IN_USE = ("DomainInUse", Scope.WARNING,
         "another platform has the same domain; clients reach only one of them",
         "change the domain of one, or delete it")
@@ -418,7 +427,7 @@ class Reason(StrEnum):
         "nothing, or set the annotation `pryv.io/update` to a new value to apply it now")
     READ_ONLY_REPLICA = ("ReadOnlyReplica", Scope.WARNING,
         "the redis of a second name server refuses writes, so register and dns do not start there",
-        "set `replica-read-only no` in the file that the message names")
+        "replace the named file (`spec.templates.files`) by one with `replica-read-only no`")
     NOT_STRICT_JSON = ("NotStrictJson", Scope.WARNING,
         "a file is valid Hjson, but the image reads strict JSON only: its process does not start",
         "remove comments, and write all quotes and commas, in the file that the message names")

@@ -73,6 +73,19 @@ class StatusWarning(Model):
     )
 
 
+class ReplacedFileStatus(Model):
+    """A file of the templates that spec.templates.files replaces."""
+
+    role: Annotated[str, Field(max_length=63)] = Field(description="Role of the file.")
+    path: Annotated[str, Field(max_length=200)] = Field(description="Path in the role's folder.")
+    original: Annotated[str, Field(max_length=64)] | None = Field(
+        None, description="Keyed hash of the file that was replaced."
+    )
+    replacement: Annotated[str, Field(max_length=64)] = Field(
+        description="Keyed hash of the file that replaces it."
+    )
+
+
 class PryvPlatformStatus(Model):
     """The observed state of a platform."""
 
@@ -112,6 +125,13 @@ class PryvPlatformStatus(Model):
         default_factory=list,
         description="Addresses of the platform's Services, recorded for Services that have to be "
         "recreated.",
+    )
+    replaced_files: Annotated[
+        list[ReplacedFileStatus], Field(max_length=1024, json_schema_extra=ATOMIC)
+    ] = Field(
+        default_factory=list,
+        description="Files of the templates that are replaced, recorded to notice when their "
+        "originals change.",
     )
     trusted_authorities: Annotated[
         list[Annotated[str, Field(max_length=128)]],

@@ -24,6 +24,7 @@ from pryv_operator.objects.model import Component
 from pryv_operator.objects.services import REDIS
 from pryv_operator.rendering.parse_checks import DoesNotParseError, check_strict_json
 from pryv_operator.templates.bundle import Bundle
+from pryv_operator.templates.user_templates import uses_builtin_release
 from pryv_operator.values.usage import unused_variables
 
 #: How many instances a message lists.
@@ -208,8 +209,9 @@ def _unresolved_upstreams(subject: Subject) -> Iterable[Advisory]:
 
 def _release_beside_templates(subject: Subject) -> Iterable[Advisory]:
     """``release`` of a platform that has its own templates."""
-    if subject.platform.spec.templates and subject.platform.spec.release:
-        yield _unused("spec.release", "spec.templates takes precedence")
+    spec = subject.platform.spec
+    if spec.release and not uses_builtin_release(spec):
+        yield _unused("spec.release", "spec.templates.archive takes precedence")
 
 
 def _files_of_unused_roles(subject: Subject) -> Iterable[Advisory]:
@@ -251,7 +253,7 @@ def _read_only_replicas(subject: Subject) -> Iterable[Advisory]:
                     Reason.READ_ONLY_REPLICA,
                     f"{component.instance.role}/{file.path}: redis refuses writes, and register "
                     "and dns write when they start, so the second name server does not answer; "
-                    'set "replica-read-only no" there',
+                    'replace the file by one with "replica-read-only no" (spec.templates.files)',
                 )
 
 

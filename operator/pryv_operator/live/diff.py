@@ -11,7 +11,7 @@ import copy
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from kubernetes.utils.quantity import parse_quantity
 
@@ -42,6 +42,8 @@ _ATOMIC: Final = (
 )
 _QUANTITIES: Final = ("requests", "limits")
 
+_Path: TypeAlias = tuple[str, ...]
+
 
 def with_applied_hash(item: Object) -> Object:
     """The object as it is applied: with a hash of itself.
@@ -62,10 +64,19 @@ def needs_apply(desired: Object, live: Object) -> bool:
 
     ``desired`` comes from ``with_applied_hash``.
     """
+    return not is_applied(desired, live) or changed_field(desired, live) is not None
+
+
+def is_applied(desired: Object, live: Object) -> bool:
+    """Whether a desired object is what was last applied; it may have been changed since."""
     applied = live["metadata"].get("annotations", {}).get(keys.APPLIED)
-    if applied != desired["metadata"]["annotations"][keys.APPLIED]:
-        return True
-    return not _contained(desired, live, "")
+    return bool(applied == desired["metadata"]["annotations"][keys.APPLIED])
+
+
+def changed_field(desired: Object, live: Object) -> str | None:
+    """The first field of a desired object that the live one does not contain; None: it has all."""
+    path = _difference(desired, live, ())
+    return None if path is None else ".".join(path).replace(".[", "[")
 
 
 def template_digest(template: Object) -> str:
@@ -75,7 +86,7 @@ def template_digest(template: Object) -> str:
 
 def template_contains(template: Object, live: Object) -> bool:
     """Whether a live pod template contains ``template``; it may hold more."""
-    return _contained(template, live, "template")
+    return _difference(template, live, ("template",)) is None
 
 
 def _digest(item: Object) -> str:
@@ -88,38 +99,56 @@ def _digest(item: Object) -> str:
     return hashlib.sha256(json.dumps(visible, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _contained(desired: Any, live: Any, field: str) -> bool:
+def _difference(desired: Any, live: Any, path: _Path) -> _Path | None:
+    """The path of the first desired value that ``live`` does not contain; None: it has all."""
     if isinstance(desired, Mapping):
-        if not isinstance(live, Mapping):
-            return not desired and live is None
-        if field in _ATOMIC and desired.keys() != live.keys():
-            return False
-        if field in _QUANTITIES:
-            return all(
-                name in live and _same_quantity(value, live[name])
-                for name, value in desired.items()
-            )
-        return all(_contained(value, live.get(name), name) for name, value in desired.items())
+        return _map_difference(desired, live, path)
     if isinstance(desired, Sequence) and not isinstance(desired, str):
-        if not isinstance(live, Sequence) or isinstance(live, str):
-            return not desired and live is None
-        return _contained_list(desired, live, field)
+        return _list_difference(desired, live, path)
     # The API server omits most fields that are an empty text, such as the value of a variable.
-    return bool(desired == live) or (desired == "" and live is None)
+    return None if desired == live or (desired == "" and live is None) else path
 
 
-def _contained_list(desired: Sequence[Any], live: Sequence[Any], field: str) -> bool:
-    merge_keys = _MERGED_BY.get(field)
+def _map_difference(desired: Mapping[str, Any], live: Any, path: _Path) -> _Path | None:
+    name = path[-1] if path else ""
+    if not isinstance(live, Mapping):
+        return None if not desired and live is None else path
+    if name in _ATOMIC and desired.keys() != live.keys():
+        return path
+    for key, value in desired.items():
+        if name in _QUANTITIES:
+            same = key in live and _same_quantity(value, live[key])
+            found = None if same else (*path, key)
+        else:
+            found = _difference(value, live.get(key), (*path, key))
+        if found:
+            return found
+    return None
+
+
+def _list_difference(desired: Sequence[Any], live: Any, path: _Path) -> _Path | None:
+    if not isinstance(live, Sequence) or isinstance(live, str):
+        return None if not desired and live is None else path
+    merge_keys = _MERGED_BY.get(path[-1] if path else "")
     if merge_keys is None or not all(isinstance(entry, Mapping) for entry in (*desired, *live)):
-        return len(desired) == len(live) and all(
-            _contained(mine, theirs, "") for mine, theirs in zip(desired, live, strict=True)
-        )
-    live_entries = {tuple(entry.get(key) for key in merge_keys): entry for entry in live}
-    return all(
-        (found := live_entries.get(tuple(entry.get(key) for key in merge_keys))) is not None
-        and _contained(entry, found, "")
-        for entry in desired
-    )
+        if len(desired) != len(live):
+            return path
+        pairs = [(str(index), *both) for index, both in enumerate(zip(desired, live, strict=True))]
+    else:
+        entries = {tuple(entry.get(key) for key in merge_keys): entry for entry in live}
+        identities = [tuple(entry.get(key) for key in merge_keys) for entry in desired]
+        pairs = [
+            (",".join(map(str, identity)), entry, entries.get(identity))
+            for identity, entry in zip(identities, desired, strict=True)
+        ]
+    for label, mine, theirs in pairs:
+        here = (*path, f"[{label}]")
+        if isinstance(mine, Mapping) and theirs is None:
+            return here
+        found = _difference(mine, theirs, here)
+        if found:
+            return found
+    return None
 
 
 def _same_quantity(desired: Any, live: Any) -> bool:

@@ -22,11 +22,17 @@ from pryv_operator.api.spec import PryvPlatformSpec
 from pryv_operator.offline.kubernetes_yaml import DocumentError, read_objects
 from pryv_operator.templates.builtin import load_release
 from pryv_operator.templates.bundle import Bundle
-from pryv_operator.templates.user_templates import Contents, read_user_templates
+from pryv_operator.templates.user_templates import (
+    Contents,
+    read_archive,
+    read_files,
+    uses_builtin_release,
+)
 
 __all__ = ["DEFAULT_NAMESPACE", "DocumentError", "Documents", "load_bundle", "read_documents"]
 
 DEFAULT_NAMESPACE: Final = "default"
+_IF_MISSING: Final = "pass its file with -f, too"
 #: How many invalid fields one message lists.
 _SHOWN: Final = 10
 
@@ -79,14 +85,17 @@ def load_bundle(documents: Documents) -> Bundle:
     Raises:
         DocumentError: the object is not in the files, or its content cannot be used.
     """
-    spec = documents.platform.spec
-    if spec.templates is None:
-        return load_release(spec.release)
-    found = read_user_templates(
-        spec.templates, documents.contents, if_missing="pass its file with -f, too"
-    )
+    spec, contents = documents.platform.spec, documents.contents
+    found: Bundle | Problem | None = None
+    if uses_builtin_release(spec):
+        found = load_release(spec.release)
+    elif spec.templates and spec.templates.archive:
+        found = read_archive(spec.templates.archive, contents, if_missing=_IF_MISSING)
+    if spec.templates and spec.templates.files and not isinstance(found, Problem):
+        found = read_files(spec.templates.files, found, contents, if_missing=_IF_MISSING)
     if isinstance(found, Problem):
         raise DocumentError(found.message)
+    assert found is not None  # noqa: S101 - without archive and release there are files
     return found
 
 

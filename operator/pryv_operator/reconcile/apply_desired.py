@@ -13,10 +13,12 @@ from pryv_operator.desired.inputs import Inputs
 from pryv_operator.desired.state import Desired, compute_desired
 from pryv_operator.kube.client import KubeClient
 from pryv_operator.live import apply, live_objects
+from pryv_operator.live.drift import find_drift, tolerating
 from pryv_operator.live.health import HealthInputs, is_ready
 from pryv_operator.live.live_objects import LiveObjects
 from pryv_operator.live.rejections import ApplyRejectedError
 from pryv_operator.reconcile import cleanup
+from pryv_operator.reconcile.field_conflicts import FieldConflicts
 from pryv_operator.reconcile.outcome import Applied
 from pryv_operator.reconcile.service_addresses import service_addresses
 from pryv_operator.reconcile.snapshot import Snapshot
@@ -32,7 +34,11 @@ from pryv_operator.rollout.execute import RolloutInputs
 
 
 async def apply_desired_state(
-    client: KubeClient, snapshot: Snapshot, inputs: Inputs, now: dt.datetime
+    client: KubeClient,
+    snapshot: Snapshot,
+    inputs: Inputs,
+    conflicts: FieldConflicts,
+    now: dt.datetime,
 ) -> Applied:
     """Apply Services, then cert-manager's Certificate, then the rollout's next step.
 
@@ -44,6 +50,13 @@ async def apply_desired_state(
         return applied
     if snapshot.platform.paused:
         return replace(applied, pending=_pending(snapshot.platform, desired, snapshot.live))
+    objects = [*desired.services, *desired.objects]
+    tolerated = conflicts.observe(find_drift(objects, snapshot.live), now)
+    if conflicts.warnings:
+        snapshot = replace(snapshot, live=tolerating(snapshot.live, objects, tolerated))
+        inputs = replace(inputs, warnings=(*inputs.warnings, *conflicts.warnings))
+        desired = replace(desired, warnings=(*desired.warnings, *conflicts.warnings))
+        applied = Applied(desired, snapshot.live)
     try:
         applied = await _apply_services(client, snapshot, inputs, applied)
         applied = await _apply_certificate_request(client, applied)

@@ -58,6 +58,9 @@ def compute_status(outcome: Outcome, before: PryvPlatformStatus, now: str) -> Pr
         endpoints=_endpoints(instances, outcome.domain) if instances else list(before.endpoints),
         warnings=_warnings(outcome.desired.warnings),
         services=_services(outcome),
+        replaced_files=list(
+            before.replaced_files if outcome.replaced_files is None else outcome.replaced_files
+        ),
         trusted_authorities=sorted(outcome.authorities)
         if trusts
         else list(before.trusted_authorities),

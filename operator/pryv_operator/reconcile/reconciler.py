@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
@@ -37,9 +38,11 @@ from pryv_operator.reconcile.domains import Domains, shared_domain_warnings
 from pryv_operator.reconcile.ensure_authority import EnsuredAuthority, ensure_authority
 from pryv_operator.reconcile.ensure_secrets import ensure_secrets, obsolete_rotations
 from pryv_operator.reconcile.failures import Failures, api_time
+from pryv_operator.reconcile.field_conflicts import FieldConflicts
 from pryv_operator.reconcile.outcome import Applied, Outcome
 from pryv_operator.reconcile.platform_status import compute_status, stored_status
 from pryv_operator.reconcile.references import References, references_of
+from pryv_operator.reconcile.replaced_files import compare_replaced
 from pryv_operator.reconcile.retention import apply_deletion_policy
 from pryv_operator.reconcile.service_addresses import service_addresses
 from pryv_operator.reconcile.snapshot import Snapshot, read_snapshot
@@ -71,7 +74,7 @@ def _utc_now() -> dt.datetime:
 
 
 class Reconciler:
-    """Reconciles platforms. Of a platform it stores only references, failures and requeue times."""
+    """Reconciles platforms. Of a platform it stores what its past reconciliations have shown."""
 
     def __init__(
         self,
@@ -90,6 +93,7 @@ class Reconciler:
         self._templates = TemplateReader(client)
         self._failures: dict[Key, int] = {}
         self._requeue_at_once: set[Key] = set()
+        self._conflicts: defaultdict[Key, FieldConflicts] = defaultdict(FieldConflicts)
         #: Seconds until the deadline of the rollout's current step.
         self._deadlines: dict[Key, float] = {}
 
@@ -175,16 +179,22 @@ class Reconciler:
 
         # Compute, apply, clean up.
         inputs = compute_inputs(snapshot, secrets, authority, self._settings.cluster_dns)
+        replaced = compare_replaced(
+            bundle.replaced, snapshot.status.replaced_files, secrets.hash_key
+        )
         inputs = replace(
             inputs,
             warnings=(
                 *inputs.warnings,
                 *warnings,
+                *replaced.warnings,
                 *newer_release(platform, bundle),
                 *shared_domain_warnings(platform, self._domains.sharing(key)),
             ),
         )
-        applied = await apply_desired_state(self._client, snapshot, inputs, self._now())
+        applied = await apply_desired_state(
+            self._client, snapshot, inputs, self._conflicts[key], self._now()
+        )
         await events.create_rollout_event(self._client, resource, applied.rollout)
         obsolete = ObsoleteSecrets(
             certificates=authority.obsolete if authority else (),
@@ -194,6 +204,7 @@ class Reconciler:
 
         # Report.
         outcome = await self._outcome(snapshot, inputs, authority, applied)
+        outcome = replace(outcome, replaced_files=replaced.recorded)
         after = compute_status(outcome, snapshot.status, api_time(self._now()))
         self._plan_requeue(key, applied, after, snapshot.status)
         return await self._write_status(resource, after)
@@ -282,3 +293,4 @@ class Reconciler:
         self._failures.pop(key, None)
         self._requeue_at_once.discard(key)
         self._deadlines.pop(key, None)
+        self._conflicts.pop(key, None)

@@ -13,7 +13,7 @@ from pryv_operator.api.findings import Advisory, Problem
 from pryv_operator.api.kubernetes import Object
 from pryv_operator.api.platform import Platform
 from pryv_operator.api.reasons import Reason
-from pryv_operator.api.spec import Templates
+from pryv_operator.api.spec import Archive, Templates
 from pryv_operator.kube.client import KubeClient
 from pryv_operator.kube.resources import CONFIG_MAPS, SECRETS
 from pryv_operator.templates import builtin
@@ -21,8 +21,10 @@ from pryv_operator.templates.builtin import UnknownReleaseError, load_release
 from pryv_operator.templates.bundle import Bundle
 from pryv_operator.templates.user_templates import (
     ObjectReference,
-    read_user_templates,
+    read_archive,
+    read_files,
     referenced_objects,
+    uses_builtin_release,
 )
 
 #: Archives that are cached, so that a reconciliation does not unpack them again.
@@ -47,33 +49,39 @@ class TemplateReader:
 
         ``running``: the release in its status, which an omitted ``spec.release`` stands for.
         """
-        templates = platform.spec.templates
-        if templates is None:
-            return read_release(platform.spec.release or running)
+        spec = platform.spec
+        if spec.templates is None:
+            return read_release(spec.release or running)
         objects = {
             (kind, name): item
-            for kind, name in referenced_objects(templates)
+            for kind, name in referenced_objects(spec.templates)
             if (item := await self._client.get(_RESOURCES[kind], platform.namespace, name))
         }
+        base: Bundle | Problem | None = None
+        if spec.templates.archive:
+            base = await self._read_archive(spec.templates.archive, objects)
+        elif uses_builtin_release(spec):
+            base = read_release(spec.release or running)
+        if isinstance(base, Problem):
+            return base
+        if spec.templates.files is None and base is not None:
+            return base
         contents = {name: _content(item) for name, item in objects.items()}
-        if templates.archive is None or not objects:
-            return read_user_templates(templates, contents)
-        (version,) = (_version(item) for item in objects.values())
-        del objects
-        return await self._read_archive(templates, contents, version)
+        return read_files(spec.templates.files or (), base, contents)
 
     async def _read_archive(
-        self,
-        templates: Templates,
-        contents: Mapping[ObjectReference, Mapping[str, bytes]],
-        version: tuple[str, str],
+        self, archive: Archive, objects: Mapping[ObjectReference, Object]
     ) -> Bundle | Problem:
-        cache_key = (*version, templates.model_dump_json())
+        name = next(iter(referenced_objects(Templates(archive=archive))), None)
+        if name is None or name not in objects:
+            return read_archive(archive, {})
+        cache_key = (*_version(objects[name]), archive.model_dump_json())
+        contents = {name: _content(objects[name])}
         async with self._unpacking:
             found = self._archives.get(cache_key)
             if found is None:
                 # In a thread: a hostile archive may take seconds, and other platforms go on.
-                found = await asyncio.to_thread(read_user_templates, templates, contents)
+                found = await asyncio.to_thread(read_archive, archive, contents)
             self._cache(cache_key, found)
         return found
 
@@ -104,7 +112,7 @@ def read_release(version: str | None) -> Bundle | Problem:
 def newer_release(platform: Platform, bundle: Bundle) -> tuple[Advisory, ...]:
     """A warning when a newer built-in release exists and ``spec.release`` is omitted."""
     spec, newest = platform.spec, builtin.RELEASES[0]
-    if spec.templates or spec.release or bundle.version == newest:
+    if spec.release or not uses_builtin_release(spec) or bundle.version == newest:
         return ()
     text = (
         f'spec.release: omitted, so the platform stays at "{bundle.version}" of its first install; '

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Final
 
 from pryv_operator.leader.json_value import Json
 from pryv_operator.leader.listing import written_paths
@@ -14,9 +13,7 @@ from pryv_operator.leader.taint import RenderedText, Value
 from pryv_operator.rendering.jinja import render_template
 from pryv_operator.rendering.limits import DEFAULT_LIMITS, Limits, SizeBudget
 from pryv_operator.rendering.parse_checks import DoesNotParseError, check_parses
-from pryv_operator.templates.bundle import UNSET, Bundle, Variable
-
-_TEMPLATE_SUFFIX: Final = ".j2"
+from pryv_operator.templates.bundle import JINJA_SUFFIX, UNSET, Bundle, Variable
 
 
 @dataclass(frozen=True)
@@ -46,7 +43,7 @@ class DuplicateFileError(RenderError):
 
     def __init__(self, path: str) -> None:
         super().__init__(
-            f'"{path}" and "{path}{_TEMPLATE_SUFFIX}" become the same file; remove one of them',
+            f'"{path}" and "{path}{JINJA_SUFFIX}" become the same file; remove one of them',
             path=path,
         )
 
@@ -117,7 +114,7 @@ def _sources(role: str, bundle: Bundle) -> list[_Source]:
     files = bundle.roles[role]
     by_output: dict[str, str] = {}
     for path in files:
-        output = path.removesuffix(_TEMPLATE_SUFFIX) if bundle.jinja else path
+        output = bundle.output(path)
         if output in by_output:
             raise DuplicateFileError(output).at(role, output)
         by_output[output] = path

@@ -18,6 +18,7 @@ from typing import Final, TypeAlias
 from pryv_operator.api import names
 from pryv_operator.api.platform import Platform
 from pryv_operator.desired.inputs import Inputs
+from pryv_operator.templates.user_templates import uses_builtin_release
 
 #: The key under which the operator keeps a value that it has generated.
 GENERATED_KEY: Final = "value"
@@ -87,13 +88,20 @@ def fingerprints(inputs: Inputs) -> dict[RevisionInput, str]:
         for variable, text in inputs.secrets.items()
     }
     if inputs.platform.spec.templates:
-        content = [
-            [role, path, text.hex()]
-            for role, files in sorted(inputs.bundle.roles.items())
-            for path, text in sorted(files.items())
-        ]
+        content = [[*where, text.hex()] for where, text in sorted(_own_files(inputs).items())]
         found[TemplatesInput()] = keyed_hash(inputs.hash_key, json.dumps(content).encode())
     return found
+
+
+def _own_files(inputs: Inputs) -> dict[tuple[str, str], bytes]:
+    """The user's templates by role and path; those of a built-in release are the operator's."""
+    if uses_builtin_release(inputs.platform.spec):
+        return {(each.role, each.path): each.replacement for each in inputs.bundle.replaced}
+    return {
+        (role, path): text
+        for role, files in inputs.bundle.roles.items()
+        for path, text in files.items()
+    }
 
 
 def secret_input(platform: Platform, variable: str) -> SecretInput:

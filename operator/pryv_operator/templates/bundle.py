@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from types import MappingProxyType
 from typing import Final, Literal
@@ -22,6 +22,9 @@ class Unset(Enum):
 
 #: The default of a variable that has none; null is a default like any other.
 UNSET: Final[Literal[Unset.UNSET]] = Unset.UNSET
+
+#: Suffix of Jinja2 templates, which their output does not have.
+JINJA_SUFFIX: Final = ".j2"
 
 VariableType = Literal["string", "number", "integer", "boolean", "object", "array", "any"]
 VARIABLE_TYPES: Final[tuple[VariableType, ...]] = (
@@ -60,13 +63,26 @@ class Variable:
 
 
 @dataclass(frozen=True)
+class ReplacedFile:
+    """A file of the user's in the place of one of the templates.
+
+    ``path``: as the user names it. ``original`` None: the templates have no such file.
+    """
+
+    role: str
+    path: str
+    original: bytes | None = field(repr=False)
+    replacement: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
 class Bundle:
     """A template source in memory.
 
     ``roles``: role → path inside the role → content. ``shared``: path (``_shared/…``) → content,
     for templates to include. ``jinja``: files named ``.j2`` are Jinja2 templates and lose that
     suffix; else they are files like any other, as for the leader. ``secret``: the bundle comes from
-    a Secret, so every file of it is secret.
+    a Secret, so every file of it is secret. ``replaced``: files in ``roles`` that are the user's.
     """
 
     name: str
@@ -76,3 +92,21 @@ class Bundle:
     variables: Mapping[str, Variable] = field(default_factory=lambda: MappingProxyType({}))
     jinja: bool = True
     secret: bool = False
+    replaced: tuple[ReplacedFile, ...] = ()
+
+    def output(self, path: str) -> str:
+        """The path that a file of a role has once it is rendered."""
+        return path.removesuffix(JINJA_SUFFIX) if self.jinja else path
+
+    def with_files(self, own: Mapping[str, Mapping[str, bytes]]) -> Bundle:
+        """The bundle with files of the user's in the place of its own: role → path → content."""
+        roles = {role: dict(files) for role, files in self.roles.items()}
+        replaced = []
+        for role, files in own.items():
+            kept = roles.setdefault(role, {})
+            for path, content in files.items():
+                same = [each for each in kept if self.output(each) == self.output(path)]
+                original = next((kept.pop(each) for each in same), None)
+                replaced.append(ReplacedFile(role, path, original, content))
+            kept.update(files)
+        return replace(self, roles=roles, replaced=tuple(replaced))

@@ -6,17 +6,17 @@ of their content is decided here for both.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final, TypeAlias
 
 from pryv_operator.api.findings import Problem
 from pryv_operator.api.reasons import Reason
-from pryv_operator.api.spec import Archive, TemplateFiles, Templates
+from pryv_operator.api.spec import Archive, PryvPlatformSpec, TemplateFiles, Templates
 from pryv_operator.leader.listing import written_paths
 from pryv_operator.templates.archive_limits import ArchiveError
 from pryv_operator.templates.builtin import load_release
-from pryv_operator.templates.bundle import Bundle
+from pryv_operator.templates.bundle import JINJA_SUFFIX, Bundle
 from pryv_operator.templates.leader_archive import read_leader_archive
 from pryv_operator.templates.leader_conf import LeaderError
 
@@ -25,32 +25,77 @@ ObjectReference: TypeAlias = tuple[str, str]
 #: Object → key → content; objects that do not exist are absent.
 Contents: TypeAlias = Mapping[ObjectReference, Mapping[str, bytes]]
 
+#: What to do about an object that does not exist in the cluster.
+CREATE_IT: Final = "create it"
+_COMPOSE_FILES: Final = frozenset({"pryv.yml", f"pryv.yml{JINJA_SUFFIX}"})
 _ARCHIVE: Final = "spec.templates.archive"
 _FILES: Final = "spec.templates.files"
 
 
 def referenced_objects(templates: Templates) -> tuple[ObjectReference, ...]:
-    """The objects that hold the templates, each once."""
-    if templates.archive:
-        located = _archive_location(templates.archive)
-        return () if located is None else (located[0],)
+    """The objects that hold the templates, each once; that of an archive comes first."""
+    located = _archive_location(templates.archive) if templates.archive else None
     files = templates.files or ()
-    return tuple(dict.fromkeys(("ConfigMap", source.config_map_ref.name) for source in files))
+    return tuple(
+        dict.fromkeys(
+            [
+                *([located[0]] if located else []),
+                *(("ConfigMap", source.config_map_ref.name) for source in files),
+            ]
+        )
+    )
 
 
-def read_user_templates(
-    templates: Templates, contents: Contents, *, if_missing: str = "create it"
+def uses_builtin_release(spec: PryvPlatformSpec) -> bool:
+    """Whether a built-in release is rendered, with or without files of the user's."""
+    templates = spec.templates
+    if templates is None:
+        return True
+    if templates.archive:
+        return False
+    return spec.release is not None or not _are_complete(templates.files or ())
+
+
+def _are_complete(sources: Sequence[TemplateFiles]) -> bool:
+    """Whether each role brings its compose file, so that the files are all there are."""
+    paths: dict[str, set[str]] = {}
+    for source in sources:
+        paths.setdefault(source.role, set()).update(entry.path for entry in source.items)
+    return all(paths_of & _COMPOSE_FILES for paths_of in paths.values())
+
+
+def read_archive(
+    archive: Archive, contents: Contents, *, if_missing: str = CREATE_IT
 ) -> Bundle | Problem:
-    """The bundle in the referenced objects, or what is wrong with them.
+    """The bundle in an archive, or what is wrong with it.
 
     ``if_missing`` is the remedy that the message gives when an object is not among ``contents``.
     """
     try:
-        if templates.archive:
-            return _read_archive(templates.archive, contents, if_missing)
-        return _read_files(templates.files or (), contents, if_missing)
+        return _read_archive(archive, contents, if_missing)
     except _UnusableError as error:
         return error.problem
+
+
+def read_files(
+    sources: Sequence[TemplateFiles],
+    base: Bundle | None,
+    contents: Contents,
+    *,
+    if_missing: str = CREATE_IT,
+) -> Bundle | Problem:
+    """The bundle with files of the user's, or what is wrong with them.
+
+    ``base``: the templates of which they replace files; None: there are no others.
+    """
+    try:
+        roles = _read_files(sources, contents, if_missing)
+    except _UnusableError as error:
+        return error.problem
+    if base is not None:
+        return base.with_files(roles)
+    newest = load_release()
+    return Bundle("own files", newest.version, roles, variables=newest.variables)
 
 
 class _UnusableError(Exception):
@@ -93,8 +138,8 @@ def _read_archive(archive: Archive, contents: Contents, if_missing: str) -> Bund
 
 
 def _read_files(
-    sources: list[TemplateFiles] | tuple[()], contents: Contents, if_missing: str
-) -> Bundle:
+    sources: Sequence[TemplateFiles], contents: Contents, if_missing: str
+) -> dict[str, dict[str, bytes]]:
     roles: dict[str, dict[str, bytes]] = {}
     for index, source in enumerate(sources):
         where = f"{_FILES}[{index}]"
@@ -109,8 +154,7 @@ def _read_files(
             files[entry.path] = _content(
                 where, ("ConfigMap", source.config_map_ref.name), entry.key, contents, if_missing
             )
-    newest = load_release()
-    return Bundle("own files", newest.version, roles, variables=newest.variables)
+    return roles
 
 
 def _content(

@@ -7,9 +7,16 @@ from typing import Any
 import pytest
 
 from pryv_operator.api.findings import Problem
-from pryv_operator.api.spec import Templates
+from pryv_operator.api.spec import PryvPlatformSpec, Templates
+from pryv_operator.templates.builtin import load_release
 from pryv_operator.templates.bundle import Bundle
-from pryv_operator.templates.user_templates import read_user_templates, referenced_objects
+from pryv_operator.templates.user_templates import (
+    Contents,
+    read_archive,
+    read_files,
+    referenced_objects,
+    uses_builtin_release,
+)
 from tests.unit.templates.archives import reg_master, tgz
 
 LEADER = {
@@ -37,6 +44,12 @@ def files(*entries: tuple[str, str, str, str]) -> Templates:
     )
 
 
+def read(wanted: Templates, contents: Contents, **options: Any) -> Bundle | Problem:
+    if wanted.archive:
+        return read_archive(wanted.archive, contents, **options)
+    return read_files(wanted.files or (), None, contents, **options)
+
+
 class TestReferencedObjects:
     """Which objects have to be read."""
 
@@ -50,6 +63,12 @@ class TestReferencedObjects:
         wanted = files(("core", "b", "x", "x"), ("core", "a", "y", "y"), ("static", "b", "z", "z"))
         assert referenced_objects(wanted) == (("ConfigMap", "b"), ("ConfigMap", "a"))
 
+    def test_archive_with_files(self) -> None:
+        both = archive("secretKeyRef").model_copy(
+            update={"files": files(("core", "a", "x", "x")).files}
+        )
+        assert referenced_objects(both) == (("Secret", "received"), ("ConfigMap", "a"))
+
 
 class TestReading:
     """What becomes of the content."""
@@ -58,21 +77,19 @@ class TestReading:
         ("kind", "field"), [("ConfigMap", "configMapKeyRef"), ("Secret", "secretKeyRef")]
     )
     def test_archive_from_a_secret_is_secret(self, kind: str, field: str) -> None:
-        found = read_user_templates(
-            archive(field), {(kind, "received"): {"a.tgz": tgz(reg_master(LEADER))}}
-        )
+        found = read(archive(field), {(kind, "received"): {"a.tgz": tgz(reg_master(LEADER))}})
         assert isinstance(found, Bundle)
         assert found.secret is (kind == "Secret")
         assert not found.jinja
 
     def test_files_that_no_follower_writes_are_dropped(self) -> None:
         packed = tgz(reg_master({**LEADER, "data/core/web/notes/a": b"", "data/core/b": b""}))
-        found = read_user_templates(archive(), {("ConfigMap", "received"): {"a.tgz": packed}})
+        found = read(archive(), {("ConfigMap", "received"): {"a.tgz": packed}})
         assert isinstance(found, Bundle)
         assert sorted(found.roles["core"]) == ["b", "pryv.yml"]
 
     def test_files_are_jinja_templates_with_the_newest_release_variables(self) -> None:
-        found = read_user_templates(
+        found = read(
             files(("core", "mine", "k", "pryv.yml"), ("static", "mine", "k", "web/conf/a.j2")),
             {("ConfigMap", "mine"): {"k": b"content"}},
         )
@@ -109,13 +126,69 @@ def test_problems_name_field_and_object(
     contents = (
         {} if content is None else {(kind, "received"): content for kind in ("ConfigMap", "Secret")}
     )
-    found = read_user_templates(wanted, contents)
+    found = read(wanted, contents)
     assert isinstance(found, Problem)
     assert found.reason == reason
     assert message in found.message
 
 
 def test_remedy_for_a_missing_object_is_the_callers() -> None:
-    found = read_user_templates(archive(), {}, if_missing="pass its file")
+    found = read(archive(), {}, if_missing="pass its file")
     assert isinstance(found, Problem)
     assert found.message.endswith("not found; pass its file")
+
+
+OWN = files(("core", "mine", "k", "core/conf/core.yml"))
+MINE = {("ConfigMap", "mine"): {"k": b"content"}}
+
+
+class TestReplacedFiles:
+    """Single files in the place of those of a built-in release, or of an archive."""
+
+    @pytest.mark.parametrize(
+        ("release", "wanted", "expected"),
+        [
+            (None, None, True),
+            ("1.9.2", None, True),
+            (None, OWN, True),
+            ("1.9.2", OWN, True),
+            (None, files(("core", "mine", "k", "pryv.yml")), False),
+            (None, files(("core", "mine", "k", "pryv.yml.j2")), False),
+            (None, files(("core", "mine", "k", "pryv.yml"), ("static", "mine", "k", "a")), True),
+            ("1.9.2", files(("core", "mine", "k", "pryv.yml")), True),
+            ("1.9.2", archive(), False),
+        ],
+    )
+    def test_when_a_built_in_release_is_rendered(
+        self, release: Any, wanted: Templates | None, expected: bool
+    ) -> None:
+        spec = PryvPlatformSpec(domain="pryv.acme.health", release=release, templates=wanted)
+        assert uses_builtin_release(spec) is expected
+
+    def test_one_file_of_a_built_in_release(self) -> None:
+        base = load_release()
+        found = read_files(OWN.files or (), base, MINE)
+        assert isinstance(found, Bundle)
+        name = next(
+            path for path in base.roles["core"] if base.output(path) == "core/conf/core.yml"
+        )
+        others = {path: text for path, text in base.roles["core"].items() if path != name}
+        assert found.roles["core"] == {**others, "core/conf/core.yml": b"content"}
+        assert {role: files for role, files in found.roles.items() if role != "core"} == {
+            role: files for role, files in base.roles.items() if role != "core"
+        }
+        (replaced,) = found.replaced
+        assert replaced.original == base.roles["core"][name]
+        assert replaced.replacement == b"content"
+
+    @pytest.mark.parametrize("jinja", [False, True])
+    @pytest.mark.parametrize(("theirs", "mine"), [("a", "a.j2"), ("a.j2", "a"), ("a", "a")])
+    def test_a_file_is_replaced_by_the_path_of_what_is_rendered(
+        self, theirs: str, mine: str, jinja: bool
+    ) -> None:
+        base = Bundle("x", "1", {"core": {theirs: b"1", "b": b"2"}}, jinja=jinja)
+        found = base.with_files({"core": {mine: b"3"}})
+        same = jinja or theirs == mine
+        assert found.roles["core"] == {"b": b"2", mine: b"3"} | ({} if same else {theirs: b"1"})
+        assert found.replaced[0].original == (b"1" if same else None)
+        assert base.roles["core"] == {theirs: b"1", "b": b"2"}

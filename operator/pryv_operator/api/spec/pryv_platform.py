@@ -64,7 +64,8 @@ class PryvPlatformSpec(Model):
         "which is the newest at the first install.",
     )
     templates: Templates | None = Field(
-        None, description="Your own templates. They replace those of spec.release."
+        None,
+        description="Your own templates instead of a built-in release, or single files of them.",
     )
     variables: Annotated[
         dict[str, Any],

@@ -1,4 +1,4 @@
-"""``spec.templates``: the user's own templates instead of those of a built-in release."""
+"""``spec.templates``: the user's own templates, or files in the place of given ones."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class TemplateFiles(Model):
 
 
 class Templates(Model):
-    """Source of your own templates: exactly one of the fields."""
+    """Your own templates: an archive, single files, or both."""
 
     archive: Archive | None = Field(
         None,
@@ -90,13 +90,14 @@ class Templates(Model):
         | None
     ) = Field(
         None,
-        description="Files from ConfigMaps, per role. The variables are those of the newest "
-        "built-in release.",
+        description="Files from ConfigMaps, per role. They replace single files of the archive, or "
+        "of the built-in release; the others stay. With neither archive nor spec.release, and if "
+        "each role brings its pryv.yml, they are all templates there are.",
     )
 
     model_config = ConfigDict(
         json_schema_extra=cel(
-            "has(self.archive) != has(self.files)",
-            "exactly one of archive and files is required",
+            "has(self.archive) || has(self.files)",
+            "archive or files is required",
         )
     )
