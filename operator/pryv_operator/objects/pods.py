@@ -16,6 +16,9 @@ from pryv_operator.objects.services import port_name
 
 _LOG_VOLUME_SIZE: Final = "1Gi"
 #: Copies log files to the output, and truncates each at 64 MiB: nginx never rotates its own.
+#: Of the files that a service rotates (``core.log.2026-11-26``, winston's daily rotation) the seven
+#: newest stay, as the volume has a limit and a pod that exceeds it is evicted. Their services write
+#: the same lines to the output themselves.
 _LOG_READER: Final = """\
 trap 'kill $readers 2>/dev/null; exit 0' TERM INT
 seen=" "
@@ -29,6 +32,8 @@ while :; do
     tail -q -n +1 -F "$file" 2>/dev/null &
     readers="$readers $!" seen="$seen$file "
   done
+  ls -1t /app/log/*.log.* /app/log/*/*.log.* 2>/dev/null | tail -n +8 |
+    while read -r file; do rm -f "$file"; done
   sleep 5 &
   wait $!
 done

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -14,6 +17,7 @@ from pryv_operator.objects import pods, profiles
 from pryv_operator.objects.configuration import SecretNaming, configuration_of
 from pryv_operator.objects.model import Component, File, FileMount
 from pryv_operator.objects.workloads import workload
+from tests.cluster.waiting import wait_until
 from tests.unit.builders import component, platform, service, texts
 
 CANARY = "canary-7f3a"
@@ -189,6 +193,40 @@ def test_logs_go_to_the_output_and_are_bounded() -> None:
     (sidecar,) = spec["initContainers"]
     assert sidecar["restartPolicy"] == "Always"
     assert sidecar["volumeMounts"] == [{"name": "core-log", "mountPath": "/app/log"}]
+
+
+def test_rotated_log_files_do_not_fill_the_volume(tmp_path: Path) -> None:
+    """Services that rotate begin a file each day, `core.log.2026-11-26`, and retain 60 of them.
+
+    Each may hold 64 MiB, so that the volume of 1 GiB got full, and the pod was evicted. Other files
+    stay, however old.
+    """
+    days = [f"core.log.2026-11-{day:02}" for day in range(1, 31)]
+    others = {"error.log", "state.json", "access.log"}
+    for age, name in enumerate([*reversed(days), "sub/core.log.2026-10-31", *others]):
+        file = tmp_path / name
+        file.parent.mkdir(exist_ok=True)
+        file.write_text("a line\n")
+        os.utime(file, (1_800_000_000 - age * 86_400,) * 2)
+    os.truncate(tmp_path / "access.log", 64 * 1024 * 1024)
+
+    spec = template(component(service("core", mounts=["core/log:/app/log"])))["spec"]
+    command = [
+        word.replace("/app/log", str(tmp_path)) for word in spec["initContainers"][0]["command"]
+    ]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    try:
+        wait_until(
+            lambda: sorted(file.name for file in tmp_path.rglob("*.log.*")) == days[-7:],
+            "the removal of old files",
+            seconds=15,
+        )
+    finally:
+        process.terminate()
+        process.wait(timeout=15)
+    assert others == {file.name for file in tmp_path.iterdir() if file.name in others}
+    assert (tmp_path / "access.log").stat().st_size == 0
+    assert (tmp_path / "error.log").read_text() == "a line\n"
 
 
 def test_host_paths_are_not_mounted() -> None:
