@@ -16,7 +16,7 @@ from kubernetes.aio.config import ConfigException
 from pryv_operator import __version__
 from pryv_operator.api import labels_annotations as keys
 from pryv_operator.cli import log, process
-from pryv_operator.cli.dns_option import server_address
+from pryv_operator.cli.dns_option import first_nameserver, server_address
 from pryv_operator.kube.client import KubeClient
 from pryv_operator.kube.credentials import read_in_cluster, read_kubeconfig
 from pryv_operator.kube.lease import Election, Timing
@@ -188,8 +188,5 @@ def _cluster_dns(configured: str | None, *, in_cluster: bool) -> str:
     """The DNS server for nginx: as configured, else the pod's own, else the usual one."""
     if configured:
         return server_address(configured)
-    if in_cluster and _RESOLV_CONF.exists():
-        for line in _RESOLV_CONF.read_text().splitlines():
-            if line.startswith("nameserver "):
-                return line.split()[1]
-    return _USUAL_CLUSTER_DNS
+    found = first_nameserver(_RESOLV_CONF) if in_cluster and _RESOLV_CONF.exists() else None
+    return found or _USUAL_CLUSTER_DNS

@@ -43,6 +43,16 @@ def is_ipv6(text: str) -> bool:
     return isinstance(_parsed(text), IPv6Address)
 
 
+def dns_server(text: str) -> str | None:
+    """The IP address of a DNS server, IPv6 with or without brackets; None if it is not one.
+
+    A zone (``fe80::1%eth0``) makes it none: nginx does not know zones.
+    """
+    is_bracketed = text.startswith("[") and text.endswith("]") and is_ipv6(text[1:-1])
+    address = _parsed(text[1:-1] if is_bracketed else text)
+    return None if address is None or "%" in text else str(address)
+
+
 def _parsed(text: str) -> IPv4Address | IPv6Address | None:
     try:
         return ip_address(text)

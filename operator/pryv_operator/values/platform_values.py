@@ -20,7 +20,7 @@ from pryv_operator.values.hosting_providers import complete_hosting_providers
 from pryv_operator.values.resolve import resolve
 from pryv_operator.values.secret_texts import trimmed_secrets
 from pryv_operator.values.usage import used_variables
-from pryv_operator.values.value_checks import check_objects, read_json_text
+from pryv_operator.values.value_checks import check_dns_server, check_objects, read_json_text
 
 
 def generated_names(platform: Platform, bundle: Bundle) -> tuple[str, ...]:
@@ -103,6 +103,7 @@ def resolve_platform_values(
             dict.fromkeys(
                 (
                     *check_objects(spec.variables),
+                    *check_dns_server(spec.variables),
                     *cores.problems,
                     *computed.problems,
                     *resolved.problems,

@@ -12,6 +12,7 @@ from pryv_operator.api.reasons import Reason
 from pryv_operator.leader.javascript import stringify
 from pryv_operator.leader.json_value import Json, is_number
 from pryv_operator.templates.bundle import Variable
+from pryv_operator.values.addresses import dns_server
 from pryv_operator.values.nested import texts_in, value_at
 
 _TYPES: Final[Mapping[str, tuple[type, ...]]] = {
@@ -23,6 +24,7 @@ _TYPES: Final[Mapping[str, tuple[type, ...]]] = {
     "array": (list,),
 }
 
+_DNS_SERVER: Final = "CLUSTER_DNS_IP_ADDRESS"
 _COLLECTIONS: Final = ("object", "array")
 
 
@@ -70,6 +72,17 @@ def check_objects(variables: Mapping[str, Any]) -> Iterator[Problem]:
                 field = ".".join(("spec.variables", variable, *path))
                 yield Problem(Reason.INVALID_VARIABLE, f"{field}: must be an object")
                 break
+
+
+def check_dns_server(variables: Mapping[str, Any]) -> Iterator[Problem]:
+    """The problem of a DNS server that nginx cannot use; an empty text disables it."""
+    value = variables.get(_DNS_SERVER)
+    if isinstance(value, str) and value and dns_server(value) is None:
+        yield Problem(
+            Reason.INVALID_VARIABLE,
+            f"spec.variables.{_DNS_SERVER}: must be an IP address without port or zone, such as "
+            "10.96.0.10, or empty",
+        )
 
 
 def _failed_requirement(variable: Variable, value: Any, *, secret: bool) -> str | None:
