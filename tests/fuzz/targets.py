@@ -16,7 +16,8 @@ from pydantic import ValidationError
 from pryv_operator.api.instances import instances
 from pryv_operator.api.platform import Platform
 from pryv_operator.api.spec import PryvPlatformSpec
-from pryv_operator.compose.parse import ComposeError, parse_compose
+from pryv_operator.compose.error import ComposeError
+from pryv_operator.compose.parse import parse_compose
 from pryv_operator.desired.inputs import Inputs
 from pryv_operator.desired.state import compute_desired
 from pryv_operator.leader.javascript import TooLongError, stringify
@@ -80,6 +81,8 @@ def compose(data: bytes) -> None:
     assert found.services
     for service in found.services:
         assert all(0 < port.host < 65536 and 0 < port.container < 65536 for port in service.ports)
+        assert len({mount.target for mount in service.mounts}) == len(service.mounts)
+        assert all(port.number in range(1, 65536) for port in service.inner_ports)
         assert all(".." not in mount.source.split("/") for mount in service.mounts)
 
 
@@ -264,7 +267,8 @@ TARGETS = {
             "services: image: volumes: ports: environment: networks: links: command: restart: "
             "container_name: ./ "
             "${PRYV_CONF_ROOT}/pryv/ $PRYV_CONF_ROOT/pryv/ :ro :rw /tcp /udp 80:80 127.0.0.1: "
-            "$$ ${X} HOSTNAME= "
+            "$$ ${X} ${X:-a} ${X?} ~ null HOSTNAME= expose: tmpfs: entrypoint: aliases: "
+            "type: bind volume source: target: published: host_ip: ./x/y.conf: 1-9:1-9 [::1]: "
             "version: core:"
         ),
     ),

@@ -443,6 +443,12 @@ class Reason(StrEnum):
     UNKNOWN_COMPOSE_KEY = ("UnknownComposeKey", Scope.WARNING,
         "a key of `pryv.yml` is not supported, and is ignored",
         "remove the key")
+    UNSET_COMPOSE_VARIABLE = ("UnsetComposeVariable", Scope.WARNING,
+        "`pryv.yml` uses a variable of the machine, which pods do not have; it counts as unset",
+        "write the value itself into `pryv.yml`, or a default: `${NAME:-value}`")
+    NOTHING_TO_MOUNT = ("NothingToMount", Scope.WARNING,
+        "`pryv.yml` mounts a file or folder of the role that the templates do not have",
+        "add it to the templates, or remove the volume")
     HOST_PATH_NOT_MOUNTED = ("HostPathNotMounted", Scope.WARNING,
         "`pryv.yml` mounts a path of the host, which pods do not get",
         "check that the component does not need it")
@@ -450,8 +456,8 @@ class Reason(StrEnum):
         "a port of a store is not published, because stores have no password",
         "use `roles.reg-master.externalSlave` for a reg-slave outside the cluster")
     PORT_NOT_PUBLISHED = ("PortNotPublished", Scope.WARNING,
-        "`pryv.yml` binds a port to the loopback of the host, so it is not published",
-        "remove the address to publish the port")
+        "`pryv.yml` binds a port to the loopback of the host, or to no port of it",
+        "write `HOST:CONTAINER` without an address to publish the port")
     PORT_PUBLISHED_WIDER = ("PortPublishedWider", Scope.WARNING,
         "`pryv.yml` binds a port to one address of the host; its Service has every address",
         "set `service.loadBalancerSourceRanges`, or remove the address")

@@ -1,4 +1,4 @@
-"""The content of a role's compose file, as far as Pryv.io's releases use compose."""
+"""The content of a role's compose file, as far as it means something to pods."""
 
 from __future__ import annotations
 
@@ -28,17 +28,36 @@ class Port:
 
 
 @dataclass(frozen=True)
+class ContainerPort:
+    """A port that a service listens to inside the platform's network."""
+
+    number: int
+    protocol: Protocol
+
+
+@dataclass(frozen=True)
 class Mount:
-    """A volume; ``source`` is a path in the role's folder (``nginx/conf``) or of the host."""
+    """A volume; ``source`` is a path in the role's folder (``nginx/conf``) or of the host.
+
+    Of kind ``volume`` it is the name of a volume of the file, and of kind ``tmpfs`` it is empty.
+    """
 
     source: str
     target: str
     read_only: bool
+    kind: Literal["path", "volume", "tmpfs"] = "path"
+    #: Bytes of a tmpfs, if it is limited.
+    size: int | None = None
 
     @property
     def is_host_path(self) -> bool:
         """Whether the source is a path of the host, outside of the role's folder."""
-        return self.source.startswith(("/", "~"))
+        return self.kind == "path" and self.source.startswith(("/", "~", "$"))
+
+    @property
+    def is_role_path(self) -> bool:
+        """Whether the source is a file or folder of the role's folder."""
+        return self.kind == "path" and not self.is_host_path
 
     @property
     def is_syslog(self) -> bool:
@@ -58,15 +77,30 @@ class Service:
     bound_ports: tuple[tuple[str, Port], ...] = ()
     #: Ports on the host's loopback: they are not published.
     loopback_ports: tuple[Port, ...] = ()
+    #: Ports that Docker publishes at any free port of the host: they are not published.
+    unfixed_ports: tuple[ContainerPort, ...] = ()
+    #: Ports of ``expose``.
+    exposed_ports: tuple[ContainerPort, ...] = ()
     mounts: tuple[Mount, ...] = ()
     environment: tuple[tuple[str, str], ...] = ()
     links: tuple[str, ...] = ()
+    #: Service and the further name that this one knows it by (``links: [db:database]``).
+    link_aliases: tuple[tuple[str, str], ...] = ()
+    #: Network and a further name of the service in it.
+    aliases: tuple[tuple[str, str], ...] = ()
     #: Replaces the entry point of the image; with it the image's own arguments do not apply.
     entrypoint: tuple[str, ...] | None = None
     #: Replaces the arguments of the entry point.
     command: tuple[str, ...] | None = None
     #: UDP port on the loopback that it sends audit records to.
     audit_port: int | None = None
+
+    @property
+    def inner_ports(self) -> tuple[ContainerPort, ...]:
+        """Ports that it listens to for other services only, sorted."""
+        loopback = (ContainerPort(port.container, port.protocol) for port in self.loopback_ports)
+        found = {*self.exposed_ports, *self.unfixed_ports, *loopback}
+        return tuple(sorted(found, key=lambda port: (port.protocol, port.number)))
 
 
 @dataclass(frozen=True)
@@ -75,11 +109,20 @@ class ComposeFile:
 
     services: tuple[Service, ...]
     unknown_keys: tuple[str, ...] = ()
+    #: Path of a key, and a variable of the machine that counts as unset there.
+    unset_variables: tuple[tuple[str, str], ...] = ()
 
     def peers(self, service: Service) -> tuple[Service, ...]:
         """The other services that share a network with this one."""
         return tuple(
             other
             for other in self.services
-            if other != service and set(other.networks) & set(service.networks)
+            if other.name != service.name and set(other.networks) & set(service.networks)
         )
+
+    def names_of(self, peer: Service, service: Service) -> tuple[str, ...]:
+        """The names by which a service knows one of its peers, besides the peer's own name."""
+        networks = set(service.networks)
+        aliases = (alias for network, alias in peer.aliases if network in networks)
+        links = (alias for linked, alias in service.link_aliases if linked == peer.name)
+        return tuple(dict.fromkeys((*aliases, *links)))

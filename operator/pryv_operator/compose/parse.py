@@ -1,128 +1,122 @@
-"""Parses the subset of compose that Pryv.io's releases use.
+"""Parses compose files as ``docker compose config`` reads them, as far as it matters to pods.
 
 Other keys are listed in the result, none is dropped silently.
 """
 
 from __future__ import annotations
 
-import ipaddress
 import re
 import shlex
-from collections.abc import Hashable, Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
-import yaml
+from pryv_operator.compose.error import ComposeError
+from pryv_operator.compose.interpolation import interpolate
+from pryv_operator.compose.model import ComposeFile, Mount, Service
+from pryv_operator.compose.ports import read_expose, read_ports
+from pryv_operator.compose.scalars import printed
+from pryv_operator.compose.volumes import ROLE_ROOT, read_tmpfs, read_volumes
+from pryv_operator.compose.yaml_loader import ENTRY_LIMIT, load_yaml
 
-from pryv_operator.compose.model import ComposeFile, Mount, Port, Protocol, Service
-
-#: The role's folder, in the spellings of all releases.
-#: What is mounted from it is rendered, state or logs.
-_ROLE_FOLDER: Final = re.compile(r"^(\$\{PRYV_CONF_ROOT\}/pryv/|\$PRYV_CONF_ROOT/pryv/|\./)")
-_PORT: Final = re.compile(
-    r"(?:(?P<address>[^][:/]+|\[[0-9A-Fa-f:.]+\]):)?(?P<host>\d{1,5}):(?P<container>\d{1,5})(?:/(?P<protocol>tcp|udp))?",
-    re.ASCII,
-)
 _NAME: Final = re.compile(r"[a-z][a-z0-9_.-]{0,62}")
-_VARIABLE: Final = re.compile(r"\$(?:\$|\{?(?P<name>[A-Za-z_][A-Za-z0-9_]*)\}?)")
-
-#: Levels of lists and maps in the file, at most.
-_DEPTH_LIMIT: Final = 20
-#: Characters of the file and services in it, at most; a single node's has some 6 KiB and 15.
-SIZE_LIMIT: Final = 64 * 1024
+#: A further name of a service; it becomes one of a line in a hosts file.
+_HOST: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,252}")
+#: Names of environment variables that Kubernetes accepts: printable ASCII without "=".
+_ENVIRONMENT_NAME: Final = re.compile(r"[\x20-\x3c\x3e-\x7e]+")
+#: Services in the file, at most; a single node's has 15.
 SERVICE_LIMIT: Final = 64
-#: Entries of a list, at most.
-ENTRY_LIMIT: Final = 128
 
 #: Extension of the built-in templates: the UDP port on the loopback for audit records.
 _AUDIT_PORT: Final = "x-pryv-audit-port"
 
-_FILE_KEYS: Final = ("version", "services", "networks")
+#: ``version`` and ``name`` are for people: the latter prefixes the names of containers.
+_FILE_KEYS: Final = ("version", "name", "services", "networks", "volumes")
+_NETWORK_KEYS: Final = ("driver", "name")
+_VOLUME_KEYS: Final = ("name",)
 _SERVICE_KEYS: Final = (
     "image",
     "container_name",
     "networks",
     "volumes",
+    "tmpfs",
     "restart",
     "links",
     "ports",
+    "expose",
     "environment",
     "entrypoint",
     "command",
     _AUDIT_PORT,
 )
+#: What pods do: every other value of ``restart`` is ignored.
+_RESTART: Final = (None, "always", "unless-stopped")
 #: Set by Kubernetes in every pod: the compose file's value (the machine's name) is ignored.
 _HOSTNAME: Final = "HOSTNAME"
-#: Addresses by which compose publishes a port on every address of the host.
-_EVERY_ADDRESS: Final = ("", "0.0.0.0", "::")  # noqa: S104
 #: The network of a service that lists none.
 _DEFAULT_NETWORK: Final = "default"
 
 
-class ComposeError(ValueError):
-    """A compose file that cannot be used; the message begins with the path of the key."""
+@dataclass(frozen=True)
+class _Parsed:
+    """A service, the paths of what is ignored, and variables that are unset (path, name)."""
+
+    service: Service
+    ignored: tuple[str, ...]
+    unset: tuple[tuple[str, str], ...]
 
 
-class _Loader(yaml.CBaseLoader):
-    """Every scalar is a string (``80:80`` is no number in base 60); duplicate keys are errors."""
+@dataclass(frozen=True)
+class _Networks:
+    """The networks of a service, its names in them, and the paths of what is ignored."""
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        seen: set[str] = set()
-        for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode):
-                if key.value in seen:
-                    raise ComposeError(
-                        f"line {key.start_mark.line + 1}: duplicate key {key.value!r}; "
-                        "remove one of the two"
-                    )
-                seen.add(key.value)
-        self._merge(node, set())
-        mapping: dict[Hashable, Any] = super().construct_mapping(node, deep=deep)
-        return mapping
-
-    def _merge(self, node: yaml.MappingNode, above: set[int]) -> None:
-        """Replace ``<<`` by the entries that the map does not have itself.
-
-        Of several maps the first one wins. Source: https://yaml.org/type/merge.html
-        """
-        if id(node) in above:
-            raise ComposeError("a merge key (<<) leads to its own map; remove it")
-        merged: list[tuple[yaml.Node, yaml.Node]] = []
-        own = []
-        for key, value in node.value:
-            if not (isinstance(key, yaml.ScalarNode) and key.value == "<<" and not key.style):
-                own.append((key, value))
-                continue
-            sources = value.value if isinstance(value, yaml.SequenceNode) else [value]
-            for source in sources:
-                if not isinstance(source, yaml.MappingNode) or len(sources) > ENTRY_LIMIT:
-                    line = key.start_mark.line + 1
-                    raise ComposeError(f"line {line}: the merge key (<<) takes some maps only")
-                self._merge(source, above | {id(node)})
-                merged += source.value
-        names = {key.value for key, _ in own if isinstance(key, yaml.ScalarNode)}
-        for key, value in merged:
-            # A key that is not a string is an error of the map that it comes from.
-            if isinstance(key, yaml.ScalarNode) and key.value not in names:
-                names.add(key.value)
-                own.append((key, value))
-        node.value = own
+    names: tuple[str, ...]
+    aliases: tuple[tuple[str, str], ...]
+    ignored: tuple[str, ...]
 
 
 def parse_compose(text: str) -> ComposeFile:
     """The services of a rendered ``pryv.yml``.
 
     Raises:
-        ComposeError: it is not valid YAML, or a supported key has a form that no release uses.
+        ComposeError: it is not valid YAML, or a supported key has a form that is not valid.
     """
-    document = _load(text)
-    if len(document["services"]) > SERVICE_LIMIT:
+    document = load_yaml(text)
+    services = document.get("services") if isinstance(document, dict) else None
+    if not isinstance(services, dict) or not services:
+        raise ComposeError("services: not found, or not a map; declare the role's services")
+    if len(services) > SERVICE_LIMIT:
         raise ComposeError(f"services: more than {SERVICE_LIMIT} entries")
-    unknown = [str(key) for key in document if _unknown(key, _FILE_KEYS)]
-    services = []
-    for name, body in document["services"].items():
-        services.append(_service(name, body))
-        unknown += [f"services.{name}.{key}" for key in body if _unknown(key, _SERVICE_KEYS)]
-    return ComposeFile(tuple(services), tuple(unknown))
+    volumes = _declared(document, "volumes")
+    parsed = [_service(str(name), body, volumes) for name, body in services.items()]
+    ignored = [
+        *(str(key) for key in document if _unknown(key, _FILE_KEYS)),
+        *_ignored_options("networks", _declared(document, "networks"), _NETWORK_KEYS),
+        *_ignored_options("volumes", volumes, _VOLUME_KEYS),
+        *(path for each in parsed for path in each.ignored),
+    ]
+    return ComposeFile(
+        services=tuple(each.service for each in parsed),
+        unknown_keys=tuple(ignored),
+        unset_variables=tuple(unset for each in parsed for unset in each.unset),
+    )
+
+
+def _declared(document: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """The networks or volumes that the file declares; their options may be null."""
+    found = document.get(key) or {}
+    if not isinstance(found, dict):
+        raise ComposeError(f"{key}: not a map")
+    return found
+
+
+def _ignored_options(
+    key: str, declared: Mapping[str, Any], known: tuple[str, ...]
+) -> Iterable[str]:
+    for name, options in declared.items():
+        for option in options if isinstance(options, dict) else ():
+            if _unknown(option, known):
+                yield f"{key}.{name}.{option}"
 
 
 def _unknown(key: str, known: tuple[str, ...]) -> bool:
@@ -130,36 +124,7 @@ def _unknown(key: str, known: tuple[str, ...]) -> bool:
     return key not in known and not key.startswith("x-")
 
 
-def _load(text: str) -> dict[str, Any]:
-    if len(text) > SIZE_LIMIT:
-        raise ComposeError(f"larger than {SIZE_LIMIT // 1024} KiB")
-    try:
-        _check_depth(text)
-        document = yaml.load(text, Loader=_Loader)  # noqa: S506 - only strings, lists and maps
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-        raise ComposeError(f"{where}not valid YAML") from None
-    except UnicodeEncodeError:
-        raise ComposeError("not valid YAML: a character is not allowed there") from None
-    services = document.get("services") if isinstance(document, dict) else None
-    if not isinstance(services, dict) or not services:
-        raise ComposeError("services: not found, or not a map; declare the role's services")
-    return document  # type: ignore[no-any-return]
-
-
-def _check_depth(text: str) -> None:
-    """Refuse deep nesting: the C loader recurses on the machine's stack and would crash."""
-    depth = 0
-    for event in yaml.parse(text, Loader=_Loader):
-        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(
-            event, yaml.CollectionEndEvent
-        )
-        if depth > _DEPTH_LIMIT:
-            raise ComposeError(f"nested deeper than {_DEPTH_LIMIT} levels")
-
-
-def _service(name: str, body: object) -> Service:
+def _service(name: str, body: object, volumes: Mapping[str, Any]) -> _Parsed:
     if not _NAME.fullmatch(name):
         raise ComposeError(
             f"services: {name[:70]!r} is not a valid service name "
@@ -167,86 +132,209 @@ def _service(name: str, body: object) -> Service:
         )
     if not isinstance(body, dict):
         raise ComposeError(f"services.{name}: not a map")
-    image = body.get("image")
+    where = f"services.{name}"
+    fields, unset = _interpolated(where, body)
+    networks = _networks(f"{where}.networks", fields.get("networks"))
+    ports = read_ports(f"{where}.ports", _entries(f"{where}.ports", fields.get("ports")))
+    exposed, unusable = read_expose(
+        f"{where}.expose", _entries(f"{where}.expose", fields.get("expose"))
+    )
+    mounts = read_volumes(
+        f"{where}.volumes", _entries(f"{where}.volumes", fields.get("volumes")), volumes
+    )
+    tmpfs = read_tmpfs(f"{where}.tmpfs", _texts(f"{where}.tmpfs", fields.get("tmpfs"), alone=True))
+    environment = _environment(f"{where}.environment", fields.get("environment"))
+    links = [link.partition(":") for link in _texts(f"{where}.links", fields.get("links"))]
+    entrypoint, command = _process(where, fields)
+    service = Service(
+        name=name,
+        image=_image(where, fields),
+        networks=networks.names,
+        ports=ports.ports,
+        bound_ports=ports.bound,
+        loopback_ports=ports.loopback,
+        unfixed_ports=ports.unfixed,
+        exposed_ports=exposed,
+        mounts=_distinct((*tmpfs.mounts, *mounts.mounts)),
+        environment=tuple((key, value) for key, value in environment.items() if value is not None),
+        links=tuple(service for service, _, _ in links),
+        link_aliases=tuple(
+            (service, alias) for service, _, alias in links if _HOST.fullmatch(alias)
+        ),
+        aliases=networks.aliases,
+        entrypoint=entrypoint,
+        command=command,
+        audit_port=_audit_port(name, fields.get(_AUDIT_PORT)),
+    )
+    without_value = [
+        (f"{where}.environment", key) for key, value in environment.items() if value is None
+    ]
+    ignored = [
+        *(f"{where}.{key}" for key in body if _unknown(key, _SERVICE_KEYS)),
+        *([f"{where}.restart"] if body.get("restart") not in _RESTART else ()),
+        *(
+            f"{where}.links[{index}]"
+            for index, (_, colon, alias) in enumerate(links)
+            if colon and not _HOST.fullmatch(alias)
+        ),
+        *(*networks.ignored, *ports.ignored, *unusable, *mounts.ignored, *tmpfs.ignored),
+    ]
+    return _Parsed(service, tuple(ignored), (*unset, *without_value))
+
+
+def _interpolated(
+    where: str, body: Mapping[str, Any]
+) -> tuple[dict[str, Any], tuple[tuple[str, str], ...]]:
+    """The supported keys with their variables replaced, and those that are unset (path, name)."""
+    fields: dict[str, Any] = {}
+    unset: list[tuple[str, str]] = []
+    for key in _SERVICE_KEYS:
+        value = body.get(key)
+        if key == "environment":
+            value = _without_hostname(value)
+        path = f"{where}.{key}"
+        found = interpolate(path, value, ROLE_ROOT if key == "volumes" else {})
+        if found.unset and (key == "image" or (key == "volumes" and _leads_nowhere(value))):
+            raise ComposeError(
+                f"{path}: ${found.unset[0]} is a variable of the machine, which pods do not have; "
+                "write the value itself"
+            )
+        fields[key] = found.value
+        unset += [(path, name) for name in found.unset]
+    return fields, tuple(unset)
+
+
+def _leads_nowhere(volumes: object) -> bool:
+    """Whether the source of a volume begins with a variable that is unset."""
+    for entry in volumes if isinstance(volumes, list) else ():
+        source = entry.get("source") if isinstance(entry, dict) else entry
+        if isinstance(source, str) and source.startswith("$"):
+            begin = interpolate("", source, ROLE_ROOT)
+            if begin.unset and not begin.value.startswith(ROLE_ROOT["PRYV_CONF_ROOT"]):
+                return True
+    return False
+
+
+def _without_hostname(environment: Any) -> Any:
+    """The environment without the variable that Kubernetes sets."""
+    if isinstance(environment, dict):
+        return {key: value for key, value in environment.items() if key != _HOSTNAME}
+    if isinstance(environment, list):
+        return [
+            entry
+            for entry in environment
+            if not (isinstance(entry, str) and entry.partition("=")[0] == _HOSTNAME)
+        ]
+    return environment
+
+
+def _image(where: str, fields: Mapping[str, Any]) -> str:
+    image = fields.get("image")
     if not isinstance(image, str) or not image or re.search(r"\s", image):
-        raise ComposeError(f"services.{name}.image: not found, or not an image name")
-    entrypoint, command = _words(name, body, "entrypoint"), _words(name, body, "command")
+        raise ComposeError(f"{where}.image: not found, or not an image name")
+    return str(image)
+
+
+def _process(
+    where: str, fields: Mapping[str, Any]
+) -> tuple[tuple[str, ...] | None, tuple[str, ...] | None]:
+    """The entry point and its arguments; None where the image's own apply.
+
+    An empty entry point leaves the arguments alone, which Kubernetes says with the entry point. It
+    cannot say "no arguments" beside the image's entry point.
+    """
+    entrypoint, command = _words(where, fields, "entrypoint"), _words(where, fields, "command")
+    if entrypoint == ():
+        entrypoint, command = command, None
+        if not entrypoint:
+            raise ComposeError(
+                f"{where}.entrypoint: empty, and a pod cannot remove the entry point of its image "
+                "without a command; set command, or remove entrypoint"
+            )
     if command == () and not entrypoint:
         raise ComposeError(
-            f"services.{name}.command: an empty list, and a pod cannot remove the arguments of its "
+            f"{where}.command: an empty list, and a pod cannot remove the arguments of its "
             "image; set entrypoint, or remove command"
         )
-    ports = [_port(name, text) for text in _strings(name, body, "ports")]
-    return Service(
-        name=name,
-        image=image,
-        networks=tuple(dict.fromkeys(_strings(name, body, "networks"))) or (_DEFAULT_NETWORK,),
-        ports=tuple(port for address, port in ports if not _is_loopback(address)),
-        bound_ports=tuple(
-            (address, port)
-            for address, port in ports
-            if address not in _EVERY_ADDRESS and not _is_loopback(address)
-        ),
-        loopback_ports=tuple(port for address, port in ports if _is_loopback(address)),
-        mounts=tuple(_mount(name, text) for text in _strings(name, body, "volumes")),
-        environment=_environment(name, body.get("environment")),
-        links=tuple(link.partition(":")[0] for link in _strings(name, body, "links")),
-        entrypoint=entrypoint or None,
-        command=command,
-        audit_port=_audit_port(name, body.get(_AUDIT_PORT)),
-    )
+    return entrypoint, command
 
 
-def _words(service: str, body: Mapping[str, Any], key: str) -> tuple[str, ...] | None:
+def _words(where: str, fields: Mapping[str, Any], key: str) -> tuple[str, ...] | None:
     """The words of ``command`` or ``entrypoint``; None if it is not set.
 
     A string is split as a shell does, and no shell runs it. Source:
     https://github.com/compose-spec/compose-spec/blob/main/05-services.md (command, entrypoint).
     """
-    where = f"services.{service}.{key}"
-    value = body.get(key)
-    if value in (None, ""):
+    where = f"{where}.{key}"
+    value = fields.get(key)
+    if value is None:
         return None
     if isinstance(value, list):
-        return tuple(_interpolated(where, word) for word in _strings(service, body, key))
+        return tuple(_texts(where, value))
     if not isinstance(value, str):
         raise ComposeError(f"{where}: neither a string nor a list of strings")
     try:
-        return tuple(shlex.split(_interpolated(where, value)))
+        return tuple(shlex.split(value))
     except ValueError:
         raise ComposeError(f"{where}: a quotation mark is not closed; close it") from None
 
 
-def _strings(service: str, body: Mapping[str, Any], key: str) -> list[str]:
-    values = body.get(key) or []
-    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
-        raise ComposeError(f"services.{service}.{key}: not a list of strings")
-    if len(values) > ENTRY_LIMIT:
-        raise ComposeError(f"services.{service}.{key}: more than {ENTRY_LIMIT} entries")
-    return values
+def _entries(where: str, value: Any) -> list[Any]:
+    entries = [] if value is None or value == "" else value
+    if not isinstance(entries, list):
+        raise ComposeError(f"{where}: not a list")
+    if len(entries) > ENTRY_LIMIT:
+        raise ComposeError(f"{where}: more than {ENTRY_LIMIT} entries")
+    return entries
 
 
-def _is_loopback(address: str) -> bool:
-    """Whether only processes of the host reach a port at the address."""
-    try:
-        ip = ipaddress.ip_address(address)
-    except ValueError:
-        return address.lower() == "localhost"
-    mapped = ip.ipv4_mapped if isinstance(ip, ipaddress.IPv6Address) else None
-    return (mapped or ip).is_loopback
+def _texts(where: str, value: Any, *, alone: bool = False) -> list[str]:
+    """A list of texts; with ``alone``, a text may stand for a list of one."""
+    entries = _entries(where, [value] if alone and isinstance(value, str) and value else value)
+    if not all(isinstance(entry, str) for entry in entries):
+        raise ComposeError(f"{where}: not a list of strings")
+    return [str(entry) for entry in entries]
 
 
-def _port(service: str, text: str) -> tuple[str, Port]:
-    """The address of the host (empty for all), and the port."""
-    match = _PORT.fullmatch(text)
-    if not match or not all(0 < int(match[side]) < 65536 for side in ("host", "container")):
-        raise ComposeError(
-            f"services.{service}.ports: an entry is not of the form "
-            "[ADDRESS:]HOST:CONTAINER[/udp] with ports from 1 to 65535"
-        )
-    protocol: Protocol = "udp" if match["protocol"] == "udp" else "tcp"
-    port = Port(int(match["host"]), int(match["container"]), protocol)
-    return (match["address"] or "").strip("[]"), port
+def _networks(where: str, value: Any) -> _Networks:
+    if not isinstance(value, dict):
+        names = [name for name in _texts(where, value) if name]
+        return _Networks(tuple(dict.fromkeys(names)) or (_DEFAULT_NETWORK,), (), ())
+    if len(value) > ENTRY_LIMIT:
+        raise ComposeError(f"{where}: more than {ENTRY_LIMIT} entries")
+    aliases: list[tuple[str, str]] = []
+    ignored: list[str] = []
+    for name, options in value.items():
+        for option, content in options.items() if isinstance(options, dict) else ():
+            if option == "aliases":
+                aliases += [
+                    (str(name), alias) for alias in _texts(f"{where}.{name}.aliases", content)
+                ]
+            elif _unknown(option, ()):
+                ignored.append(f"{where}.{name}.{option}")
+    names = [str(name) for name in value]
+    return _Networks(tuple(names) or (_DEFAULT_NETWORK,), tuple(aliases), tuple(ignored))
+
+
+def _distinct(mounts: Iterable[Mount]) -> tuple[Mount, ...]:
+    """One mount for each target: the last one."""
+    return tuple({mount.target: mount for mount in mounts}.values())
+
+
+def _environment(where: str, body: object) -> dict[str, str | None]:
+    """The variables by name; None for those that compose takes from the machine."""
+    if body is None or body == "":
+        return {}
+    if isinstance(body, dict) and all(isinstance(value, str | None) for value in body.values()):
+        found = {str(key): None if value is None else printed(value) for key, value in body.items()}
+    elif isinstance(body, list) and all(isinstance(entry, str) for entry in body):
+        pairs = (entry.partition("=") for entry in body)
+        found = {key: value if has_value else None for key, has_value, value in pairs}
+    else:
+        raise ComposeError(f"{where}: neither a map of strings nor a list of NAME=VALUE")
+    if not all(_ENVIRONMENT_NAME.fullmatch(name) for name in found):
+        raise ComposeError(f"{where}: a name is empty, or not printable ASCII; rename the variable")
+    return found
 
 
 def _audit_port(service: str, value: object) -> int | None:
@@ -258,57 +346,3 @@ def _audit_port(service: str, value: object) -> int | None:
     if not 1024 <= port < 65536:
         raise ComposeError(f"services.{service}.{_AUDIT_PORT}: not a port from 1024 to 65535")
     return port
-
-
-def _mount(service: str, text: str) -> Mount:
-    where = f"services.{service}.volumes"
-    relative = _ROLE_FOLDER.sub("", text)
-    source, _, rest = relative.partition(":")
-    target, _, options = rest.partition(":")
-    if (
-        not source
-        or not target.startswith("/")
-        or options not in ("", "ro", "rw")
-        or ".." in source.split("/")
-    ):
-        raise ComposeError(
-            f"{where}: an entry is not of the form SOURCE:TARGET[:ro] "
-            "with the source in the role's folder"
-        )
-    if relative == text and not source.startswith("/") and source.partition("/")[0] != "~":
-        raise ComposeError(
-            f"{where}: {source!r} is neither in the role's folder nor a host path; "
-            "named volumes are not supported"
-        )
-    return Mount(source.rstrip("/"), target.rstrip("/") or "/", options == "ro")
-
-
-def _environment(service: str, body: object) -> tuple[tuple[str, str], ...]:
-    where = f"services.{service}.environment"
-    if body in (None, ""):
-        return ()
-    if isinstance(body, dict) and all(isinstance(value, str) for value in body.values()):
-        pairs = [(str(key), value) for key, value in body.items()]
-    elif isinstance(body, list) and all(isinstance(entry, str) for entry in body):
-        # A name alone asks for the machine's variable of that name.
-        pairs = [
-            (key, value if has_value else f"${key}")
-            for key, has_value, value in (entry.partition("=") for entry in body)
-        ]
-    else:
-        raise ComposeError(f"{where}: neither a map of strings nor a list of NAME=VALUE")
-    return tuple((key, _interpolated(where, value)) for key, value in pairs if key != _HOSTNAME)
-
-
-def _interpolated(where: str, value: str) -> str:
-    """The value with ``$$`` as a dollar; the machine's variables do not exist in a pod."""
-
-    def replace(match: re.Match[str]) -> str:
-        if match["name"]:
-            raise ComposeError(
-                f"{where}: ${match['name']} is a variable of the machine, which pods do not have; "
-                "write the value itself"
-            )
-        return "$"
-
-    return _VARIABLE.sub(replace, value)

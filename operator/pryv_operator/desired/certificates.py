@@ -33,8 +33,8 @@ def role_dns_names(role: str, domain: str) -> list[str]:
 def certificate_files(folder: str, domain: str, certificate: Certificate) -> tuple[File, ...]:
     """The certificate and its key as files, named as the nginx.conf of every release reads them."""
     return (
-        File(f"{folder}/secret/{domain}-bundle.crt", certificate.chain, secret=True),
-        File(f"{folder}/secret/{domain}-key.pem", certificate.key, secret=True),
+        File(f"{folder}/{domain}-bundle.crt", certificate.chain, secret=True),
+        File(f"{folder}/{domain}-key.pem", certificate.key, secret=True),
     )
 
 

@@ -44,6 +44,7 @@ def check_components(
         *_several_replicas(components),
         *_state_without_pvc(components),
         *_shared_existing_pvcs(components),
+        *_ports_published_twice(components),
         *_invalid_service_names(components),
         *_long_workload_names(components),
         *_ambiguous_workload_names(components),
@@ -173,6 +174,23 @@ def _shared_existing_pvcs(components: Iterable[Component]) -> Iterable[Problem]:
                 Reason.PVC_SHARED,
                 f'spec.roles.{role}.components.{owner}.storage.existingClaim: PVC "{name}" would '
                 f"hold the data of {_quoted(found)}; use a PVC for one component of one instance",
+            )
+
+
+def _ports_published_twice(components: Iterable[Component]) -> Iterable[Problem]:
+    """Ports of a role's external Service that would lead to several ports of containers."""
+    targets: dict[tuple[str, int, str], dict[tuple[str, int], None]] = {}
+    for component in _one_per_role(components):
+        for port in component.service.ports:
+            users = targets.setdefault((component.instance.role, port.host, port.protocol), {})
+            users[component.service.name, port.container] = None
+    for (role, host, protocol), users in targets.items():
+        if len({number for _, number in users}) > 1:
+            shown = _quoted(f"{service}:{number}" for service, number in users)
+            yield Problem(
+                Reason.INVALID_COMPOSE_FILE,
+                f"{role}/{COMPOSE_FILE}: port {host}/{protocol} is published twice, for {shown}; "
+                "publish one of them at another port",
             )
 
 

@@ -9,7 +9,7 @@ from typing import Final
 
 from pryv_operator.api.findings import Problem
 from pryv_operator.api.instances import Instance
-from pryv_operator.compose.model import Service
+from pryv_operator.compose.model import Mount, Service
 from pryv_operator.desired import certificates
 from pryv_operator.desired.compose_files import COMPOSE_FILE, RoleServices, read_compose_file
 from pryv_operator.desired.inputs import Inputs
@@ -20,14 +20,17 @@ from pryv_operator.objects import host_aliases, pods, pvcs
 from pryv_operator.objects.model import Component, File, FileMount
 from pryv_operator.objects.profiles import profile_of
 from pryv_operator.pki.certificate import Certificate
-from pryv_operator.rendering.files import render
+from pryv_operator.rendering.files import RenderedFile, render
 from pryv_operator.rendering.limits import RECONCILIATION_LIMITS
 from pryv_operator.templates.bundle import Bundle
 
 _AUTHORITIES: Final = FileMount("authority", "/etc/pryv/authority")
 _HOSTS_FILE: Final = FileMount("hosts", "/etc/hosts", file="hosts")
-#: Where the images of all releases read their configuration.
+#: Where the images of all releases read their configuration, and the certificate.
 _CONFIGURATION: Final = "/app/conf"
+_CERTIFICATE_FOLDER: Final = f"{_CONFIGURATION}/secret"
+#: A host name that begins there, and a port.
+_HOST_AND_PORT: Final = re.compile(r"(?<![\w.-])([\w.-]+):(\d{2,5})\b")
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,11 @@ class _Role:
     """A role's services and its rendered files."""
 
     services: RoleServices
+    #: The services with their mounts resolved, in the order of the compose file.
+    resolved: tuple[Service, ...]
     files: tuple[File, ...]
+    #: Host → ports that the files name with it.
+    named_ports: Mapping[str, set[int]]
 
 
 def build_components(
@@ -54,7 +61,7 @@ def build_components(
     components = tuple(
         _complete(_component(inputs, instance, service, roles[instance.role]), inputs, instances)
         for instance in instances
-        for service in roles[instance.role].services.compose.services
+        for service in roles[instance.role].resolved
     )
     return components, ()
 
@@ -69,26 +76,27 @@ def _render_roles(
     except RenderError as error:
         return {}, (problem_of(error),)
     roles = {
-        name: _Role(
-            found,
-            tuple(File(file.path, file.content.decode(), file.secret) for file in rendered[name]),
-        )
+        name: _role(found, rendered[name])
         for name, found in services.items()
         if isinstance(found, RoleServices)
     }
     return roles, tuple(found for found in services.values() if isinstance(found, Problem))
 
 
+def _role(services: RoleServices, rendered: Iterable[RenderedFile]) -> _Role:
+    files = tuple(File(file.path, file.content.decode(), file.secret) for file in rendered)
+    resolved = tuple(pvcs.resolve_mounts(services.compose).values())
+    return _Role(services, resolved, files, _named_ports(files))
+
+
 def _component(inputs: Inputs, instance: Instance, service: Service, role: _Role) -> Component:
     """A component with the rendered files below the folders that its service mounts."""
     profile = profile_of(service.name)
-    service = pvcs.with_state(service, profile)
     secret_environment = role.services.secret_environment.get(service.name, frozenset())
     environment = dict(service.environment)
-    folders = {mount.source for mount in service.mounts if not mount.is_host_path}
-    mounted = tuple(
-        file for file in role.files if any(file.path.startswith(f"{folder}/") for folder in folders)
-    )
+    certified = _with_certificate(service, inputs, instance)
+    service = certified.service
+    mounted = _mounted_files(service, (*role.files, *certified.files))
     return Component(
         platform=inputs.platform,
         instance=instance,
@@ -97,49 +105,136 @@ def _component(inputs: Inputs, instance: Instance, service: Service, role: _Role
         profile=profile,
         overrides=instance.overrides_of(service.name),
         files=(
-            *mounted,
+            *mounted.files,
             *(
                 File(pods.environment_path(name), environment[name], secret=True)
                 for name in sorted(secret_environment)
             ),
         ),
-        file_mounts=tuple(
-            FileMount(mount.source, mount.target)
-            for mount in service.mounts
-            if any(file.path.startswith(f"{mount.source}/") for file in mounted)
-        ),
+        file_mounts=mounted.mounts,
         environment=service.environment,
         secret_environment=secret_environment,
-        upstream_ports=_upstream_ports(service.name, role.files),
+        upstream_ports=_upstream_ports(service, role),
+        written=pvcs.written_folders(role.resolved),
     )
 
 
-def _upstream_ports(service: str, files: Iterable[File]) -> tuple[int, ...]:
+@dataclass(frozen=True)
+class _Certified:
+    """A service that mounts the folder of the certificate, and the files in it."""
+
+    service: Service
+    files: tuple[File, ...] = ()
+
+
+def _with_certificate(service: Service, inputs: Inputs, instance: Instance) -> _Certified:
+    """A reverse proxy with the certificate in its configuration, as in a compose installation."""
+    certificate = inputs.certificate_of(instance.role)
+    if not profile_of(service.name).proxy or not isinstance(certificate, Certificate):
+        return _Certified(service)
+    around = [
+        mount
+        for mount in service.mounts
+        if mount.is_role_path and mount.target in (_CONFIGURATION, _CERTIFICATE_FOLDER)
+    ]
+    mounts = service.mounts
+    if not around:
+        around = [Mount("certificate", _CERTIFICATE_FOLDER, read_only=True)]
+        mounts = (*mounts, *around)
+    inner = max(around, key=lambda mount: len(mount.target))
+    folder = inner.source + _CERTIFICATE_FOLDER.removeprefix(inner.target)
+    domain = inputs.platform.spec.domain
+    files = certificates.certificate_files(folder, domain, certificate)
+    # Mounts of the files themselves are of what the machine had there.
+    places = {file.path.replace(folder, _CERTIFICATE_FOLDER, 1) for file in files}
+    mounts = tuple(mount for mount in mounts if mount.target not in places)
+    return _Certified(replace(service, mounts=mounts), files)
+
+
+@dataclass(frozen=True)
+class _MountedFiles:
+    """Files of a component, and where they are mounted."""
+
+    files: tuple[File, ...]
+    mounts: tuple[FileMount, ...]
+
+
+def _mounted_files(service: Service, files: tuple[File, ...]) -> _MountedFiles:
+    """The rendered files that a service mounts: folders, and single files.
+
+    A file inside of a mounted folder becomes a file of that folder: the folder is read-only, so
+    the container runtime could not create the place to mount the file at.
+    """
+    paths = [mount for mount in service.mounts if mount.is_role_path]
+    sources = {mount.source for mount in paths}
+    single = {file.path: file for file in files if file.path in sources}
+    mounted = {
+        file.path: file for file in files if not sources.isdisjoint(_folders_above(file.path))
+    }
+    filled = {folder for path in mounted for folder in _folders_above(path)}
+    folders = tuple(
+        FileMount(mount.source, mount.target) for mount in paths if mount.source in filled
+    )
+    file_mounts = list(folders)
+    for mount in paths:
+        if (file := single.get(mount.source)) is None:
+            continue
+        mounted.setdefault(file.path, file)
+        if place := _place_in(folders, mount.target):
+            mounted[place] = replace(file, path=place)
+        else:
+            name = file.path.rpartition("/")[2]
+            file_mounts.append(FileMount(file.path, mount.target, file=name))
+    return _MountedFiles(tuple(mounted.values()), tuple(file_mounts))
+
+
+def _folders_above(path: str) -> list[str]:
+    parts = path.split("/")
+    return ["/".join(parts[:end]) for end in range(1, len(parts))]
+
+
+def _place_in(folders: Iterable[FileMount], target: str) -> str | None:
+    """The path of a file that is at the target inside of the innermost mounted folder."""
+    around = [each for each in folders if target.startswith(f"{each.target.rstrip('/')}/")]
+    if not around:
+        return None
+    inner = max(around, key=lambda each: len(each.target))
+    return f"{inner.folder}/{target.removeprefix(inner.target.rstrip('/')).lstrip('/')}"
+
+
+def _named_ports(files: Iterable[File]) -> dict[str, set[int]]:
+    """Every port that rendered files name, by the host it is of: ``core:3000``."""
+    ports: dict[str, set[int]] = {}
+    for file in files:
+        if file.path != COMPOSE_FILE:
+            for host, port in _HOST_AND_PORT.findall(file.text):
+                ports.setdefault(host, set()).add(int(port))
+    return ports
+
+
+def _upstream_ports(service: Service, role: _Role) -> tuple[int, ...]:
     """Every port that rendered files name for a service, whether it listens there or not.
 
     A connection to a port that the Service of a cluster IP does not list times out instead of
     being refused.
     """
-    pattern = re.compile(rf"(?<![\w.-]){re.escape(service)}:(\d{{2,5}})\b")
+    compose = role.services.compose
+    aliases = (name for peer in compose.services for name in compose.names_of(service, peer))
     found = {
-        int(port)
-        for file in files
-        if file.path != COMPOSE_FILE
-        for port in pattern.findall(file.text)
+        port for name in {service.name, *aliases} for port in role.named_ports.get(name, set())
     }
     return tuple(sorted(port for port in found if port < 65536))
 
 
 def _complete(component: Component, inputs: Inputs, instances: tuple[Instance, ...]) -> Component:
-    """The component with what no template provides: certificate, host names, authorities."""
+    """The component with what no template provides: host names and authorities."""
     aliases = host_aliases.host_aliases(
         component,
         instances,
         inputs.cluster_ips,
         inputs.unresolved & public_upstreams(component),
     )
-    certified = _with_certificate(component, inputs)
-    return _with_authorities(_with_host_aliases(certified, aliases), inputs.authorities)
+    return _with_authorities(_with_host_aliases(component, aliases), inputs.authorities)
 
 
 def public_upstreams(component: Component) -> frozenset[str]:
@@ -147,22 +242,6 @@ def public_upstreams(component: Component) -> frozenset[str]:
     if not component.profile.proxy:
         return frozenset()
     return host_aliases.public_upstreams(file.text for file in component.files)
-
-
-def _with_certificate(component: Component, inputs: Inputs) -> Component:
-    """A reverse proxy with the certificate in its configuration, as in a compose installation."""
-    certificate = inputs.certificate_of(component.instance.role)
-    if not component.profile.proxy or not isinstance(certificate, Certificate):
-        return component
-    mounts = component.service.mounts
-    folder = next((mount.source for mount in mounts if mount.target == _CONFIGURATION), None)
-    if folder is None:
-        return component
-    files = certificates.certificate_files(folder, inputs.platform.spec.domain, certificate)
-    file_mounts = component.file_mounts
-    if all(mount.folder != folder for mount in file_mounts):
-        file_mounts = (*file_mounts, FileMount(folder, _CONFIGURATION))
-    return replace(component, files=(*component.files, *files), file_mounts=file_mounts)
 
 
 def _with_host_aliases(component: Component, aliases: host_aliases.HostAliases) -> Component:

@@ -9,8 +9,9 @@ from typing import Final
 
 from pryv_operator.api.findings import Problem
 from pryv_operator.api.reasons import Reason
+from pryv_operator.compose.error import ComposeError
 from pryv_operator.compose.model import ComposeFile, Service
-from pryv_operator.compose.parse import ComposeError, parse_compose
+from pryv_operator.compose.parse import parse_compose
 from pryv_operator.leader.taint import Value
 from pryv_operator.objects.model import Component
 from pryv_operator.rendering.files import RenderedFile, render

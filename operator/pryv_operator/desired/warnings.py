@@ -102,7 +102,10 @@ def _host_paths(subject: Subject) -> Iterable[Advisory]:
             if mount.is_host_path and not mount.is_syslog:
                 instead = (
                     f'; a PersistentVolumeClaim is mounted at "{mount.target}"'
-                    if mount.target == component.profile.state_path
+                    if any(
+                        each.target == mount.target and pvcs.pvc_of(component, each)
+                        for each in component.service.mounts
+                    )
                     else ""
                 )
                 yield Advisory(
@@ -131,11 +134,17 @@ def _unpublished_stores(subject: Subject) -> Iterable[Advisory]:
 
 
 def _narrow_ports(subject: Subject) -> Iterable[Advisory]:
-    """Ports that the compose file publishes on the loopback, or on one address of the host."""
+    """Ports that the compose file publishes on the loopback, on one address, or on any port."""
     for component in subject.components:
         if component.profile.store:
             continue
         where = service_location(component)
+        for inner in component.service.unfixed_ports:
+            yield Advisory(
+                Reason.PORT_NOT_PUBLISHED,
+                f"{where}: port {inner.number} has no port of the host and is not published; "
+                "write HOST:CONTAINER to publish it, or move it to expose",
+            )
         for port in component.service.loopback_ports:
             yield Advisory(
                 Reason.PORT_NOT_PUBLISHED,
@@ -169,6 +178,36 @@ def _unknown_compose_keys(subject: Subject) -> Iterable[Advisory]:
                 Reason.UNKNOWN_COMPOSE_KEY,
                 f'{component.instance.role}/{COMPOSE_FILE}: "{key}" is ignored',
             )
+
+
+def _unset_compose_variables(subject: Subject) -> Iterable[Advisory]:
+    """Variables of the machine in compose files: pods do not have them."""
+    for component in subject.components:
+        for path, name in component.compose.unset_variables:
+            yield Advisory(
+                Reason.UNSET_COMPOSE_VARIABLE,
+                f'{component.instance.role}/{COMPOSE_FILE}: {path}: "{name}" is a variable of the '
+                "machine, which is unset in pods; write the value itself",
+            )
+
+
+def _nothing_to_mount(subject: Subject) -> Iterable[Advisory]:
+    """Read-only volumes, and files, that neither the templates nor another service fill."""
+    for component in subject.components:
+        for mount in component.service.mounts:
+            if (
+                mount.is_role_path
+                and not pvcs.is_log(mount)
+                and not pvcs.is_rendered(mount)
+                and not pvcs.has_files(component, mount)
+                and not pvcs.pvc_of(component, mount)
+            ):
+                yield Advisory(
+                    Reason.NOTHING_TO_MOUNT,
+                    f'{service_location(component)}: "{mount.source}" is not in the templates, so '
+                    f'nothing is mounted at "{mount.target}"; add it to the templates, or remove '
+                    "the volume",
+                )
 
 
 def _external_slave_without_redis(subject: Subject) -> Iterable[Advisory]:
@@ -292,6 +331,8 @@ _WARNINGS: Final[tuple[Callable[[Subject], Iterable[Advisory]], ...]] = (
     _narrow_ports,
     _storage_without_data,
     _unknown_compose_keys,
+    _unset_compose_variables,
+    _nothing_to_mount,
     _external_slave_without_redis,
     _unknown_components,
     _unresolved_upstreams,

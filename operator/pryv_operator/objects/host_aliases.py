@@ -71,12 +71,13 @@ def host_aliases(
 def _compose_peers(
     component: Component, cluster_ips: Mapping[str, str]
 ) -> Iterable[tuple[str | None, tuple[str, ...]]]:
-    """The services on the same compose networks, by their compose names."""
+    """The services on the same compose networks, by their compose names and aliases."""
     for peer in component.compose.peers(component.service):
         # No service calls a reverse proxy by its compose name, which is not a valid DNS name.
         if not profile_of(peer.name).proxy:
             service = names.workload(component.platform.name, component.instance.name, peer.name)
-            yield cluster_ips.get(service), (peer.name,)
+            aliases = component.compose.names_of(peer, component.service)
+            yield cluster_ips.get(service), (peer.name, *aliases)
 
 
 def _called_instances(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from pryv_operator.api import labels_annotations as keys
 from pryv_operator.api import names
 from pryv_operator.api.instances import Instance
 from pryv_operator.api.platform import Platform
 from pryv_operator.api.spec import ComponentOverrides
-from pryv_operator.compose.model import ComposeFile, Service
+from pryv_operator.compose.model import ComposeFile, Port, Service
 from pryv_operator.objects.profiles import Profile
 
 
@@ -24,7 +25,10 @@ class File:
 
 @dataclass(frozen=True)
 class FileMount:
-    """Where files are mounted: all files below ``folder`` at ``target``, or only ``file`` of it."""
+    """Where files are mounted: all files below ``folder`` at ``target``, or only ``file`` of it.
+
+    ``folder`` is the path of a file if it alone is mounted.
+    """
 
     folder: str
     target: str
@@ -54,6 +58,14 @@ class Component:
     restarted: str = ""
     #: Ports that rendered files name, besides those of the profile.
     upstream_ports: tuple[int, ...] = ()
+    #: Folders of the role that its services may write to.
+    written: frozenset[str] = frozenset()
+
+    @cached_property
+    def file_paths(self) -> frozenset[str]:
+        """The paths of its files, and of the folders that these are in."""
+        parts = (file.path.split("/") for file in self.files)
+        return frozenset("/".join(each[:end]) for each in parts for end in range(1, len(each) + 1))
 
     @property
     def name(self) -> str:
@@ -83,5 +95,24 @@ class Component:
     @property
     def reached_ports(self) -> tuple[int, ...]:
         """TCP ports of the internal Service."""
-        published = tuple(port.container for port in self.service.ports if port.protocol == "tcp")
-        return tuple(sorted({*self.profile.ports, *self.upstream_ports, *published}))
+        published = (port.container for port in self.service.ports if port.protocol == "tcp")
+        inner = (port.number for port in self.service.inner_ports if port.protocol == "tcp")
+        return tuple(sorted({*self.profile.ports, *self.upstream_ports, *published, *inner}))
+
+    @property
+    def reached_udp_ports(self) -> tuple[int, ...]:
+        """UDP ports of the internal Service."""
+        return tuple(port.number for port in self.service.inner_ports if port.protocol == "udp")
+
+    def port_name(self, port: Port) -> str:
+        """Name of a published port in the container.
+
+        External Services refer to ports by name: by number they would reach other components of the
+        instance that listen on the same one. A container lists each of its ports once.
+        """
+        host = min(
+            each.host
+            for each in self.service.ports
+            if (each.container, each.protocol) == (port.container, port.protocol)
+        )
+        return f"out-{host}-{port.protocol}"

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from typing import Any, Final
 
 from pryv_operator.api import labels_annotations as keys
 from pryv_operator.api import names
 from pryv_operator.api.kubernetes import Object
-from pryv_operator.compose.model import Service
+from pryv_operator.compose.model import Mount, Service
 from pryv_operator.objects import audit, images, pvcs
 from pryv_operator.objects.configuration import Configuration
 from pryv_operator.objects.model import Component
 from pryv_operator.objects.profiles import Probe
-from pryv_operator.objects.services import port_name
 
 _LOG_VOLUME_SIZE: Final = "1Gi"
 #: Copies log files to the output, and truncates each at 64 MiB: nginx never rotates its own.
@@ -44,6 +45,7 @@ _LOG_READER_RESOURCES: Final = {
     "requests": {"cpu": "5m", "memory": "16Mi"},
     "limits": {"cpu": "200m", "memory": "64Mi"},
 }
+_LABEL: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 #: What remains of the grace period for the kubelet once the services have stopped.
 _STOP_MARGIN_SECONDS: Final = 10
 
@@ -217,23 +219,17 @@ def _stop_command(component: Component) -> str:
 
 def _ports(component: Component) -> list[Object]:
     """The published ports, then the others that components connect to."""
-    published = [
-        {
-            "name": port_name(port),
-            "containerPort": port.container,
-            "protocol": port.protocol.upper(),
-        }
-        for port in sorted(
-            set(component.service.ports), key=lambda port: (port.protocol, port.host)
-        )
+    published = {
+        (port.container, port.protocol.upper()): component.port_name(port)
+        for port in sorted(component.service.ports, key=lambda port: (port.protocol, port.host))
+    }
+    reached = {(port, "TCP"): f"tcp-{port}" for port in component.reached_ports}
+    reached |= {(port, "UDP"): f"udp-{port}" for port in component.reached_udp_ports}
+    names_of = published | {port: name for port, name in reached.items() if port not in published}
+    return [
+        {"name": name, "containerPort": port, "protocol": protocol}
+        for (port, protocol), name in names_of.items()
     ]
-    named = {(port["containerPort"], port["protocol"]) for port in published}
-    reached = [
-        {"name": f"tcp-{port}", "containerPort": port, "protocol": "TCP"}
-        for port in component.reached_ports
-        if (port, "TCP") not in named
-    ]
-    return published + reached
 
 
 def _environment(component: Component, configuration: Configuration) -> list[Object]:
@@ -291,9 +287,14 @@ def _volume_mounts(component: Component) -> list[Object]:
     for mount in component.service.mounts:
         pvc = pvcs.pvc_of(component, mount)
         if pvc:
-            mounts.append({"name": _pvc_volume_name(pvc), "mountPath": mount.target})
+            mounts.append(
+                {"name": _pvc_volume_name(pvc), "mountPath": mount.target}
+                | ({"readOnly": True} if mount.read_only else {})
+            )
         elif pvcs.is_log(mount):
             mounts.append({"name": _volume_name(mount.source), "mountPath": mount.target})
+        elif mount.kind == "tmpfs":
+            mounts.append({"name": _tmpfs_volume_name(mount), "mountPath": mount.target})
     mounts += audit.volume_mounts(component.service)
     return mounts + [
         {"name": _volume_name(mount.folder), "mountPath": mount.target, "readOnly": True}
@@ -310,6 +311,9 @@ def _volumes(component: Component, configuration: Configuration) -> list[Object]
             volumes[_pvc_volume_name(pvc)] = {"persistentVolumeClaim": {"claimName": pvc.name}}
         elif pvcs.is_log(mount):
             volumes[_volume_name(mount.source)] = {"emptyDir": {"sizeLimit": _LOG_VOLUME_SIZE}}
+        elif mount.kind == "tmpfs":
+            limit = {"sizeLimit": str(mount.size)} if mount.size else {}
+            volumes[_tmpfs_volume_name(mount)] = {"emptyDir": {"medium": "Memory"} | limit}
     for files in component.file_mounts:
         volumes[_volume_name(files.folder)] = {
             "projected": {"defaultMode": 0o444, "sources": _sources(files.folder, configuration)}
@@ -321,15 +325,16 @@ def _volumes(component: Component, configuration: Configuration) -> list[Object]
 
 
 def _sources(folder: str, configuration: Configuration) -> list[Object]:
-    """The sources of a projected volume with the files below a folder.
+    """The sources of a projected volume with the files below a folder, or with a single file.
 
     Keys of objects cannot hold a slash, so each item has the path of its file.
     """
     items: dict[tuple[str, str], list[Object]] = {}
     for path in sorted(configuration.references):
         reference = configuration.references[path]
-        if path.startswith(folder + "/"):
-            item: Object = {"key": reference.key, "path": path.removeprefix(folder + "/")}
+        if path == folder or path.startswith(folder + "/"):
+            inside = path.removeprefix(folder + "/") if path != folder else path.rpartition("/")[2]
+            item: Object = {"key": reference.key, "path": inside}
             if path.endswith(_PRIVATE_KEY):
                 item["mode"] = 0o400
             items.setdefault((reference.kind, reference.name), []).append(item)
@@ -340,8 +345,21 @@ def _sources(folder: str, configuration: Configuration) -> list[Object]:
 
 
 def _pvc_volume_name(pvc: pvcs.PVC) -> str:
-    return names.slug(f"{pvc.owner}-{pvc.purpose}")
+    return _label(f"{pvc.owner}-{pvc.purpose}")
 
 
-def _volume_name(folder: str) -> str:
-    return names.slug(folder.replace("/", "-"))
+def _tmpfs_volume_name(mount: Mount) -> str:
+    return _label(f"tmpfs{mount.target.replace('/', '-')}")
+
+
+def _volume_name(path: str) -> str:
+    return _label(path.replace("/", "-"))
+
+
+def _label(text: str) -> str:
+    """A DNS label: the text itself where it can be one, else with a hash of it."""
+    plain = names.slug(text)
+    if _LABEL.fullmatch(plain):
+        return plain
+    readable = re.sub("[^a-z0-9]+", "-", plain)[:50].strip("-")
+    return f"{readable or 'volume'}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"

@@ -184,7 +184,8 @@ _PROFILES: Final[Mapping[str, Profile]] = {
         capabilities=_SERVES_LOW_PORTS,
     ),
     "core_router": _nodejs(ports=(1337,), readiness=tcp(1337), liveness=tcp(1337)),
-    "core_audit": _nodejs(ports=(5000,), single=True),
+    # It serves the records that syslog wrote into files (``dataFolder`` of its audit.json).
+    "core_audit": _nodejs(ports=(5000,), single=True, state_path="/app/data"),
 }
 
 #: Names of the services of Pryv.io's releases.

@@ -13,11 +13,13 @@ from pryv_operator.api import names
 from pryv_operator.api.findings import Advisory
 from pryv_operator.api.kubernetes import Object
 from pryv_operator.api.reasons import Reason
-from pryv_operator.compose.model import Mount, Service
+from pryv_operator.compose.model import ComposeFile, Mount, Service
 from pryv_operator.objects.model import Component
-from pryv_operator.objects.profiles import Profile, profile_of
+from pryv_operator.objects.profiles import profile_of
 
 _DEFAULT_SIZE: Final = "10Gi"
+#: Owner of the PVCs of volumes that no component keeps its state in.
+_VOLUMES: Final = "volume"
 #: Last parts of mounted folders whose files are rendered.
 _RENDERED: Final = ("conf", "templates")
 
@@ -51,9 +53,14 @@ class LivePVC:
 
 
 def pvc_of(component: Component, mount: Mount) -> PVC | None:
-    """The PVC behind a mount; None for rendered files, logs and paths of the host."""
+    """The PVC behind a mount; None for rendered files, logs, tmpfs and paths of the host.
+
+    A read-only mount is of a PVC if another one of its folder is writable: else nothing fills it.
+    """
     owner, _, purpose = mount.source.partition("/")
-    if mount.is_host_path or mount.read_only or is_log(mount) or purpose in _RENDERED:
+    if not mount.is_role_path or is_log(mount) or is_rendered(mount):
+        return None
+    if has_files(component, mount) or (mount.read_only and mount.source not in component.written):
         return None
     storage = component.instance.overrides_of(owner).storage
     purpose = names.slug(purpose.replace("/", "-")) or "data"
@@ -65,7 +72,17 @@ def pvc_of(component: Component, mount: Mount) -> PVC | None:
 
 def is_log(mount: Mount) -> bool:
     """Whether a mount is a log folder of the role."""
-    return not mount.is_host_path and mount.source.endswith("/log")
+    return mount.is_role_path and mount.source.endswith("/log")
+
+
+def is_rendered(mount: Mount) -> bool:
+    """Whether a mount is a folder of the role whose files are rendered."""
+    return mount.is_role_path and mount.source.partition("/")[2] in _RENDERED
+
+
+def has_files(component: Component, mount: Mount) -> bool:
+    """Whether a mount is a file of the templates, or a folder with such files."""
+    return mount.is_role_path and mount.source in component.file_paths
 
 
 def pvcs_of(component: Component) -> tuple[PVC, ...]:
@@ -73,24 +90,62 @@ def pvcs_of(component: Component) -> tuple[PVC, ...]:
     return tuple(pvc for mount in component.service.mounts if (pvc := pvc_of(component, mount)))
 
 
-def with_state(service: Service, profile: Profile) -> Service:
-    """The service with a PVC where its image keeps state, if the compose file mounts none there.
+def resolve_mounts(compose: ComposeFile) -> dict[str, Service]:
+    """The services by name, with a PVC where an image keeps state, and for each volume.
 
-    A path of the host at that place, or a read-only mount, becomes the PVC of the component.
+    A path of the host where an image keeps state, or a read-only mount, becomes the PVC of the
+    component. So it does where other services mount the same path of the host.
     """
-    path = profile.state_path
-    if not path or any(_covers(mount, path) for mount in service.mounts):
-        return service
-    others = tuple(mount for mount in service.mounts if mount.target != path)
-    return replace(service, mounts=(*others, Mount(f"{service.name}/data", path, read_only=False)))
+    owners: dict[tuple[str, str], str] = {}
+    for service in compose.services:
+        state = profile_of(service.name).state_path
+        for mount in service.mounts:
+            if mount.target == state and not mount.is_role_path:
+                owners.setdefault((mount.kind, mount.source), _state_folder(service))
+    return {service.name: _with_state(service, owners) for service in compose.services}
+
+
+def written_folders(services: Iterable[Service]) -> frozenset[str]:
+    """The folders of a role that its services mount and may write to."""
+    return frozenset(
+        mount.source
+        for service in services
+        for mount in service.mounts
+        if mount.is_role_path and not mount.read_only
+    )
+
+
+def _with_state(service: Service, owners: Mapping[tuple[str, str], str]) -> Service:
+    state = profile_of(service.name).state_path
+    mounts = [
+        mount if mount.target == state else _resolved(mount, owners) for mount in service.mounts
+    ]
+    if state and not any(_covers(mount, state) for mount in mounts):
+        mounts = [mount for mount in mounts if mount.target != state]
+        mounts.append(Mount(_state_folder(service), state, read_only=False))
+    return replace(service, mounts=tuple(mounts))
+
+
+def _resolved(mount: Mount, owners: Mapping[tuple[str, str], str]) -> Mount:
+    """A volume, or the path of the host where another service keeps state, as a PVC's folder."""
+    if mount.is_role_path or mount.kind == "tmpfs":
+        return mount
+    folder = owners.get((mount.kind, mount.source))
+    if folder is None and mount.kind == "volume":
+        folder = f"{_VOLUMES}/{mount.source}"
+    return replace(mount, source=folder, kind="path") if folder else mount
+
+
+def _state_folder(service: Service) -> str:
+    return f"{service.name}/data"
 
 
 def _covers(mount: Mount, path: str) -> bool:
     """Whether a mount of the role's folder is at a path or above it, and not merely read-only."""
-    if mount.is_host_path:
+    if not mount.is_role_path:
         return False
     if mount.target == path:
-        return not mount.read_only or mount.source.partition("/")[2] in _RENDERED
+        return not mount.read_only or is_rendered(mount)
     return path.startswith(f"{mount.target.rstrip('/')}/")
 
 

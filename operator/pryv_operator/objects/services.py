@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -62,18 +62,11 @@ def _class_unchanged(service: Object, live: LiveLoadBalancer) -> Advisory:
     )
 
 
-def port_name(port: Port) -> str:
-    """Name of a published port in the container.
-
-    External Services refer to ports by name: by number they would reach other components of the
-    instance that listen on the same one.
-    """
-    return f"out-{port.host}-{port.protocol}"
-
-
 def internal_service(component: Component) -> Object | None:
     """The Service by which other components reach this one; None if it listens to nothing."""
-    if not component.reached_ports:
+    ports = [("TCP", port) for port in component.reached_ports]
+    ports += [("UDP", port) for port in component.reached_udp_ports]
+    if not ports:
         return None
     return {
         "apiVersion": "v1",
@@ -84,8 +77,13 @@ def internal_service(component: Component) -> Object | None:
             "ipFamilyPolicy": "SingleStack",
             "selector": component.selector,
             "ports": [
-                {"name": f"tcp-{port}", "port": port, "targetPort": port, "protocol": "TCP"}
-                for port in component.reached_ports
+                {
+                    "name": f"{protocol.lower()}-{port}",
+                    "port": port,
+                    "targetPort": port,
+                    "protocol": protocol,
+                }
+                for protocol, port in ports
             ],
         },
     }
@@ -129,10 +127,12 @@ def external_services(
     Not every load balancer serves TCP and UDP with one Service: there is one for each, unless
     ``service.mixedProtocols`` is set.
     """
-    ports = sorted(
-        {port for component in components for port in component.service.ports},
-        key=lambda port: (port.protocol, port.host),
-    )
+    targets = {
+        port: component.port_name(port)
+        for component in components
+        for port in component.service.ports
+    }
+    ports = sorted(targets, key=lambda port: (port.protocol, port.host))
     if instance.service.mixed_protocols:
         groups = [(False, ports)]
     else:
@@ -141,13 +141,16 @@ def external_services(
             for udp in (False, True)
         ]
     return tuple(
-        _external_service(platform, instance, group, udp=udp) for udp, group in groups if group
+        _external_service(platform, instance, {port: targets[port] for port in group}, udp=udp)
+        for udp, group in groups
+        if group
     )
 
 
 def _external_service(
-    platform: Platform, instance: Instance, ports: list[Port], *, udp: bool
+    platform: Platform, instance: Instance, targets: Mapping[Port, str], *, udp: bool
 ) -> Object:
+    """The Service of these ports; ``targets`` are their names in the containers."""
     overrides = instance.service
     metadata = platform.metadata(
         names.external_service(platform.name, instance.name, udp=udp),
@@ -167,10 +170,10 @@ def _external_service(
             {
                 "name": f"{port.protocol}-{port.host}",
                 "port": port.host,
-                "targetPort": port_name(port),
+                "targetPort": target,
                 "protocol": port.protocol.upper(),
             }
-            for port in ports
+            for port, target in targets.items()
         ],
     }
     if overrides.load_balancer_class:

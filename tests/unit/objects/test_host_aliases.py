@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import given
@@ -76,6 +77,14 @@ def test_a_service_on_another_network_is_not_a_peer() -> None:
         service("core", networks=["backend"]),
     )
     assert "10.0.1.1" not in of("reverse_proxy", services=services)
+
+
+def test_aliases_of_networks_and_links_are_names_too() -> None:
+    mongodb = replace(service("mongodb"), aliases=(("backend", "store"), ("elsewhere", "hidden")))
+    core = replace(service("core"), link_aliases=(("mongodb", "database"),))
+    services = (service("reverse_proxy"), core, mongodb)
+    assert of("core", services=services)["10.0.1.2"] == ("database", "mongodb", "store")
+    assert of("reverse_proxy", services=services)["10.0.1.2"] == ("mongodb", "store")
 
 
 def test_a_new_core_changes_no_aliases_of_others() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -12,10 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pryv_operator.api.kubernetes import Object
-from pryv_operator.compose.model import Port
+from pryv_operator.compose.model import ContainerPort, Mount, Port
 from pryv_operator.objects import pods, profiles
 from pryv_operator.objects.configuration import SecretNaming, configuration_of
 from pryv_operator.objects.model import Component, File, FileMount
+from pryv_operator.objects.services import external_services, internal_service
 from pryv_operator.objects.workloads import workload
 from tests.cluster.waiting import wait_until
 from tests.unit.builders import component, platform, service, texts
@@ -25,6 +27,7 @@ SERVICES = (
     "reverse_proxy", "core", "mfa", "preview", "hfs", "webhooks", "mongodb", "influxdb", "redis",
     "register", "dns", "mail", "app_web_auth3",
 )  # fmt: skip
+EMPTY: Object = {"spec": {"ports": []}}
 STORES = ("mongodb", "influxdb", "redis")
 
 
@@ -306,6 +309,64 @@ def test_port_names_are_valid_and_unique() -> None:
         == len({(each["containerPort"], each["protocol"]) for each in ports})
         == len(ports)
     )
+
+
+_protocols = st.sampled_from(["tcp", "udp"])
+_published = st.dictionaries(
+    st.tuples(st.integers(1, 9), _protocols), st.integers(1, 9), max_size=6
+).map(lambda ports: {Port(host, number, protocol) for (host, protocol), number in ports.items()})
+
+
+@given(_published, st.sets(st.builds(ContainerPort, st.integers(1, 9), _protocols), max_size=4))
+def test_a_container_lists_each_port_once_and_services_find_it(
+    published: set[Port], exposed: set[ContainerPort]
+) -> None:
+    """The API server merges ports by number and protocol, so none may be there twice."""
+    of = component(
+        replace(service("web", ports=sorted(published, key=str)), exposed_ports=tuple(exposed))
+    )
+    ports = container(of).get("ports", [])
+    numbers = {(each["containerPort"], each["protocol"].lower()): each["name"] for each in ports}
+    assert len(numbers) == len({*numbers.values()}) == len(ports)
+    wanted = {(port.container, port.protocol) for port in published}
+    assert numbers.keys() == wanted | {(port.number, port.protocol) for port in exposed}
+    inner = internal_service(of)
+    reached = {
+        (each["targetPort"], each["protocol"].lower()) for each in (inner or EMPTY)["spec"]["ports"]
+    }
+    assert reached == {port for port in wanted if port[1] == "tcp"} | {
+        (port.number, port.protocol) for port in exposed
+    }
+    external = external_services(of.platform, of.instance, [of])
+    targets = {
+        (each["port"], each["protocol"].lower(), each["targetPort"])
+        for found in external
+        for each in found["spec"]["ports"]
+    }
+    assert targets == {
+        (port.host, port.protocol, numbers[(port.container, port.protocol)]) for port in published
+    }
+
+
+def test_a_tmpfs_is_memory() -> None:
+    mounts = (
+        Mount("", "/run", read_only=False, kind="tmpfs"),
+        Mount("", "/app/Tmp", read_only=False, kind="tmpfs", size=1024),
+    )
+    of = component(replace(service("web"), mounts=mounts))
+    volumes = {each["name"]: each["emptyDir"] for each in template(of)["spec"]["volumes"]}
+    assert volumes == {
+        "tmpfs-run": {"medium": "Memory"},
+        "tmpfs-app-tmp": {"medium": "Memory", "sizeLimit": "1024"},
+    }
+    assert [each["mountPath"] for each in container(of)["volumeMounts"]] == ["/run", "/app/Tmp"]
+
+
+@given(st.text(min_size=1, max_size=80))
+def test_volumes_have_valid_names_whatever_the_paths(path: str) -> None:
+    of = component(replace(service("web"), mounts=(Mount("", f"/{path}", False, kind="tmpfs"),)))
+    (volume,) = template(of)["spec"]["volumes"]
+    assert re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", volume["name"])
 
 
 def test_host_aliases() -> None:

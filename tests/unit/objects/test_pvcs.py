@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import pytest
 
 from pryv_operator.api.instances import instances
 from pryv_operator.api.kubernetes import Object
+from pryv_operator.compose.model import ComposeFile, Mount, Service
 from pryv_operator.objects import pvcs
 from pryv_operator.objects.configuration import Configuration
-from pryv_operator.objects.model import Component
+from pryv_operator.objects.model import Component, File
 from pryv_operator.objects.pods import pod_template
-from pryv_operator.objects.profiles import profile_of
+from pryv_operator.objects.profiles import KNOWN, profile_of
 from pryv_operator.objects.pvcs import LivePVC, pvc_objects, pvcs_of, shared_pvcs
 from tests.unit.builders import component, platform, service
 
@@ -157,14 +159,26 @@ def test_a_pvc_has_one_controller(other: bool) -> None:
     assert owner["controller"] is not other
 
 
-@pytest.mark.parametrize("name", ["core", "mongodb", "influxdb", "redis"])
+def resolved(of: Service, *beside: Service) -> Component:
+    found = pvcs.resolve_mounts(ComposeFile((of, *beside)))
+    return component(found[of.name], beside=beside, written=pvcs.written_folders(found.values()))
+
+
+WITH_STATE = sorted(name for name in KNOWN if profile_of(name).state_path)
+
+
+def test_these_components_keep_state() -> None:
+    assert WITH_STATE == ["core", "core_audit", "influxdb", "mongodb", "redis"]
+
+
+@pytest.mark.parametrize("name", WITH_STATE)
 @pytest.mark.parametrize(
     "mount", [None, "/srv/x:{}", "~/x:{}", "{name}/data:{}:ro", "a/data:/elsewhere", "b/data:{}/in"]
 )
 def test_state_is_kept_whatever_the_compose_file_mounts(name: str, mount: str | None) -> None:
     profile = profile_of(name)
     mounts = [mount.format(profile.state_path, name=name)] if mount else []
-    of = component(pvcs.with_state(service(name, mounts=mounts), profile))
+    of = resolved(service(name, mounts=mounts))
     assert pvcs.keeps_state(of)
     (mine,) = (each for each in of.service.mounts if each.target == profile.state_path)
     found = pvcs.pvc_of(of, mine)
@@ -172,12 +186,55 @@ def test_state_is_kept_whatever_the_compose_file_mounts(name: str, mount: str | 
     assert (found.owner, found.purpose) == (name, "data")
 
 
+@pytest.mark.parametrize("kind", ["volume", "tmpfs"])
+@pytest.mark.parametrize("name", WITH_STATE)
+def test_a_volume_or_tmpfs_for_state_is_the_components_pvc(name: str, kind: str) -> None:
+    path = profile_of(name).state_path
+    mount = Mount("" if kind == "tmpfs" else "v", path, read_only=False, kind=kind)  # type: ignore[arg-type]
+    of = resolved(replace(service(name), mounts=(mount,)))
+    assert [(pvc.owner, pvc.purpose) for pvc in pvcs.pvcs_of(of)] == [(name, "data")]
+
+
+@pytest.mark.parametrize("kind", ["volume", "path"])
+@pytest.mark.parametrize("name", WITH_STATE)
+def test_others_that_mount_the_same_state_share_its_pvc(name: str, kind: str) -> None:
+    """So hfs, preview and webhooks find the data of core wherever the host had them."""
+    source = "/srv/x" if kind == "path" else "x"
+    mount = Mount(source, profile_of(name).state_path, read_only=False, kind=kind)  # type: ignore[arg-type]
+    owner = replace(service(name), mounts=(mount,))
+    other = replace(service("hfs"), mounts=(replace(mount, target="/y", read_only=True),))
+    for beside in ((owner,), (service("mail"), owner)):
+        (shared,) = pvcs.pvcs_of(resolved(other, *beside))
+        assert (shared.owner, shared.purpose) == (name, "data")
+
+
+def test_a_volume_is_one_pvc_for_all_that_mount_it() -> None:
+    mount = Mount("shared", "/x", read_only=False, kind="volume")
+    one, two = (replace(service(name), mounts=(mount,)) for name in ("register", "mail"))
+    for of in (resolved(one, two), resolved(two, one), resolved(two)):
+        assert [pvc.name for pvc in pvcs_of(of)] == ["acme-co1-volume-shared"]
+
+
 def test_a_pvc_that_the_compose_file_mounts_is_used() -> None:
     of = service("mongodb", mounts=["core/mongodb:/app/data"])
-    assert pvcs.with_state(of, profile_of("mongodb")) == of
+    assert pvcs.resolve_mounts(ComposeFile((of,))) == {"mongodb": of}
 
 
 @pytest.mark.parametrize("source", ["core/conf", "core/log"])
 def test_files_where_state_belongs_keep_none(source: str) -> None:
-    of = pvcs.with_state(service("core", mounts=[f"{source}:/app/data"]), profile_of("core"))
-    assert not pvcs.keeps_state(component(of))
+    assert not pvcs.keeps_state(resolved(service("core", mounts=[f"{source}:/app/data"])))
+
+
+def test_a_read_only_mount_is_of_the_pvc_that_another_service_writes() -> None:
+    reader = service("preview", mounts=["core/data:/app/data:ro"])
+    writer = service("core", mounts=["core/data:/app/data"])
+    (found,) = pvcs.pvcs_of(resolved(reader, writer))
+    assert found.name == "acme-co1-core-data"
+    assert pvcs.pvcs_of(resolved(reader)) == ()
+
+
+@pytest.mark.parametrize("path", ["x/html/index.html", "x/html"])
+def test_files_of_the_templates_are_no_pvc(path: str) -> None:
+    file = File(path if "." in path else f"{path}/index.html", "", secret=False)
+    of = component(service("mail", mounts=[f"{path}:/y"]), files=[file])
+    assert pvcs.pvcs_of(of) == ()
