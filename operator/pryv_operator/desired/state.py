@@ -47,6 +47,8 @@ class WorkloadPlan:
     migrates: bool = False
     #: Whether the spec wants no pod of it: ``replicas: 0`` or ``spec.stopped``.
     scaled_to_zero: bool = False
+    #: What to look at when it does not become ready.
+    hint: str = ""
 
 
 @dataclass(frozen=True)
@@ -215,6 +217,7 @@ def _plan(
             tier=component.profile.tier,
             migrates=component.profile.migrates,
             scaled_to_zero=is_scaled_to_zero(component),
+            hint=component.profile.hint,
         )
         for component in components
         if component.instance == instance

@@ -16,6 +16,7 @@ from pryv_operator.api import labels_annotations as keys
 from pryv_operator.api.findings import Explanation, Finding, Problem, Waiting
 from pryv_operator.api.kubernetes import Object
 from pryv_operator.api.reasons import Reason
+from pryv_operator.desired.state import WorkloadPlan
 
 #: Reason of a waiting container → message; these do not end without a change.
 _FAILURES: Final[Mapping[str, str]] = {
@@ -115,24 +116,13 @@ def is_available(workload: Object | None, *, expects_pods: bool = True) -> bool:
     return bool(status.get("availableReplicas", 0) >= status.get("readyReplicas", 0))
 
 
-def workload_health(
-    kind: str,
-    name: str,
-    label: str,
-    health_inputs: HealthInputs,
-    *,
-    expects_pods: bool = True,
-) -> Health:
+def workload_health(plan: WorkloadPlan, health_inputs: HealthInputs) -> Health:
     """The health of one workload.
 
-    Args:
-        kind: of the workload.
-        name: of the workload.
-        label: the name that users know: ``co1/core``.
-        health_inputs: the workloads, and what explains why one is not ready.
-        expects_pods: False when the spec scales it to zero.
+    ``health_inputs``: the workloads, and what explains why one is not ready.
     """
-    workload = health_inputs.workloads.get((kind, name))
+    label, expects_pods = plan.label, not plan.scaled_to_zero
+    workload = health_inputs.workloads.get((plan.kind, plan.name))
     if is_ready(workload, expects_pods=expects_pods):
         return READY
     if workload is None:
@@ -148,7 +138,7 @@ def workload_health(
     lost = _on_unready_node(label, pods or selected, health_inputs)
     if lost:
         return Health(ready=False, waiting=True, problem=lost)
-    failure = _container_failure(label, _of_newest_revision(pods)) or _no_pod(
+    failure = _container_failure(plan, _of_newest_revision(pods)) or _no_pod(
         label, workload, pods, health_inputs
     )
     if failure:
@@ -158,7 +148,7 @@ def workload_health(
     )
     if awaited:
         return Health(ready=False, waiting=True, problem=awaited)
-    return Health(ready=False, problem=_progressing(label, pods))
+    return Health(ready=False, problem=_progressing(plan, pods))
 
 
 def _selected(pod: Object, workload: Object) -> bool:
@@ -179,7 +169,7 @@ def _of_newest_revision(pods: Sequence[Object]) -> list[Object]:
     return [pod for pod in ordered if revision(pod) == revision(ordered[0])]
 
 
-def _container_failure(label: str, pods: Iterable[Object]) -> Finding | None:
+def _container_failure(plan: WorkloadPlan, pods: Iterable[Object]) -> Finding | None:
     """Why a container, or its whole pod, does not run."""
     for pod in _newest_first(pods):
         status = pod.get("status", {})
@@ -190,10 +180,13 @@ def _container_failure(label: str, pods: Iterable[Object]) -> Finding | None:
             reason = container.get("state", {}).get("waiting", {}).get("reason", "")
             reason = _SAME_REASON.get(reason, reason)
             if reason in _FAILURES:
-                return Problem(reason, f"{label}: {_failure_message(reason, container, pod)}")
+                message = f"{plan.label}: {_failure_message(reason, container, pod)}"
+                if reason == Reason.CRASH_LOOP_BACK_OFF:
+                    message = _with_hint(message, plan)
+                return Problem(reason, message)
         if status.get("phase") == "Failed":
             reason = status.get("reason", "PodFailed")
-            return Problem(reason, f"{label}: pod failed: {status.get('message', reason)}")
+            return Problem(reason, f"{plan.label}: pod failed: {status.get('message', reason)}")
     return None
 
 
@@ -333,7 +326,7 @@ def _scaled_to_zero(label: str) -> Finding:
     )
 
 
-def _progressing(label: str, pods: Sequence[Object]) -> Finding:
+def _progressing(plan: WorkloadPlan, pods: Sequence[Object]) -> Finding:
     running = any(
         "running" in each.get("state", {})
         for pod in pods
@@ -342,10 +335,14 @@ def _progressing(label: str, pods: Sequence[Object]) -> Finding:
     if not pods:
         message = "waiting for its pod"
     elif running:
-        message = "pod is running and not ready yet"
+        message = _with_hint("pod is running and not ready yet", plan)
     else:
         message = "pod is starting"
-    return Waiting(Reason.PROGRESSING, f"{label}: {message}")
+    return Waiting(Reason.PROGRESSING, f"{plan.label}: {message}")
+
+
+def _with_hint(message: str, plan: WorkloadPlan) -> str:
+    return f"{message}; {plan.hint}" if plan.hint else message
 
 
 def _newest_first(pods: Iterable[Object]) -> list[Object]:

@@ -60,6 +60,8 @@ class Profile:
     #: Node.js components wait for the register.
     slow_start_seconds: int = 3600
     grace_seconds: int = 45
+    #: What to look at when it does not become ready.
+    hint: str = ""
 
     @property
     def tier(self) -> int:
@@ -126,6 +128,9 @@ _PROFILES: Final[Mapping[str, Profile]] = {
         runit=True,
         readiness=http("/system/status", 3000),
         liveness=tcp(3000),
+        # Under runit the process is started again in its container.
+        hint="hfs exits when it cannot fetch EVENT_TYPES_URL: allow egress to that host, or set "
+        "the variable to a copy that pods can reach",
     ),
     "webhooks": _nodejs(single=True, runit=True),
     "mongodb": Profile(

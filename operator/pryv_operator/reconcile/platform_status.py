@@ -73,13 +73,7 @@ def _component_health(workload: WorkloadPlan, outcome: Outcome) -> Health:
         return Health(ready=False)  # the rollout's decision explains it
     if waits_for and (workload.kind, workload.name) not in outcome.health_inputs.workloads:
         return Health(ready=False, problem=waits_for)
-    return workload_health(
-        workload.kind,
-        workload.name,
-        workload.label,
-        outcome.health_inputs,
-        expects_pods=not workload.scaled_to_zero,
-    )
+    return workload_health(workload, outcome.health_inputs)
 
 
 def _instance(plan: InstancePlan, health: Sequence[Health]) -> InstanceStatus:

@@ -54,9 +54,7 @@ def observed_workloads(
             template = pod_template(item)
             good = last_good_of(plan.name, history, runs=runs)
             ran = last_run(history, plan.name)
-            health = workload_health(
-                plan.kind, plan.name, plan.label, health_inputs, expects_pods=runs
-            )
+            health = workload_health(plan, health_inputs)
             found.append(
                 Workload(
                     name=plan.name,

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from pryv_operator.api.kubernetes import Object
+from pryv_operator.desired.state import WorkloadPlan
 from pryv_operator.live.health import (
     READY,
     Health,
@@ -19,6 +20,7 @@ from pryv_operator.live.health import (
 )
 from tests.unit.builders import texts
 
+HINT = "allow egress"
 OUTPUT = "what the container wrote last"
 
 
@@ -116,9 +118,8 @@ PENDING = {
 def of(workload: Object | None = UNREADY, *pods: Object, **health_inputs: Any) -> Health:
     kind = workload["kind"] if workload else "Deployment"
     there = {(kind, "acme-co1-core"): workload} if workload else {}
-    return workload_health(
-        kind, "acme-co1-core", "co1/core", HealthInputs(there, pods=pods, **health_inputs)
-    )
+    plan = WorkloadPlan(kind, "acme-co1-core", "co1/core", hint=HINT)
+    return workload_health(plan, HealthInputs(there, pods=pods, **health_inputs))
 
 
 def reason(found: Health) -> str:
@@ -286,6 +287,16 @@ def test_a_volume_that_cannot_be_mounted() -> None:
     assert reason(found) == "FailedMount"
     assert found.waiting
     assert "MountVolume.SetUp failed" in str(found.problem)
+
+
+def test_the_hint_of_a_component_is_shown_where_it_may_be_the_cause() -> None:
+    running: dict[str, Any] = {"containerStatuses": [{"name": "core", "state": {"running": {}}}]}
+    for status in (waiting("CrashLoopBackOff"), running):
+        found = of(UNREADY, pod(**status)).problem
+        assert found
+        assert found.message.endswith(f"; {HINT}")
+    for status in (waiting("ImagePullBackOff"), unscheduled("no node"), {}):
+        assert HINT not in str(of(UNREADY, pod(**status)).problem)
 
 
 def test_a_running_pod_has_its_volumes() -> None:
