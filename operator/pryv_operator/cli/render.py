@@ -13,7 +13,7 @@ from pryv_operator.api.findings import Advisory
 from pryv_operator.cli.dns_option import server_address
 from pryv_operator.cli.exit_codes import FAILED, exit_on_error
 from pryv_operator.cli.input_files import read_leader_from, read_yaml_texts
-from pryv_operator.cli.output_folder import OutputFolder
+from pryv_operator.cli.output_folder import OutputFolder, parse_owner
 from pryv_operator.cli.terminal import fail, report
 from pryv_operator.importer.leader_rendering import render_each_role, ungenerated_variables
 from pryv_operator.objects import manifest
@@ -60,6 +60,14 @@ def render(
     cluster_dns: Annotated[
         str, typer.Option(help="With --file: IP address of the cluster's DNS.")
     ] = placeholders.CLUSTER_DNS,
+    owner: Annotated[
+        str | None,
+        typer.Option(
+            metavar="UID[:GID]",
+            help="With --output: owner of what is written, such as the user of the image that "
+            "reads it. Requires root.",
+        ),
+    ] = None,
     force: Annotated[
         bool,
         typer.Option("--force", help="Write to a folder that is not empty."),
@@ -80,10 +88,15 @@ def render(
         raise typer.BadParameter("--output is required, except with --objects")
     if (objects or show_secrets) and not file:
         raise typer.BadParameter("--objects and --show-secrets require --file")
+    files_owner = parse_owner(owner) if owner is not None else None
+    if owner is not None and files_owner is None:
+        raise typer.BadParameter(f'--owner: "{owner}" is not UID or UID:GID; use numbers')
+    if files_owner and output is None:
+        raise typer.BadParameter("--owner requires --output")
     dns_server = server_address(cluster_dns)
     started = time.monotonic()
     with exit_on_error():
-        folder = OutputFolder(output, force=force) if output else None
+        folder = OutputFolder(output, force=force, owner=files_owner) if output else None
         if file:
             documents = read_documents(read_yaml_texts(file))
             prepared = preview.prepare_inputs(
