@@ -79,6 +79,9 @@ UNREADY: Final = "pryv.io/unready"
 #: Names of the workloads that migrate their data and got another image (JSON), written before
 #: the image is applied.
 MIGRATED: Final = "pryv.io/migrated"
+#: Labels of the components that belong to it and wait for something of their own (JSON): they are
+#: not among its workloads, and it is never complete.
+BLOCKED: Final = "pryv.io/blocked"
 #: Present once the revision was rolled out completely.
 COMPLETE: Final = "pryv.io/complete"
 #: Instead of it, once all that runs was rolled out: names of the workloads that have no pod by the

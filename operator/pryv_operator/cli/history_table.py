@@ -45,7 +45,10 @@ def _state(each: RecordedRevision, unless_ended: str) -> str:
     if revision.not_run:
         listed = [component_label(name, each.workloads) for name in sorted(revision.not_run)]
         return f"never ran: {_listed(listed)}"
-    return "complete" if revision.complete else unless_ended
+    if revision.complete:
+        return "complete"
+    blocked = f"; blocked: {_listed(revision.blocked)}" if revision.blocked else ""
+    return unless_ended + blocked
 
 
 def _changed(before: RecordedRevision | None, after: RecordedRevision) -> str:

@@ -333,6 +333,7 @@ def _new_revision(given: RolloutInputs, plan: _Plan, digest: str) -> NewRevision
         basis=_basis(given),
         unready=plan.progress.unready,
         migrated=plan.migrating | before,
+        blocked=plan.progress.blocked,
     )
 
 

@@ -44,7 +44,7 @@ class NewRevision:
 
     ``spec``: the resource's. ``objects``: the desired ones. ``inputs``: see ``fingerprints``.
     ``basis``: see ``deferral``.
-    ``unready``, ``migrated``: see ``Revision``.
+    ``unready``, ``migrated``, ``blocked``: see ``Revision``.
     """
 
     number: int
@@ -55,6 +55,7 @@ class NewRevision:
     basis: Mapping[str, Any] | None = None
     unready: frozenset[str] = frozenset()
     migrated: frozenset[str] = frozenset()
+    blocked: tuple[str, ...] = ()
 
 
 def state_digest(objects: Iterable[Object]) -> str:
@@ -99,6 +100,7 @@ def controller_revision(platform: Platform, new: NewRevision) -> Object:
         keys.INPUTS: compact_json(encode_all(new.inputs)),
         keys.UNREADY: compact_json(sorted(new.unready)),
         **migrated_annotations(new.migrated),
+        **({keys.BLOCKED: compact_json(list(new.blocked))} if new.blocked else {}),
         **({keys.BASIS: compact_json(new.basis)} if new.basis is not None else {}),
     }
     return {

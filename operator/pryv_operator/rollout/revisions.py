@@ -37,6 +37,8 @@ class Revision:
     ``attempt``: the platform's ``pryv.io/reconcile`` when it failed.
     ``unready``: names of the workloads that were not ready when its rollout began.
     ``migrated``: names of the workloads that migrate data and were given another image with it.
+    ``blocked``: labels of the components that belong to it and were blocked: without records, and
+    it is never complete.
     ``restarts``: workload → the restart that its pods were created for; None when the revision was
     recorded by an operator that did not record restarts.
     ``basis``: what else it was made from; None when recorded by an operator that did not defer.
@@ -57,6 +59,7 @@ class Revision:
     retried: dt.datetime | None
     unready: frozenset[str]
     migrated: frozenset[str]
+    blocked: tuple[str, ...]
     restarts: Mapping[str, str] | None
     basis: Mapping[str, Any] | None
     item: Object = field(repr=False)
@@ -202,6 +205,7 @@ def _parse(item: Object) -> Revision | None:
             retried=parse_time(retried) if retried else None,
             unready=frozenset(json.loads(annotations.get(keys.UNREADY, "[]"))),
             migrated=frozenset(json.loads(annotations.get(keys.MIGRATED, "[]"))),
+            blocked=tuple(json.loads(annotations.get(keys.BLOCKED, "[]"))),
             restarts=_restarts(templates),
             basis=json.loads(annotations[keys.BASIS]) if keys.BASIS in annotations else None,
             item=item,

@@ -34,6 +34,9 @@ def test_states() -> None:
         ["3", "failed: co1/hfs: its image cannot be pulled"],
         ["4", "rolling"],
     ]
+    blocked = revision_item(1, workload(), blocked='["reg/reverse-proxy", "co1/reverse-proxy"]')
+    ((_, state, _),) = rows(blocked)
+    assert state == "rolling; blocked: reg/reverse-proxy, co1/reverse-proxy"
     assert " paused " in history_table(parse_recorded([revision_item(1, workload())]), paused=True)
 
 
