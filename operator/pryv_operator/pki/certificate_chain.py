@@ -65,9 +65,11 @@ def _certificate(block: Block) -> x509.Certificate:
     if block.label == _TRUSTED:
         content = content[: _der_length(content)]  # what it is trusted for follows
     try:
-        return x509.load_der_x509_certificate(content)
+        certificate = x509.load_der_x509_certificate(content)
+        _ = certificate.subject, certificate.issuer  # parsed only when they are read
     except (ValueError, x509.InvalidVersion, UnsupportedAlgorithm):
         raise PemError(f"{block.place} is not a valid certificate; copy the block again") from None
+    return certificate
 
 
 def _der_length(content: bytes) -> int:

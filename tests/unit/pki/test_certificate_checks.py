@@ -8,6 +8,8 @@ import time
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, rsa
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pryv_operator.desired.certificates import dns_names
 from pryv_operator.pki import authority
@@ -15,6 +17,7 @@ from pryv_operator.pki.authority import parse_issued
 from pryv_operator.pki.certificate import Certificate
 from pryv_operator.pki.certificate_chain import MAX_CERTIFICATES, MAX_RSA_BITS
 from pryv_operator.pki.certificate_checks import check_certificate
+from tests.examples import examples
 from tests.unit.builders import DOMAIN
 from tests.unit.pki.chains import DAY, NOW, Key, Link, issue, issue_chain, joined
 
@@ -179,6 +182,9 @@ def self_signed(key: Key) -> Certificate:
     return Certificate(link.pem, link.key_pem)
 
 
+RSA = self_signed(rsa.generate_private_key(65537, 2048))
+
+
 @pytest.mark.parametrize(
     "key",
     [
@@ -215,6 +221,49 @@ def test_a_key_that_signs_nothing_valid_is_refused() -> None:
     assert reasons(certificate) == (None, [])
     message, _ = messages(Certificate(certificate.chain, damaged))
     assert "damaged" in message
+
+
+DAMAGED = st.lists(
+    st.tuples(st.integers(0, 2000), st.integers(0, 3), st.binary(max_size=3)), max_size=3
+)
+
+
+@settings(max_examples=examples(2000), deadline=None)
+@given(DAMAGED, DAMAGED, st.sampled_from(["EC", "RSA"]))
+def test_a_damaged_certificate_or_key_gets_a_verdict(
+    chain: list[tuple[int, int, bytes]], key: list[tuple[int, int, bytes]], kind: str
+) -> None:
+    """Whatever its DER holds: an exception would be reported as an operator bug."""
+    certificate = GOOD if kind == "EC" else RSA
+    damaged = Certificate(_damaged(certificate.chain, chain), _damaged(certificate.key, key))
+    assert reasons(damaged)[0] in (None, "CertificateInvalid")
+
+
+def test_a_name_that_is_not_valid_is_refused() -> None:
+    """The library parses names of a certificate only when they are read."""
+    for position, link in enumerate((LEAF, ISSUING)):
+        name = b"issuing" if position == 0 else b"intermediate"
+        broken = link.der.replace(name, b"\xff" * len(name))
+        assert broken != link.der
+        chain = [LEAF.pem, ISSUING.pem]
+        chain[position] = _pem("CERTIFICATE", broken)
+        message, _ = messages(Certificate("".join(chain), LEAF.key_pem))
+        assert "not a valid certificate" in message
+
+
+def _damaged(pem: str, edits: list[tuple[int, int, bytes]]) -> str:
+    """The first block of a PEM text with edits of its DER: where, bytes to remove and to insert."""
+    label, _, text = pem.removeprefix("-----BEGIN ").partition("-----\n")
+    text, _, rest = text.partition(f"-----END {label}-----\n")
+    der = base64.b64decode(text)
+    for place, length, inserted in edits:
+        start = place % len(der)
+        der = der[:start] + inserted + der[start + length :] or b"\0"
+    return _pem(label, der) + rest
+
+
+def _pem(label: str, der: bytes) -> str:
+    return f"-----BEGIN {label}-----\n{base64.encodebytes(der).decode()}-----END {label}-----\n"
 
 
 # Limits
@@ -254,8 +303,7 @@ def _rsa_pem(p: int, q: int, d: int, dmp1: int, dmq1: int) -> str:
     """An RSA key (RFC 8017, A.1.2) of any numbers; libraries refuse to write invalid ones."""
     numbers = [0, p * q, 65537, d, p, q, dmp1, dmq1, pow(q, -1, p)]
     der = _der(0x30, b"".join(_der(2, _integer(number)) for number in numbers))
-    text = base64.encodebytes(der).decode()
-    return f"-----BEGIN RSA PRIVATE KEY-----\n{text}-----END RSA PRIVATE KEY-----\n"
+    return _pem("RSA PRIVATE KEY", der)
 
 
 def _integer(number: int) -> bytes:
