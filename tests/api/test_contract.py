@@ -906,6 +906,23 @@ def test_nulls_are_preserved_except_by_client_side_apply(
     assert stored == [variables, variables, {"OBJECT": {"kept": 1}}]
 
 
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"HOSTINGS_PROVIDERS": None, "NAME_SERVER_ENTRIES": None, "DNS_CUSTOM_ENTRIES": "null"},
+        {"EMAIL_SMTP_SETTINGS": None, "MFA_ENDPOINTS": None},
+        {"EMAIL_SMTP_SETTINGS": {"auth": None, "dkim": None}, "MFA_ENDPOINTS": {"verify": None}},
+    ],
+)
+def test_objects_and_lists_may_be_null(
+    cluster: ControlPlane, namespace: str, variables: Object
+) -> None:
+    document = platform({"variables": variables})
+    cluster.kubectl("create", "-n", namespace, "-f-", stdin=document)
+    stored = PlatformUser(cluster, namespace).get("pryv", "acme")["spec"]["variables"]
+    assert stored == variables
+
+
 def test_map_keys_are_returned_sorted(cluster: ControlPlane, namespace: str) -> None:
     """Why the operator does not know the order in which variables were written."""
     variables = {"B": 1, "A": 2, "a": 3}
