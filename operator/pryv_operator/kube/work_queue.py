@@ -1,7 +1,8 @@
 """The work queue: keys, not events, as client-go's workqueue.
 
 A key is worked on by one worker at a time. Adding it again before it is due changes nothing, so a
-burst of events is one reconciliation. Failures are requeued with exponential back-off.
+burst of events is one reconciliation. Failures are requeued with exponential back-off. Namespaces
+take turns, and one namespace has a share of the workers: a tenant does not hold up another.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import traceback
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final, NamedTuple
@@ -47,20 +49,28 @@ Reconcile = Callable[[Key], Awaitable[float | None]]
 
 
 class WorkQueue:
-    """Keys with a time, and a few workers that take those that are due."""
+    """Keys with a time, and a few workers that take those that are due, a namespace after another.
+
+    One namespace never has more than ``share`` of the workers.
+    """
 
     def __init__(
         self,
         reconcile: Reconcile,
         *,
-        concurrency: int = 4,
+        concurrency: int = 8,
+        share: int = 4,
         retryable: type[Exception] | tuple[type[Exception], ...],
     ) -> None:
         """``retryable``: exceptions that are expected; any other is logged as an operator bug."""
         self._reconcile = reconcile
         self._concurrency = concurrency
+        self._share = share
         self._retryable = retryable
         self._states: dict[Key, _State] = {}
+        #: Namespace → how many reconciliations had been started when it last had its turn.
+        self._turns: Counter[str] = Counter()
+        self._started = 0
         self._wake = asyncio.Event()
         self._stopping = False
 
@@ -119,22 +129,37 @@ class WorkQueue:
         while not self._stopping:
             self._wake.clear()
             now = loop.time()
-            due = sorted(
-                (state.due, key)
-                for key, state in self._states.items()
-                if state.due is not None and state.began is None
-            )
-            if due and due[0][0] <= now:
-                key = due[0][1]
-                self._states[key].due = None
-                self._states[key].began = now
+            requested = self._requested()
+            due = [each for each in requested if each[0] <= now]
+            if due:
+                _, key = min(due, key=lambda each: (self._turns[each[1].namespace], *each))
+                self._start(key, now)
                 return key
             try:
-                async with asyncio.timeout(due[0][0] - now if due else None):
+                async with asyncio.timeout(min(requested)[0] - now if requested else None):
                     await self._wake.wait()
             except TimeoutError:
                 continue
         return None
+
+    def _requested(self) -> list[tuple[float, Key]]:
+        """Due time and key of what a worker may take, now or later."""
+        running = Counter(
+            key.namespace for key, each in self._states.items() if each.began is not None
+        )
+        return [
+            (state.due, key)
+            for key, state in self._states.items()
+            if state.due is not None
+            and state.began is None
+            and running[key.namespace] < self._share
+        ]
+
+    def _start(self, key: Key, now: float) -> None:
+        self._states[key].due = None
+        self._states[key].began = now
+        self._started += 1
+        self._turns[key.namespace] = self._started
 
     @staticmethod
     def _backoff(state: _State, error: Exception) -> float:
@@ -174,3 +199,5 @@ class WorkQueue:
             self.add(key, delay=requeue_after)
         elif state.due is None:
             self._states.pop(key, None)
+            if not any(other.namespace == key.namespace for other in self._states):
+                self._turns.pop(key.namespace, None)

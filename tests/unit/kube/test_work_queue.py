@@ -8,6 +8,8 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pryv_operator.kube.metrics import REGISTRY
 from pryv_operator.kube.work_queue import Key, WorkQueue
@@ -75,11 +77,14 @@ def play(
     *,
     until: float,
     concurrency: int = 4,
+    share: int = 4,
 ) -> None:
     """Run a queue and a scene beside it, and stop the queue at a moment."""
 
     async def run() -> None:
-        queue = WorkQueue(reconciler, concurrency=concurrency, retryable=TransientError)
+        queue = WorkQueue(
+            reconciler, concurrency=concurrency, share=share, retryable=TransientError
+        )
         working = asyncio.create_task(queue.run())
         await scene(queue)
         await asyncio.sleep(until - asyncio.get_running_loop().time())
@@ -173,6 +178,52 @@ def test_several_keys_in_parallel_up_to_the_concurrency() -> None:
     play(reconciler, scene, until=30, concurrency=2)
     assert reconciler.most == 2
     assert reconciler.times == [0, 0, 5, 5, 10, 10]
+
+
+def test_namespaces_take_turns() -> None:
+    reconciler = RecordingReconciler(seconds=5)
+
+    async def scene(queue: WorkQueue) -> None:
+        for number in range(6):
+            queue.add(Key("many", str(number)))
+        await asyncio.sleep(1)
+        for namespace in ("one", "two"):
+            queue.add(Key(namespace, "a"))
+            queue.add(Key(namespace, "b"))
+
+    play(reconciler, scene, until=60, concurrency=1)
+    order = [key.namespace for _, key in reconciler.began]
+    assert order == ["many", "one", "two", "many", "one", "two", "many", "many", "many", "many"]
+
+
+def test_a_namespace_has_a_share_of_the_workers() -> None:
+    """Others find a worker at once, however long its reconciliations take."""
+    reconciler = RecordingReconciler(seconds=100)
+
+    async def scene(queue: WorkQueue) -> None:
+        for number in range(20):
+            queue.add(Key("hostile", str(number)))
+        await asyncio.sleep(1)
+        queue.add(Key("other", "a"))
+
+    play(reconciler, scene, until=50, concurrency=4, share=3)
+    assert [key.namespace for _, key in reconciler.began] == ["hostile"] * 3 + ["other"]
+    assert reconciler.times == [0, 0, 0, 1]
+
+
+@given(
+    keys=st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 5)), max_size=40),
+    share=st.integers(1, 4),
+)
+def test_every_key_is_reconciled(keys: list[tuple[str, int]], share: int) -> None:
+    reconciler = RecordingReconciler(seconds=1)
+
+    async def scene(queue: WorkQueue) -> None:
+        for namespace, name in keys:
+            queue.add(Key(namespace, str(name)))
+
+    play(reconciler, scene, until=100, concurrency=4, share=share)
+    assert {key for _, key in reconciler.began} == {Key(a, str(b)) for a, b in keys}
 
 
 def test_the_key_that_waits_longest_comes_first() -> None:
