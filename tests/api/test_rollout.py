@@ -379,3 +379,27 @@ def test_autoscaler_can_scale_stateless_components(ready: PlatformUser) -> None:
         "what runs once to be put back",
         seconds=60,
     )
+
+
+@pytest.mark.long
+def test_policies_of_a_removed_core_go_after_its_pods(ready: PlatformUser) -> None:
+    """Its stores have no password; one of them takes long to terminate."""
+    pod = next(
+        item["metadata"]["name"]
+        for item in ready.list("pods")
+        if item["metadata"]["name"].startswith("acme-co2-mongodb")
+    )
+    ready.patch("pod", pod, {"metadata": {"finalizers": ["example.com/slow"]}})
+    ready.apply_platform(roles={"core": {"instances": TWO_CORES[:1]}})
+
+    def policies() -> set[str]:
+        names = (item["metadata"]["name"] for item in ready.list("networkpolicies"))
+        return {name for name in names if name.startswith("acme-co2")}
+
+    wait_until(lambda: policies() == {"acme-co2-mongodb"}, "the others to go", seconds=60)
+    ready.wait_ready()
+    ready.reconcile()
+    assert policies() == {"acme-co2-mongodb"}
+    ready.patch("pod", pod, {"metadata": {"finalizers": None}})
+    wait_until(lambda: not policies(), "the last one to go", seconds=60)
+    ready.apply_and_wait(roles=roles())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -43,7 +43,13 @@ async def clean_up(
     platform = snapshot.platform
     complete = rollout.decision.kind == "Complete"
     live = applied.live.objects.values()
-    for item in undesired(live, desired_objects(desired), desired.blocked, platform.uid):
+    doomed = undesired(live, desired_objects(desired), desired.blocked, platform.uid)
+    policies = [item for item in doomed if item["kind"] == "NetworkPolicy"]
+    pods = await live_objects.list_pods(client, platform) if policies else []
+    needed = needed_policies(policies, pods, desired.objects)
+    for item in doomed:
+        if _key(item) in needed:
+            continue  # the end of the pods wakes the next reconciliation
         # While a rollout goes on, undesired workloads serve until it is complete, unless a desired
         # one needs their PVC, or there is no good revision to go back to.
         if complete or rollout.last_good is None or holds_needed_pvc(item, desired.objects):
@@ -101,6 +107,29 @@ def undesired(
         and item["metadata"]["name"] not in left_alone
         and _may_delete(item, owner)
     ]
+
+
+def needed_policies(
+    policies: Iterable[Object], pods: Iterable[Object], desired: Iterable[Object]
+) -> set[tuple[str, str]]:
+    """Undesired policies that protect pods which are not desired either, and still run.
+
+    Stores have no password: they must not be reachable while they terminate.
+    """
+    workloads = {item["metadata"]["name"] for item in desired if item["kind"] in WORKLOAD_KINDS}
+    labels = [pod["metadata"].get("labels") or {} for pod in pods]
+    return {
+        _key(policy)
+        for policy in policies
+        if policy["metadata"]["name"] not in workloads
+        and (selector := _selector(policy))
+        and any(selector.items() <= each.items() for each in labels)
+    }
+
+
+def _selector(policy: Object) -> Mapping[str, str]:
+    """The labels of the pods that a policy protects; another client may have removed them."""
+    return ((policy.get("spec") or {}).get("podSelector") or {}).get("matchLabels") or {}
 
 
 def undesired_configuration(

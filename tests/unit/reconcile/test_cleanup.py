@@ -6,7 +6,12 @@ from typing import Any
 
 from pryv_operator.api import names
 from pryv_operator.api.kubernetes import Object
-from pryv_operator.reconcile.cleanup import holds_needed_pvc, undesired, undesired_configuration
+from pryv_operator.reconcile.cleanup import (
+    holds_needed_pvc,
+    needed_policies,
+    undesired,
+    undesired_configuration,
+)
 from tests.unit.builders import UID
 
 
@@ -25,6 +30,18 @@ def test_undesired_workloads_services_and_policies_are_deleted() -> None:
     ]
     kept = item("Service", "kept")
     assert undesired([*old, kept], [kept], blocked=(), owner=UID) == old
+
+
+def test_a_policy_goes_after_the_pods_it_protects() -> None:
+    """Unless the policy alone is not desired any more (``networkPolicy: false``)."""
+    policy = item("NetworkPolicy", "acme-co2-redis")
+    policy["spec"] = {"podSelector": {"matchLabels": {"pryv.io/component": "redis"}}}
+    pod = item("Pod", "p")
+    pod["metadata"]["labels"]["pryv.io/component"] = "redis"
+    workload = item("StatefulSet", "acme-co2-redis")
+    assert needed_policies([policy], [pod], [])
+    assert not needed_policies([policy], [pod], [workload])
+    assert not needed_policies([policy], [item("Pod", "another")], [])
 
 
 def test_an_object_of_another_kind_with_the_same_name_is_undesired() -> None:
