@@ -93,19 +93,31 @@ def _paths(location: list[str]) -> Iterator[str]:
 
 
 def ask(
-    running: RunningNginx, port: int, host: str, method: str, target: str, tls: ssl.SSLContext
+    running: RunningNginx,
+    port: int,
+    host: str,
+    method: str,
+    target: str,
+    tls: ssl.SSLContext,
+    **headers: str,
 ) -> Answer:
-    """Send one request, by TLS if `port` is 443."""
+    """Send one request, by TLS if `port` is 443; `headers` with `_` for `-`."""
     with socket.create_connection((LOOPBACK, running.files.ports[port]), timeout=15) as plain:
         sock = tls.wrap_socket(plain, server_hostname=host) if port == 443 else plain
         connection = http.client.HTTPConnection(host)
         connection.sock = sock
         connection.request(
-            method, target, body=b"{}" if method == "POST" else None, headers=_HEADERS
+            method,
+            target,
+            body=b"{}" if method == "POST" else None,
+            headers={
+                **_HEADERS,
+                **{name.replace("_", "-"): text for name, text in headers.items()},
+            },
         )
         response = connection.getresponse()
-        headers = {key.lower(): value for key, value in response.getheaders()}
-        answer = Answer(response.status, headers, response.read())
+        answered = {key.lower(): value for key, value in response.getheaders()}
+        answer = Answer(response.status, answered, response.read())
         sock.close()
         return answer
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import ssl
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import pytest
 
@@ -122,3 +122,41 @@ def test_nginx_serves_while_public_hosts_cannot_be_resolved(
         host, tls = f"alice.{platform.domain}", client(platform)
         assert ask(running, 443, host, "GET", "/events", tls).status == 200
         assert ask(running, 443, host, "GET", "/", tls).status == 502
+
+
+#: Suites of TLS 1.2 for the key of the private authority's certificate, and whether the built-in
+#: files offer them.
+SUITES = {
+    "ECDHE-ECDSA-AES128-GCM-SHA256": True,
+    "ECDHE-ECDSA-AES256-GCM-SHA384": True,
+    "ECDHE-ECDSA-CHACHA20-POLY1305": True,
+    "ECDHE-ECDSA-AES128-SHA256": False,
+    "ECDHE-ECDSA-AES256-SHA384": False,
+    "ECDHE-ECDSA-AES256-SHA": False,
+}
+
+
+def test_only_authenticated_encryption(run_folder: RunFolder, public_tls: ssl.SSLContext) -> None:
+    platform = read_platform(next(iter(BUILT_IN)))
+    host = f"alice.{platform.domain}"
+    with serving(platform, "co1", run_folder, public_tls) as running:
+        for suite, offered in SUITES.items():
+            tls = client(platform)
+            tls.maximum_version = ssl.TLSVersion.TLSv1_2
+            tls.set_ciphers(suite)
+            refused = nullcontext() if offered else pytest.raises(ssl.SSLError)
+            with refused:
+                assert ask(running, 443, host, "GET", "/events", tls).status == 200
+
+
+def test_answers_of_the_api_are_not_compressed(
+    run_folder: RunFolder, public_tls: ssl.SSLContext
+) -> None:
+    """Their length would give away what is in them (BREACH)."""
+    platform = read_platform(next(iter(BUILT_IN)))
+    with serving(platform, "co1", run_folder, public_tls) as running:
+        host, tls = f"alice.{platform.domain}", client(platform)
+        answer = ask(running, 443, host, "GET", "/events", tls, accept_encoding="gzip")
+    assert answer.status == 200
+    assert "json" in answer.headers["content-type"]
+    assert "content-encoding" not in answer.headers
