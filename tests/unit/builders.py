@@ -66,7 +66,7 @@ def component(
         instance=fields.pop("at", instance()),
         compose=ComposeFile((mine, *beside)),
         service=mine,
-        profile=profile_of(mine.name),
+        profile=profile_of(mine.name, mine.image),
         overrides=ComponentOverrides.model_validate(overrides),
         files=tuple(files),
         **fields,

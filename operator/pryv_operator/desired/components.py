@@ -91,7 +91,7 @@ def _role(services: RoleServices, rendered: Iterable[RenderedFile]) -> _Role:
 
 def _component(inputs: Inputs, instance: Instance, service: Service, role: _Role) -> Component:
     """A component with the rendered files below the folders that its service mounts."""
-    profile = profile_of(service.name)
+    profile = profile_of(service.name, service.image)
     secret_environment = role.services.secret_environment.get(service.name, frozenset())
     environment = dict(service.environment)
     certified = _with_certificate(service, inputs, instance)
@@ -130,7 +130,9 @@ class _Certified:
 def _with_certificate(service: Service, inputs: Inputs, instance: Instance) -> _Certified:
     """A reverse proxy with the certificate in its configuration, as in a compose installation."""
     certificate = inputs.certificate_of(instance.role)
-    if not profile_of(service.name).proxy or not isinstance(certificate, Certificate):
+    if not profile_of(service.name, service.image).proxy or not isinstance(
+        certificate, Certificate
+    ):
         return _Certified(service)
     around = [
         mount

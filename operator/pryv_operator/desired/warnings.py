@@ -81,9 +81,9 @@ def cut_over_warnings(platform: Platform, instances: Iterable[Instance]) -> tupl
 
 
 def _unknown_services(subject: Subject) -> Iterable[Advisory]:
-    """Services of compose files that no profile is known for."""
+    """Services of compose files that neither their name nor their image makes known."""
     for component in subject.components:
-        if component.service.name not in profiles.KNOWN:
+        if component.profile == profiles.PLAIN:
             yield Advisory(
                 Reason.UNKNOWN_SERVICE,
                 f"{service_location(component)} is not a known service of Pryv.io and runs with "

@@ -74,7 +74,7 @@ def _compose_peers(
     """The services on the same compose networks, by their compose names and aliases."""
     for peer in component.compose.peers(component.service):
         # No service calls a reverse proxy by its compose name, which is not a valid DNS name.
-        if not profile_of(peer.name).proxy:
+        if not profile_of(peer.name, peer.image).proxy:
             service = names.workload(component.platform.name, component.instance.name, peer.name)
             aliases = component.compose.names_of(peer, component.service)
             yield cluster_ips.get(service), (peer.name, *aliases)

@@ -1,13 +1,14 @@
 """What compose files do not declare about a component: ports, state, users, probes, signals.
 
-The facts are of the images of Pryv.io 1.9.2 and, where they differ, of older ones. Services that
-are not listed get a plain profile.
+The facts are of the images of Pryv.io 1.9.2 and, where they differ, of older ones. A service with
+another name is known by its image. Others get a plain profile.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeAlias
 
 #: The handler of a probe, as in a container's ``readinessProbe``.
@@ -98,7 +99,8 @@ def _nodejs(**different: Any) -> Profile:
     )
 
 
-_PLAIN: Final = Profile(capabilities=_SERVES_LOW_PORTS)
+#: Of services that are not known.
+PLAIN: Final = Profile(capabilities=_SERVES_LOW_PORTS)
 
 _PROFILES: Final[Mapping[str, Profile]] = {
     "reverse_proxy": Profile(
@@ -197,6 +199,62 @@ _PROFILES: Final[Mapping[str, Profile]] = {
 KNOWN: Final = tuple(_PROFILES)
 
 
-def profile_of(service: str) -> Profile:
-    """The profile of a compose service."""
-    return _PROFILES.get(service, _PLAIN)
+#: Last part of the repository of Pryv's images → the service that runs it in the releases.
+_IMAGES: Final[Mapping[str, str]] = {
+    "nginx": "reverse_proxy",
+    "core": "core",
+    "mfa": "mfa",
+    "service-mfa": "mfa",
+    "preview": "preview",
+    "hfs": "hfs",
+    "webhooks": "webhooks",
+    "mongodb": "mongodb",
+    "redis": "redis",
+    "register": "register",
+    "dns": "dns",
+    "mail": "mail",
+    "app-web-auth3": "app_web_auth3",
+    "app-web-admin": "admin_panel",
+    "router": "core_router",
+    "audit": "core_audit",
+}
+#: Those that are Pryv's in every registry: their names are not common, or data are at risk.
+_UNMISTAKABLE: Final = ("core", "mongodb", "service-mfa", "app-web-auth3", "app-web-admin")
+
+#: Public images of stores → how they differ from Pryv's. They run without runit.
+#: Sources: ``VOLUME`` in github.com/docker-library/{mongo,redis} and
+#: github.com/influxdata/influxdata-docker (influxdb 1.x).
+_PUBLIC_STORES: Final[Mapping[str, Profile]] = {
+    "mongo": replace(_PROFILES["mongodb"], runit=False, state_path="/data/db"),
+    "redis": replace(_PROFILES["redis"], runit=False, state_path="/data"),
+    "influxdb": replace(_PROFILES["influxdb"], capabilities=_DROPS_ROOT),
+}
+_INFLUXDB_2: Final = replace(_PUBLIC_STORES["influxdb"], state_path="/var/lib/influxdb2")
+
+#: A reference of an image: registry and folders, name, and tag.
+_REFERENCE: Final = re.compile(
+    r"(?P<folders>(?:[^/@]*/)*)(?P<name>[^/:@]+)(?::(?P<tag>[^/@]*))?(?:@.*)?"
+)
+
+
+def profile_of(service: str, image: str = "") -> Profile:
+    """The profile of a compose service: by its name, else by the name of its image."""
+    return _PROFILES.get(service) or _of_image(image)
+
+
+def _of_image(reference: str) -> Profile:
+    """The profile of an image of Pryv's, or of a public store.
+
+    Other images may have names such as ``mail``: Pryv's are in a folder or registry of Pryv's, or
+    have its name before theirs (``pryv-mail``).
+    """
+    match = _REFERENCE.fullmatch(reference.lower())
+    if not match:
+        return PLAIN
+    name = re.sub("^pryv(io)?[-_]", "", match["name"])
+    is_pryvs = name != match["name"] or re.search(r"(^|[/.-])pryv", match["folders"])
+    if name in _IMAGES and (is_pryvs or name in _UNMISTAKABLE):
+        return _PROFILES[_IMAGES[name]]
+    if name == "influxdb" and not re.match(r"1\b", match["tag"] or ""):
+        return _INFLUXDB_2
+    return _PUBLIC_STORES.get(name, PLAIN)

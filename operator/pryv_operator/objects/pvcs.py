@@ -15,7 +15,7 @@ from pryv_operator.api.kubernetes import Object
 from pryv_operator.api.reasons import Reason
 from pryv_operator.compose.model import ComposeFile, Mount, Service
 from pryv_operator.objects.model import Component
-from pryv_operator.objects.profiles import profile_of
+from pryv_operator.objects.profiles import Profile, profile_of
 
 _DEFAULT_SIZE: Final = "10Gi"
 #: Owner of the PVCs of volumes that no component keeps its state in.
@@ -98,7 +98,7 @@ def resolve_mounts(compose: ComposeFile) -> dict[str, Service]:
     """
     owners: dict[tuple[str, str], str] = {}
     for service in compose.services:
-        state = profile_of(service.name).state_path
+        state = profile_of(service.name, service.image).state_path
         for mount in service.mounts:
             if mount.target == state and not mount.is_role_path:
                 owners.setdefault((mount.kind, mount.source), _state_folder(service))
@@ -116,7 +116,7 @@ def written_folders(services: Iterable[Service]) -> frozenset[str]:
 
 
 def _with_state(service: Service, owners: Mapping[tuple[str, str], str]) -> Service:
-    state = profile_of(service.name).state_path
+    state = profile_of(service.name, service.image).state_path
     mounts = [
         mount if mount.target == state else _resolved(mount, owners) for mount in service.mounts
     ]
@@ -193,7 +193,7 @@ def pvc_objects(
 
 def _pvc_object(component: Component, pvc: PVC) -> Object:
     storage = component.instance.overrides_of(pvc.owner).storage
-    default = profile_of(pvc.owner).storage.get(pvc.purpose, _DEFAULT_SIZE)
+    default = _owner_profile(component, pvc).storage.get(pvc.purpose, _DEFAULT_SIZE)
     size = storage.size if storage and storage.size is not None else default
     labels = {
         keys.ROLE: component.instance.role,
@@ -213,6 +213,13 @@ def _pvc_object(component: Component, pvc: PVC) -> Object:
         ),
         "spec": spec,
     }
+
+
+def _owner_profile(component: Component, pvc: PVC) -> Profile:
+    """The profile of the service that a PVC's folder is named after."""
+    services = component.compose.services
+    image = next((each.image for each in services if each.name == pvc.owner), "")
+    return profile_of(pvc.owner, image)
 
 
 def _preserve(item: Object, live: LivePVC, field: str) -> tuple[Object, tuple[Advisory, ...]]:

@@ -20,8 +20,10 @@ from tests.unit.desired.test_received import CLUSTER, received
 
 def of(body: str, service: str = "web", beside: str = "", top: str = "", **files: str) -> Desired:
     """The desired state with one service in role core; ``files`` by path, ``__`` is a slash."""
+    if not body.startswith("image: "):
+        body = f"image: a:1\n{body}"
     lines = "".join(f"    {line}\n" for line in body.splitlines())
-    compose = f"services:\n  {service}:\n    image: a:1\n{lines}{beside}{top}"
+    compose = f"services:\n  {service}:\n{lines}{beside}{top}"
     role = {"pryv.yml": compose.encode()}
     role |= {path.replace("__", "/"): text.encode() for path, text in files.items()}
     bundle = received(CLUSTER)
@@ -184,6 +186,42 @@ def test_the_records_of_core_audit_are_on_a_pvc() -> None:
     assert pvc_names(found) == {"acme-co1-core-audit-data"}
     (message,) = warned(found, "HostPathNotMounted")
     assert 'a PersistentVolumeClaim is mounted at "/app/data"' in message
+
+
+@pytest.mark.parametrize(
+    "volumes", ["", "volumes: ['/var/x:{path}']", "volumes: ['./{name}/data:{path}']"]
+)
+@pytest.mark.parametrize(
+    ("name", "image", "path", "port"),
+    [
+        ("mongo", "docker.io/pryvio/mongodb:1.9.2", "/app/data", 27017),
+        ("db", "mongo:7", "/data/db", 27017),
+        ("tsdb", "influxdb:1.7.8", "/var/lib/influxdb", 8086),
+        ("cache", "registry.example.com/x/pryv-redis@sha256:00", "/app/data", 6379),
+    ],
+)
+def test_a_renamed_store_keeps_its_state_and_is_not_published(
+    name: str, image: str, path: str, port: int, volumes: str
+) -> None:
+    found = of(
+        f"image: {image}\n{volumes.format(name=name, path=path)}\nports: ['{port}:{port}']", name
+    )
+    (mount,) = spec(found, name)["containers"][0]["volumeMounts"]
+    assert (mount["mountPath"], len(pvc_names(found))) == (path, 1)
+    workload = workloads(found)[f"acme-co1-{name}"]
+    assert workload["kind"] == "StatefulSet"
+    assert warned(found, "UnknownService") == []
+    assert len(warned(found, "StoreNotPublished")) == 1
+    assert "acme-co1" not in {each["metadata"]["name"] for each in found.services}
+    (pvc,) = (each for each in found.objects if each["metadata"]["name"] in pvc_names(found))
+    expected = "5Gi" if port == 6379 else "20Gi"
+    assert pvc["spec"]["resources"]["requests"]["storage"] == expected
+
+
+def test_a_renamed_core_keeps_its_data() -> None:
+    found = of("image: docker.io/pryvio/core:1.9.2", "api")
+    assert pvc_names(found) == {"acme-co1-api-data"}
+    assert workloads(found)["acme-co1-api"]["kind"] == "StatefulSet"
 
 
 @pytest.mark.parametrize(
