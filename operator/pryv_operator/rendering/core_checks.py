@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from pryv_operator.rendering.fault import Effect, Fault
+from pryv_operator.rendering.javascript import parse_script
 
 #: core exits when a text of its configuration holds this word.
 FORBIDDEN: Final = "REPLACE"
@@ -59,15 +60,17 @@ def forbidden_words(settings: Any) -> Iterator[Fault]:
 
 
 def custom_auth_faults(text: str) -> Iterator[Fault]:
-    """The faults of customAuthStepFn.js. It is not run, nor parsed."""
-    if "exports" not in text:
-        yield Fault(
-            "CUSTOM_AUTH_FUNCTION",
-            (),
-            f"must export a function, {_NO_START}; begin it with module.exports = "
-            "function (context, callback)",
-            Effect.STOPS,
-        )
+    """The faults of customAuthStepFn.js, which core loads with ``require``. It is not run."""
+    script = parse_script(text)
+    if script.error_line is not None:
+        problem = f"line {script.error_line} is not valid JavaScript of a CommonJS module"
+        remedy = "correct it"
+    elif not script.exports_function:
+        problem = "must export a function"
+        remedy = "begin it with module.exports = function (context, callback)"
+    else:
+        return
+    yield Fault("CUSTOM_AUTH_FUNCTION", (), f"{problem}, {_NO_START}; {remedy}", Effect.STOPS)
 
 
 def _integrity(settings: Mapping[str, Any]) -> Iterator[Fault]:

@@ -18,13 +18,16 @@ _SENDMAIL: Final = "EMAIL_SENDMAIL_SETTINGS"
 _AUTH: Final = "EMAIL_SMTP_SETTINGS.auth"
 _USER: Final = "EMAIL_SMTP_SETTINGS.auth.user"
 _PASSWORD: Final = "EMAIL_SMTP_SETTINGS.auth.pass"  # noqa: S105 - its name
+_HOST: Final = "EMAIL_SMTP_SETTINGS.host"
 _REQUIRED: Final = (
     "EMAIL_SENDER.address",
     "EMAIL_SENDER.name",
-    "EMAIL_SMTP_SETTINGS.auth.user",
-    "EMAIL_SMTP_SETTINGS.host",
+    _USER,
+    _HOST,
     _PASSWORD,
 )
+_URL: Final = "EMAIL_SMTP_SETTINGS.url"
+_SERVICE: Final = "EMAIL_SMTP_SETTINGS.service"
 _PORT: Final = "EMAIL_SMTP_SETTINGS.port"
 #: Submission (RFC 6409), the default of Pryv's installation guide.
 _DEFAULT_PORT: Final = 587
@@ -77,6 +80,8 @@ class Settings:
         place = self.catalogue.place(_PORT)
         if not self.catalogue.knows(place) or not self._is_activated() or self._is_filled(_PORT):
             return None
+        if self._is_set(_URL) or self._is_set(_SERVICE):
+            return None
         is_text = self.catalogue.variables[place.variable].type == "string"
         return DefaultPort(place, str(_DEFAULT_PORT) if is_text else _DEFAULT_PORT)
 
@@ -84,11 +89,25 @@ class Settings:
         """The settings without which no e-mail is sent.
 
         There is no login when configured settings have no ``auth``, and OAuth2 needs no password.
-        Source: nodemailer (SMTP transport, ``auth``), which service-mail gives the settings to.
+        A ``url`` replaces all settings of the server, a ``service`` stands for host and port.
+        Source: nodemailer (SMTP transport, ``auth``; ``createTransport`` in lib/nodemailer.js),
+        which service-mail gives the settings to.
         """
-        if self._needs_login():
-            return _REQUIRED
-        return tuple(name for name in _REQUIRED if name not in (_USER, _PASSWORD))
+        omitted: set[str] = set()
+        if not self._needs_login():
+            omitted |= {_USER, _PASSWORD}
+        if self._is_set(_SERVICE):
+            omitted |= {_HOST}
+        if self._is_set(_URL):
+            omitted |= {_USER, _PASSWORD, _HOST}
+        return tuple(name for name in _REQUIRED if name not in omitted)
+
+    def _is_set(self, setting: str) -> bool:
+        """Whether a setting that no release declares by itself is set, in any way."""
+        place = self.catalogue.place(setting)
+        if not place.path:  # 2019: there is no such variable
+            return False
+        return setting in self.configured or self._is_filled(setting)
 
     def _needs_login(self) -> bool:
         """Whether a user and a password are asked for: unless the settings do without."""

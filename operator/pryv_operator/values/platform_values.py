@@ -106,6 +106,7 @@ def resolve_platform_values(
                     *check_dns_server(spec.variables),
                     *cores.problems,
                     *computed.problems,
+                    *texts.problems,
                     *resolved.problems,
                 )
             )

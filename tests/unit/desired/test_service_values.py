@@ -113,8 +113,14 @@ REFUSED += [
     for flag, value in (("isIndexed", True), ("isShown", False), ("isEditable", False))
 ]
 REFUSED += [
-    ({"CUSTOM_AUTH_FUNCTION": "function (context, callback) { callback(); }"},
-     "CUSTOM_AUTH_FUNCTION"),
+    ({"CUSTOM_AUTH_FUNCTION": script}, "CUSTOM_AUTH_FUNCTION")
+    for script in (
+        "function f(context, callback) { callback(); }",
+        "module.exports = {};",
+        "module.exports = function (a, b) { b(",
+    )
+]
+REFUSED += [
     ({"INTEGRITY_SETTINGS": {"isActive": {"events": True}, "algorithm": "sha3"}},
      "INTEGRITY_SETTINGS.algorithm"),
     ({"INTEGRITY_SETTINGS": {"isActive": {"attachments": True}, "algorithm": "SHA256"}},

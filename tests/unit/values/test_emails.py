@@ -115,6 +115,24 @@ def test_a_login_is_required_only_where_the_settings_have_one(
     assert all(name in message for name in missing)
 
 
+@pytest.mark.parametrize(
+    ("settings", "secrets"),
+    [
+        ({"url": "smtps://mail.test"}, {}),
+        ({}, {"EMAIL_SMTP_SETTINGS.url": "smtps://user:hush@mail.test"}),
+        ({"service": "gmail", "auth": {"user": "a"}}, {"EMAIL_SMTP_SETTINGS.auth.pass": "hush"}),
+        ({"service": "gmail"}, {}),
+    ],
+)
+def test_a_url_or_a_service_stands_for_the_server(
+    settings: dict[str, Any], secrets: dict[str, str]
+) -> None:
+    """``createTransport`` of nodemailer; a url replaces every other setting."""
+    found = of(ACTIVE | SENDER | {"EMAIL_SMTP_SETTINGS": settings}, **secrets)
+    assert found.problems == ()
+    assert "port" not in found.values["EMAIL_SMTP_SETTINGS"].value
+
+
 def test_oauth2_tokens_come_from_secrets() -> None:
     settings = {"host": "smtp.test", "auth": {"type": "OAuth2", "user": "a@acme.test"}}
     found = of(
