@@ -6,14 +6,16 @@ of their content is decided here for both.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final, TypeAlias
 
 from pryv_operator.api.findings import Problem
+from pryv_operator.api.instances import instances
 from pryv_operator.api.reasons import Reason
 from pryv_operator.api.spec import Archive, PryvPlatformSpec, TemplateFiles, Templates
-from pryv_operator.leader.listing import written_paths
+from pryv_operator.leader.listing import is_written_by_follower, written_paths
 from pryv_operator.templates.archive_limits import ArchiveError
 from pryv_operator.templates.builtin import load_release
 from pryv_operator.templates.bundle import JINJA_SUFFIX, Bundle
@@ -28,6 +30,8 @@ Contents: TypeAlias = Mapping[ObjectReference, Mapping[str, bytes]]
 #: What to do about an object that does not exist in the cluster.
 CREATE_IT: Final = "create it"
 _COMPOSE_FILES: Final = frozenset({"pryv.yml", f"pryv.yml{JINJA_SUFFIX}"})
+#: No empty part, no part of dots.
+_PLAIN_PATH: Final = re.compile(r"(?!\.{1,2}(/|$))[^/]+(/(?!\.{1,2}(/|$))[^/]+)*")
 _ARCHIVE: Final = "spec.templates.archive"
 _FILES: Final = "spec.templates.files"
 
@@ -53,15 +57,14 @@ def uses_builtin_release(spec: PryvPlatformSpec) -> bool:
         return True
     if templates.archive:
         return False
-    return spec.release is not None or not _are_complete(templates.files or ())
-
-
-def _are_complete(sources: Sequence[TemplateFiles]) -> bool:
-    """Whether each role brings its compose file, so that the files are all there are."""
-    paths: dict[str, set[str]] = {}
-    for source in sources:
-        paths.setdefault(source.role, set()).update(entry.path for entry in source.items)
-    return all(paths_of & _COMPOSE_FILES for paths_of in paths.values())
+    if spec.release is not None:
+        return True
+    complete = {
+        source.role
+        for source in templates.files or ()
+        if any(entry.path in _COMPOSE_FILES for entry in source.items)
+    }
+    return not {instance.role for instance in instances(spec)} <= complete
 
 
 def read_archive(
@@ -90,6 +93,8 @@ def read_files(
     """
     try:
         roles = _read_files(sources, contents, if_missing)
+        if base is not None:
+            _check_no_folders(roles, base)
     except _UnusableError as error:
         return error.problem
     if base is not None:
@@ -145,6 +150,12 @@ def _read_files(
         where = f"{_FILES}[{index}]"
         files = roles.setdefault(source.role, {})
         for entry in source.items:
+            if not is_written_by_follower(entry.path) or not _PLAIN_PATH.fullmatch(entry.path):
+                raise _UnusableError(
+                    Reason.INVALID_TEMPLATES,
+                    f'{where}: path "{entry.path}" has no effect; name a file at the top of the '
+                    "role's folder, or in NAME/conf/ or NAME/templates/ of it",
+                )
             if entry.path in files:
                 raise _UnusableError(
                     Reason.INVALID_TEMPLATES,
@@ -155,6 +166,18 @@ def _read_files(
                 where, ("ConfigMap", source.config_map_ref.name), entry.key, contents, if_missing
             )
     return roles
+
+
+def _check_no_folders(own: Mapping[str, Mapping[str, bytes]], base: Bundle) -> None:
+    """Raise if a file of the user's has the path of a folder."""
+    for role, files in own.items():
+        for path in files:
+            if any(other.startswith(f"{path}/") for other in base.roles.get(role, ())):
+                raise _UnusableError(
+                    Reason.INVALID_TEMPLATES,
+                    f'{_FILES}: "{path}" of role {role} is a folder of the templates; '
+                    "name a file in it",
+                )
 
 
 def _content(

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pryv_operator.api.findings import Problem
-from pryv_operator.api.spec import PryvPlatformSpec, Templates
+from pryv_operator.api.spec import PryvPlatformSpec, TemplateItem, Templates
 from pryv_operator.templates.builtin import load_release
 from pryv_operator.templates.bundle import Bundle
 from pryv_operator.templates.user_templates import (
@@ -138,6 +138,7 @@ def test_remedy_for_a_missing_object_is_the_callers() -> None:
     assert found.message.endswith("not found; pass its file")
 
 
+ROLES = ("reg-master", "core", "static")
 OWN = files(("core", "mine", "k", "core/conf/core.yml"))
 MINE = {("ConfigMap", "mine"): {"k": b"content"}}
 
@@ -152,9 +153,10 @@ class TestReplacedFiles:
             ("1.9.2", None, True),
             (None, OWN, True),
             ("1.9.2", OWN, True),
-            (None, files(("core", "mine", "k", "pryv.yml")), False),
-            (None, files(("core", "mine", "k", "pryv.yml.j2")), False),
-            (None, files(("core", "mine", "k", "pryv.yml"), ("static", "mine", "k", "a")), True),
+            (None, files(*((role, "mine", "k", "pryv.yml") for role in ROLES)), False),
+            (None, files(*((role, "mine", "k", "pryv.yml.j2") for role in ROLES)), False),
+            (None, files(("core", "mine", "k", "pryv.yml")), True),
+            (None, files(*((role, "mine", "k", "pryv.yml") for role in ROLES[1:])), True),
             ("1.9.2", files(("core", "mine", "k", "pryv.yml")), True),
             ("1.9.2", archive(), False),
         ],
@@ -180,6 +182,18 @@ class TestReplacedFiles:
         (replaced,) = found.replaced
         assert replaced.original == base.roles["core"][name]
         assert replaced.replacement == b"content"
+
+    @pytest.mark.parametrize(
+        "path",
+        ["core/conf", "core", "../x", "/core/conf/x", "core//conf/x", "core/x", "./pryv.yml"],
+    )
+    def test_a_path_without_effect_is_named(self, path: str) -> None:
+        item = TemplateItem.model_construct(key="k", path=path)
+        (source,) = OWN.files or ()
+        found = read_files([source.model_copy(update={"items": [item]})], load_release(), MINE)
+        assert isinstance(found, Problem)
+        assert found.reason == "InvalidTemplates"
+        assert f'"{path}"' in found.message
 
     @pytest.mark.parametrize("jinja", [False, True])
     @pytest.mark.parametrize(("theirs", "mine"), [("a", "a.j2"), ("a.j2", "a"), ("a", "a")])

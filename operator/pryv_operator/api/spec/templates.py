@@ -92,7 +92,7 @@ class Templates(Model):
         None,
         description="Files from ConfigMaps, per role. They replace single files of the archive, or "
         "of the built-in release; the others stay. With neither archive nor spec.release, and if "
-        "each role brings its pryv.yml, they are all templates there are.",
+        "every role of the platform has its pryv.yml among them, they are all templates there are.",
     )
 
     model_config = ConfigDict(
