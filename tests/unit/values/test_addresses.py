@@ -1,8 +1,10 @@
-"""Placeholder addresses."""
+"""Addresses of DNS servers, and placeholders."""
 
 from __future__ import annotations
 
-from pryv_operator.values.addresses import UNKNOWN_ADDRESS, placeholder_addresses
+import pytest
+
+from pryv_operator.values.addresses import UNKNOWN_ADDRESS, dns_server, placeholder_addresses
 
 
 def test_placeholders_are_distinct_for_any_number_of_services() -> None:
@@ -16,3 +18,25 @@ def test_placeholders_are_distinct_for_any_number_of_services() -> None:
         "198.18.8.194",
     )
     assert UNKNOWN_ADDRESS not in ips
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("10.96.0.10", "10.96.0.10"),
+        ("127.0.0.53", "127.0.0.53"),
+        ("fd00::a", "fd00::a"),
+        ("[fd00::A]", "fd00::a"),
+        ("fe80::1%eth0", None),
+        ("10.96.0.10:53", None),
+        ("dns.example.com", None),
+        ("", None),
+        ("0.0.0.0", None),
+        ("::", None),
+        ("224.0.0.1", None),
+        ("ff02::1", None),
+        ("255.255.255.255", None),
+    ],
+)
+def test_addresses_of_dns_servers(text: str, address: str | None) -> None:
+    assert dns_server(text) == address
