@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 #: Keys with which the platform's components authenticate to each other ("internals" in the leader).
@@ -73,12 +73,30 @@ GENERATE: Final = "SECRET"
 #: The leader's value for a variable that has to be filled in. Core does not start with it.
 REPLACE_ME: Final = "REPLACE_ME"
 
+#: Found anywhere in a name without its separators.
 _CREDENTIAL_NAME: Final = re.compile(
-    r"passw|passphrase|secret|token|credential|authorization|cookie|"
+    r"passw|passphrase|secret|token|credential|authorization|cookie|xoauth2|"
     r"(?:api|app|access|auth|private|secret|subscription|service|account|master)key|"
-    r"^(?:pass|pwd|auth|pfx|key)$"
+    r"(?:account|admin|db|ftp|ldap|login|mail|mongo|redis|root|smtp|sql|user)(?:pass|pwd)[0-9]*$|"
+    r"^(?:auth|key)$"
 )
-_PROBABLE_NAME: Final = re.compile(r"key(?!selector|id)")
+#: Words that end such a name (``smtpPass``, ``DB_PWD_2``); part of a word (``compass``) is none.
+_CREDENTIAL_WORD: Final = re.compile(
+    r"\b(?<!by )(?:bearer|jwt|pass|passcode|pfx|psk|pw|pwd)[0-9]*(?: [0-9]+)?$"
+)
+#: Words that end the name of something about a credential, such as ``PASSWORD_RESET_URL``.
+_ABOUT_CREDENTIAL: Final = re.compile(
+    r" (?:active|age|algorithm|allowed|attempts|cats|categories|count|days|dir|duration|enabled|"
+    r"expiration|expiry|field|file|folder|format|header|hint|history|hours|iterations|label|"
+    r"length|lifetime|link|max|message|min|minutes|name|page|path|pattern|policy|regex|required|"
+    r"reset|rounds|seconds|size|subject|template|text|timeout|title|ttl|type|uri|url)$"
+)
+_PROBABLE_NAME: Final = re.compile(
+    r"(?<!don)(?<!hoc)(?<!joc)(?<!mon)(?<!tur)(?<!whis)keys?[0-9]*(?: [0-9]+)?$|"
+    r"\bkeys? (?!(?:id|selector)\b)|\bconnection ?(?:string|uri)$|\bdsn$|\bsession ?id$"
+)
+#: As above, where the value has no space: others are prose, such as the signature of an e-mail.
+_PROBABLE_WORD: Final = re.compile(r"\b(?:pin|pin ?code|sig|signature)(?: [0-9]+)?$")
 _NO_CREDENTIAL_NAME: Final = re.compile(r"publickey|idempotencykey")
 _USERINFO: Final = re.compile(
     r"""(?<![@a-z0-9+.-])[a-z][a-z0-9+.-]*://(?:[^\s/?#"'<>]*@|[^\s/?#@]+:(?![0-9]+/)[^\s@]+@)""",
@@ -89,6 +107,16 @@ _SCHEME: Final = re.compile(
     r"\b(?:Bearer|Basic)\s+[\w+/.~=-]{8,}|\beyJ[\w-]{8,}\.[\w-]{8,}\.", re.IGNORECASE
 )
 _PARAMETER: Final = re.compile(r"(?:^|[?&;])([^=&?;\s]+)=([^&;\s]+)")
+#: ``Server=db;User ID=me;Password=…`` and ``host=db user=me password=…``.
+_CONNECTION: Final = re.compile(
+    r"(?:[A-Za-z][\w ]*=[^;\n]*(?:;\s*|$)){2,}|(?:[A-Za-z]\w*=\S+(?: +|$)){2,}"
+)
+_SETTING: Final = re.compile(r"(?:^|;\s*|\s)([A-Za-z]\w*)=([^;\s]+)")
+#: A key with its value in a text that is almost JSON, and an element of XML.
+_MEMBER: Final = re.compile(r"""([A-Za-z][\w.-]*)["']?\s*[:=]\s*["']?([^\s"',;&{}]+)""")
+_ELEMENT: Final = re.compile(r"<([A-Za-z][\w.:-]*)[^<>]*>([^<>]+)</")
+#: Digits of a number that may be a PIN.
+_LONG_NUMBER: Final = 4
 _PLACEHOLDER: Final = re.compile(r"\s*(?:\{\{.*\}\}|\$\{.*\})\s*")
 
 
@@ -128,8 +156,27 @@ _QUERY: Final = "(?i)" + URL_WITH_KEY.replace("(?i)", "")
 
 def names_credential(name: str) -> bool:
     """Whether a key is named like a credential, in any spelling."""
-    plain = re.sub(r"[^a-z0-9]", "", name.lower())
-    return bool(_CREDENTIAL_NAME.search(plain)) and not _NO_CREDENTIAL_NAME.search(plain)
+    words = _words(name)
+    plain = words.replace(" ", "")
+    if _NO_CREDENTIAL_NAME.search(plain) or _ABOUT_CREDENTIAL.search(words):
+        return False
+    return bool(_CREDENTIAL_NAME.search(plain) or _CREDENTIAL_WORD.search(words))
+
+
+def _words(name: str) -> str:
+    """The words of a name in lower case: those of ``smtpPass`` are "smtp pass"."""
+    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", name)
+    return " ".join(re.findall(r"[a-z0-9]+", spaced.lower()))
+
+
+def _may_name_credential(name: str, text: str) -> bool:
+    """Whether a key is one that credentials often have, as other values have it."""
+    words = _words(name)
+    if _NO_CREDENTIAL_NAME.search(words.replace(" ", "")) or _ABOUT_CREDENTIAL.search(words):
+        return False
+    if _PROBABLE_NAME.search(words):
+        return True
+    return bool(_PROBABLE_WORD.search(words)) and not re.search(r"\s", text.strip())
 
 
 def looks_like_credential(name: str, value: Any) -> bool:
@@ -148,11 +195,8 @@ def looks_like_credential(name: str, value: Any) -> bool:
     if names_credential(name):
         return True
     if not isinstance(value, str):
-        return False
-    plain = re.sub(r"[^a-z0-9]", "", name.lower())
-    if _PROBABLE_NAME.search(plain) and not _NO_CREDENTIAL_NAME.search(plain):
-        return True
-    return _text_looks_like_credential(value)
+        return len(str(value)) >= _LONG_NUMBER and _may_name_credential(name, str(value))
+    return _may_name_credential(name, value) or _text_looks_like_credential(value)
 
 
 def _is_open(text: str) -> bool:
@@ -160,15 +204,28 @@ def _is_open(text: str) -> bool:
 
 
 def _text_looks_like_credential(text: str) -> bool:
-    document = parse_collection(text)
+    document = parse_document(text)
     if document is not text:
         return looks_like_credential("", document)
     if any(pattern.search(text) for pattern in (_USERINFO, _PEM_KEY, _SCHEME)):
         return True
-    return not re.search(r"\s(?![^{]*\}\})", text.strip()) and any(
-        names_credential(name) and not _is_open(value) and not value.startswith(("{{", "${"))
-        for name, value in _PARAMETER.findall(text)
+    return any(
+        (names_credential(name) or _PROBABLE_WORD.search(_words(name)))
+        and not _is_open(value)
+        and not value.startswith(("{{", "${", "#{"))
+        for name, value in _named_values(text)
     )
+
+
+def _named_values(text: str) -> Iterator[tuple[str, str]]:
+    """Keys with their values in a text of one of the usual forms; prose has none."""
+    if not re.search(r"\s(?![^{]*\}\})", text.strip()):
+        yield from _PARAMETER.findall(text)
+    if _CONNECTION.fullmatch(text.strip()):
+        yield from _SETTING.findall(text)
+    if text.lstrip("\ufeff \t\r\n")[:1] in ("[", "{"):
+        yield from _MEMBER.findall(text)
+    yield from _ELEMENT.findall(text)
 
 
 def parse_collection(value: Any) -> Any:
@@ -180,3 +237,20 @@ def parse_collection(value: Any) -> Any:
     except (ValueError, RecursionError):
         return value
     return parsed if isinstance(parsed, (list, dict)) else value
+
+
+def parse_document(value: Any) -> Any:
+    """As ``parse_collection``, and with a byte order mark, or as the JSON text of a JSON text."""
+    text = value
+    while isinstance(text, str):
+        text = text.lstrip("\ufeff \t\r\n")
+        collection = parse_collection(text)
+        if collection is not text:
+            return collection
+        if text[:1] != '"':
+            break
+        try:
+            text = json.loads(text)
+        except (ValueError, RecursionError):
+            break
+    return value

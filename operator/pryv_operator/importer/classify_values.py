@@ -323,7 +323,7 @@ def _decide_variable(context: _Context, variable: Variable, value: Json) -> _Dec
         if value in ({}, []):
             return _Decision(notes=missing)
     secret_paths = [each.path for each in context.catalogue.secrets_in(Place(name), value)]
-    probable = [path for path in _probable_credentials(value) if path not in secret_paths]
+    probable = [path for path in _probable_credentials(name, value) if path not in secret_paths]
     decisions = [_Decision(notes=(*missing, *_notes_of_probable(variable, probable)))]
     if not variable.computed:
         secret_paths = _movable([*secret_paths, *probable], name, value)
@@ -351,14 +351,19 @@ def _normalised(context: _Context, variable: Variable, value: Json) -> Json:
     place = Place(variable.name)
     found = any(context.catalogue.secrets_in(place, parsed))
     is_object = found or secret_variables.holds_secrets(variable.name)
-    return parsed if is_object or any(_probable_credentials(parsed)) else value
+    return parsed if is_object or any(_probable_credentials(variable.name, parsed)) else value
 
 
-def _probable_credentials(value: Json) -> Iterator[tuple[str, ...]]:
-    """Paths in a variable's value that look like credentials; the variable's own name is known."""
+def _probable_credentials(variable: str, value: Json) -> Iterator[tuple[str, ...]]:
+    """Paths in a variable's value that look like credentials, by the variable's name, too.
+
+    The names of Pryv's own variables do not count: which of those are secret is known.
+    """
+    names = () if _is_known_to_pryv(variable) else (variable,)
     for path, leaf in leaves(value):
-        above = any(secret_variables.names_credential(key) for key in path if key != "auth")
-        if secret_variables.looks_like_credential(path[-1] if path else "", leaf) or (
+        keys = (*names, *path)
+        above = any(secret_variables.names_credential(key) for key in keys if key != "auth")
+        if secret_variables.looks_like_credential(keys[-1] if keys else "", leaf) or (
             above and secret_variables.looks_like_credential("secret", leaf)
         ):
             yield path
@@ -499,7 +504,7 @@ def _template_default(context: _Context, variable: Variable, decision: _Decision
         return UNSET
     parsed: Json = secret_variables.parse_collection(default)
     found = [each.path for each in context.catalogue.secrets_in(Place(variable.name), parsed)]
-    found += _probable_credentials(parsed)
+    found += _probable_credentials(variable.name, parsed)
     blanked: _Default = blanked_at(parsed, found) if found else default
     return blanked
 

@@ -14,10 +14,12 @@ from pryv_operator.leader.json_value import Json
 from pryv_operator.values.nested import with_value_at
 from tests.examples import examples
 from tests.unit.importer.leaders import (
+    CURRENT,
     current,
     everything_readable,
     files,
     imported,
+    old,
     secrets,
     spec,
 )
@@ -139,4 +141,53 @@ def test_key_that_is_named_like_a_credential(
 def test_what_is_no_credential_stays_in_the_resource(value: Any) -> None:
     result = imported(current(EXTRA_SETTINGS=value))
     assert spec(result)["variables"]["EXTRA_SETTINGS"] == value
+    assert not result.check
+
+
+# --- variables of the received templates ---
+
+NAMES = (
+    "SMS_API_KEY",
+    "SMTP_PASSWORD",
+    "TWILIO_AUTH_TOKEN",
+    "SMTP_PASS",
+    "DB_PWD",
+    "MAILGUN_KEY",
+    "BACKUP_PASSPHRASE",
+)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("generation", ["current", "template", "2019"])
+def test_variable_of_the_templates_that_is_named_like_a_credential(
+    generation: str, name: str
+) -> None:
+    leader = {
+        "current": lambda: current(**{name: CANARY}),
+        "template": lambda: current(template={**CURRENT, name: "REPLACE_ME"}, **{name: CANARY}),
+        "2019": lambda: old(**{name: CANARY}),
+    }[generation]()
+    result = imported(leader)
+    assert CANARY not in everything_readable(result)
+    assert secrets(result)[name] == CANARY
+    assert result.refused == ()
+    assert [each for each in result.check if each.startswith(f"{name}: looks like a credential")]
+    assert CANARY in files(result)["core/core/conf/all.conf"].decode()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PASSWORD_RESET_URL", "https://acme.test/reset"),
+        ("PASSWORD_CHANGE_URL", "https://acme.test/change"),
+        ("PASSWORD_COMPLEXITY_MIN_LENGTH", 12),
+        ("PASSWORD_HINT", "at least 12 characters"),
+        ("TOKEN_LIFETIME_DAYS", 30),
+        ("KEYBOARD_LAYOUT", "ch-fr"),
+        ("BYPASS_CACHE", "no"),
+    ],
+)
+def test_variable_of_the_templates_with_an_honest_name(name: str, value: Json) -> None:
+    result = imported(current(**{name: value}))
+    assert spec(result)["variables"][name] == value
     assert not result.check
