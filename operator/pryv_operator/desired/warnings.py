@@ -100,18 +100,19 @@ def _host_paths(subject: Subject) -> Iterable[Advisory]:
         )
         for mount in declared.mounts:
             if mount.is_host_path and not mount.is_syslog:
-                instead = (
-                    f'; a PersistentVolumeClaim is mounted at "{mount.target}"'
-                    if any(
-                        each.target == mount.target and pvcs.pvc_of(component, each)
-                        for each in component.service.mounts
-                    )
-                    else ""
+                has_pvc = any(
+                    each.target == mount.target and pvcs.pvc_of(component, each)
+                    for each in component.service.mounts
+                )
+                remedy = (
+                    f'; a PersistentVolumeClaim is mounted at "{mount.target}"; copy the data to it'
+                    if has_pvc
+                    else "; remove the volume, or ignore this"
                 )
                 yield Advisory(
                     Reason.HOST_PATH_NOT_MOUNTED,
                     f'{service_location(component)}: host path "{mount.source}" is not mounted '
-                    f"into pods{instead}; remove the volume, or ignore this",
+                    f"into pods{remedy}",
                 )
 
 

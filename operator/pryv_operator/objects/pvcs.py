@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
@@ -22,6 +24,13 @@ _DEFAULT_SIZE: Final = "10Gi"
 _VOLUMES: Final = "volume"
 #: Last parts of mounted folders whose files are rendered.
 _RENDERED: Final = ("conf", "templates")
+#: Folders of hosts and containers with devices, sockets, settings and programs: no data.
+_SYSTEM: Final = (
+    "/bin", "/boot", "/dev", "/etc", "/lib", "/lib64", "/proc", "/run", "/sbin", "/sys", "/usr",
+    "/var/run",
+)  # fmt: skip
+#: The name of a file, with its extension.
+_FILE: Final = re.compile(r"[^/]+\.[A-Za-z]\w{0,9}")
 
 
 @dataclass(frozen=True)
@@ -94,14 +103,18 @@ def resolve_mounts(compose: ComposeFile) -> dict[str, Service]:
     """The services by name, with a PVC where an image keeps state, and for each volume.
 
     A path of the host where an image keeps state, or a read-only mount, becomes the PVC of the
-    component. So it does where other services mount the same path of the host.
+    component. Another folder of the host that a component with state writes to becomes a PVC of its
+    own. So they do where other services mount the same path of the host.
     """
     owners: dict[tuple[str, str], str] = {}
     for service in compose.services:
-        state = profile_of(service.name, service.image).state_path
         for mount in service.mounts:
-            if mount.target == state and not mount.is_role_path:
+            if mount.target == _state_path(service) and not mount.is_role_path:
                 owners.setdefault((mount.kind, mount.source), _state_folder(service))
+    for service in compose.services:
+        for mount in service.mounts:
+            if _state_path(service) and _is_data_folder(service, mount):
+                owners.setdefault((mount.kind, mount.source), _host_folder(service, mount.source))
     return {service.name: _with_state(service, owners) for service in compose.services}
 
 
@@ -116,7 +129,7 @@ def written_folders(services: Iterable[Service]) -> frozenset[str]:
 
 
 def _with_state(service: Service, owners: Mapping[tuple[str, str], str]) -> Service:
-    state = profile_of(service.name, service.image).state_path
+    state = _state_path(service)
     mounts = [
         mount if mount.target == state else _resolved(mount, owners) for mount in service.mounts
     ]
@@ -136,8 +149,45 @@ def _resolved(mount: Mount, owners: Mapping[tuple[str, str], str]) -> Mount:
     return replace(mount, source=folder, kind="path") if folder else mount
 
 
+def _state_path(service: Service) -> str:
+    return profile_of(service.name, service.image).state_path
+
+
 def _state_folder(service: Service) -> str:
     return f"{service.name}/data"
+
+
+def _host_folder(service: Service, source: str) -> str:
+    """The folder of a service for a folder of the host; its PVC has a name of its own."""
+    plain = re.sub("[^a-z0-9]+", "-", source.lower())[:40].strip("-")
+    is_exact = f"/{plain.replace('-', '/')}" == source
+    digest = "" if is_exact else f"-{hashlib.sha256(source.encode()).hexdigest()[:8]}"
+    return f"{service.name}/host-{plain}{digest}"
+
+
+def _is_data_folder(service: Service, mount: Mount) -> bool:
+    """Whether a mount is a folder of the host that a service may keep data in.
+
+    What a path of the host is cannot be seen here. A folder around the service's state would hide
+    the files of the image, and one inside of rendered files could not be mounted.
+    """
+    paths = (mount.source, mount.target)
+    return (
+        mount.is_host_path
+        and not mount.read_only
+        and mount.source != "/"
+        and not any(_is_in(path, system) for path in paths for system in _SYSTEM)
+        and not all(_FILE.fullmatch(path.rpartition("/")[2]) for path in paths)
+        and not _is_in(_state_path(service), mount.target)
+        and not any(
+            is_rendered(other) and _is_in(mount.target, other.target) for other in service.mounts
+        )
+    )
+
+
+def _is_in(path: str, folder: str) -> bool:
+    """Whether a path is a folder, or inside of it."""
+    return path == folder or path.startswith(f"{folder.rstrip('/')}/")
 
 
 def _covers(mount: Mount, path: str) -> bool:
@@ -146,16 +196,14 @@ def _covers(mount: Mount, path: str) -> bool:
         return False
     if mount.target == path:
         return not mount.read_only or is_rendered(mount)
-    return path.startswith(f"{mount.target.rstrip('/')}/")
+    return _is_in(path, mount.target)
 
 
 def keeps_state(component: Component) -> bool:
     """Whether a PVC is mounted where the component's image keeps state, if it keeps any."""
     path = component.profile.state_path
     return not path or any(
-        path == mount.target or path.startswith(f"{mount.target.rstrip('/')}/")
-        for mount in component.service.mounts
-        if pvc_of(component, mount)
+        _is_in(path, mount.target) for mount in component.service.mounts if pvc_of(component, mount)
     )
 
 

@@ -248,6 +248,70 @@ def test_a_read_only_mount_of_state_is_read_only() -> None:
     assert mount == {"name": "core-data", "mountPath": "/app/data", "readOnly": True}
 
 
+@pytest.mark.parametrize(
+    ("name", "source", "target", "claim"),
+    [
+        ("mongodb", "/srv/mongo", "/data/db", "host-srv-mongo"),
+        ("mongodb", "/srv/backup/", "/app/backup", "host-srv-backup"),
+        ("mongodb", "/srv/pryv.io", "/var/lib/mongodb", "host-srv-pryv-io-"),
+        ("influxdb", "/var/influx", "/var/lib/influxdb2", "host-var-influx"),
+        ("redis", "/data", "/data", "host-data"),
+        ("redis", "~/redis", "/var/redis", "host-redis-"),
+        ("redis", "/srv/" + "long/" * 40, "/var/redis", "host-srv-long-"),
+        ("core", "/mnt/att", "/mnt/attachments", "host-mnt-att"),
+        ("core", "$PRYV_CONF_ROOT/att", "/mnt/attachments", "host-pryv-conf-root-att-"),
+        ("core_audit", "/var/log/pryv/audit", "/app/audit-data", "host-var-log-pryv-audit"),
+    ],
+)
+def test_a_host_folder_that_a_component_with_state_writes_to_is_a_pvc(
+    name: str, source: str, target: str, claim: str
+) -> None:
+    found = of(f"volumes: ['{source}:{target}']", name)
+    label = name.replace("_", "-")
+    mounts = spec(found, label)["containers"][0]["volumeMounts"]
+    assert target in {each["mountPath"] for each in mounts if not each.get("readOnly")}
+    (host,) = (each for each in pvc_names(found) if each != f"acme-co1-{label}-data")
+    assert host.startswith(f"acme-co1-{label}-{claim}")
+    assert len(host) < 100
+    assert host.endswith(claim) or claim.endswith("-")
+    (message,) = warned(found, "HostPathNotMounted")
+    assert f'a PersistentVolumeClaim is mounted at "{target}"; copy the data to it' in message
+
+
+def test_different_host_folders_are_different_pvcs() -> None:
+    volumes = ["/srv/a-b:/1", "/srv/a/b:/2", "/srv/A/b:/3", "/data:/4", "~/data:/5", "/x:/app/data"]
+    found = of(f"volumes: {json.dumps(volumes)}", "redis")
+    assert len(pvc_names(found)) == len(volumes)
+
+
+def test_services_that_mount_the_same_host_folder_share_its_pvc() -> None:
+    beside = "  backup: {image: b, volumes: ['/srv/backup:/in:ro']}\n"
+    found = of("volumes: ['/srv/backup:/app/backup']", "mongodb", beside)
+    (mount,) = spec(found, "backup")["containers"][0]["volumeMounts"]
+    assert mount == {"name": "mongodb-host-srv-backup", "mountPath": "/in", "readOnly": True}
+
+
+@pytest.mark.parametrize(
+    "volume",
+    [
+        "/dev/log:/dev/log-host",
+        "/etc/localtime:/etc/localtime",
+        "/etc/ssl/certs:/certs",
+        "/var/run/docker.sock:/docker.sock",
+        "/run/x:/x",
+        "/:/host",
+        "/srv/mongod.conf:/data/mongod.conf",
+        "/srv/x:/etc/x",
+        "/srv/ro:/data/db:ro",
+        "/srv/app:/app",
+        "/srv/secret:/app/conf/secret",
+    ],
+)
+def test_what_is_no_data_of_a_store_gets_no_pvc(volume: str) -> None:
+    found = of(f"volumes: ['{volume}', './mongodb/conf:/app/conf']", "mongodb", mongodb__conf__a="")
+    assert pvc_names(found) == {"acme-co1-mongodb-data"}
+
+
 # Ports and names
 
 
