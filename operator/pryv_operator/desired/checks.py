@@ -134,7 +134,10 @@ def _invalid_affinity(components: Iterable[Component]) -> Iterable[Problem]:
 def _several_replicas(components: Iterable[Component]) -> Iterable[Problem]:
     """Components that keep state, or must not run twice, have one replica."""
     for component in _one_per_role(components):
-        if component.overrides.replicas in (None, 1) or component.profile.scalable:
+        replicas = component.overrides.replicas
+        if replicas in (None, 1) or pvcs.is_scalable(component):
+            continue
+        if replicas == 0 and component.profile.scalable:
             continue
         remedy = "remove it"
         if component.service.name == names.CORE:

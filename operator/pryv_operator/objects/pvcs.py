@@ -99,6 +99,15 @@ def pvcs_of(component: Component) -> tuple[PVC, ...]:
     return tuple(pvc for mount in component.service.mounts if (pvc := pvc_of(component, mount)))
 
 
+def is_scalable(component: Component) -> bool:
+    """Whether several pods may run side by side: not on data that are the component's own.
+
+    Data of another component, such as core's, are made for several readers and writers.
+    """
+    others = {each.name for each in component.compose.services} - {component.service.name}
+    return component.profile.scalable and all(pvc.owner in others for pvc in pvcs_of(component))
+
+
 def resolve_mounts(compose: ComposeFile) -> dict[str, Service]:
     """The services by name, with a PVC where an image keeps state, and for each volume.
 

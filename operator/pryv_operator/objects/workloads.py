@@ -31,7 +31,7 @@ def workload(
         "metadata": component.platform.metadata(component.name, component.labels),
         "spec": _stateful_set_spec(component, template)
         if stateful
-        else _deployment_spec(component, template, shared_pvcs),
+        else _deployment_spec(component, template),
     }
 
 
@@ -49,7 +49,7 @@ def _stateful_set_spec(component: Component, template: Object) -> Object:
     }
 
 
-def _deployment_spec(component: Component, template: Object, shared_pvcs: frozenset[str]) -> Object:
+def _deployment_spec(component: Component, template: Object) -> Object:
     spec = _replicas(component)
     if component.profile.readiness is None:
         # Without a probe a pod is Ready once started: one that exits soon must not count.
@@ -57,7 +57,7 @@ def _deployment_spec(component: Component, template: Object, shared_pvcs: frozen
     return spec | {
         "revisionHistoryLimit": _REVISION_HISTORY,
         "selector": {"matchLabels": component.selector},
-        "strategy": _strategy(component, shared_pvcs),
+        "strategy": _strategy(component),
         "template": template,
     }
 
@@ -73,15 +73,15 @@ def _replicas(component: Component) -> Object:
         return {"replicas": 0}
     if component.overrides.replicas is not None:
         return {"replicas": component.overrides.replicas}
-    return {} if component.profile.scalable else {"replicas": 1}
+    return {} if pvcs.is_scalable(component) else {"replicas": 1}
 
 
-def _strategy(component: Component, shared_pvcs: frozenset[str]) -> Object:
+def _strategy(component: Component) -> Object:
     """Replace the pod once the new one is Ready, unless two pods cannot run side by side.
 
-    Pods that share a PVC run on one node: a new pod beside an old one could not move to another.
+    Pods that mount a PVC run on one node: a new pod beside an old one could not move to another,
+    and on the same node both would write the same files.
     """
-    shares_pvc = any(pvc.name in shared_pvcs for pvc in pvcs.pvcs_of(component))
-    if component.profile.single or shares_pvc:
+    if component.profile.single or pvcs.pvcs_of(component):
         return {"type": "Recreate"}
     return {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}

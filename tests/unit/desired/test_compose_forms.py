@@ -18,8 +18,18 @@ from tests.unit.builders import DOMAIN, inputs, platform, workloads
 from tests.unit.desired.test_received import CLUSTER, received
 
 
-def of(body: str, service: str = "web", beside: str = "", top: str = "", **files: str) -> Desired:
-    """The desired state with one service in role core; ``files`` by path, ``__`` is a slash."""
+def of(
+    body: str,
+    service: str = "web",
+    beside: str = "",
+    top: str = "",
+    overrides: Object | None = None,
+    **files: str,
+) -> Desired:
+    """The desired state with one service in role core; ``files`` by path, ``__`` is a slash.
+
+    ``overrides`` are those of ``web``.
+    """
     if not body.startswith("image: "):
         body = f"image: a:1\n{body}"
     lines = "".join(f"    {line}\n" for line in body.splitlines())
@@ -27,7 +37,12 @@ def of(body: str, service: str = "web", beside: str = "", top: str = "", **files
     role = {"pryv.yml": compose.encode()}
     role |= {path.replace("__", "/"): text.encode() for path, text in files.items()}
     bundle = received(CLUSTER)
-    return compute_desired(inputs(bundle=replace(bundle, roles={**bundle.roles, "core": role})))
+    bundle = replace(bundle, roles={**bundle.roles, "core": role})
+    if overrides is None:
+        return compute_desired(inputs(bundle=bundle))
+    return compute_desired(
+        inputs(platform(roles={"core": {"components": {"web": overrides}}}), bundle=bundle)
+    )
 
 
 def spec(found: Desired, name: str = "web") -> Object:
@@ -310,6 +325,33 @@ def test_services_that_mount_the_same_host_folder_share_its_pvc() -> None:
 def test_what_is_no_data_of_a_store_gets_no_pvc(volume: str) -> None:
     found = of(f"volumes: ['{volume}', './mongodb/conf:/app/conf']", "mongodb", mongodb__conf__a="")
     assert pvc_names(found) == {"acme-co1-mongodb-data"}
+
+
+OWN_DATA = ["./web/data:/var/lib/postgresql/data", "./data:/data", "mine:/data"]
+
+
+@pytest.mark.parametrize("volume", OWN_DATA)
+def test_a_component_with_its_own_data_never_has_two_pods(volume: str) -> None:
+    found = of(f"volumes: ['{volume}']", top="volumes: {mine: }\n")
+    workload = workloads(found)["acme-co1-web"]
+    assert (workload["kind"], workload["spec"]["replicas"]) == ("Deployment", 1)
+    assert workload["spec"]["strategy"] == {"type": "Recreate"}
+
+
+@pytest.mark.parametrize("volume", [None, *OWN_DATA])
+@pytest.mark.parametrize("replicas", [0, 1, 2])
+def test_replicas_of_a_component_with_its_own_data(volume: str | None, replicas: int) -> None:
+    body = f"volumes: ['{volume}']" if volume else ""
+    found = of(body, top="volumes: {mine: }\n", overrides={"replicas": replicas})
+    refused = ["NotScalable"] if volume and replicas == 2 else []
+    assert [each.reason for each in found.problems] == refused
+
+
+def test_a_component_on_the_data_of_core_may_be_scaled_and_is_recreated() -> None:
+    beside = "  core: {image: b, volumes: ['./core/data:/app/data']}\n"
+    found = of("volumes: ['./core/data:/data']", beside=beside, overrides={"replicas": 2})
+    assert workloads(found)["acme-co1-web"]["spec"]["replicas"] == 2
+    assert workloads(found)["acme-co1-web"]["spec"]["strategy"] == {"type": "Recreate"}
 
 
 # Ports and names
