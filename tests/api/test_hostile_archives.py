@@ -189,7 +189,9 @@ def hostile(number: int, data: bytes) -> tuple[Object, Object]:
     return (
         {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "binaryData": binary},
         platform(
-            name, templates={"archive": {"configMapKeyRef": {"name": name, "key": "archive.tgz"}}}
+            name,
+            domain=f"{name}.acme.test",
+            templates={"archive": {"configMapKeyRef": {"name": name, "key": "archive.tgz"}}},
         ),
     )
 
