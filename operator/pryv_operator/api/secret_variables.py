@@ -86,10 +86,10 @@ _CREDENTIAL_WORD: Final = re.compile(
 )
 #: Words that end the name of something about a credential, such as ``PASSWORD_RESET_URL``.
 _ABOUT_CREDENTIAL: Final = re.compile(
-    r" (?:active|age|algorithm|allowed|attempts|cats|categories|count|days|dir|duration|enabled|"
-    r"expiration|expiry|field|file|folder|format|header|hint|history|hours|iterations|label|"
-    r"length|lifetime|link|max|message|min|minutes|name|page|path|pattern|policy|regex|required|"
-    r"reset|rounds|seconds|size|subject|template|text|timeout|title|ttl|type|uri|url)$"
+    r" (?:active|age|algorithm|allowed|attempts|cats|categories|count|days|dir|domain|duration|"
+    r"enabled|expiration|expiry|field|file|folder|format|header|hint|history|hours|iterations|"
+    r"label|length|lifetime|link|max|message|min|minutes|name|page|path|pattern|policy|regex|"
+    r"required|reset|rounds|seconds|size|subject|template|text|timeout|title|ttl|type|uri|url)$"
 )
 _PROBABLE_NAME: Final = re.compile(
     r"(?<!don)(?<!hoc)(?<!joc)(?<!mon)(?<!tur)(?<!whis)keys?[0-9]*(?: [0-9]+)?$|"
@@ -97,7 +97,9 @@ _PROBABLE_NAME: Final = re.compile(
 )
 #: As above, where the value has no space: others are prose, such as the signature of an e-mail.
 _PROBABLE_WORD: Final = re.compile(r"\b(?:pin|pin ?code|sig|signature)(?: [0-9]+)?$")
-_NO_CREDENTIAL_NAME: Final = re.compile(r"publickey|idempotencykey")
+_NO_CREDENTIAL_NAME: Final = re.compile(
+    r"publickey|idempotencykey|certificateauthorityauthorization"
+)
 _USERINFO: Final = re.compile(
     r"""(?<![@a-z0-9+.-])[a-z][a-z0-9+.-]*://(?:[^\s/?#"'<>]*@|[^\s/?#@]+:(?![0-9]+/)[^\s@]+@)""",
     re.IGNORECASE,

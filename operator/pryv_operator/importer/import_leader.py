@@ -27,6 +27,7 @@ from pryv_operator.importer.resolved_values import ResolvedValues
 from pryv_operator.importer.roles_from_machines import roles_from_machines
 from pryv_operator.importer.shipped_releases import closest_release
 from pryv_operator.importer.template_archive import pack_templates
+from pryv_operator.importer.template_credentials import find_credentials
 from pryv_operator.importer.trial import try_output
 from pryv_operator.leader.json_value import Json
 from pryv_operator.objects import manifest
@@ -123,7 +124,8 @@ def import_leader(leader: Leader, options: Options) -> Imported:
             output_files.templates_file(names, templates.archive, secret=templates.is_secret)
         )
 
-    notes = [*certificates.notes, *machines.notes, *classified.notes, *declared.notes]
+    notes = [*certificates.notes, *machines.notes, *classified.notes]
+    notes += [*templates.notes, *declared.notes]
     notes += _notes_of_the_rest(leader, classified, notes)
     trial = try_output(files)
     described = _with_current_names(notes, declared.values)
@@ -167,6 +169,7 @@ class _ImportedTemplates:
     archive: bytes | None = field(repr=False)
     #: Whether the archive contains the text of a secret.
     is_secret: bool
+    notes: tuple[Note, ...] = ()
 
 
 def _choose_templates(
@@ -193,8 +196,19 @@ def _import_templates(
     if choice.release:
         return _ImportedTemplates(target, archive=None, is_secret=False)
     archive = pack_templates(leader, certificates.templates, classified.template_defaults)
-    is_secret = _holds_secret(certificates.templates, classified.secrets)
-    return _ImportedTemplates(read_leader_archive(archive).bundle, archive, is_secret)
+    found = find_credentials(certificates.templates, _names(leader))
+    is_secret = bool(found) or _holds_secret(certificates.templates, classified.secrets)
+    why = (
+        f"holds what looks like a credential, so {output_files.TEMPLATES} is a Secret; better make "
+        "it a variable, and its value a secret"
+    )
+    notes = tuple(Note("check", path, why) for path in found)
+    return _ImportedTemplates(read_leader_archive(archive).bundle, archive, is_secret, notes)
+
+
+def _names(leader: Leader) -> frozenset[str]:
+    """Names that the leader replaces in templates."""
+    return frozenset({*leader.internals, *leader.values, *leader.unset, *leader.bundle.variables})
 
 
 def _holds_secret(templates: Mapping[str, Mapping[str, bytes]], secrets: Mapping[str, str]) -> bool:
