@@ -194,10 +194,17 @@ def _interpolated(
             value = _without_hostname(value)
         path = f"{where}.{key}"
         found = interpolate(path, value, ROLE_ROOT if key == "volumes" else {})
-        if found.unset and (key == "image" or (key == "volumes" and _leads_nowhere(value))):
+        if found.unset and (
+            key in ("image", "ports") or (key == "volumes" and _leads_nowhere(value))
+        ):
             raise ComposeError(
                 f"{path}: ${found.unset[0]} is a variable of the machine, which pods do not have; "
                 "write the value itself"
+            )
+        if key == "ports" and _loses_address(value):
+            raise ComposeError(
+                f"{path}: the address of an entry is a variable of the machine, which is empty in "
+                "pods, so the port would be published to everyone; write the address itself"
             )
         fields[key] = found.value
         unset += [(path, name) for name in found.unset]
@@ -211,6 +218,17 @@ def _leads_nowhere(volumes: object) -> bool:
         if isinstance(source, str) and source.startswith("$"):
             begin = interpolate("", source, ROLE_ROOT)
             if begin.unset and not begin.value.startswith(ROLE_ROOT["PRYV_CONF_ROOT"]):
+                return True
+    return False
+
+
+def _loses_address(ports: object) -> bool:
+    """Whether the address of a port has variables, and is empty: ``${ADDRESS:-}:80:80``."""
+    for entry in ports if isinstance(ports, list) else ():
+        address = entry.get("host_ip") if isinstance(entry, dict) else entry
+        if isinstance(address, str) and "$" in address:
+            value = interpolate("", address, {}).value
+            if value == "" or (value.startswith(":") and value.count(":") == 2):
                 return True
     return False
 

@@ -22,6 +22,14 @@ _PROTOCOLS: Final[dict[str, Protocol]] = {"tcp": "tcp", "udp": "udp"}
 _ADDRESS: Final = re.compile(r"[^][:/\s]+")
 #: Keys of the long form. The last three mean nothing to compose without Swarm.
 _LONG_KEYS: Final = ("target", "published", "protocol", "host_ip", "mode", "name", "app_protocol")
+#: Names of the loopback in the hosts files of Linux distributions.
+_LOOPBACK_NAMES: Final = (
+    "localhost", "localhost4", "localhost6", "ip6-localhost", "ip6-loopback", "loopback",
+    "localhost.localdomain", "localhost4.localdomain4", "localhost6.localdomain6",
+)  # fmt: skip
+_LOOPBACK_NETWORK: Final = 127
+#: A number of an IPv4 address as inet_aton(3) reads it.
+_NUMBER: Final = re.compile(r"0x[0-9a-f]{1,8}|0[0-7]{0,11}|[1-9][0-9]{0,9}", re.ASCII)
 #: Addresses by which compose publishes a port on every address of the host.
 _EVERY_ADDRESS: Final = ("", "0.0.0.0", "::")  # noqa: S104
 
@@ -192,10 +200,25 @@ def _address(text: str) -> str:
 
 
 def _is_loopback(address: str) -> bool:
-    """Whether only processes of the host reach a port at the address."""
+    """Whether only processes of the host reach a port at the address, or the name of one."""
     try:
         ip = ipaddress.ip_address(address)
     except ValueError:
-        return address.lower() == "localhost"
+        return _is_loopback_name(address)
     mapped = ip.ipv4_mapped if isinstance(ip, ipaddress.IPv6Address) else None
     return (mapped or ip).is_loopback
+
+
+def _is_loopback_name(name: str) -> bool:
+    """Whether a name is one of the loopback, or a short form of its address (``127.1``).
+
+    Sources: RFC 6761, section 6.3; the ``/etc/hosts`` of Debian and Fedora; inet_aton(3).
+    """
+    plain = name.lower().removesuffix(".")
+    if plain in _LOOPBACK_NAMES or plain.endswith(".localhost"):
+        return True
+    parts = plain.split(".")
+    if len(parts) > 4 or not all(_NUMBER.fullmatch(part) for part in parts):
+        return False
+    first = int(parts[0], 16 if "x" in parts[0] else 8 if parts[0].startswith("0") else 10)
+    return (first if len(parts) > 1 else first >> 24) == _LOOPBACK_NETWORK

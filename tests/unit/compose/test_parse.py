@@ -277,7 +277,8 @@ def test_environment_is_as_compose_prints_it(body: str, environment: dict[str, s
 def test_variables_of_the_machine_are_empty_and_named() -> None:
     found = one(
         "environment: {A: a$X, B: '${Y}', C: , D: '${Z:-z}', HOSTNAME: $HOSTNAME}\n"
-        "command: [run, '${FLAG}', $$HOME]\nports: ['${IP}:53:5353/udp']\nexpose: ['${P-80}']"
+        "command: [run, '${FLAG}', $$HOME]\nports: ['${IP:-10.0.0.1}:53:5353/udp']\n"
+        "expose: ['${P-80}']"
     )
     (core,) = found.services
     assert dict(core.environment) == {"A": "a", "B": "", "D": "z"}
@@ -289,7 +290,6 @@ def test_variables_of_the_machine_are_empty_and_named() -> None:
         ("services.core.environment", "Y"),
         ("services.core.environment", "C"),
         ("services.core.command", "FLAG"),
-        ("services.core.ports", "IP"),
     }
 
 
@@ -459,3 +459,31 @@ def test_any_service_is_parsed_or_refused(body: dict[str, object]) -> None:
 def parsed_or_refused(text: str) -> None:
     with contextlib.suppress(ComposeError):
         assert parse_compose(text).services
+
+
+ADDRESSES = ["${BIND_IP}", "$BIND_IP", "${BIND_IP-}", "${BIND_IP:-}", "${BIND_IP:+10.0.0.1}"]
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+@pytest.mark.parametrize(
+    "port",
+    ["'{}:80:80'", "'{}:80-81:80-81/udp'", "{{target: 80, published: 80, host_ip: '{}'}}"],
+)
+def test_a_port_whose_address_the_machine_knows_is_not_published_to_everyone(
+    port: str, address: str
+) -> None:
+    with pytest.raises(ComposeError, match=r"^services.core.ports: .*; write the (value|address)"):
+        one(f"ports: [{port.format(address)}]")
+
+
+@pytest.mark.parametrize("port", ["10.0.0.$LAST:80:80", "$PORT:80", "80:$PORT", "80:80/$PROTOCOL"])
+def test_a_port_with_an_unset_variable_is_refused(port: str) -> None:
+    with pytest.raises(ComposeError, match=r"^services.core.ports: \$[A-Z]+ is a variable of"):
+        one(f"ports: ['{port}']")
+
+
+def test_defaults_of_ports_are_read() -> None:
+    ports = "'${IP:-127.0.0.1}:80:80', '${IP-10.0.0.1}:${PORT:-81}:81'"
+    (service,) = one(f"ports: [{ports}]").services
+    assert service.loopback_ports == (Port(80, 80, "tcp"),)
+    assert service.bound_ports == (("10.0.0.1", Port(81, 81, "tcp")),)

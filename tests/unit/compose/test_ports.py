@@ -144,3 +144,24 @@ def test_expose(first: int, size: int, end: str) -> None:
     protocol: Protocol = "udp" if end == "/udp" else "tcp"
     assert found == tuple(ContainerPort(first + index, protocol) for index in range(size))
     assert ignored == ["e[1]", "e[2]"]
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "localhost", "LocalHost", "localhost.", "localhost.localdomain", "localhost6",
+        "ip6-localhost", "ip6-loopback", "a.localhost", "127.1", "127.0.1", "127.0.0.01",
+        "2130706433", "0x7f000001", "0177.0.0.1",
+    ],
+)  # fmt: skip
+def test_names_and_short_forms_of_the_loopback_are_not_published(address: str) -> None:
+    port = Port(80, 81, "tcp")
+    long = {"target": "81", "published": "80", "host_ip": address}
+    for found in (read(f"{address}:80:81"), read(long)):
+        assert (found.ports, found.loopback) == ((), (port,))
+
+
+@pytest.mark.parametrize("address", ["0", "10.1", "128.1", "localhost.example.com", "mylocalhost"])
+def test_what_only_looks_like_the_loopback_is_published_with_its_address(address: str) -> None:
+    port = Port(80, 81, "tcp")
+    assert read(f"{address}:80:81").bound == ((address, port),)
