@@ -47,6 +47,7 @@ def test_domain_is_enough(user: PlatformUser) -> None:
         "ROLES",
         "REVISION",
         "REASON",
+        "CUT-OVER",
         "AGE",
     ]
     assert columns[1].split()[:7] == [
