@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -84,10 +85,15 @@ def is_platform_name(name: str) -> bool:
     return bool(_NAME.fullmatch(name))
 
 
-def import_leader(leader: Leader, options: Options) -> Imported:
+def import_leader(leader: Leader, options: Options, now: dt.datetime | None = None) -> Imported:
     """Files for ``kubectl apply`` out of a leader's installation.
 
     The same arguments give the same files.
+
+    Args:
+        leader: the installation.
+        options: what the user chooses.
+        now: the clock, which the certificates found are checked against; default: the current time.
 
     Raises:
         ImportRefusedError: the installation cannot be imported as it is.
@@ -127,7 +133,7 @@ def import_leader(leader: Leader, options: Options) -> Imported:
     notes = [*certificates.notes, *machines.notes, *classified.notes]
     notes += [*templates.notes, *declared.notes]
     notes += _notes_of_the_rest(leader, classified, notes)
-    trial = try_output(files)
+    trial = try_output(files, now or dt.datetime.now(dt.UTC))
     described = _with_current_names(notes, declared.values)
     report = render_report(leader, choice, described, files, trial)
     return Imported(
@@ -280,7 +286,7 @@ def _dns_name(text: str) -> tuple[str, Note]:
     """
     plain = text.strip().rstrip(".")
     try:
-        name = idna.encode(plain, uts46=True).decode()
+        name = _punycode(plain)
         PryvPlatformSpec(domain=name)
     except (idna.IDNAError, ValidationError):
         raise ImportRefusedError(
@@ -290,6 +296,21 @@ def _dns_name(text: str) -> tuple[str, Note]:
     is_same = name == plain.lower()
     how = "`spec.domain`" if is_same else f"`spec.domain`, as punycode ({name})"
     return name, Note("mapped", "DOMAIN", how)
+
+
+def _punycode(domain: str) -> str:
+    """The domain in ASCII.
+
+    A label in ASCII that is no punycode need not be one of IDNA 2008, which forbids ``ab--cd``.
+
+    Raises:
+        idna.IDNAError: it has no such form.
+    """
+    labels = idna.uts46_remap(domain, std3_rules=False).split(".")
+    return ".".join(
+        label if label.isascii() and not label.startswith("xn--") else idna.alabel(label).decode()
+        for label in labels
+    )
 
 
 def _placeholders(

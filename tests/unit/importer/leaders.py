@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import datetime as dt
 import json
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -101,9 +102,9 @@ def _settings(document: Mapping[str, Any]) -> bytes:
     return json.dumps({"followers": followers, **document}).encode()
 
 
-def imported(leader: Leader, **options: Any) -> Imported:
-    """The import of a leader."""
-    return import_leader(leader, Options(**options))
+def imported(leader: Leader, *, now: dt.datetime | None = None, **options: Any) -> Imported:
+    """The import of a leader, at some time."""
+    return import_leader(leader, Options(**options), now)
 
 
 def spec(of: Imported) -> dict[str, Any]:

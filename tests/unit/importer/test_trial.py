@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -22,6 +23,7 @@ from pryv_operator.templates.leader_folder import Leader
 from tests.examples import examples
 from tests.unit.importer.leaders import COMPOSE, current, imported, spec
 from tests.unit.importer.test_credentials import PLANTED, planted
+from tests.unit.pki.chains import DAY, NOW, Link, issue_chain, joined
 
 VARIABLES = load_release().variables
 #: Variables that a resource can hold null for, as its JSON text.
@@ -135,6 +137,8 @@ def test_computed_value_of_another_type_than_the_leaders(
         ("SANTÉ。acme.test", "xn--sant-epa.acme.test"),
         ("医療.例え.テスト", "xn--ekr082f.xn--r8jz45g.xn--zckzah"),
         ("xn--sant-epa.acme.test", "xn--sant-epa.acme.test"),
+        ("ab--cd.acme.test", "ab--cd.acme.test"),
+        ("PR--yv.acme.test.", "pr--yv.acme.test"),
     ],
 )
 def test_domain_is_written_as_dns_has_it(domain: str, name: str) -> None:
@@ -276,3 +280,66 @@ def test_credential_in_any_place_is_taken(variable: str, path: tuple[str, ...], 
     else:
         assert result.refused == ()
         assert render_objects(inputs_of(result)).objects
+
+
+# --- certificates ---
+
+CHAIN = issue_chain(["pryv.acme.test", "*.pryv.acme.test"])
+LEAF, ISSUING, INTERMEDIATE, ROOT = CHAIN
+OTHER = issue_chain(["pryv.acme.test"])[0]
+
+
+def with_certificate(chain: str, key: str = LEAF.key_pem, role: str = "core") -> Leader:
+    folder = f"data/{role}/nginx/conf/secret/pryv.acme.test"
+    return current(
+        files={f"{folder}-bundle.crt": chain.encode(), f"{folder}-key.pem": key.encode()}
+    )
+
+
+def cut_off(*links: Link) -> str:
+    return joined(links)[:-60]
+
+
+@pytest.mark.parametrize("role", ["core", "static"])
+@pytest.mark.parametrize(
+    ("chain", "key", "place"),
+    [
+        ("hello", LEAF.key_pem, "tls.crt: "),
+        ("", LEAF.key_pem, "tls.crt: "),
+        (cut_off(LEAF, ISSUING, INTERMEDIATE), LEAF.key_pem, "tls.crt: "),
+        (joined([ISSUING, INTERMEDIATE, LEAF]), LEAF.key_pem, "leaf first"),
+        (joined([LEAF, ISSUING]), OTHER.key_pem, "tls.key does not belong"),
+        (joined([LEAF, ISSUING]), LEAF.key_pem[:-60], "tls.key: "),
+    ],
+)
+def test_certificate_that_the_cluster_refuses(chain: str, key: str, place: str, role: str) -> None:
+    result = imported(with_certificate(chain, key, role), now=NOW)
+    (refused,) = result.refused
+    assert refused.startswith('Secret "pryv-certificate')
+    assert place in refused
+    assert f"- {refused}" in result.text("report.md")
+
+
+def test_certificate_that_the_cluster_takes() -> None:
+    assert imported(with_certificate(joined([LEAF, ISSUING, INTERMEDIATE])), now=NOW).refused == ()
+
+
+def test_dates_of_a_certificate_are_compared_with_the_given_time() -> None:
+    leader = with_certificate(joined([LEAF, ISSUING, INTERMEDIATE]))
+    messages = {
+        days: [each for each in imported(leader, now=NOW + days * DAY).warnings if "expire" in each]
+        for days in (0, 100_000)
+    }
+    assert messages[0] == []
+    assert all(" expired on " in each for each in messages[100_000])
+    assert messages[100_000]
+
+
+def test_certificate_is_refused_along_with_what_else_is_wrong() -> None:
+    leader = with_certificate("hello")
+    broken = read_leader_with(leader, DNS_ROOT_DOMAIN_A_RECORD="nonsense")
+    assert len(imported(broken, release="1.9.2", now=NOW).refused) > 1
+
+
+def read_leader_with(leader: Leader, **values: Any) -> Leader:
+    return replace(leader, values={**leader.values, **values})
