@@ -452,6 +452,9 @@ class Reason(StrEnum):
     HOST_PATH_NOT_MOUNTED = ("HostPathNotMounted", Scope.WARNING,
         "`pryv.yml` mounts a path of the host, which pods do not get",
         "check that the component does not need it")
+    TMPFS_NOT_MOUNTED = ("TmpfsNotMounted", Scope.WARNING,
+        "`pryv.yml` mounts a tmpfs where a component keeps its state; a PVC is mounted there",
+        "remove the tmpfs")
     STORE_NOT_PUBLISHED = ("StoreNotPublished", Scope.WARNING,
         "a port of a store is not published, because stores have no password",
         "use `roles.reg-master.externalSlave` for a reg-slave outside the cluster")

@@ -20,6 +20,8 @@ ROLE_ROOT: Final = {"PRYV_CONF_ROOT": "$PRYV_CONF_ROOT"}
 #: The role's folder, in the spellings of all releases.
 #: What is mounted from it is rendered, state or logs.
 _ROLE_FOLDER: Final = re.compile(r"(\$PRYV_CONF_ROOT/pryv|\.)(/|$)")
+#: Slashes in a row, and parts that stay in the same folder.
+_SAME_FOLDER: Final = re.compile(r"/(?:\.?/)+|/\.$")
 #: Options without a meaning in pods: SELinux labels, which the kubelet sets, file sharing of
 #: desktops, and copying from the image, which PVCs never do.
 _WITHOUT_MEANING: Final = ("z", "Z", "cached", "delegated", "consistent", "nocopy")
@@ -174,6 +176,7 @@ def _ignored_options(value: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _path(where: str, source: str, target: str, *, read_only: bool) -> Mount:
+    source = _SAME_FOLDER.sub("/", source)
     inside = _ROLE_FOLDER.match(source)
     if not inside:
         if ".." in source.split("/"):
@@ -192,7 +195,12 @@ def _volume(where: str, name: str, target: str, *, read_only: bool) -> Mount:
 def _target(where: str, target: str) -> str:
     if not target.startswith("/"):
         raise ComposeError(_form(where))
-    return "/" + posixpath.normpath(target).lstrip("/")
+    path = "/" + posixpath.normpath(target).lstrip("/")
+    if path == "/":
+        raise ComposeError(
+            f'{where}: a volume at "/" would hide all files of the image; mount it at a folder'
+        )
+    return path
 
 
 def _boolean(where: str, text: str) -> bool:

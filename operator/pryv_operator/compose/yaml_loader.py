@@ -17,6 +17,10 @@ SIZE_LIMIT: Final = 64 * 1024
 #: Entries of a list, at most.
 ENTRY_LIMIT: Final = 128
 _PLAIN: Final = "plain"
+#: Tags of compose for files that are merged: the value is removed, or replaces that of the other
+#: file. Source: https://github.com/compose-spec/compose-spec/blob/main/13-merge.md
+_RESET: Final = "!reset"
+_OVERRIDE: Final = "!override"
 
 
 class _Loader(yaml.CBaseLoader):
@@ -30,9 +34,20 @@ class _Loader(yaml.CBaseLoader):
 
     def construct_scalar(self, node: yaml.ScalarNode) -> Any:
         """A text, which knows whether it has no quotes; None for a null."""
-        if node.tag != _PLAIN:
+        if node.tag != _PLAIN and (node.tag != _OVERRIDE or node.style):
             return node.value
         return None if node.value in NULLS else PlainScalar(node.value)
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        """The value of a node; tags of other programs than compose are refused."""
+        if node.tag.startswith("!") and node.tag not in (_RESET, _OVERRIDE):
+            line = node.start_mark.line + 1
+            raise ComposeError(f"line {line}: tag {node.tag[:50]!r} is not supported; remove it")
+        return super().construct_object(node, deep=deep)
+
+    def construct_sequence(self, node: yaml.SequenceNode, deep: bool = False) -> list[Any]:
+        node.value = [entry for entry in node.value if entry.tag != _RESET]
+        return super().construct_sequence(node, deep=deep)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[str] = set()
@@ -47,6 +62,7 @@ class _Loader(yaml.CBaseLoader):
                     )
                 seen.add(key.value)
         self._merge(node, set())
+        node.value = [(key, value) for key, value in node.value if value.tag != _RESET]
         mapping: dict[Hashable, Any] = super().construct_mapping(node, deep=deep)
         return mapping
 

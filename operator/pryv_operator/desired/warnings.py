@@ -16,6 +16,7 @@ from pryv_operator.api.instances import Instance
 from pryv_operator.api.platform import Platform
 from pryv_operator.api.reasons import Reason
 from pryv_operator.api.spec import ServiceOverrides
+from pryv_operator.compose.model import Mount
 from pryv_operator.desired.components import public_upstreams
 from pryv_operator.desired.compose_files import COMPOSE_FILE, service_location
 from pryv_operator.desired.file_readers import is_read_only_replica, reads_hjson
@@ -94,19 +95,11 @@ def _unknown_services(subject: Subject) -> Iterable[Advisory]:
 def _host_paths(subject: Subject) -> Iterable[Advisory]:
     """Volumes of compose files that are paths of the host: they are not mounted."""
     for component in subject.components:
-        declared = next(
-            (each for each in component.compose.services if each.name == component.service.name),
-            component.service,
-        )
-        for mount in declared.mounts:
+        for mount in _declared_mounts(component):
             if mount.is_host_path and not mount.is_syslog:
-                has_pvc = any(
-                    each.target == mount.target and pvcs.pvc_of(component, each)
-                    for each in component.service.mounts
-                )
                 remedy = (
                     f'; a PersistentVolumeClaim is mounted at "{mount.target}"; copy the data to it'
-                    if has_pvc
+                    if _has_pvc_at(component, mount.target)
                     else "; remove the volume, or ignore this"
                 )
                 yield Advisory(
@@ -114,6 +107,35 @@ def _host_paths(subject: Subject) -> Iterable[Advisory]:
                     f'{service_location(component)}: host path "{mount.source}" is not mounted '
                     f"into pods{remedy}",
                 )
+
+
+def _replaced_tmpfs(subject: Subject) -> Iterable[Advisory]:
+    """Mounts of tmpfs in the place of state, which is kept instead."""
+    for component in subject.components:
+        for mount in _declared_mounts(component):
+            if mount.kind == "tmpfs" and _has_pvc_at(component, mount.target):
+                yield Advisory(
+                    Reason.TMPFS_NOT_MOUNTED,
+                    f'{service_location(component)}: the tmpfs at "{mount.target}" is not mounted, '
+                    "as the component keeps its state there; a PersistentVolumeClaim is mounted "
+                    "instead; remove the tmpfs",
+                )
+
+
+def _declared_mounts(component: Component) -> tuple[Mount, ...]:
+    """The mounts of a component as its compose file declares them."""
+    services = component.compose.services
+    return next(
+        (each.mounts for each in services if each.name == component.service.name),
+        component.service.mounts,
+    )
+
+
+def _has_pvc_at(component: Component, target: str) -> bool:
+    return any(
+        mount.target == target and pvcs.pvc_of(component, mount)
+        for mount in component.service.mounts
+    )
 
 
 def _unpublished_stores(subject: Subject) -> Iterable[Advisory]:
@@ -328,6 +350,7 @@ def _unused_variables(subject: Subject) -> Iterable[Advisory]:
 _WARNINGS: Final[tuple[Callable[[Subject], Iterable[Advisory]], ...]] = (
     _unknown_services,
     _host_paths,
+    _replaced_tmpfs,
     _unpublished_stores,
     _narrow_ports,
     _storage_without_data,

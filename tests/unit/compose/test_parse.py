@@ -487,3 +487,36 @@ def test_defaults_of_ports_are_read() -> None:
     (service,) = one(f"ports: [{ports}]").services
     assert service.loopback_ports == (Port(80, 80, "tcp"),)
     assert service.bound_ports == (("10.0.0.1", Port(81, 81, "tcp")),)
+
+
+@pytest.mark.parametrize(
+    "reset", ["!reset null", "!reset", "!reset []", "!reset x", "!reset {a: b}"]
+)
+@pytest.mark.parametrize("key", ["command", "entrypoint", "ports", "volumes", "environment"])
+def test_what_is_reset_is_not_set(key: str, reset: str) -> None:
+    assert one(f"{key}: {reset}") == one("")
+    merged = f"x-base: &base {{{key}: [a]}}\n"
+    text = f"services:\n  core:\n    image: core:1\n    <<: *base\n    {key}: {reset}\n"
+    assert parse_compose(merged + text) == one("")
+
+
+def test_entries_that_are_reset_are_not_set() -> None:
+    assert one("command: [a, !reset b, c]").services[0].command == ("a", "c")
+    assert one("environment: {A: !reset b, C: d}") == one("environment: {C: d}")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "command: {}null", "command: {}[a, b]", "command: {}a b", "environment: {}{{A: 1.10}}",
+        "environment: {{A: {}1.10}}", "environment: {{A: {}'1.10'}}", "ports: {}['80:80']",
+    ],
+)  # fmt: skip
+def test_what_overrides_is_read_without_its_tag(body: str) -> None:
+    assert one(body.format("!override ")) == one(body.format(""))
+
+
+@pytest.mark.parametrize("body", ["command: !other a", "ports: !x [a]", "environment: {A: !y {}}"])
+def test_other_tags_are_refused_by_name(body: str) -> None:
+    with pytest.raises(ComposeError, match=r"^line 5: tag '!\w+' is not supported; remove it$"):
+        one(body)

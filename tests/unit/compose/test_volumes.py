@@ -14,8 +14,13 @@ from pryv_operator.compose.volumes import Mounts, read_tmpfs, read_volumes
 
 _words = st.from_regex(r"[a-z][a-z0-9_.-]{0,5}", fullmatch=True)
 _folders = st.lists(_words, min_size=1, max_size=3).map("/".join)
-_roots = st.sampled_from(["./", "$PRYV_CONF_ROOT/pryv/", ".//", "./x/../"])
-_ends = st.sampled_from(["", "/"])
+_roots = st.sampled_from(
+    [
+        "./", "$PRYV_CONF_ROOT/pryv/", ".//", "./x/../", "././/", "$PRYV_CONF_ROOT//pryv/",
+        "$PRYV_CONF_ROOT/./pryv//", "$PRYV_CONF_ROOT/.//./pryv/./",
+    ]
+)  # fmt: skip
+_ends = st.sampled_from(["", "/", "//", "/."])
 _flags = st.lists(st.sampled_from(["z", "Z", "cached", "delegated", "consistent", "nocopy", "rw"]))
 
 
@@ -144,3 +149,21 @@ def test_what_is_no_volume_is_refused(entry: Any, message: str) -> None:
         read(entry)
     assert str(raised.value).startswith("services.core.volumes: ")
     assert message in str(raised.value)
+
+
+@given(_folders, st.sampled_from(["//", "/./", "/.//./"]))
+def test_paths_of_the_host_are_compared_without_empty_parts(path: str, between: str) -> None:
+    spelled = between + path.replace("/", between) + between
+    assert read(f"{spelled}:/x") == read(f"/{path}:/x")
+
+
+@pytest.mark.parametrize("target", ["/", "//", "/.", "/./", "/..", "/x/.."])
+def test_nothing_is_mounted_at_the_root(target: str) -> None:
+    for read_one in (
+        lambda: read(f"./x:{target}"),
+        lambda: read(f"data:{target}:ro"),
+        lambda: read({"type": "bind", "source": "/srv", "target": target}),
+        lambda: read_tmpfs("services.core.volumes", [target]),
+    ):
+        with pytest.raises(ComposeError, match=r'^services.core.volumes: a volume at "/" would'):
+            read_one()

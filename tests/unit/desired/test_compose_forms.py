@@ -327,6 +327,17 @@ def test_what_is_no_data_of_a_store_gets_no_pvc(volume: str) -> None:
     assert pvc_names(found) == {"acme-co1-mongodb-data"}
 
 
+@pytest.mark.parametrize(
+    "body", ["tmpfs: /app/data", "volumes: [{type: tmpfs, target: /app/data}]"]
+)
+def test_a_tmpfs_in_the_place_of_state_is_named(body: str) -> None:
+    found = of(body, "redis")
+    assert pvc_names(found) == {"acme-co1-redis-data"}
+    (message,) = warned(found, "TmpfsNotMounted")
+    assert message.startswith('core/pryv.yml: service "redis": the tmpfs at "/app/data" is not')
+    assert warned(of("tmpfs: /tmp", "redis"), "TmpfsNotMounted") == []
+
+
 OWN_DATA = ["./web/data:/var/lib/postgresql/data", "./data:/data", "mine:/data"]
 
 
