@@ -324,12 +324,15 @@ def _decide_variable(context: _Context, variable: Variable, value: Json) -> _Dec
             return _Decision(notes=missing)
     secret_paths = [each.path for each in context.catalogue.secrets_in(Place(name), value)]
     probable = [path for path in _probable_credentials(name, value) if path not in secret_paths]
+    if not probable and _is_unreadable(name, value):
+        probable = [()]
     decisions = [_Decision(notes=(*missing, *_notes_of_probable(variable, probable)))]
+    # A map stays one in the templates, where the text of its Secret is then read as JSON.
+    in_templates = blanked_at(value, [*secret_paths, *probable])
     if not variable.computed:
         secret_paths = _movable([*secret_paths, *probable], name, value)
     decisions += [_as_secret(Place(name, path), value_at(value, path)) for path in secret_paths]
-    blanked = blanked_at(value, secret_paths)
-    decisions.append(_Decision(in_templates={name: blanked}))
+    decisions.append(_Decision(in_templates={name: in_templates}))
     if variable.computed:
         decisions.append(_Decision(computed={name: value}))
     else:
@@ -345,13 +348,26 @@ def _normalised(context: _Context, variable: Variable, value: Json) -> Json:
 
     Only a map has places for the values of ``spec.secrets``.
     """
-    parsed: Json = secret_variables.parse_collection(value)
-    if parsed is value or not isinstance(parsed, Mapping) or variable.type == "string":
+    has_places = secret_variables.holds_secrets(variable.name)
+    parse = secret_variables.parse_document if has_places else secret_variables.parse_collection
+    parsed: Json = parse(value)
+    if parsed is value or not isinstance(parsed, Mapping):
+        return value
+    if variable.type == "string" and not has_places:
         return value
     place = Place(variable.name)
     found = any(context.catalogue.secrets_in(place, parsed))
-    is_object = found or secret_variables.holds_secrets(variable.name)
-    return parsed if is_object or any(_probable_credentials(variable.name, parsed)) else value
+    return (
+        parsed
+        if found or has_places or any(_probable_credentials(variable.name, parsed))
+        else value
+    )
+
+
+def _is_unreadable(variable: str, value: Json) -> bool:
+    """Whether a value is a text where a map with secrets inside is expected."""
+    is_filled = isinstance(value, str) and value.strip() not in ("", "null", variable)
+    return is_filled and secret_variables.holds_secrets(variable)
 
 
 def _probable_credentials(variable: str, value: Json) -> Iterator[tuple[str, ...]]:

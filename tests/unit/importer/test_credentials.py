@@ -191,3 +191,63 @@ def test_variable_of_the_templates_with_an_honest_name(name: str, value: Json) -
     result = imported(current(**{name: value}))
     assert spec(result)["variables"][name] == value
     assert not result.check
+
+
+# --- objects with secrets inside, in unusual forms ---
+
+SMTP: dict[str, Any] = {"host": "smtp.acme.test", "auth": {"user": "me", "pass": CANARY}}
+ACTIVE: dict[str, Any] = {
+    "EMAIL_ACTIVATION": {"welcome": True},
+    "EMAIL_SENDER": {"name": "Acme", "address": "no-reply@acme.test"},
+}
+
+
+@pytest.mark.parametrize("release", [None, "1.9.2"], ids=["own", "built-in"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        json.dumps(SMTP),
+        json.dumps(json.dumps(SMTP)),
+        "\ufeff" + json.dumps(SMTP),
+        json.dumps("\ufeff" + json.dumps(SMTP)),
+    ],
+)
+def test_json_text_in_another_form_is_read(text: str, release: str | None) -> None:
+    result = imported(current(**ACTIVE, EMAIL_SMTP_SETTINGS=text), release=release)
+    assert CANARY not in everything_readable(result)
+    assert secrets(result)["EMAIL_SMTP_SETTINGS.auth.pass"] == CANARY
+    assert result.refused == ()
+
+
+@pytest.mark.parametrize("release", [None, "1.9.2"], ids=["own", "built-in"])
+@pytest.mark.parametrize(
+    ("variable", "text"),
+    [
+        ("EMAIL_SMTP_SETTINGS", f"{{host: 'h', auth: {{pass: '{CANARY}'}}}}"),
+        ("EMAIL_SMTP_SETTINGS", f"auth:\n  pass: {CANARY}\n"),
+        ("EMAIL_SMTP_SETTINGS", f"h {CANARY}"),
+        ("EMAIL_SMTP_SETTINGS", json.dumps(SMTP)[:-1]),
+        ("MFA_ENDPOINTS", f"{{single: {{headers: {{Authorization: '{CANARY}'}}}}}}"),
+        ("MFA_ENDPOINTS", f"h {CANARY}"),
+    ],
+)
+def test_text_that_is_not_the_expected_object_is_not_in_the_resource(
+    variable: str, text: str, release: str | None
+) -> None:
+    result = imported(current(**{variable: text}), release=release)
+    assert CANARY not in everything_readable(result)
+    assert secrets(result)[variable] == text
+    assert [each for each in result.check if each.startswith(f"{variable}: ")]
+
+
+@pytest.mark.parametrize("release", [None, "1.9.2"], ids=["own", "built-in"])
+def test_keys_in_a_list_move_the_whole_variable_which_works(release: str | None) -> None:
+    keys = [{"domainName": "acme.test", "keySelector": "a", "privateKey": CANARY}]
+    smtp = {**SMTP, "dkim": {"keys": keys}}
+    result = imported(current(**ACTIVE, EMAIL_SMTP_SETTINGS=smtp), release=release)
+    assert result.refused == ()
+    assert json.loads(secrets(result)["EMAIL_SMTP_SETTINGS"]) == smtp
+    assert CANARY not in everything_readable(result)
+    name = "core/core/conf/all.conf" if release is None else "reg-master/mail/conf/mail.json"
+    text = files(result)[name].decode()
+    assert json.dumps(keys, separators=(",", ":")) in text.replace(" ", "").replace("\n", "")
