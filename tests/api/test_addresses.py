@@ -185,7 +185,11 @@ def test_reg_slave_is_a_second_name_server_with_its_own_redis(user: PlatformUser
     assert "4/4" in user.kubectl("get", "pryvplatforms")
     user.apply_platform()
     user.wait_ready()
-    assert not [name for name in user.pods() if name.startswith("reg-slave")]
+    wait_until(
+        lambda: not [name for name in user.pods() if name.startswith("reg-slave")],
+        "the slave's pods to go",
+        seconds=60,
+    )
     assert user.find("pvc", "acme-reg-slave-redis-data")
 
 

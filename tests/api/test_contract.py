@@ -1030,6 +1030,7 @@ def test_printer_columns(cluster: ControlPlane, ready_platform: str) -> None:
         "ROLES",
         "REVISION",
         "REASON",
+        "CUT-OVER",
         "AGE",
     ]
     assert row.split()[:-1] == ["acme", DOMAIN, "1.9.2", "True", "3/3", "7", "AllReady"]
