@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from pryv_operator.rendering.javascript import parse_script
 from tests.readers.node_packages import Node
 
@@ -27,6 +29,8 @@ SCRIPTS = [
     "module.exports = [() => 1];",
     "module.exports = `function`;",
     "module.exports = (0, 'x');",
+    "let a; module.exports = a = (1, {});",
+    "let a; module.exports = a = () => 1;",
     "module.exports = () => 1; module.exports = { f: 1 };",
     "// module.exports = f",
     "/* module.exports = () => 1 */",
@@ -63,3 +67,19 @@ def test_a_script_is_refused_exactly_when_core_could_not_use_it(node: Node, tmp_
 
 def test_the_line_of_an_error_is_named() -> None:
     assert parse_script("module.exports = () => {\n  const a = ;\n};").error_line == 2
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "module.exports = " + "a = " * 20_000 + "() => 1;",
+        "module.exports = " + "(" * 20_000 + ")" * 20_000,
+        "a[" * 20_000 + "b" + "] = 1" * 20_000,
+        "f(" * 20_000 + ")" * 20_000,
+        "module.exports = " + "[" * 100_000,
+        "x" * 1_000_000,
+    ],
+    ids=lambda script: script[:24],
+)
+def test_a_hostile_script_is_only_refused(script: str) -> None:
+    assert parse_script(script)

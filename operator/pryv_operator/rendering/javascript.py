@@ -30,7 +30,11 @@ _NO_FUNCTION: Final = (
     "undefined",
 )
 #: The value of their last part is theirs.
-_WRAPPERS: Final = ("parenthesized_expression", "sequence_expression")
+_WRAPPERS: Final = ("assignment_expression", "parenthesized_expression", "sequence_expression")
+#: Characters of a script that is parsed; a longer one is taken as it is.
+_PARSED_CHARACTERS: Final = 256 * 1024
+#: Bytes of ``module.exports``, with blanks.
+_EXPORTS_BYTES: Final = 64
 _EXPORTS: Final = re.compile(r"""module(?:\.exports|\[["'`]exports["'`]\])""")
 
 
@@ -48,6 +52,8 @@ class Script:
 
 def parse_script(text: str) -> Script:
     """Parse the text of a CommonJS module."""
+    if len(text) > _PARSED_CHARACTERS:
+        return Script(None, exports_function=True)
     root = Parser(_JAVASCRIPT).parse(text.encode("utf-8", "replace")).root_node
     error_line, exported, passes_module = None, None, False
     for node in _nodes(root):
@@ -56,7 +62,7 @@ def parse_script(text: str) -> Script:
         elif node.type == "assignment_expression" and _is_module_exports(node):
             exported = node.child_by_field_name("right")
         elif node.type == "arguments":
-            passes_module |= any(_text(child) == "module" for child in node.named_children)
+            passes_module |= any(_is_module(child) for child in node.named_children)
     is_function = passes_module if exported is None else _may_be_function(exported)
     return Script(error_line, is_function)
 
@@ -76,15 +82,18 @@ def _nodes(root: Node) -> Iterator[Node]:
 
 def _is_module_exports(assignment: Node) -> bool:
     left = assignment.child_by_field_name("left")
-    return left is not None and bool(_EXPORTS.fullmatch("".join(_text(left).split())))
+    if left is None or left.end_byte - left.start_byte > _EXPORTS_BYTES:
+        return False
+    return bool(_EXPORTS.fullmatch("".join(_text(left).split())))
+
+
+def _is_module(argument: Node) -> bool:
+    return argument.type == "identifier" and _text(argument) == "module"
 
 
 def _may_be_function(value: Node) -> bool:
     while value.type in _WRAPPERS and value.named_children:
         value = value.named_children[-1]
-    if value.type == "assignment_expression":
-        right = value.child_by_field_name("right")
-        return right is None or _may_be_function(right)
     return value.type not in _NO_FUNCTION
 
 
