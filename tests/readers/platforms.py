@@ -88,7 +88,7 @@ def _imported(release: str) -> Inputs:
     if not (_RELEASES / release).is_dir():
         pytest.skip(f"needs the reference archive in ../shared/pryv/releases/{release}")
     leader = read_leader(release_files(_RELEASES, release))
-    imported = import_leader(leader, Options(own_templates=True))
+    imported = import_leader(leader, Options(own_templates=True), dt.datetime.now(dt.UTC))
     documents = read_documents(
         [(file.name, file.text) for file in imported.files if file.name.endswith(".yaml")]
     )

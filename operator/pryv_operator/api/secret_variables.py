@@ -80,7 +80,7 @@ _CREDENTIAL_NAME: Final = re.compile(
     r"(?:account|admin|db|ftp|ldap|login|mail|mongo|redis|root|smtp|sql|user)(?:pass|pwd)[0-9]*$|"
     r"^(?:auth|key)$"
 )
-#: Words that end such a name (``smtpPass``, ``DB_PWD_2``); part of a word (``compass``) is none.
+#: Words that end such a name: ``smtpPass``, ``DB_PWD_2``, not a part of a word as in ``compass``.
 _CREDENTIAL_WORD: Final = re.compile(
     r"\b(?<!by )(?:bearer|jwt|pass|passcode|pfx|psk|pw|pwd)[0-9]*(?: [0-9]+)?$"
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import time
 from pathlib import Path
 from typing import Annotated
@@ -80,9 +81,8 @@ def import_installation(
     started = time.monotonic()
     with exit_on_error():
         leader = read_leader_from(source, is_archive=not source.is_dir(), complete=True)
-        imported = import_leader(
-            leader, Options(name, namespace, release, skip_unknown, own_templates)
-        )
+        options = Options(name, namespace, release, skip_unknown, own_templates)
+        imported = import_leader(leader, options, dt.datetime.now(dt.UTC))
         OutputFolder(output, force=force).write(
             {each.name: (each.text.encode(), each.secret) for each in imported.files}
         )

@@ -14,10 +14,9 @@ from decimal import Decimal
 from typing import Final
 
 NULLS: Final = ("", "~", "null", "Null", "NULL")
-_BOOLEANS: Final = {"true": "true", "True": "true", "TRUE": "true"} | {
-    "false": "false",
-    "False": "false",
-    "FALSE": "false",
+_BOOLEANS: Final = {
+    **dict.fromkeys(("true", "True", "TRUE"), "true"),
+    **dict.fromkeys(("false", "False", "FALSE"), "false"),
 }
 _INTEGER: Final = re.compile(
     r"(?P<sign>[-+]?)(?:0[xX](?P<hex>[0-9a-fA-F]+)|0[bB](?P<bin>[01]+)|0[oO]?(?P<oct>[0-7]+)"

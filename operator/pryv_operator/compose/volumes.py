@@ -55,7 +55,7 @@ class _Entry:
 
 
 def read_volumes(where: str, entries: Iterable[Any], named: Collection[str]) -> Mounts:
-    """The mounts of ``volumes``; of several at one target, the last one.
+    """The mounts of ``volumes``, in their order.
 
     Args:
         where: path of the key.
@@ -65,7 +65,7 @@ def read_volumes(where: str, entries: Iterable[Any], named: Collection[str]) -> 
     Raises:
         ComposeError: an entry is not valid, or not supported.
     """
-    found: dict[str, Mount] = {}
+    found: list[Mount] = []
     ignored: list[str] = []
     for index, value in enumerate(entries):
         entry = _long_form(where, value) if isinstance(value, dict) else _short_form(where, value)
@@ -75,14 +75,14 @@ def read_volumes(where: str, entries: Iterable[Any], named: Collection[str]) -> 
                 f"{where}: {mount.source[:100]!r} is neither in the role's folder nor a host path "
                 "nor a volume that the file declares; begin a path with ./"
             )
-        found[mount.target] = mount
+        found.append(mount)
         ignored += [f"{where}[{index}].{option}" for option in entry.ignored]
-    return Mounts(tuple(found.values()), tuple(ignored))
+    return Mounts(tuple(found), tuple(ignored))
 
 
 def read_tmpfs(where: str, entries: Iterable[str]) -> Mounts:
     """The mounts of ``tmpfs``; what cannot be used of it is ignored."""
-    found: dict[str, Mount] = {}
+    found: list[Mount] = []
     ignored: list[str] = []
     for index, text in enumerate(entries):
         path, _, options = text.partition(":")
@@ -96,9 +96,8 @@ def read_tmpfs(where: str, entries: Iterable[str]) -> Mounts:
                 size = _bytes(where, value)
             else:
                 ignored.append(f"{where}[{index}].{name}")
-        target = _target(where, path)
-        found[target] = Mount("", target, read_only=False, kind="tmpfs", size=size)
-    return Mounts(tuple(found.values()), tuple(ignored))
+        found.append(Mount("", _target(where, path), read_only=False, kind="tmpfs", size=size))
+    return Mounts(tuple(found), tuple(ignored))
 
 
 def _short_form(where: str, text: Any) -> _Entry:

@@ -85,7 +85,7 @@ def is_platform_name(name: str) -> bool:
     return bool(_NAME.fullmatch(name))
 
 
-def import_leader(leader: Leader, options: Options, now: dt.datetime | None = None) -> Imported:
+def import_leader(leader: Leader, options: Options, now: dt.datetime) -> Imported:
     """Files for ``kubectl apply`` out of a leader's installation.
 
     The same arguments give the same files.
@@ -93,7 +93,7 @@ def import_leader(leader: Leader, options: Options, now: dt.datetime | None = No
     Args:
         leader: the installation.
         options: what the user chooses.
-        now: the clock, which the certificates found are checked against; default: the current time.
+        now: the clock, which the certificates found are checked against.
 
     Raises:
         ImportRefusedError: the installation cannot be imported as it is.
@@ -133,7 +133,7 @@ def import_leader(leader: Leader, options: Options, now: dt.datetime | None = No
     notes = [*certificates.notes, *machines.notes, *classified.notes]
     notes += [*templates.notes, *declared.notes]
     notes += _notes_of_the_rest(leader, classified, notes)
-    trial = try_output(files, now or dt.datetime.now(dt.UTC))
+    trial = try_output(files, now)
     described = _with_current_names(notes, declared.values)
     report = render_report(leader, choice, described, files, trial)
     return Imported(

@@ -8,6 +8,8 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, ip_address
 from itertools import chain
 from typing import Final
 
+_BROADCAST: Final = IPv4Address("255.255.255.255")
+
 
 @dataclass(frozen=True)
 class Address:
@@ -44,19 +46,16 @@ def is_ipv6(text: str) -> bool:
 
 
 def dns_server(text: str) -> str | None:
-    """The IP address of a DNS server, IPv6 with or without brackets; None if it is not one.
+    """The IP address of a DNS server, IPv6 with or without brackets; None if it is not valid.
 
-    A zone (``fe80::1%eth0``) makes it none: nginx does not know zones. Nor is it an address of no
-    single host.
+    Not valid are an address with a zone (``fe80::1%eth0``), which nginx does not know, and one of
+    no single host.
     """
     is_bracketed = text.startswith("[") and text.endswith("]") and is_ipv6(text[1:-1])
     address = _parsed(text[1:-1] if is_bracketed else text)
     if address is None or "%" in text or address.is_unspecified or address.is_multicast:
         return None
     return None if address == _BROADCAST else str(address)
-
-
-_BROADCAST: Final = IPv4Address("255.255.255.255")
 
 
 def _parsed(text: str) -> IPv4Address | IPv6Address | None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from pryv_operator.compose.error import ComposeError
 from pryv_operator.compose.model import Mount
+from pryv_operator.compose.parse import parse_compose
 from pryv_operator.compose.volumes import Mounts, read_tmpfs, read_volumes
 
 _words = st.from_regex(r"[a-z][a-z0-9_.-]{0,5}", fullmatch=True)
@@ -87,10 +88,15 @@ def test_the_long_form_of_a_tmpfs_is_the_key_tmpfs(target: str, size: str | None
 
 
 def test_of_several_mounts_at_one_target_the_last_is_used() -> None:
-    assert read("./a:/x", "./b:/y", "/srv:/x/:ro").mounts == (
+    (service,) = parse_compose(
+        "services: {core: {image: core:1, volumes: ['./a:/x', './b:/y', '/srv:/x/:ro'],"
+        " tmpfs: [/y, /z]}}"
+    ).services
+    assert set(service.mounts) == {
         Mount("/srv", "/x", read_only=True),
         Mount("b", "/y", read_only=False),
-    )
+        Mount("", "/z", read_only=False, kind="tmpfs"),
+    }
 
 
 def test_what_is_beside_the_folder_of_the_role_is_a_path_of_the_host() -> None:

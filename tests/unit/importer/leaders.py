@@ -102,8 +102,11 @@ def _settings(document: Mapping[str, Any]) -> bytes:
     return json.dumps({"followers": followers, **document}).encode()
 
 
-def imported(leader: Leader, *, now: dt.datetime | None = None, **options: Any) -> Imported:
-    """The import of a leader, at some time."""
+NOW = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+
+
+def imported(leader: Leader, *, now: dt.datetime = NOW, **options: Any) -> Imported:
+    """The import of a leader."""
     return import_leader(leader, Options(**options), now)
 
 
