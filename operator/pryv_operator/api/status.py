@@ -106,7 +106,8 @@ class PryvPlatformStatus(Model):
     ] = Field(
         default_factory=list,
         description="Conditions: Ready, Reconciling, Stalled, ConfigRendered, RolloutComplete, "
-        "Paused; CutOver, of an imported platform until its users are moved to it.",
+        "Paused; CutOver, of an imported platform until its users are moved to it; "
+        "ReleaseAvailable, while a newer built-in release can be chosen.",
     )
     instances: Annotated[
         list[InstanceStatus], Field(max_length=64, json_schema_extra=list_map("name"))

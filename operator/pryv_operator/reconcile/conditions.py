@@ -11,7 +11,12 @@ from pryv_operator.api.status import Condition, PryvPlatformStatus
 from pryv_operator.reconcile.outcome import Outcome
 from pryv_operator.reconcile.verdict import Facts, Truth, decide_verdict, paused_with
 
-CUT_OVER: Final = "CutOver"
+#: Conditions that a platform has only while it has a warning: type, the warning's reason, and the
+#: status that it gives.
+_OF_WARNINGS: Final[tuple[tuple[str, Reason, Truth], ...]] = (
+    ("CutOver", Reason.CUT_OVER_PENDING, "False"),
+    ("ReleaseAvailable", Reason.RELEASE_AVAILABLE, "True"),
+)
 #: Characters of a message; the API accepts more, people do not.
 MAX_MESSAGE: Final = 4000
 
@@ -27,7 +32,7 @@ def compute_conditions(facts: Facts, before: PryvPlatformStatus, now: str) -> li
         ("ConfigRendered", *_config_rendered(outcome, before)),
         ("RolloutComplete", *_rollout_complete(facts, verdict.why)),
         ("Paused", *_paused(outcome)),
-        *_cut_over(outcome, before),
+        *_of_warnings(outcome, before),
     )
     return [
         _condition(
@@ -84,13 +89,19 @@ def _paused(outcome: Outcome) -> tuple[Truth, Finding]:
     return "True", paused_with(outcome.pending)
 
 
-def _cut_over(outcome: Outcome, before: PryvPlatformStatus) -> Iterable[tuple[str, Truth, Finding]]:
-    """CutOver, which only an imported platform has, until its users are moved to it."""
-    last = find_condition(before.conditions, CUT_OVER)
-    if outcome.interrupted:
-        return [(CUT_OVER, last.status, Advisory(last.reason, last.message))] if last else []
-    pending = (each for each in outcome.desired.warnings if each.reason == Reason.CUT_OVER_PENDING)
-    return [(CUT_OVER, "False", each) for each in pending]
+def _of_warnings(
+    outcome: Outcome, before: PryvPlatformStatus
+) -> Iterable[tuple[str, Truth, Finding]]:
+    """The conditions that come and go with a warning; an interrupted reconciliation knows none."""
+    for kind, reason, truth in _OF_WARNINGS:
+        last = find_condition(before.conditions, kind)
+        if outcome.interrupted:
+            if last:
+                yield kind, last.status, Advisory(last.reason, last.message)
+            continue
+        found = [each for each in outcome.desired.warnings if each.reason == reason]
+        if found:
+            yield kind, truth, joined(found)
 
 
 def _observed_generation(kind: str, outcome: Outcome, before: PryvPlatformStatus) -> int:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pryv_operator.api.findings import Problem
+from pryv_operator.api.findings import Advisory, Problem
 from pryv_operator.api.kubernetes import Object
 from pryv_operator.api.status import PryvPlatformStatus
 from pryv_operator.desired.state import Desired, compute_desired
@@ -304,6 +304,20 @@ def test_a_paused_platform_does_not_wait_for_what_only_an_apply_would_create() -
     assert [conditions(status)[kind] for kind in kinds] == ["False", "False", "False", "True"]
     ready = next(each for each in status.conditions if each.type == "Ready")
     assert (ready.reason, "Service acme-reg" in ready.message) == ("Paused", True)
+
+
+# Conditions that come and go with a warning
+
+
+def test_a_newer_release_is_offered_by_a_condition() -> None:
+    """And it stays while the spec is not valid, or the API server fails."""
+    offer = Advisory("ReleaseAvailable", "spec.release: omitted; set it to upgrade")
+    offered = of(desired=replace(DESIRED, warnings=(offer,)))
+    assert conditions(offered)["ReleaseAvailable"] == "True"
+    assert reason(offered, "ReleaseAvailable") == "ReleaseAvailable"
+    interrupted = of(offered, desired=Desired("1.9.2"), interrupted=Problem("Forbidden", "no"))
+    assert conditions(interrupted)["ReleaseAvailable"] == "True"
+    assert "ReleaseAvailable" not in conditions(of(offered, desired=DESIRED))
 
 
 # An imported platform
