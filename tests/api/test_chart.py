@@ -43,6 +43,7 @@ EVERYTHING: Object = {
     "imagePullSecrets": [{"name": "login"}],
     "serviceAccount": {"create": True, "name": "runner", "annotations": {"example.com/a": "b"}},
     "watchNamespaces": ["default", "kube-public"],
+    "allow": ["externalIPs", "clusterIssuers"],
     "clusterDNS": "10.96.0.10",
     "logFormat": "text",
     "logLevel": "debug",
@@ -325,6 +326,8 @@ def test_all_values_reach_the_manifests(helm: Helm) -> None:
         "--lease-seconds=30",
         "--namespace=default",
         "--namespace=kube-public",
+        "--allow=externalIPs",
+        "--allow=clusterIssuers",
         "--cluster-dns=10.96.0.10",
     ]
     assert made["resources"] == EVERYTHING["resources"]
@@ -368,6 +371,7 @@ def test_crd_can_be_omitted(helm: Helm) -> None:
         ({"image": {"pullPolicy": "Sometimes"}}, "/image/pullPolicy"),
         ({"logFormat": "xml"}, "/logFormat"),
         ({"logLevel": "INFO"}, "/logLevel"),
+        ({"allow": ["everything"]}, "/allow/0"),
         ({"clusterDNS": "kube-dns"}, "/clusterDNS"),
         ({"clusterDNS": "10.96.0.10.1"}, "/clusterDNS"),
         ({"watchNamespaces": "pryv"}, "/watchNamespaces"),

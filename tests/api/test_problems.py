@@ -98,7 +98,7 @@ WRONG: dict[str, tuple[dict[str, Any], str, tuple[str, ...]]] = {
         ("acme-co1-mfa", "Sometimes"),
     ),
     "no field of a pod": (
-        {"roles": {"core": {"components": {"mfa": {"tolerations": [{"keyy": "x"}]}}}}},
+        {"roles": {"core": {"components": {"mfa": {"tolerations": [{"key": "x", "keyy": "x"}]}}}}},
         "Rejected",
         ("acme-co1-mfa", "keyy"),
     ),

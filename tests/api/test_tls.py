@@ -213,7 +213,7 @@ def test_unusable_certificate_is_reported(user: PlatformUser) -> None:
 
 @pytest.mark.long
 def test_issuer_without_cert_manager_is_reported(user: PlatformUser) -> None:
-    user.apply_platform(tls={"issuerRef": {"name": "letsencrypt", "kind": "ClusterIssuer"}})
+    user.apply_platform(tls={"issuerRef": {"name": "letsencrypt"}})
     condition = user.wait_reason("CertManagerNotInstalled")
     assert "cert-manager" in condition["message"]
     user.wait_pods(COMPONENTS - PROXIES)
@@ -266,7 +266,7 @@ def test_certificate_of_an_issuer_is_requested_and_followed(
     user: PlatformUser, cert_manager: Callable[[], None]
 ) -> None:
     issuer = make_issuer()
-    asked = {"issuerRef": {"name": "letsencrypt", "kind": "ClusterIssuer"}, "caBundle": issuer.pem}
+    asked = {"issuerRef": {"name": "letsencrypt"}, "caBundle": issuer.pem}
     user.apply_platform(tls=asked)
     user.wait_reason("CertManagerNotInstalled")
     cert_manager()
@@ -275,7 +275,7 @@ def test_certificate_of_an_issuer_is_requested_and_followed(
     assert user.get("certificate", "acme-tls")["spec"] == {
         "secretName": "acme-tls",
         "dnsNames": NAMES,
-        "issuerRef": {"name": "letsencrypt", "kind": "ClusterIssuer", "group": "cert-manager.io"},
+        "issuerRef": {"name": "letsencrypt", "kind": "Issuer", "group": "cert-manager.io"},
     }
     tls_secret(user, "acme-tls", authority.issue_certificate(issuer, NAMES, now()))
     user.wait_ready()

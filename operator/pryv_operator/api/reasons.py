@@ -90,6 +90,9 @@ class Reason(StrEnum):
     PVC_SHARED = ("PVCShared", Scope.SPEC,
         "one PersistentVolumeClaim is set as `existingClaim` of several components or instances",
         "give each its own PersistentVolumeClaim")
+    NOT_ALLOWED = ("NotAllowed", Scope.SPEC,
+        "the spec reaches beyond the platform's namespace, or refers to an object of another owner",
+        "remove the named field; if it is intended, allow it as the message says")
 
     # --- rendering ---
     UNDEFINED_VALUE = ("UndefinedValue", Scope.RENDERING,

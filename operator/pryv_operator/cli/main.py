@@ -17,6 +17,7 @@ from pryv_operator import __version__
 from pryv_operator.api import labels_annotations as keys
 from pryv_operator.cli import log, process
 from pryv_operator.cli.dns_option import first_nameserver, server_address
+from pryv_operator.desired.privileges import Privilege
 from pryv_operator.kube.client import KubeClient
 from pryv_operator.kube.credentials import read_in_cluster, read_kubeconfig
 from pryv_operator.kube.lease import Election, Timing
@@ -86,6 +87,13 @@ def run(
     listen: Annotated[
         str, typer.Option(help="Address of /healthz, /readyz and /metrics.")
     ] = "0.0.0.0:8080",
+    allow: Annotated[
+        list[Privilege] | None,
+        typer.Option(
+            help="What PryvPlatforms may use beyond their namespace; may be repeated. "
+            "Default: none of these."
+        ),
+    ] = None,
     batch_seconds: Annotated[
         float,
         typer.Option(min=0, help="Changes of a platform within so long are one reconciliation."),
@@ -139,6 +147,7 @@ def run(
         settings=Settings(
             cluster_dns=_cluster_dns(cluster_dns, in_cluster=in_cluster),
             resync_seconds=resync_seconds,
+            allowed=frozenset(allow or ()),
         ),
         election=Election(
             _lease_namespace(lease_namespace, in_cluster=in_cluster),

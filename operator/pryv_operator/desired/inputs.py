@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from pryv_operator.api.findings import Advisory, Finding, Problem
 from pryv_operator.api.platform import Platform
+from pryv_operator.desired.privileges import Privilege
 from pryv_operator.objects.pvcs import LivePVC
 from pryv_operator.objects.services import LiveLoadBalancer
 from pryv_operator.pki.certificate import Certificate
@@ -47,6 +48,8 @@ class Inputs:
     unresolved: frozenset[str] = frozenset()
     #: IP address of the cluster's DNS server; nginx resolves names outside the platform there.
     cluster_dns: str = ""
+    #: What the spec may use beyond its namespace, as the operator's administrator decides.
+    allowed: frozenset[Privilege] = frozenset()
     #: Problems and warnings found while the inputs were read.
     problems: tuple[Problem, ...] = ()
     warnings: tuple[Advisory, ...] = ()

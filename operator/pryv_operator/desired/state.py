@@ -11,7 +11,7 @@ from pryv_operator.api.findings import Advisory, Finding, Problem, Waiting
 from pryv_operator.api.instances import Instance
 from pryv_operator.api.kubernetes import Object
 from pryv_operator.api.reasons import Reason
-from pryv_operator.desired import certificates, checks, restarts, shared_secrets
+from pryv_operator.desired import certificates, checks, privileges, restarts, shared_secrets
 from pryv_operator.desired.components import build_components
 from pryv_operator.desired.inputs import Inputs
 from pryv_operator.desired.service_values import check_service_values
@@ -113,6 +113,7 @@ def compute_desired(inputs: Inputs) -> Desired:
     problems = (
         *inputs.problems,
         *resolved.problems,
+        *privileges.check_privileges(inputs.platform, inputs.allowed),
         *checks.check_spec(inputs.platform.spec, bundle, resolved.instances),
     )
     if problems:

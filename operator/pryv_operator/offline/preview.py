@@ -12,6 +12,7 @@ from pryv_operator.api.reasons import Reason
 from pryv_operator.api.spec import SecretKeyRef
 from pryv_operator.desired import certificates
 from pryv_operator.desired.inputs import Inputs
+from pryv_operator.desired.privileges import Privilege
 from pryv_operator.desired.render_errors import problem_of
 from pryv_operator.desired.state import Desired, compute_desired
 from pryv_operator.leader.render_error import RenderError
@@ -85,6 +86,7 @@ def prepare_inputs(
         },
         authorities=(platform.spec.tls.ca_bundle or "") if platform.spec.tls else "",
         cluster_dns=cluster_dns,
+        allowed=frozenset(Privilege),  # what the cluster's operator refuses is not known here
     )
     inputs = replace(inputs, addresses=_addresses(inputs))
     return OfflineInputs(inputs, (*documents.warnings, *warnings))

@@ -23,6 +23,7 @@ from pryv_operator.api.spec import PryvPlatformSpec
 from pryv_operator.api.status import PryvPlatformStatus
 from pryv_operator.desired import certificates
 from pryv_operator.desired.inputs import Inputs
+from pryv_operator.desired.privileges import Privilege
 from pryv_operator.kube import metrics
 from pryv_operator.kube.client import KubeClient
 from pryv_operator.kube.errors import ApiError, RejectedError, UnavailableError
@@ -67,6 +68,8 @@ class Settings:
 
     cluster_dns: str
     resync_seconds: float = 300.0
+    #: What specs may use beyond their namespace.
+    allowed: frozenset[Privilege] = frozenset()
 
 
 def _utc_now() -> dt.datetime:
@@ -184,6 +187,7 @@ class Reconciler:
         )
         inputs = replace(
             inputs,
+            allowed=self._settings.allowed,
             warnings=(
                 *inputs.warnings,
                 *warnings,

@@ -16,6 +16,7 @@ from pryv_operator.api.findings import Problem
 from pryv_operator.api.kubernetes import Object
 from pryv_operator.api.platform import Platform
 from pryv_operator.desired.inputs import Inputs
+from pryv_operator.desired.privileges import Privilege
 from pryv_operator.desired.state import Desired, compute_desired
 from pryv_operator.pki.certificate import Certificate
 from pryv_operator.templates.builtin import load_release
@@ -662,7 +663,9 @@ def test_inputs_do_not_show_their_secrets() -> None:
 
 
 def test_external_ips_are_the_address() -> None:
-    found = state(roles={"static": {"service": {"externalIPs": ["203.0.113.8", "203.0.113.9"]}}})
+    of = platform(roles={"static": {"service": {"externalIPs": ["203.0.113.8", "203.0.113.9"]}}})
+    allowed = frozenset({Privilege.EXTERNAL_IPS})
+    found = compute_desired(inputs(of, allowed=allowed))
     (service,) = (item for item in found.services if item["metadata"]["name"] == "acme-sw")
     assert service["spec"]["externalIPs"] == ["203.0.113.8", "203.0.113.9"]
     assert next(each.address for each in found.instances if each.name == "sw") == "203.0.113.8"

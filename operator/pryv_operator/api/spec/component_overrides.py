@@ -125,7 +125,11 @@ class ComponentOverrides(Model):
             Field(max_length=32, json_schema_extra=preserve_unknown(items=True)),
         ]
         | None
-    ) = Field(None, description="Taints that the pods tolerate, as in a pod's spec.")
+    ) = Field(
+        None,
+        description="Taints that the pods tolerate, as in a pod's spec. "
+        "Those of control-plane nodes are refused unless the operator allows it.",
+    )
     affinity: Annotated[dict[str, Any], Field(json_schema_extra=preserve_unknown())] | None = Field(
         None,
         description="Affinity of the pods, as in a pod's spec. The operator adds terms where "

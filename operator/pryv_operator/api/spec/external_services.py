@@ -46,7 +46,7 @@ class ServiceOverrides(Model):
         None,
         alias="externalIPs",
         description="Addresses of nodes at which the Service accepts connections. The first one is "
-        "the role's address unless address is set.",
+        "the role's address unless address is set. Refused unless the operator allows it.",
     )
     mixed_protocols: bool | None = Field(
         None,

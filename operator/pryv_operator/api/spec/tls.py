@@ -15,7 +15,9 @@ class IssuerRef(Model):
 
     name: ObjectName = Field(description="Name of the issuer.")
     kind: Annotated[str, Field(max_length=63)] | None = Field(
-        None, description="Kind of the issuer; default: Issuer."
+        None,
+        description="Kind of the issuer; default: Issuer. ClusterIssuer and the like are refused "
+        "unless the operator allows them.",
     )
     group: Annotated[str, Field(max_length=253)] | None = Field(
         None, description="API group of the issuer; default: cert-manager.io."
