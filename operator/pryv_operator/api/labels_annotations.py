@@ -93,3 +93,7 @@ FAILED: Final = "pryv.io/failed"
 ATTEMPT: Final = "pryv.io/attempt"
 #: Time of the last retry.
 RETRIED: Final = "pryv.io/retried"
+#: Digest of what it records: the spec and the workloads.
+DATA_DIGEST: Final = "pryv.io/data-digest"
+#: MAC of the operator over the others, see ``rollout/revision_mac.py``.
+MAC: Final = "pryv.io/mac"

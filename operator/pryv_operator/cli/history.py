@@ -27,6 +27,8 @@ from pryv_operator.kube.client import KubeClient
 from pryv_operator.kube.errors import ApiError
 from pryv_operator.rollout import revision_diff, rollback_checks
 from pryv_operator.rollout.recorded import HistoryError, RecordedRevision, find_revision
+from pryv_operator.rollout.revision_inputs import GENERATED_KEY
+from pryv_operator.rollout.revision_mac import RevisionSigner
 
 _Name = Annotated[str, typer.Argument(metavar="PLATFORM", help="Name of the platform.")]
 _Namespace = Annotated[
@@ -205,6 +207,13 @@ async def _check_rollback(
         return
     problems, hash_key = await find_input_problems(client, resource, target)
     rollback_checks.check_spec_differs(target, spec, resource["spec"], problems)
+    key = rollback_checks.secret_bytes(hash_key, GENERATED_KEY)
+    uid = resource["metadata"]["uid"]
+    if key and not RevisionSigner(key, uid).has_recorded(target.revision.item):
+        report(
+            f"warning: {target.title}: does not carry the operator's MAC: it is of an earlier "
+            "version, or another client wrote it; check the changes"
+        )
     refusal = rollback_checks.refusal(target, problems, hash_key, resource["metadata"]["name"])
     if refusal:
         raise HistoryError(refusal)

@@ -48,6 +48,8 @@ from pryv_operator.reconcile.retention import apply_deletion_policy
 from pryv_operator.reconcile.service_addresses import service_addresses
 from pryv_operator.reconcile.snapshot import Snapshot, read_snapshot
 from pryv_operator.reconcile.template_sources import TemplateReader, newer_release
+from pryv_operator.rollout import revision_store
+from pryv_operator.rollout.revision_mac import RevisionSigner
 
 log = logging.getLogger(__name__)
 
@@ -179,6 +181,13 @@ class Reconciler:
         except UnusableSecretError as error:
             failure = self._failure(resource).invalid(error.problem)
             return await self._write_status(resource, failure)
+        signer = RevisionSigner(secrets.hash_key, platform.uid)
+        snapshot = replace(
+            snapshot,
+            history=await revision_store.authenticate_history(
+                self._client, platform, signer, snapshot.history, snapshot.live
+            ),
+        )
 
         # Compute, apply, clean up.
         inputs = compute_inputs(snapshot, secrets, authority, self._settings.cluster_dns)

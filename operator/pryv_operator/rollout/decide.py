@@ -103,6 +103,8 @@ class Progress:
     ``unready``: names of the workloads that were not ready when it began, for whatever reason.
     ``blocked``: labels of its workloads that wait for something of their own: neither applied nor
     observed, so nothing is known of them.
+    ``unsigned``: number of a revision that a rollback needs, and that does not carry the operator's
+    MAC: its templates may be another client's.
     """
 
     revision: int
@@ -111,6 +113,7 @@ class Progress:
     last_good: int | None = None
     unready: frozenset[str] = frozenset()
     blocked: tuple[str, ...] = ()
+    unsigned: int | None = None
 
 
 @dataclass(frozen=True)
@@ -335,6 +338,11 @@ def _rollback_obstacle(rollout: _Rollout) -> str | None:
     """Why the operator does not roll back automatically; None when it does."""
     if rollout.is_first_install:
         return "no complete revision to roll back to"
+    if rollout.progress.unsigned is not None:
+        return (
+            f"revision {rollout.progress.unsigned} is not rolled back to automatically: "
+            f"it does not carry the operator's MAC (annotation {keys.MAC})"
+        )
     for each in rollout.ordered:
         if not each.migrates or each.last_good is None:
             continue

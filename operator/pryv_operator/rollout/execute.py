@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pryv_operator.api.kubernetes import WORKLOAD_KINDS, Object
@@ -29,6 +29,7 @@ from pryv_operator.rollout.decide import (
 )
 from pryv_operator.rollout.deferral import compute_basis
 from pryv_operator.rollout.revision_inputs import fingerprints
+from pryv_operator.rollout.revision_mac import RevisionSigner
 from pryv_operator.rollout.revision_record import (
     NewRevision,
     controller_revision,
@@ -77,6 +78,19 @@ class RolloutInputs:
     def platform(self) -> Platform:
         """The platform that is rolled out."""
         return self.inputs.platform
+
+    @property
+    def signer(self) -> RevisionSigner:
+        """Signs the platform's revisions."""
+        return RevisionSigner(self.inputs.hash_key, self.platform.uid)
+
+    def without(self, forged: Collection[int]) -> RolloutInputs:
+        """The same, with these revisions (by number) not authentic."""
+        history = tuple(
+            replace(each, authentic=each.authentic and each.number not in forged)
+            for each in self.history
+        )
+        return replace(self, history=history)
 
 
 @dataclass(frozen=True)
@@ -141,18 +155,26 @@ async def roll(client: KubeClient, given: RolloutInputs) -> RolloutResult:
         ConflictError: an object, or the history, has changed since it was read.
     """
     platform, digest = given.platform, _digest(given)
+    signer = given.signer
     current = _current_revision(given, digest)
     if current and current.failed is not None and current.attempt != given.attempt:
-        current = await patch_revision(client, current, retried_annotations(given.now))
+        retried = retried_annotations(given.now)
+        current = await patch_revision(client, signer, current, retried)
 
     plan = _decide(given, current)
+    failed = None
     if plan.decision.kind == "Failed" and current:
         failed = plan.decision.finding.message
-        current = await patch_revision(client, current, failed_annotations(failed, given.attempt))
+        annotations = failed_annotations(failed, given.attempt)
+        current = await patch_revision(client, signer, current, annotations)
         plan = _decide(given, current, failed=failed)
 
     recorded = await read_recorded_workloads(client, platform, _sources(given, plan))
-    targets = _target_objects(given.desired.objects, plan, recorded)
+    while recorded.forged:  # each time fewer sources are left
+        given = given.without(recorded.forged)
+        plan = _decide(given, current, failed=failed)
+        recorded = await read_recorded_workloads(client, platform, _sources(given, plan))
+    targets = _target_objects(given.desired.objects, plan, recorded.workloads)
     changes = apply.compute_changes(targets, given.live)
     if current is None or changes.objects:
         await _check_platform_exists(client, platform)
@@ -163,13 +185,13 @@ async def roll(client: KubeClient, given: RolloutInputs) -> RolloutResult:
         later = _later_changes(given, changes)
         await apply.prepare_apply(client, platform, later, given.live)
         record = controller_revision(platform, _new_revision(given, plan, digest))
-        current = await create_revision(client, platform, record)
+        current = await create_revision(client, platform, signer, record)
     elif plan.migrating - current.migrated:
         migrated = migrated_annotations(plan.migrating | current.migrated)
-        current = await patch_revision(client, current, migrated)
+        current = await patch_revision(client, signer, current, migrated)
 
     if _basis_changed(given, current):
-        current = await patch_revision(client, current, basis_annotations(_basis(given)))
+        current = await patch_revision(client, signer, current, basis_annotations(_basis(given)))
 
     applied = await apply.apply_planned(client, planned)
     # A stopped platform shows nothing about its revision, and nothing is complete without what is
@@ -178,7 +200,7 @@ async def roll(client: KubeClient, given: RolloutInputs) -> RolloutResult:
         plan.decision.kind == "Complete" and not changes.workloads and not given.desired.blocked
     )
     if is_complete and not platform.spec.stopped and not current.complete:
-        current = await _record_rolled_out(client, current, plan)
+        current = await _record_rolled_out(client, signer, current, plan)
     return RolloutResult(
         current.number,
         plan.decision,
@@ -189,13 +211,15 @@ async def roll(client: KubeClient, given: RolloutInputs) -> RolloutResult:
     )
 
 
-async def _record_rolled_out(client: KubeClient, current: Revision, plan: _Plan) -> Revision:
+async def _record_rolled_out(
+    client: KubeClient, signer: RevisionSigner, current: Revision, plan: _Plan
+) -> Revision:
     """Record that a revision is complete, or what of it has never run."""
     if not plan.not_run:
-        return await patch_revision(client, current, complete_annotations())
+        return await patch_revision(client, signer, current, complete_annotations())
     if plan.not_run == current.not_run:
         return current
-    return await patch_revision(client, current, not_run_annotations(plan.not_run))
+    return await patch_revision(client, signer, current, not_run_annotations(plan.not_run))
 
 
 # --- what is decided: pure ---
@@ -229,9 +253,23 @@ def _decide(given: RolloutInputs, current: Revision | None, *, failed: str | Non
         for each in instance.workloads
         if each.name in given.desired.blocked
     )
-    progress = Progress(number, began, failed, good.number if good else None, unready, blocked)
+    progress = Progress(
+        number,
+        began,
+        failed,
+        good.number if good else None,
+        unready,
+        blocked,
+        unsigned=_unsigned_source(workloads, given.history),
+    )
     policy = rollout_policy(given.platform.spec.rollout)
     return _Plan(workloads, progress, decide(workloads, progress, policy, given.now))
+
+
+def _unsigned_source(workloads: Iterable[Workload], history: Sequence[Revision]) -> int | None:
+    """The number of a revision that a rollback needs and the operator has not signed, if any."""
+    sources = (last_good_of(each.name, history, runs=each.runs) for each in workloads)
+    return next((each.number for each in sources if each and not each.authentic), None)
 
 
 def _basis(given: RolloutInputs) -> dict[str, Any]:
@@ -270,7 +308,7 @@ def _sources(given: RolloutInputs, plan: _Plan) -> dict[str, Revision]:
             source = last_good_of(each.name, given.history, runs=each.runs)
         else:
             source = _newest_with(given.history, each)
-        if source:
+        if source and source.authentic:
             found[each.name] = source
     return found
 
@@ -290,7 +328,7 @@ def _target_objects(
     """What is applied now: each workload with the template that the decision gives it.
 
     Other objects are applied as desired. ``recorded``: see ``_sources``; a workload that has to
-    keep a template which no revision records is left as it is.
+    keep a template which no revision records is left as it is, or recreated as desired.
     """
     workloads = {each.name: each for each in plan.workloads}
     found: list[Object] = []
@@ -306,6 +344,8 @@ def _target_objects(
             found.append(item)
         elif name in recorded:
             found.append(with_recorded_template(item, recorded[name]))
+        elif name in plan.decision.to_last_good and workload.live is None:
+            found.append(item)
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from pryv_operator.api import names
@@ -14,11 +15,18 @@ from pryv_operator.kube.errors import ConflictError
 from pryv_operator.kube.resources import CONTROLLER_REVISIONS
 from pryv_operator.live import live_objects
 from pryv_operator.live.apply import belongs_to
+from pryv_operator.live.live_objects import LiveObjects
 from pryv_operator.live.rejections import name_in_use
 from pryv_operator.rollout.recorded import RecordedRevision, parse_recorded
+from pryv_operator.rollout.revision_mac import (
+    RevisionSigner,
+    holds_signed_data,
+    take_over_annotations,
+)
 from pryv_operator.rollout.revision_record import recorded_workloads
 from pryv_operator.rollout.revisions import (
     Revision,
+    last_good,
     parse_revisions,
     revisions_to_prune,
 )
@@ -32,32 +40,99 @@ async def list_revisions(client: KubeClient, platform: Platform) -> tuple[Revisi
     return parse_revisions(await live_objects.list_revision_metadata(client, platform))
 
 
+async def authenticate_history(
+    client: KubeClient,
+    platform: Platform,
+    signer: RevisionSigner,
+    history: Sequence[Revision],
+    live: LiveObjects,
+) -> tuple[Revision, ...]:
+    """The history, with what is authentic in it.
+
+    Revisions without a valid MAC (of an operator that wrote none, or after the hash key was lost)
+    are signed if they record nothing but what runs: the newest one, and the last good one. While
+    the rollout is paused nothing is written.
+
+    Raises:
+        ConflictError: one has changed since it was read.
+    """
+    verified = tuple(replace(each, authentic=signer.has_signed(each.item)) for each in history)
+    wanted = {each.name for each in (*verified[-1:], last_good(verified)) if each}
+    return tuple(
+        [
+            await _take_over(client, platform, signer, each, live)
+            if each.name in wanted and not each.authentic and not platform.paused
+            else each
+            for each in verified
+        ]
+    )
+
+
+async def _take_over(
+    client: KubeClient,
+    platform: Platform,
+    signer: RevisionSigner,
+    revision: Revision,
+    live: LiveObjects,
+) -> Revision:
+    """Sign a revision, if it records nothing but what runs."""
+    item = await client.get(CONTROLLER_REVISIONS, platform.namespace, revision.name)
+    change = take_over_annotations(item, live) if item else None
+    if change is None:
+        return revision
+    return await patch_revision(client, signer, replace(revision, authentic=True), change)
+
+
+@dataclass(frozen=True)
+class RecordedWorkloads:
+    """Workloads by name, as their source revisions record them; without unrecorded ones.
+
+    ``forged``: numbers of revisions that record something else than the operator has signed.
+    """
+
+    workloads: Mapping[str, Object] = field(default_factory=dict, repr=False)
+    forged: frozenset[int] = frozenset()
+
+
 async def read_recorded_workloads(
     client: KubeClient, platform: Platform, sources: Mapping[str, Revision]
-) -> dict[str, Object]:
-    """Workload → what its source revision records of it; without those that are not recorded."""
+) -> RecordedWorkloads:
+    """What source revisions record of workloads. ``sources``: workload → its revision."""
     found: dict[str, Object] = {}
+    forged: set[int] = set()
     for revision in {each.number: each for each in sources.values()}.values():
         item = await client.get(CONTROLLER_REVISIONS, platform.namespace, revision.name)
-        recorded = recorded_workloads(item) if item else {}
+        if item is None:
+            continue
+        if not holds_signed_data(revision, item):
+            forged.add(revision.number)
+            continue
+        recorded = recorded_workloads(item)
         found |= {
             name: recorded[name]
             for name, source in sources.items()
             if source.number == revision.number and name in recorded
         }
-    return found
+    return RecordedWorkloads(found, frozenset(forged))
 
 
 async def read_record(
     client: KubeClient, platform: Platform, revision: Revision
 ) -> RecordedRevision | None:
-    """A revision with the spec and the workloads that it records; None when unreadable."""
+    """A revision with the spec and the workloads that it records.
+
+    None when it is unreadable, or the operator has not signed it.
+    """
     item = await client.get(CONTROLLER_REVISIONS, platform.namespace, revision.name)
-    return next(iter(parse_recorded([item] if item else [])), None)
+    if item is None or not holds_signed_data(revision, item):
+        return None
+    return next(iter(parse_recorded([item])), None)
 
 
-async def create_revision(client: KubeClient, platform: Platform, record: Object) -> Revision:
-    """Create a revision; a number is skipped when an unreadable object has its name.
+async def create_revision(
+    client: KubeClient, platform: Platform, signer: RevisionSigner, record: Object
+) -> Revision:
+    """Sign and create a revision; a number is skipped when an unreadable object has its name.
 
     Raises:
         ConflictError: the history has grown since it was read; reconcile again.
@@ -65,7 +140,7 @@ async def create_revision(client: KubeClient, platform: Platform, record: Object
     """
     for number in range(record["revision"], record["revision"] + _NUMBERS_TRIED):
         metadata = {**record["metadata"], "name": names.revision(platform.name, number)}
-        numbered = {**record, "metadata": metadata, "revision": number}
+        numbered = signer.signed({**record, "metadata": metadata, "revision": number})
         try:
             (created,) = parse_revisions([await client.create_controller_revision(numbered)])
         except ConflictError:
@@ -75,7 +150,7 @@ async def create_revision(client: KubeClient, platform: Platform, record: Object
             if not belongs_to(existing["metadata"], platform.uid, platform.name):
                 raise name_in_use(record["kind"], metadata["name"]) from None
         else:
-            return created
+            return replace(created, authentic=signer.has_signed(created.item))
     raise name_in_use(record["kind"], record["metadata"]["name"])
 
 
@@ -85,15 +160,20 @@ def _is_readable_revision(item: Object, labels: Mapping[str, str]) -> bool:
 
 
 async def patch_revision(
-    client: KubeClient, revision: Revision, annotations: Mapping[str, str | None]
+    client: KubeClient,
+    signer: RevisionSigner,
+    revision: Revision,
+    annotations: Mapping[str, str | None],
 ) -> Revision:
-    """Set annotations of a revision; returns it as it is now.
+    """Set annotations of a revision, and its MAC if it is authentic; returns it as it is now.
 
     Raises:
         ConflictError: it has changed since it was read.
     """
-    item = await client.patch_annotations(revision.item, annotations)
-    return next(iter(parse_revisions([item])), revision)
+    change = signer.change(revision, annotations)
+    item = await client.patch_annotations(revision.item, change)
+    after = next(iter(parse_revisions([item])), revision)
+    return replace(after, authentic=signer.has_signed(item))
 
 
 async def prune_revisions(

@@ -43,6 +43,7 @@ class Revision:
     recorded by an operator that did not record restarts.
     ``basis``: what else it was made from; None when recorded by an operator that did not defer.
     ``item``: the ControllerRevision as it was read, for preconditions.
+    ``authentic``: its MAC was verified; nothing that another one records is applied.
     """
 
     number: int
@@ -63,6 +64,7 @@ class Revision:
     restarts: Mapping[str, str] | None
     basis: Mapping[str, Any] | None
     item: Object = field(repr=False)
+    authentic: bool = False
 
     @property
     def began(self) -> dt.datetime:

@@ -529,3 +529,11 @@ def test_two_changed_secrets_are_one_step_where_they_meet() -> None:
         both("reg-slave/dns", "C"),
     )
     assert labels(decision.to_desired) == {"reg/register", "co1/core", "sw/web"}
+
+
+def test_no_rollback_to_a_revision_without_the_operators_mac() -> None:
+    """Its templates may be another client's."""
+    unsigned = replace(FAILED, unsigned=1)
+    decision = next_step(done("co1/core", ready=False), progress=unsigned, policy=ROLL_BACK)
+    assert (decision.kind, decision.to_last_good) == ("Held", frozenset())
+    assert "revision 1 is not rolled back to automatically" in decision.finding.message

@@ -1,0 +1,242 @@
+"""Revisions carry the operator's MAC; nothing that another client planted or changed is applied."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pryv_operator.api import labels_annotations as keys
+from pryv_operator.api.kubernetes import WORKLOAD_KINDS, Object
+from pryv_operator.live.apply import with_applied_hash
+from pryv_operator.live.live_objects import LiveObjects
+from pryv_operator.rollout import revision_mac, revision_store, revisions
+from pryv_operator.rollout.revision_mac import RevisionSigner
+from pryv_operator.rollout.revisions import Revision, parse_revisions
+from tests.unit.builders import UID, platform
+from tests.unit.rollout.recorded_revisions import revision_item, workload
+
+SIGNER = RevisionSigner(b"key", UID)
+EARLIER = Path(__file__).parents[2] / "api/upgrade/before-the-rooms-moved.json"
+CORE = workload("co1/core", image="core:1")
+
+
+def signed(number: int = 1, **more: str) -> Object:
+    return SIGNER.signed(revision_item(number, CORE, **more))
+
+
+def as_served(item: Object) -> Object:
+    return json.loads(json.dumps(item))  # type: ignore[no-any-return]
+
+
+def read(item: Object) -> Revision:
+    (found,) = parse_revisions([item])
+    return found
+
+
+def rename(item: Object) -> None:
+    item["metadata"]["name"] = "acme-revision-2"
+
+
+def set_image(item: Object) -> None:
+    recorded = item["data"]["workloads"]["acme-co1-core"]
+    recorded["spec"]["template"]["spec"]["containers"][0]["image"] = "evil"
+
+
+def annotate(key: str, value: str | None) -> Callable[[Object], None]:
+    def change(item: Object) -> None:
+        if value is None:
+            del item["metadata"]["annotations"][key]
+        else:
+            item["metadata"]["annotations"][key] = value
+
+    return change
+
+
+def test_what_the_operator_has_recorded_is_authentic() -> None:
+    assert SIGNER.has_recorded(as_served(signed()))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        rename,
+        set_image,
+        annotate(keys.COMPLETE, "true"),
+        annotate(keys.TEMPLATES, "{}"),
+        annotate(keys.FAILED, None),
+        annotate(keys.DATA_DIGEST, "0"),
+        annotate(keys.DATA_DIGEST, None),
+        annotate(keys.MAC, "0" * 64),
+        annotate(keys.MAC, "é"),
+        annotate(keys.MAC, None),
+    ],
+)
+def test_a_changed_revision_is_not_authentic(change: Callable[[Object], None]) -> None:
+    item = as_served(signed(failed="too late"))
+    change(item)
+    assert not SIGNER.has_recorded(item)
+
+
+@pytest.mark.parametrize(
+    "signer", [RevisionSigner(b"another", UID), RevisionSigner(b"key", "another")]
+)
+def test_a_revision_of_another_platform_is_not_authentic(signer: RevisionSigner) -> None:
+    assert not signer.has_recorded(signed())
+
+
+def test_annotations_of_others_do_not_count() -> None:
+    item = signed()
+    item["metadata"]["annotations"]["example.com/note"] = "seen"
+    assert SIGNER.has_recorded(item)
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+        lambda each: st.lists(each) | st.dictionaries(st.text(), each),
+    )
+)
+def test_data_keep_their_digest_however_the_api_server_writes_numbers(value: Any) -> None:
+    assert revision_mac.data_digest({"data": integral(value)}) == revision_mac.data_digest(
+        {"data": value}
+    )
+
+
+def integral(value: Any) -> Any:
+    """JSON as Go writes it: a float without a fraction has no point."""
+    if isinstance(value, dict):
+        return {key: integral(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [integral(each) for each in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def test_data_nested_too_deeply_are_never_authentic() -> None:
+    nested: Any = []
+    for _ in range(200_000):
+        nested = [nested]
+    revision = read(signed())
+    item = {**signed(), "data": {"spec": nested, "workloads": signed()["data"]["workloads"]}}
+    assert not revision_mac.holds_signed_data(authentic(revision), item)
+    assert revision_mac.take_over_annotations(item, running(CORE)) is None
+
+
+def authentic(revision: Revision) -> Revision:
+    return replace(revision, authentic=True)
+
+
+def running(*workloads: Object) -> LiveObjects:
+    return LiveObjects({}).with_objects(with_applied_hash(each) for each in workloads)
+
+
+class Server:
+    """An API server with ControllerRevisions."""
+
+    def __init__(self, *items: Object) -> None:
+        self.items = {item["metadata"]["name"]: as_served(item) for item in items}
+        self.written: list[str] = []
+
+    async def get(self, _: Any, __: str, name: str) -> Object | None:
+        return copy.deepcopy(self.items.get(name))
+
+    async def create_controller_revision(self, item: Object) -> Object:
+        metadata = {**item["metadata"], "creationTimestamp": "2026-01-01T00:00:00Z"}
+        self.items[metadata["name"]] = as_served({**item, "metadata": metadata})
+        return self.items[metadata["name"]]
+
+    async def patch_annotations(self, item: Object, change: dict[str, str | None]) -> Object:
+        name = item["metadata"]["name"]
+        live = self.items[name]["metadata"]["annotations"]
+        live |= change
+        for key in [key for key, value in live.items() if value is None]:
+            del live[key]
+        self.written.append(name)
+        return copy.deepcopy(self.items[name])
+
+    def history(self) -> tuple[Revision, ...]:
+        """As it is read: metadata only."""
+        return parse_revisions(
+            {key: value for key, value in item.items() if key != "data"}
+            for item in self.items.values()
+        )
+
+
+async def verified(server: Any, *live: Object, paused: bool = False) -> dict[int, bool]:
+    of = platform(rollout={"paused": True}) if paused else platform()
+    found = await revision_store.authenticate_history(
+        server, of, SIGNER, server.history(), running(*live)
+    )
+    return {each.number: each.authentic for each in found}
+
+
+async def test_a_created_revision_stays_authentic_through_its_life() -> None:
+    server: Any = Server()
+    created = await revision_store.create_revision(
+        server, platform(), SIGNER, revision_item(1, CORE, spec={"weight": 1.0, "deep": [1e30]})
+    )
+    failed = revisions.failed_annotations("too late", "")
+    for change in (failed, revisions.complete_annotations(), {keys.FAILED: None}):
+        created = await revision_store.patch_revision(server, SIGNER, created, change)
+    assert created.authentic
+    assert await verified(server) == {1: True}
+    assert (await revision_store.read_record(server, platform(), created)) is not None
+
+
+async def test_a_change_makes_nothing_authentic() -> None:
+    server: Any = Server(revision_item(1, CORE))
+    (planted,) = server.history()
+    after = await revision_store.patch_revision(server, SIGNER, planted, {keys.COMPLETE: "true"})
+    assert not after.authentic
+    assert keys.MAC not in server.items["acme-revision-1"]["metadata"]["annotations"]
+
+
+async def test_revisions_of_an_earlier_version_are_taken_over_while_they_run() -> None:
+    server: Any = Server(revision_item(1, CORE), revision_item(2, CORE, complete="true"))
+    assert await verified(server, CORE, paused=True) == {1: False, 2: False}
+    assert server.written == []
+    assert await verified(server, CORE) == {1: False, 2: True}
+    assert await verified(server) == {1: False, 2: True}
+    assert server.written == ["acme-revision-2"]
+
+
+async def test_what_does_not_run_is_not_taken_over() -> None:
+    evil = workload("co1/core", image="evil")
+    server: Any = Server(
+        revision_item(1, CORE, complete="true"), revision_item(2, evil, complete="true")
+    )
+    # The planted record claims to be what is live.
+    live = running(CORE).objects["Deployment", "acme-co1-core"]
+    planted = server.items["acme-revision-2"]["data"]["workloads"]["acme-co1-core"]
+    planted["annotations"] = live["metadata"]["annotations"]
+    assert keys.TEMPLATE in planted["annotations"]
+    assert await verified(server, CORE) == {1: False, 2: False}
+    assert server.written == []
+
+
+async def test_an_exchanged_record_is_forged_and_never_read() -> None:
+    item = signed()
+    server: Any = Server(item)
+    revision = authentic(read(item))
+    set_image(server.items["acme-revision-1"])
+    found = await revision_store.read_recorded_workloads(
+        server, platform(), {"acme-co1-core": revision}
+    )
+    assert (found.workloads, found.forged) == ({}, {1})
+    assert await revision_store.read_record(server, platform(), revision) is None
+
+
+def test_the_history_of_an_earlier_version_is_what_runs() -> None:
+    """So an upgrade signs it, and goes on without a rolled pod."""
+    objects = json.loads(EARLIER.read_text())["objects"]
+    live = LiveObjects({}).with_objects(each for each in objects if each["kind"] in WORKLOAD_KINDS)
+    history = [each for each in objects if each["kind"] == "ControllerRevision"]
+    assert history
+    assert all(revision_mac.take_over_annotations(each, live) for each in history)
