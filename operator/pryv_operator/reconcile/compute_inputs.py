@@ -21,6 +21,7 @@ from pryv_operator.pki.certificate import Certificate
 from pryv_operator.pki.pem import pem_text
 from pryv_operator.reconcile.ensure_authority import TLS_TYPE, EnsuredAuthority
 from pryv_operator.reconcile.ensure_secrets import EnsuredSecrets
+from pryv_operator.reconcile.reference_checks import check_references
 from pryv_operator.reconcile.retention import has_other_controller
 from pryv_operator.reconcile.secret_data import decoded_bytes, decoded_text
 from pryv_operator.reconcile.service_addresses import recorded_addresses, service_addresses
@@ -65,7 +66,8 @@ def compute_inputs(
         unresolved=snapshot.unresolved,
         restart=snapshot.annotation(keys.RESTART),
         restarts=_live_restarts(live) if recorded_restarts is None else recorded_restarts,
-        problems=referenced.problems,
+        problems=check_references(snapshot.platform, snapshot.secrets, snapshot.existing_pvcs)
+        or referenced.problems,
         warnings=_recreated_secrets(live),
     )
     inputs = _with_role_certificates(inputs, snapshot)

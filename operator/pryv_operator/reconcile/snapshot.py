@@ -16,6 +16,7 @@ from pryv_operator.kube.resources import SECRETS
 from pryv_operator.live import live_objects
 from pryv_operator.live.live_objects import LiveObjects
 from pryv_operator.reconcile import upstreams
+from pryv_operator.reconcile.existing_pvcs import ExistingPVC, read_existing_pvcs
 from pryv_operator.reconcile.platform_status import stored_status
 from pryv_operator.reconcile.references import referenced_secrets
 from pryv_operator.rollout import revision_store
@@ -41,6 +42,8 @@ class Snapshot:
     unresolved: frozenset[str]
     #: When it was read.
     now: dt.datetime
+    #: PVCs that ``existingClaim`` names and that exist, by name.
+    existing_pvcs: Mapping[str, ExistingPVC] = field(default_factory=dict)
 
     @property
     def status(self) -> PryvPlatformStatus:
@@ -72,6 +75,7 @@ async def read_snapshot(
         live=live,
         history=history,
         secrets=secrets,
+        existing_pvcs=await read_existing_pvcs(client, platform, live),
         unresolved=await upstreams.unresolved_hosts(bundle, live),
         now=now,
     )

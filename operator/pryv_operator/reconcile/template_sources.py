@@ -16,6 +16,7 @@ from pryv_operator.api.reasons import Reason
 from pryv_operator.api.spec import Archive, Templates
 from pryv_operator.kube.client import KubeClient
 from pryv_operator.kube.resources import CONFIG_MAPS, SECRETS
+from pryv_operator.reconcile.reference_checks import check_secret
 from pryv_operator.templates import builtin
 from pryv_operator.templates.builtin import UnknownReleaseError, load_release
 from pryv_operator.templates.bundle import Bundle
@@ -31,6 +32,7 @@ from pryv_operator.templates.user_templates import (
 _CACHED: Final = 8
 #: Bytes of all cached files together; one archive unpacks to a few hundred KiB.
 _CACHED_BYTES: Final = 4 * 1024 * 1024
+_ARCHIVE: Final = "spec.templates.archive.secretKeyRef"
 _RESOURCES: Final = {resource.kind: resource for resource in (CONFIG_MAPS, SECRETS)}
 
 
@@ -57,6 +59,9 @@ class TemplateReader:
             for kind, name in referenced_objects(spec.templates)
             if (item := await self._client.get(_RESOURCES[kind], platform.namespace, name))
         }
+        for (kind, _), item in objects.items():
+            if kind == "Secret" and (refused := check_secret(_ARCHIVE, item, platform)):
+                return refused
         base: Bundle | Problem | None = None
         if spec.templates.archive:
             base = await self._read_archive(spec.templates.archive, objects)
