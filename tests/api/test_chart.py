@@ -44,6 +44,11 @@ EVERYTHING: Object = {
     "serviceAccount": {"create": True, "name": "runner", "annotations": {"example.com/a": "b"}},
     "watchNamespaces": ["default", "kube-public"],
     "allow": ["externalIPs", "clusterIssuers"],
+    "admissionPolicy": {
+        "enabled": True,
+        "refuse": ["systemPriorityClasses"],
+        "namespaceSelector": {"matchLabels": {"tenant": "true"}},
+    },
     "clusterDNS": "10.96.0.10",
     "logFormat": "text",
     "logLevel": "debug",
@@ -336,6 +341,10 @@ def test_all_values_reach_the_manifests(helm: Helm) -> None:
     assert template["metadata"]["annotations"]["prometheus.io/scrape"] == "true"
     assert template["metadata"]["labels"]["team"] == "health"
     assert template["metadata"]["labels"]["app.kubernetes.io/name"] == "pryv-operator"
+    (validation,) = only(objects, "ValidatingAdmissionPolicy")["spec"]["validations"]
+    assert "system-" in validation["expression"]
+    binding = only(objects, "ValidatingAdmissionPolicyBinding")["spec"]
+    assert binding["matchResources"] == {"namespaceSelector": {"matchLabels": {"tenant": "true"}}}
     account = only(objects, "ServiceAccount")
     assert account["metadata"]["name"] == template["spec"]["serviceAccountName"] == "runner"
     assert account["metadata"]["annotations"] == {"example.com/a": "b"}
@@ -372,6 +381,7 @@ def test_crd_can_be_omitted(helm: Helm) -> None:
         ({"logFormat": "xml"}, "/logFormat"),
         ({"logLevel": "INFO"}, "/logLevel"),
         ({"allow": ["everything"]}, "/allow/0"),
+        ({"admissionPolicy": {"refuse": []}}, "/admissionPolicy/refuse"),
         ({"clusterDNS": "kube-dns"}, "/clusterDNS"),
         ({"clusterDNS": "10.96.0.10.1"}, "/clusterDNS"),
         ({"watchNamespaces": "pryv"}, "/watchNamespaces"),

@@ -3,107 +3,30 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pryv_operator.api import names
 from pryv_operator.desired.privileges import (
     CONTROL_PLANE_TAINTS,
+    DEFAULT_PROFILES,
     PRIVILEGED_ANNOTATIONS,
     PROFILE_ANNOTATIONS,
+    SYSTEM_PRIORITY_PREFIX,
     Privilege,
     check_privileges,
 )
 from pryv_operator.desired.state import compute_desired
+from tests.attacks.privileged_specs import ORDINARY, PREFERRED, REFUSED, REQUIRED, pods
 from tests.unit.builders import inputs, platform
 
 ROOT = Path(__file__).parents[3]
-TERM = {"topologyKey": "kubernetes.io/hostname", "labelSelector": {}}
-REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
-PREFERRED = "preferredDuringSchedulingIgnoredDuringExecution"
-
-
-def pods(**overrides: Any) -> dict[str, Any]:
-    """A spec with these overrides for hfs."""
-    return {"roles": {"core": {"components": {"hfs": overrides}}}}
-
-
-def far(term: dict[str, Any]) -> dict[str, Any]:
-    """A spec with a required anti-affinity."""
-    return pods(affinity={"podAntiAffinity": {REQUIRED: [{**TERM, **term}]}})
-
-
-REFUSED: dict[Privilege, list[tuple[dict[str, Any], str]]] = {
-    Privilege.CLUSTER_ISSUERS: [
-        ({"tls": {"issuerRef": {"name": "a", "kind": kind}}}, "spec.tls.issuerRef.kind")
-        for kind in ("ClusterIssuer", "AWSPCAClusterIssuer", "ClusterOriginIssuer")
-    ],
-    Privilege.EXTERNAL_IPS: [
-        (
-            {"roles": {role: {"service": {"externalIPs": ["192.0.2.1"]}}}},
-            f"spec.roles.{role}.service.externalIPs",
-        )
-        for role in names.ROLES
-    ],
-    Privilege.CONTROL_PLANE_TOLERATIONS: [
-        (pods(tolerations=[{"key": "a"}, toleration]), "hfs.tolerations[1]")
-        for toleration in (
-            *({"key": key, "operator": "Exists"} for key in CONTROL_PLANE_TAINTS),
-            {"key": CONTROL_PLANE_TAINTS[0], "value": "", "effect": "NoSchedule"},
-            {"operator": "Exists"},
-            {"key": "", "operator": "Exists"},
-            {"key": None, "operator": "Exists", "effect": "NoExecute"},
-        )
-    ],
-    Privilege.SYSTEM_PRIORITY_CLASSES: [
-        (pods(priorityClassName=name), "hfs.priorityClassName")
-        for name in ("system-cluster-critical", "system-node-critical")
-    ],
-    Privilege.SECURITY_ANNOTATIONS: [
-        (pods(annotations={f"{key}x": "unconfined"}), "hfs.annotations")
-        for key in (*PROFILE_ANNOTATIONS, *PRIVILEGED_ANNOTATIONS)
-    ],
-    Privilege.CROSS_NAMESPACE_AFFINITY: [
-        (far({"namespaceSelector": {}}), "hfs.affinity.podAntiAffinity"),
-        (far({"namespaceSelector": {"matchLabels": {"a": "b"}}}), "hfs.affinity.podAntiAffinity"),
-        (far({"namespaces": ["pryv", "other"]}), "hfs.affinity.podAntiAffinity"),
-        (
-            pods(
-                affinity={
-                    "podAffinity": {
-                        PREFERRED: [
-                            {"weight": 1, "podAffinityTerm": {**TERM, "namespaces": ["other"]}}
-                        ]
-                    }
-                }
-            ),
-            "hfs.affinity.podAffinity",
-        ),
-    ],
-}
-#: What the `edit` role of a namespace may do as well, and honest platforms use.
-ORDINARY = [
-    {},
-    {"tls": {"issuerRef": {"name": "letsencrypt"}}},
-    {"tls": {"issuerRef": {"name": "a", "kind": "AWSPCAIssuer", "group": "awspca"}}},
-    {"roles": {"core": {"service": {"type": "LoadBalancer", "annotations": {"a.b/c": "d"}}}}},
-    pods(tolerations=[{"key": "dedicated", "operator": "Exists"}]),
-    pods(tolerations=[{"key": "node.kubernetes.io/not-ready", "tolerationSeconds": 30}]),
-    pods(tolerations=[{"key": "node.kubernetes.io/unreachable", "operator": "Exists"}]),
-    pods(priorityClassName="high"),
-    pods(annotations={"cluster-autoscaler.kubernetes.io/safe-to-evict": "false"}),
-    pods(annotations={"prometheus.io/scrape": "true"}),
-    pods(annotations={f"{PROFILE_ANNOTATIONS[0]}hfs": "runtime/default"}),
-    far({}),
-    far({"namespaces": ["pryv"]}),
-    far({"namespaces": [], "namespaceSelector": None}),
-    pods(affinity={"nodeAffinity": {REQUIRED: {"nodeSelectorTerms": []}}}),
-]
 CASES = [
     pytest.param(privilege, spec, where, id=f"{privilege}-{number}")
     for privilege, cases in REFUSED.items()
@@ -184,6 +107,26 @@ def test_fields_of_any_form_are_read(toleration: Any, affinity: Any) -> None:
         assert problem.reason == "NotAllowed"
 
 
+CHART = ROOT / "charts/pryv-operator"
+
+
 def test_the_chart_knows_every_privilege() -> None:
-    schema = json.loads((ROOT / "charts/pryv-operator/values.schema.json").read_text())
-    assert schema["definitions"]["privilege"]["enum"] == sorted(Privilege, key=str.lower)
+    schema = json.loads((CHART / "values.schema.json").read_text())
+    known = schema["definitions"]["privileges"]["items"]["enum"]
+    assert known == sorted(Privilege, key=str.lower)
+    values = yaml.safe_load((CHART / "values.yaml").read_text())
+    assert values["admissionPolicy"]["refuse"] == known
+
+
+def test_the_admission_policy_has_the_same_lists() -> None:
+    policy = (CHART / "templates/admission-policy.yaml").read_text()
+    quoted = set(re.findall(r"'([^' ]+)'", policy))
+    listed = {
+        *CONTROL_PLANE_TAINTS,
+        *DEFAULT_PROFILES,
+        *PRIVILEGED_ANNOTATIONS,
+        *PROFILE_ANNOTATIONS,
+        SYSTEM_PRIORITY_PREFIX,
+    }
+    others = {"CREATE", "cluster", "podAffinity", "podAntiAffinity"}
+    assert quoted == listed | others
