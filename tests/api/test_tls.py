@@ -323,7 +323,7 @@ def now() -> dt.datetime:
 
 
 def make_issuer() -> authority.IssuedCertificate:
-    pair = authority.issue_authority("tests", now())
+    pair = authority.issue_authority("tests", "pryv.acme.test", now())
     issued = authority.parse_issued("tests-1", pair.chain, pair.key)
     assert issued
     return issued

@@ -30,7 +30,7 @@ def run_folder() -> Iterator[RunFolder]:
 def public_tls(run_folder: RunFolder) -> ssl.SSLContext:
     """The certificate that the stand-in for the public host serves."""
     now = dt.datetime.now(dt.UTC)
-    made = issue_authority("public", now)
+    made = issue_authority("public", PUBLIC_HOST, now)
     authority = parse_issued("public-ca-1", made.chain, made.key)
     assert authority is not None
     certificate = issue_certificate(authority, [PUBLIC_HOST], now)

@@ -98,7 +98,7 @@ def _imported(release: str) -> Inputs:
 def _certificate(domain: str) -> tuple[str, Certificate]:
     """An authority as the operator makes it, and the certificate that it signed."""
     now = dt.datetime.now(dt.UTC)
-    made = issue_authority("acme", now)
+    made = issue_authority("acme", domain, now)
     authority = parse_issued("acme-ca-1", made.chain, made.key)
     assert authority is not None
     return made.chain, issue_certificate(authority, dns_names(domain), now)

@@ -4,13 +4,18 @@ Planning is pure (the clock is an argument); only issuing draws random keys. Cer
 are in Secrets that are created once and never changed: a renewed one is a new Secret with the next
 number.
 
+An authority is constrained to the platform's domain (RFC 5280, 4.2.1.10), so clients that trust it
+believe it about no other name. Those of earlier versions have no such constraint, and stay in use.
+
 An authority is replaced in two steps: all components trust the old and the new one first, then the
-server certificate changes.
+server certificate changes. After a change of the domain nobody else can sign, so the new one does
+at once: templates that use the new names hold its certificate, too.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+import ipaddress
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -33,6 +38,10 @@ CERTIFICATE_LIFETIME: Final = dt.timedelta(days=90)
 CERTIFICATE_RENEWAL: Final = dt.timedelta(days=30)
 #: How long before its issue a certificate is valid: clocks of nodes may be behind.
 _BACKDATED: Final = dt.timedelta(hours=1)
+#: What an authority must not sign for. A constraint on DNS names alone allows every IP address.
+_EVERY_ADDRESS: Final = [
+    x509.IPAddress(ipaddress.ip_network(network)) for network in ("0.0.0.0/0", "::/0")
+]
 
 
 @dataclass(frozen=True)
@@ -59,7 +68,7 @@ class IssuancePlan:
     """What is used, and what has to be issued first.
 
     ``next_authority``, ``next_certificate``: number of the one to issue, or None.
-    ``issuer``: the authority that signs the next certificate.
+    ``issuer``: the authority that signs the next certificate, or has signed the current one.
     ``current``: the certificate to serve.
     ``trusted``: authorities that every component has to trust.
     ``obsolete``: names of Secrets with certificates that are not used any more.
@@ -105,10 +114,11 @@ def plan_issuance(
     valid = sorted(
         (each for each in authorities if each.expires > now), key=lambda each: each.number
     )
+    usable = [each for each in valid if _permits(each, dns_names)]
     highest = max((highest_numbers[0], *(each.number for each in authorities)))
-    if not valid or valid[-1].expires - now < AUTHORITY_RENEWAL:
+    if not usable or usable[-1].expires - now < AUTHORITY_RENEWAL:
         return IssuancePlan(next_authority=highest + 1)
-    issuer = _issuer(valid, certificates, trusted)
+    issuer = _issuer(usable, certificates, trusted)
     fitting = sorted(
         (each for each in certificates if _signed_by(each, issuer) and _covers(each, dns_names)),
         key=lambda each: each.number,
@@ -124,35 +134,40 @@ def plan_issuance(
         return IssuancePlan(next_certificate=number, issuer=issuer, trusted=tuple(valid))
     current = fresh[-1]
     obsolete = tuple(sorted(each.name for each in certificates if each.name != current.name))
-    return IssuancePlan(current=current, trusted=tuple(valid), obsolete=obsolete)
+    return IssuancePlan(issuer=issuer, current=current, trusted=tuple(valid), obsolete=obsolete)
 
 
 def _issuer(
-    valid: Sequence[IssuedCertificate],
+    usable: Sequence[IssuedCertificate],
     certificates: Sequence[IssuedCertificate],
     trusted: Collection[str],
 ) -> IssuedCertificate:
-    """The newest authority that all components trust.
+    """The newest of the usable authorities that all components trust.
 
     When it is not known which ones they trust, the one that signed the newest certificate.
     """
-    known = [each for each in valid if each.name in trusted]
+    known = [each for each in usable if each.name in trusted]
     if known:
         return known[-1]
     newest_first = sorted(certificates, key=lambda each: each.number, reverse=True)
     return next(
-        (issuer for each in newest_first for issuer in valid if _signed_by(each, issuer)), valid[0]
+        (issuer for each in newest_first for issuer in usable if _signed_by(each, issuer)),
+        usable[0],
     )
 
 
-def issue_authority(platform: str, now: dt.datetime) -> Certificate:
-    """Issue a self-signed authority (P-256). ``platform``: how its name ends."""
+def issue_authority(platform: str, domain: str, now: dt.datetime) -> Certificate:
+    """Issue a self-signed authority (P-256) for a domain and the names under it.
+
+    ``platform``: how its name ends.
+    """
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"Pryv.io platform {platform}"[:64])])
     certificate = (
         _builder(name, name, key.public_key(), now, AUTHORITY_LIFETIME)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(_usage(signs_certificates=True), critical=True)
+        .add_extension(x509.NameConstraints([x509.DNSName(domain)], _EVERY_ADDRESS), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .sign(key, hashes.SHA256())
     )
@@ -200,8 +215,9 @@ def parse_issued(name: str, pem: str, key_pem: str) -> IssuedCertificate | None:
     number = name.rsplit("-", 1)[-1]
     try:
         certificate = read_chain(pem)[0]
+        _ = certificate.extensions  # parsed only when they are read
         key = read_private_key(key_pem)
-    except PemError:
+    except (PemError, ValueError, x509.DuplicateExtension):
         return None
     fits = isinstance(key, ec.EllipticCurvePrivateKey) and signs_for(key, certificate.public_key())
     return (
@@ -227,6 +243,23 @@ def _covers(issued: IssuedCertificate, dns_names: Iterable[str]) -> bool:
     except x509.ExtensionNotFound:
         return False
     return set(dns_names) == set(extension.value.get_values_for_type(x509.DNSName))
+
+
+def _permits(issuer: IssuedCertificate, dns_names: Iterable[str]) -> bool:
+    """Whether an authority may sign for these names."""
+    try:
+        extension = issuer.certificate.extensions.get_extension_for_class(x509.NameConstraints)
+    except x509.ExtensionNotFound:
+        return True
+    domains = [
+        each.value
+        for each in extension.value.permitted_subtrees or ()
+        if isinstance(each, x509.DNSName)
+    ]
+    return all(
+        any(name.removeprefix("*.") == each or name.endswith(f".{each}") for each in domains)
+        for name in dns_names
+    )
 
 
 def _builder(

@@ -86,7 +86,8 @@ def _issue(snapshot: Snapshot, plan: IssuancePlan) -> SecretContent:
     platform, now = snapshot.platform, snapshot.now
     if plan.next_authority is not None:
         name = names.private_authority(platform.name, plan.next_authority)
-        pair = authority.issue_authority(f"{platform.namespace}/{platform.name}", now)
+        name_ends = f"{platform.namespace}/{platform.name}"
+        pair = authority.issue_authority(name_ends, platform.spec.domain, now)
         purpose = "authority"
     else:
         assert plan.issuer is not None  # noqa: S101 - set with next_certificate
@@ -119,7 +120,7 @@ def _current_certificate(
 
 
 def _warning(plan: IssuancePlan) -> Advisory:
-    where = f' (Secret "{plan.trusted[-1].name}")' if plan.trusted else ""
+    where = f' (Secret "{plan.issuer.name}")' if plan.issuer else ""
     return Advisory(
         Reason.PRIVATE_CERTIFICATE,
         "spec.tls: no certificate is configured; "

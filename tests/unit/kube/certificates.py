@@ -12,7 +12,7 @@ from pryv_operator.pki import authority
 def self_signed(folder: Path) -> ssl.SSLContext:
     """A server's context; nobody should verify it."""
     now = dt.datetime.now(dt.UTC)
-    pair = authority.issue_authority("tests", now)
+    pair = authority.issue_authority("tests", "localhost", now)
     (folder / "crt.pem").write_text(pair.chain)
     (folder / "key.pem").write_text(pair.key)
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)

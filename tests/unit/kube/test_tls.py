@@ -25,7 +25,7 @@ from tests.unit.kube.servers import ApiServer, serving
 
 def other_authority(folder: Path) -> Path:
     file = folder / "other-ca.pem"
-    file.write_text(authority.issue_authority("other", dt.datetime.now(dt.UTC)).chain)
+    file.write_text(authority.issue_authority("other", "localhost", dt.datetime.now(dt.UTC)).chain)
     return file
 
 

@@ -14,6 +14,7 @@ from pryv_operator.desired.certificates import dns_names
 from pryv_operator.pki import authority
 from pryv_operator.pki.authority import IssuancePlan, IssuedCertificate
 from tests.unit.builders import DOMAIN
+from tests.unit.pki.chains import issue
 
 NOW = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 DAY = dt.timedelta(days=1)
@@ -43,7 +44,7 @@ class World:
                 return plan
             if plan.next_authority is not None:
                 pair, name, secrets = (
-                    authority.issue_authority("pryv/acme", now),
+                    authority.issue_authority("pryv/acme", self.names[0], now),
                     f"ca-{plan.next_authority}",
                     self.authorities,
                 )
@@ -161,14 +162,74 @@ def test_an_expired_authority_is_replaced() -> None:
     assert accepted(plan, late)
 
 
-def test_a_changed_domain() -> None:
+NEW_DOMAIN = "new.health"
+
+
+def test_a_changed_domain_needs_another_authority() -> None:
+    """The first one is constrained to the former domain; nothing that trusts it is cut off."""
+    world = World()
+    before = world.complete(NOW)
+    world.trusted = ["ca-1"]
+    world.names = dns_names(NEW_DOMAIN)
+    plan = world.complete(NOW)
+    assert world.issued == ["ca-1", "tls-1", "ca-2", "tls-2"]
+    assert plan.obsolete == ("tls-1",)
+    # Templates with the new names hold the new bundle: what calls these names accepts them.
+    assert [each.name for each in plan.trusted] == ["ca-1", "ca-2"]
+    assert accepted(plan, NOW, f"co1.{NEW_DOMAIN}")
+    assert not accepted(plan, NOW, f"co1.{NEW_DOMAIN}", bundle=before.bundle)
+    # What still has the old names accepts what is still served with them.
+    assert accepted(before, NOW, bundle=plan.bundle)
+
+    world.trusted = ["ca-1", "ca-2"]
+    assert world.complete(NOW + DAY) == plan, "nothing changes once all trust it"
+    world.names = list(NAMES)
+    back = world.complete(NOW + DAY)
+    assert world.issued == ["ca-1", "tls-1", "ca-2", "tls-2"], "ca-1 is used again"
+    assert back.issuer is world.authorities[0]
+    assert accepted(back, NOW + DAY)
+
+
+def test_an_authority_of_a_changed_domain_is_renewed_in_two_steps() -> None:
+    world = World(trusted=["ca-1"])
+    world.complete(NOW)
+    world.names = dns_names(NEW_DOMAIN)
+    world.complete(NOW + DAY)
+    world.trusted = ["ca-1", "ca-2"]
+    late = NOW + authority.AUTHORITY_LIFETIME - authority.AUTHORITY_RENEWAL + 2 * DAY
+    first = world.complete(late)
+    assert [each.name for each in first.trusted] == ["ca-1", "ca-2", "ca-3"]
+    assert first.issuer is world.authorities[1]
+    world.trusted = ["ca-1", "ca-2", "ca-3"]
+    assert world.complete(late).issuer is world.authorities[2]
+
+
+def test_an_authority_of_an_earlier_version_stays_in_use() -> None:
+    """It has no constraint, and may sign for every domain."""
+    earlier = issue("Pryv.io platform pryv/acme", end=NOW + authority.AUTHORITY_LIFETIME)
+    parsed = authority.parse_issued("ca-1", earlier.pem, earlier.key_pem)
+    assert parsed is not None
+    world = World(authorities=[parsed], trusted=["ca-1"])
+    assert world.complete(NOW).issuer is parsed
+    world.names = dns_names(NEW_DOMAIN)
+    assert world.complete(NOW).issuer is parsed
+    assert world.issued == ["tls-1", "tls-2"]
+
+
+@pytest.mark.parametrize("domain", [f"not{DOMAIN}", DOMAIN.partition(".")[2], "example.org"])
+def test_a_domain_beside_that_of_an_authority_needs_another_one(domain: str) -> None:
     world = World()
     world.complete(NOW)
-    world.names = dns_names("new.health")
-    plan = world.complete(NOW)
+    world.names = dns_names(domain)
+    assert world.plan(NOW).next_authority == 2
+
+
+def test_a_domain_under_that_of_an_authority_does_not() -> None:
+    world = World()
+    world.complete(NOW)
+    world.names = dns_names(f"staging.{DOMAIN}")
+    assert accepted(world.complete(NOW), NOW, f"co1.staging.{DOMAIN}")
     assert world.issued == ["ca-1", "tls-1", "tls-2"]
-    assert plan.obsolete == ("tls-1",)
-    assert accepted(plan, NOW, "co1.new.health")
 
 
 def test_a_certificate_of_another_authority_is_not_used() -> None:
@@ -190,7 +251,7 @@ def test_the_order_of_secrets_does_not_matter() -> None:
 
 
 def test_unreadable_secrets_are_ignored() -> None:
-    pair = authority.issue_authority("pryv/acme", NOW)
+    pair = authority.issue_authority("pryv/acme", DOMAIN, NOW)
     assert authority.parse_issued("ca-1", pair.chain, pair.key) is not None
     assert authority.parse_issued("ca-1", "", pair.key) is None
     assert authority.parse_issued("ca-1", "nonsense", pair.key) is None
@@ -205,4 +266,4 @@ def test_keys_are_not_shown() -> None:
     secret = plan.current.key_pem.splitlines()[1]
     assert secret not in repr(plan)
     assert secret not in repr(replace(plan.current, number=2))
-    assert secret not in repr(authority.issue_authority("a", NOW))
+    assert secret not in repr(authority.issue_authority("a", DOMAIN, NOW))

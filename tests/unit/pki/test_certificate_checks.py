@@ -26,7 +26,7 @@ NAMES = dns_names(DOMAIN)
 
 
 def issued(names: list[str], at: dt.datetime = NOW) -> Certificate:
-    pair = authority.issue_authority("tests", at)
+    pair = authority.issue_authority("tests", DOMAIN, at)
     issuer = authority.parse_issued("ca-1", pair.chain, pair.key)
     assert issuer is not None
     return authority.issue_certificate(issuer, names, at)
