@@ -1,5 +1,6 @@
-# Any image with Python 3.11 or newer, venv and pip; the same one builds and runs.
-ARG BASE=python:3.13-slim
+# Any image with Python 3.11 or newer, venv and pip; the same one builds and runs. By digest, so that it changes only with this line:
+# of python:3.13-slim (3.13.14, all platforms), from docker-library/repo-info. The newest one: docker buildx imagetools inspect python:3.13-slim
+ARG BASE=python:3.13-slim@sha256:9662417aace5ae7b8e2609cce472b72a8958e134ba372808abe9cc1a0c0125e6
 
 FROM ${BASE} AS build
 # Another package index, when there is one: --build-arg PIP_INDEX_URL=…

@@ -23,7 +23,7 @@ _FOLDER = str(Path(pryv_operator.__file__).parents[1])
 _PATH = f"import sys; sys.path.insert(0, {_FOLDER!r}); "
 _RUN = "from pryv_operator.cli.main import operator; operator()"
 _CODE = _PATH + _RUN
-_SERVING = re.compile(r"serving /healthz, /readyz and /metrics on 127\.0\.0\.1:(\d+)")
+_SERVING = re.compile(r"serving /healthz.* on 127\.0\.0\.1:(\d+)")
 
 
 class OperatorProcess:

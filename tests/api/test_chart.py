@@ -49,6 +49,12 @@ EVERYTHING: Object = {
         "refuse": ["systemPriorityClasses"],
         "namespaceSelector": {"matchLabels": {"tenant": "true"}},
     },
+    "metrics": {"authentication": True},
+    "networkPolicy": {
+        "enabled": True,
+        "apiServerPorts": [8443],
+        "metricsFrom": [{"namespaceSelector": {}}],
+    },
     "clusterDNS": "10.96.0.10",
     "logFormat": "text",
     "logLevel": "debug",
@@ -333,6 +339,7 @@ def test_all_values_reach_the_manifests(helm: Helm) -> None:
         "--namespace=kube-public",
         "--allow=externalIPs",
         "--allow=clusterIssuers",
+        "--metrics-auth",
         "--cluster-dns=10.96.0.10",
     ]
     assert made["resources"] == EVERYTHING["resources"]
@@ -356,6 +363,61 @@ def test_probes(helm: Helm) -> None:
     assert made["livenessProbe"]["httpGet"]["path"] == "/healthz"
     assert made["readinessProbe"]["httpGet"]["path"] == "/readyz"
     assert made["ports"] == [{"name": "http", "containerPort": 8080}]
+
+
+def test_metrics_with_authentication_have_a_port_and_roles(helm: Helm) -> None:
+    objects = helm.rendered({"metrics": {"authentication": True}, "watchNamespaces": ["acme"]})
+    assert {"name": "metrics", "containerPort": 8443} in container(objects)["ports"]
+    roles = {
+        each["metadata"]["name"].rpartition("-metrics-")[2]: each["rules"]
+        for each in objects
+        if each["kind"] == "ClusterRole"
+    }
+    assert roles == {
+        "auth": [
+            {
+                "apiGroups": ["authentication.k8s.io"],
+                "resources": ["tokenreviews"],
+                "verbs": ["create"],
+            },
+            {
+                "apiGroups": ["authorization.k8s.io"],
+                "resources": ["subjectaccessreviews"],
+                "verbs": ["create"],
+            },
+        ],
+        "reader": [{"nonResourceURLs": ["/metrics"], "verbs": ["get"]}],
+    }
+    binding = only(objects, "ClusterRoleBinding")
+    assert binding["roleRef"]["name"].endswith("-metrics-auth")
+    assert binding["subjects"][0]["name"] == "pryv-operator"
+
+
+@pytest.mark.parametrize("authentication", [False, True])
+def test_network_policy_restricts_the_operator(helm: Helm, authentication: bool) -> None:
+    prometheus = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitor"}}}
+    objects = helm.rendered(
+        {
+            "networkPolicy": {"enabled": True, "metricsFrom": [prometheus]},
+            "metrics": {"authentication": authentication},
+        }
+    )
+    spec = only(objects, "NetworkPolicy")["spec"]
+    pod = only(objects, "Deployment")["spec"]
+    assert spec["podSelector"] == pod["selector"]
+    port = "metrics" if authentication else "http"
+    assert port in [each["name"] for each in container(objects)["ports"]]
+    restricted = {"ports": [{"port": port}], "from": [prometheus]}
+    probes = [{"ports": [{"port": "http"}]}] if authentication else []
+    assert spec["ingress"] == [*probes, restricted]
+    assert spec["egress"] == [
+        {"ports": [{"port": 443}, {"port": 6443}]},
+        {"ports": [{"port": 53, "protocol": "UDP"}, {"port": 53}]},
+    ]
+    helm.cluster.api.create(
+        "/apis/networking.k8s.io/v1/namespaces/default/networkpolicies?dryRun=All",
+        {**only(objects, "NetworkPolicy"), "metadata": {"name": "pryv-operator"}},
+    )
 
 
 def test_existing_service_account(helm: Helm) -> None:
@@ -382,6 +444,7 @@ def test_crd_can_be_omitted(helm: Helm) -> None:
         ({"logLevel": "INFO"}, "/logLevel"),
         ({"allow": ["everything"]}, "/allow/0"),
         ({"admissionPolicy": {"refuse": []}}, "/admissionPolicy/refuse"),
+        ({"networkPolicy": {"apiServerPorts": ["https"]}}, "/networkPolicy/apiServerPorts/0"),
         ({"clusterDNS": "kube-dns"}, "/clusterDNS"),
         ({"clusterDNS": "10.96.0.10.1"}, "/clusterDNS"),
         ({"watchNamespaces": "pryv"}, "/watchNamespaces"),

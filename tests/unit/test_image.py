@@ -18,3 +18,10 @@ def test_the_build_context_contains_the_copied_files() -> None:
     copied = {source for line in copies for source in line.split()[:-1]}
     assert copied == included
     assert all((ROOT / source).exists() for source in copied)
+
+
+def test_the_base_image_is_pinned_by_digest() -> None:
+    text = (ROOT / "Dockerfile").read_text()
+    (base,) = re.findall(r"^ARG BASE=(.+)$", text, re.MULTILINE)
+    assert re.fullmatch(r"[a-z]+:[\w.-]+@sha256:[0-9a-f]{64}", base)
+    assert set(re.findall(r"^FROM (\S+)", text, re.MULTILINE)) == {"${BASE}"}

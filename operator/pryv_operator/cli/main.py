@@ -87,6 +87,17 @@ def run(
     listen: Annotated[
         str, typer.Option(help="Address of /healthz, /readyz and /metrics.")
     ] = "0.0.0.0:8080",
+    metrics_auth: Annotated[
+        bool,
+        typer.Option(
+            "--metrics-auth",
+            help="Serve /metrics with TLS, to clients whose token the API server admits "
+            "(get on the non-resource URL /metrics). Default: beside /healthz, to everybody.",
+        ),
+    ] = False,
+    metrics_listen: Annotated[
+        str, typer.Option(help="Address of /metrics with --metrics-auth.")
+    ] = "0.0.0.0:8443",
     allow: Annotated[
         list[Privilege] | None,
         typer.Option(
@@ -133,16 +144,15 @@ def run(
         raise typer.BadParameter(
             "no cluster selected, or two; pass either --kubeconfig FILE or --in-cluster"
         )
-    host, _, port = listen.rpartition(":")
-    if not host or not port.isdigit():
-        raise typer.BadParameter(f'--listen: "{listen}" is not ADDRESS:PORT')
+    host, port = _address("--listen", listen)
     elected = in_cluster if leader_election is None else leader_election
     timing = Timing(lease_seconds, lease_retry_seconds)
     log.configure(log_format.value, log_level.value)
     options = process.Options(
         namespaces=tuple(sorted(set(namespace or ()))),
-        host=host.strip("[]"),
-        port=int(port),
+        host=host,
+        port=port,
+        metrics_address=_address("--metrics-listen", metrics_listen) if metrics_auth else None,
         batch_seconds=batch_seconds,
         settings=Settings(
             cluster_dns=_cluster_dns(cluster_dns, in_cluster=in_cluster),
@@ -173,6 +183,14 @@ async def _run(path: Path | None, context: str | None, options: process.Options)
         raise typer.BadParameter(f"credentials of the cluster cannot be read: {error}") from None
     async with opened as client:
         return await process.run(client, leadership, options)
+
+
+def _address(option: str, text: str) -> tuple[str, int]:
+    """Host and port of an address to listen at."""
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdigit():
+        raise typer.BadParameter(f'{option}: "{text}" is not ADDRESS:PORT')
+    return host.strip("[]"), int(port)
 
 
 def _identity() -> str:

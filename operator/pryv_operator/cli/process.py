@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 from collections.abc import Coroutine
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -15,6 +16,8 @@ from pryv_operator.kube.client import KubeClient
 from pryv_operator.kube.kopf_handlers import PlatformWatch, set_on_signals
 from pryv_operator.kube.leadership import Leadership
 from pryv_operator.kube.lease import Election, LeaderElection
+from pryv_operator.kube.metrics_access import MetricsAccess
+from pryv_operator.kube.metrics_endpoint import serving_metrics
 from pryv_operator.kube.work_queue import WorkQueue
 from pryv_operator.reconcile.domains import Domains
 from pryv_operator.reconcile.reconciler import RETRYABLE, Reconciler, Settings
@@ -43,6 +46,8 @@ class Options:
     port: int
     batch_seconds: float
     settings: Settings
+    #: Host and port of ``/metrics`` with authentication; None: beside ``/healthz``, without.
+    metrics_address: tuple[str, int] | None = None
     election: Election | None = None
 
     def leadership(self) -> Leadership:
@@ -64,6 +69,7 @@ class Process:
     def __init__(self, client: KubeClient, leadership: Leadership, options: Options) -> None:
         """Nothing is started yet."""
         self._options = options
+        self._metrics_access = MetricsAccess(client)
         references, domains = References(), Domains()
         reconciler = Reconciler(client, options.settings, references, domains)
         self._queue = WorkQueue(reconciler, retryable=RETRYABLE)
@@ -86,10 +92,8 @@ class Process:
     async def run(self) -> bool:
         """Run until stopped; then finish what is under way and release the lease."""
         options = self._options
-        async with health_endpoints.serving(
-            options.host, options.port, healthy=self._healthy, ready=self._ready
-        ) as port:
-            log.info("serving /healthz, /readyz and /metrics on %s:%d", options.host, port)
+        async with AsyncExitStack() as serving:
+            await self._serve(serving)
             set_on_signals(self._stop)
             await self._watch.wait_for_crd(self._stop)
             if self._stop.is_set():
@@ -111,6 +115,28 @@ class Process:
         self._watch.stop_watching()
         await asyncio.gather(watch, return_exceptions=True)
         return not self._failed
+
+    async def _serve(self, serving: AsyncExitStack) -> None:
+        """Serve health and metrics until ``serving`` is closed."""
+        options = self._options
+        with_metrics = options.metrics_address is None
+        port = await serving.enter_async_context(
+            health_endpoints.serving(
+                options.host,
+                options.port,
+                healthy=self._healthy,
+                ready=self._ready,
+                with_metrics=with_metrics,
+            )
+        )
+        paths = "/healthz, /readyz and /metrics" if with_metrics else "/healthz and /readyz"
+        log.info("serving %s on %s:%d", paths, options.host, port)
+        if options.metrics_address:
+            host, port = options.metrics_address
+            port = await serving.enter_async_context(
+                serving_metrics(host, port, self._metrics_access)
+            )
+            log.info("serving /metrics with TLS and authentication on %s:%d", host, port)
 
     def _start(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Start a task; when it ends before the process is stopped, the process stops too."""

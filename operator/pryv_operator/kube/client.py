@@ -284,6 +284,16 @@ class KubeClient:
             Request(method, path, query, body, content_type=content_type, write=True)
         )
 
+    async def review(self, resource: Resource, spec: Object) -> Object:
+        """Ask the API server for a decision, such as a TokenReview; return its status.
+
+        Nothing is stored, so a standby may ask as well.
+        """
+        body = {"apiVersion": resource.api_version, "kind": resource.kind, "spec": spec}
+        answer = await self._transport.send(Request("POST", resource.path(None), body=body))
+        status: Object = answer.get("status") or {}
+        return status
+
     # The Lease: leadership comes from it, so its requests need none. They are not sent once
     # leadership may have been lost.
 

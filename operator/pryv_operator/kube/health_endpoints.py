@@ -16,7 +16,9 @@ Check = Callable[[], str | None]
 
 
 @asynccontextmanager
-async def serving(host: str, port: int, *, healthy: Check, ready: Check) -> AsyncIterator[int]:
+async def serving(
+    host: str, port: int, *, healthy: Check, ready: Check, with_metrics: bool = True
+) -> AsyncIterator[int]:
     """Serve while the context lasts; yields the port (``port`` 0: a free one)."""
 
     def check_response(check: Check) -> web.Response:
@@ -30,14 +32,13 @@ async def serving(host: str, port: int, *, healthy: Check, ready: Check) -> Asyn
         return check_response(ready)
 
     async def metrics(_: web.Request) -> web.Response:
-        return web.Response(
-            body=generate_latest(REGISTRY), headers={"Content-Type": CONTENT_TYPE_LATEST}
-        )
+        return metrics_response()
 
     app = web.Application()
     app.router.add_get("/healthz", healthz)
     app.router.add_get("/readyz", readyz)
-    app.router.add_get("/metrics", metrics)
+    if with_metrics:
+        app.router.add_get("/metrics", metrics)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     site = web.TCPSite(runner, host, port)
@@ -46,3 +47,10 @@ async def serving(host: str, port: int, *, healthy: Check, ready: Check) -> Asyn
         yield int(runner.addresses[0][1])
     finally:
         await runner.cleanup()
+
+
+def metrics_response() -> web.Response:
+    """All metrics, as Prometheus reads them."""
+    return web.Response(
+        body=generate_latest(REGISTRY), headers={"Content-Type": CONTENT_TYPE_LATEST}
+    )

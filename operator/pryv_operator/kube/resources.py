@@ -11,7 +11,7 @@ from pryv_operator.api.kubernetes import Object
 
 @dataclass(frozen=True)
 class Resource:
-    """A namespaced resource of the API server."""
+    """A resource of the API server. All are namespaced, except for reviews."""
 
     group: str
     version: str
@@ -47,6 +47,10 @@ CONTROLLER_REVISIONS: Final = Resource("apps", "v1", "controllerrevisions", "Con
 NETWORK_POLICIES: Final = Resource("networking.k8s.io", "v1", "networkpolicies", "NetworkPolicy")
 EVENTS: Final = Resource("events.k8s.io", "v1", "events", "Event")
 LEASES: Final = Resource("coordination.k8s.io", "v1", "leases", "Lease")
+TOKEN_REVIEWS: Final = Resource("authentication.k8s.io", "v1", "tokenreviews", "TokenReview")
+SUBJECT_ACCESS_REVIEWS: Final = Resource(
+    "authorization.k8s.io", "v1", "subjectaccessreviews", "SubjectAccessReview"
+)
 CERTIFICATES: Final = Resource("cert-manager.io", "v1", "certificates", "Certificate")
 
 _BY_KIND: Final = {
