@@ -147,6 +147,10 @@ class PlatformUser:
         """Set annotations, or remove those that are None."""
         self.patch(kind, name, {"metadata": {"annotations": annotations}})
 
+    def adopt(self, name: str = "acme") -> None:
+        """Let the platform take over the Secrets of an earlier one."""
+        self.annotate("pryvplatform", name, **{"pryv.io/adopt": secrets.token_hex(4)})
+
     def delete(self, kind: str, name: str) -> None:
         """Delete an object and wait until it is gone or replaced by one with another uid."""
         uid = self.get(kind, name)["metadata"]["uid"]

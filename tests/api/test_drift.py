@@ -229,13 +229,21 @@ def test_labels_of_retained_objects_are_restored(running: PlatformUser) -> None:
 
 
 def test_cleared_status_is_restored(running: PlatformUser) -> None:
+    """With it the records of created Secrets are lost: they have to be adopted."""
     addresses = running.get("pryvplatform", "acme")["status"]["services"]
+    pods = running.pods()
+    running.annotate("pryvplatform", "acme", **{"pryv.io/adopt": None})
     running.patch("pryvplatform", "acme", {"status": None}, subresource="status")
+    running.wait_reason("AdoptionRequired")
+    assert running.pods() == pods
+    running.adopt()
     wait_until(
         lambda: running.get("pryvplatform", "acme").get("status", {}).get("services") == addresses,
         "the status",
         seconds=BACK_SECONDS,
     )
+    running.wait_ready()
+    assert running.pods() == pods
 
 
 @pytest.mark.long

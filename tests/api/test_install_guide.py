@@ -226,6 +226,7 @@ def test_stop(user: PlatformUser) -> None:
     user.delete("pryvplatform", "acme")
     user.wait_gone("pods")
     user.apply_platform()
+    user.adopt()
     user.wait_ready()
     assert {item["metadata"]["uid"] for item in user.list("pvc")} == claims
 

@@ -256,6 +256,11 @@ def test_deletion_retains_data_for_a_new_platform(shared_platform: PlatformUser)
         "the configuration to go, and the values to stay",
         seconds=60,
     )
+    shared_platform.apply_platform()
+    message = shared_platform.wait_reason("AdoptionRequired")["message"]
+    assert not [name for name in generated if "-private-tls-" not in name and name not in message]
+    assert not shared_platform.list("deployments,statefulsets")
+    shared_platform.adopt()
     shared_platform.apply_and_wait()
     assert {
         item["metadata"]["name"]: item["metadata"]["uid"] for item in shared_platform.list("pvc")

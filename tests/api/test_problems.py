@@ -384,7 +384,7 @@ def test_quota_that_admits_no_secret(user: PlatformUser) -> None:
 def test_foreign_secret_is_not_used(user: PlatformUser, name: str) -> None:
     user.secret(name, x="y")
     user.apply_platform()
-    condition = wait_for_failure(user, {"NameInUse"})
+    condition = wait_for_failure(user, {"AdoptionRequired"})
     assert name in condition["message"]
     assert not user.list("deployments,statefulsets")
 
@@ -393,7 +393,7 @@ def test_foreign_secret_is_not_used(user: PlatformUser, name: str) -> None:
 def test_secret_is_generated_once_the_foreign_one_is_gone(user: PlatformUser) -> None:
     user.secret("acme-hash-key", x="y")
     user.apply_platform()
-    wait_for_failure(user, {"NameInUse"})
+    wait_for_failure(user, {"AdoptionRequired"})
     user.delete("secret", "acme-hash-key")
     user.wait_ready()
 

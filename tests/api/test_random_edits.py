@@ -145,6 +145,7 @@ def test_random_edits_converge_to_a_fresh_install(
     user.delete("pryvplatform", "acme")
     user.wait_gone("services,configmaps,networkpolicies,deployments,statefulsets,pods")
     user.replace_platform(last)
+    user.adopt()
     user.wait_ready()
     fresh = what_is_there(user)
     assert fresh.keys() == edited.keys()

@@ -165,6 +165,7 @@ class History(RuleBasedStateMachine):
         self.user.delete("pryvplatform", "acme")
         self.user.wait_gone("services,configmaps,networkpolicies,deployments,statefulsets,pods")
         self.apply()
+        self.user.adopt()
         self.user.wait_ready()
         fresh = _without_traces(what_is_there(self.user))
         assert fresh.keys() == lived.keys()

@@ -114,6 +114,7 @@ def test_unreadable_authority_is_ignored(user: PlatformUser, shared_platform: Pl
         }
     )
     user.apply_platform()
+    user.adopt()
     user.wait_ready()
     user.wait_steady()
     ca = certificates(user, "acme-private-ca-2")[0]

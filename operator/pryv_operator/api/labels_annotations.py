@@ -42,8 +42,10 @@ UPDATE: Final = "pryv.io/update"
 #: ``pending`` on an imported platform, until its users are moved to it. Import writes it.
 CUT_OVER: Final = "pryv.io/cut-over"
 CUT_OVER_PENDING: Final = "pending"
+#: Another value takes over existing Secrets with the names of the platform's own, once.
+ADOPT: Final = "pryv.io/adopt"
 #: Changes of these request a reconciliation.
-USER_ANNOTATIONS: Final = (RESTART, RECONCILE, UPDATE, CUT_OVER)
+USER_ANNOTATIONS: Final = (RESTART, RECONCILE, UPDATE, CUT_OVER, ADOPT)
 
 # Annotations that the operator writes
 #: Hash of what was last applied to this object (never of a Secret's data).

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from typing import Final
 
 from pryv_operator.api import labels_annotations as keys
@@ -33,6 +34,14 @@ RESERVED_HOSTS: Final = (
     "access", "adm", "dns1", "dns2", "lead", "mail", "mfa", "reg", "reg-master", "reg-slave",
     "reg2", "service", "static", "sw", "www",
 )  # fmt: skip
+
+#: Names of Secrets that are created once, without the platform's → their purpose.
+_PURPOSES: Final = {
+    "generated-.+": "generated",
+    "hash-key": "hash-key",
+    "private-ca-[0-9]{1,9}": "authority",
+    "private-tls-[0-9]{1,9}": "certificate",
+}
 
 
 def slug(service: str) -> str:
@@ -92,6 +101,17 @@ def private_authority(platform: str, number: int) -> str:
 def private_certificate(platform: str, number: int) -> str:
     """Name of the Secret of the n-th certificate issued by the private authority."""
     return f"{platform}-private-tls-{number}"
+
+
+def secret_purpose(platform: str, name: str) -> str | None:
+    """What a Secret that is created once is for, by its name; None: it is not such a Secret.
+
+    The values are those of the label ``pryv.io/purpose``, which other clients can change.
+    """
+    for pattern, purpose in _PURPOSES.items():
+        if re.fullmatch(f"{re.escape(platform)}-{pattern}", name):
+            return purpose
+    return None
 
 
 def cert_manager_certificate(platform: str) -> str:

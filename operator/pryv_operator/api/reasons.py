@@ -242,6 +242,9 @@ class Reason(StrEnum):
     NAME_IN_USE = ("NameInUse", Scope.CLUSTER,
         "an object of the same name exists, and does not belong to this platform",
         "rename or delete the object that the message names, or rename the platform")
+    ADOPTION_REQUIRED = ("AdoptionRequired", Scope.CLUSTER,
+        "Secrets with the names of the platform's own exist, and its status does not record them",
+        "to use them (after a restore), set `pryv.io/adopt` to a new value; otherwise delete them")
     REJECTED = ("Rejected", Scope.CLUSTER,
         "the API server rejects an object; only new Services were created",
         "correct what the quoted answer complains about")

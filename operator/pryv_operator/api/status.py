@@ -86,6 +86,38 @@ class ReplacedFileStatus(Model):
     )
 
 
+class SecretRecord(Model):
+    """A Secret that the operator has created, or is about to create."""
+
+    name: Annotated[str, Field(max_length=253)] = Field(description="Name of the Secret.")
+    uid: Annotated[str, Field(max_length=128)] | None = Field(
+        None, description="uid of the Secret; missing while its creation is not confirmed."
+    )
+    digests: Annotated[
+        list[Annotated[str, Field(max_length=64)]],
+        Field(max_length=8, json_schema_extra=ATOMIC),
+    ] = Field(
+        default_factory=list,
+        description="SHA-256 of the Secret's random data, recorded before it is created; empty "
+        "for a Secret that was taken over, whose value may be guessable.",
+    )
+
+
+class Ownership(Model):
+    """What the operator has created, as proof against objects with copied labels."""
+
+    adopted: Annotated[str, Field(max_length=256)] = Field(
+        "", description="Value of the annotation pryv.io/adopt that was last acted on."
+    )
+    secrets: Annotated[
+        list[SecretRecord], Field(max_length=1024, json_schema_extra=list_map("name"))
+    ] = Field(
+        default_factory=list,
+        description="Generated values, the hash key and private certificates. No other Secret "
+        "with such a name is used.",
+    )
+
+
 class PryvPlatformStatus(Model):
     """The observed state of a platform."""
 
@@ -140,4 +172,9 @@ class PryvPlatformStatus(Model):
     ] = Field(
         default_factory=list,
         description="Secrets of the private authorities that every running component trusts.",
+    )
+    ownership: Ownership | None = Field(
+        None,
+        description="What the operator has created. A status without it is of an earlier version "
+        "of the operator, whose Secrets are then taken over once.",
     )

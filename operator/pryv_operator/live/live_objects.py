@@ -64,6 +64,11 @@ class LiveObjects:
             {**self.objects, **{(item["kind"], item["metadata"]["name"]): item for item in changed}}
         )
 
+    def without(self, removed: Iterable[tuple[str, str]]) -> LiveObjects:
+        """The same without some objects, by (kind, name)."""
+        gone = set(removed)
+        return LiveObjects({key: item for key, item in self.objects.items() if key not in gone})
+
 
 def selector(platform: Platform) -> str:
     """The label selector of all objects that the operator has written for a platform."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from pryv_operator.api import labels_annotations as keys
+from pryv_operator.api import names
 from pryv_operator.api.findings import Advisory, Finding, Problem, Waiting
 from pryv_operator.api.kubernetes import WORKLOAD_KINDS, Object
 from pryv_operator.api.platform import Platform
@@ -68,7 +69,7 @@ def compute_inputs(
         restarts=_live_restarts(live) if recorded_restarts is None else recorded_restarts,
         problems=check_references(snapshot.platform, snapshot.secrets, snapshot.existing_pvcs)
         or referenced.problems,
-        warnings=_recreated_secrets(live),
+        warnings=_recreated_secrets(snapshot.platform, live),
     )
     inputs = _with_role_certificates(inputs, snapshot)
     if authority is None:
@@ -163,18 +164,19 @@ def _live_pvc(item: Object, platform: Platform) -> LivePVC:
     )
 
 
-def _recreated_secrets(live: LiveObjects) -> tuple[Advisory, ...]:
+def _recreated_secrets(platform: Platform, live: LiveObjects) -> tuple[Advisory, ...]:
     """A warning for each generated Secret that was deleted while in use, until acknowledged."""
     return tuple(
-        Advisory(Reason.SECRET_RECREATED, _recreation_message(item, annotation))
+        Advisory(Reason.SECRET_RECREATED, _recreation_message(name, purpose, annotation))
         for item in live.of_kind("Secret")
+        if (purpose := names.secret_purpose(platform.name, name := item["metadata"]["name"]))
         for annotation in keys.RECREATED_NAMES
         if (item["metadata"].get("annotations") or {}).get(annotation)
     )
 
 
-def _recreation_message(item: Object, annotation: str) -> str:
-    if item["metadata"]["labels"].get(keys.PURPOSE) == "hash-key":
+def _recreation_message(name: str, purpose: str, annotation: str) -> str:
+    if purpose == "hash-key":
         consequence = (
             "a new key was generated and nothing was rolled out; "
             "revisions from before cannot be compared with later ones"
@@ -185,7 +187,7 @@ def _recreation_message(item: Object, annotation: str) -> str:
             "what was made with the old one (tokens, links) is invalid"
         )
     return (
-        f'Secret "{item["metadata"]["name"]}": deleted while in use; {consequence}; '
+        f'Secret "{name}": deleted while in use; {consequence}; '
         f"remove its annotation {annotation} to acknowledge"
     )
 

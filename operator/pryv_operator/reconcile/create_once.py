@@ -1,23 +1,31 @@
-"""Secrets that are created once and never overwritten: a stale read must not replace a live key."""
+"""Secrets that are created once and never overwritten: a stale read must not replace a live key.
+
+In three steps: ``plan_creations`` (reads) finds those that are missing, the caller records them in
+the status, and ``create_secrets`` creates them. By its record a Secret is known as ours even if the
+operator is killed after the creation (see ``secret_records``).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from pryv_operator.api import labels_annotations as keys
+from pryv_operator.api import names
 from pryv_operator.api.findings import Announcement, Problem
 from pryv_operator.api.kubernetes import Object
 from pryv_operator.api.platform import Platform
 from pryv_operator.api.reasons import Reason
-from pryv_operator.kube.client import KubeClient
+from pryv_operator.kube.client import METADATA, KubeClient
 from pryv_operator.kube.errors import ConflictError, RejectedError
 from pryv_operator.kube.resources import SECRETS
+from pryv_operator.kube.transport import JSON
 from pryv_operator.live.live_objects import LiveObjects
 from pryv_operator.live.rejections import rejection_problem
 from pryv_operator.reconcile.events import create_announcement_event
 from pryv_operator.reconcile.secret_data import encode_data
+from pryv_operator.reconcile.secret_records import SecretRecords
 from pryv_operator.reconcile.snapshot import Snapshot
 
 #: Value of what a paused platform lacks: nothing is created, and every reconciliation computes the
@@ -50,39 +58,134 @@ class SecretContent:
     announcement: Announcement | None = None
 
 
-async def ensure_secret(
-    client: KubeClient, snapshot: Snapshot, live: LiveObjects, content: SecretContent
-) -> Object:
-    """Create a Secret unless it exists; an existing one keeps its value and gets its labels back.
+@dataclass(frozen=True)
+class Creations:
+    """Which Secrets are missing, and what the status has to record before they are created.
 
-    While the rollout is paused nothing is written: a missing Secret is returned as it would be.
-    The event about a creation is created at once: what comes later may fail.
+    ``live``: the platform's objects, with existing Secrets that were found by their name.
+    """
+
+    missing: tuple[SecretContent, ...]
+    live: LiveObjects
+    records: SecretRecords
+
+
+async def plan_creations(
+    client: KubeClient, snapshot: Snapshot, contents: Iterable[SecretContent]
+) -> Creations:
+    """Which of the Secrets that a platform needs are missing. Reads only.
+
+    An existing Secret that is not proven to be ours is read only when the user asks for its
+    adoption.
+
+    Raises:
+        UnusableSecretError: a name is in use by a Secret that is not ours.
+    """
+    platform, live = snapshot.platform, snapshot.live
+    missing, foreign = [], set(_foreign_authorities(snapshot))
+    for content in contents:
+        name = content.name
+        if live.get("Secret", name):
+            continue
+        existing = None
+        if name not in snapshot.records.entries:  # else it was read with the snapshot
+            accept = JSON if snapshot.adopting else METADATA
+            existing = await client.get(SECRETS, platform.namespace, name, accept=accept)
+        if name in snapshot.unproven or (existing and not snapshot.adopting):
+            foreign.add(name)
+        elif existing:
+            live = live.with_objects([existing])
+        else:
+            missing.append(content)
+    if foreign:
+        raise UnusableSecretError(_adoption_problem(foreign))
+    records = snapshot.records
+    if snapshot.adopting:
+        records = replace(records, adopted=snapshot.annotation(keys.ADOPT))
+    if missing and not platform.paused:
+        records = records.announcing(
+            desired_secret(platform, content) for content in missing
+        ).confirming(_created_once(platform, live), awaited=[content.name for content in missing])
+    return Creations(tuple(missing), live, records)
+
+
+async def create_secrets(
+    client: KubeClient, snapshot: Snapshot, planned: Creations
+) -> tuple[LiveObjects, SecretRecords]:
+    """Create the missing Secrets; an existing one keeps its value and gets its labels back.
+
+    Returns the platform's objects with these Secrets, and the records of all that exist. While
+    the rollout is paused nothing is written: a missing Secret is returned as it would be. The event
+    about a creation is created at once: what comes later may fail.
 
     Raises:
         UnusableSecretError: the name is in use by others, or the API server rejects the Secret.
+        ConflictError: a Secret was missing in a stale read.
     """
-    platform, name = snapshot.platform, content.name
-    desired = _secret(platform, content)
-    existing = live.get("Secret", name) or await client.get(SECRETS, platform.namespace, name)
-    if existing is None and platform.paused:
-        return desired
-    if existing is None:
-        try:
-            created = await client.create(desired)
-        except ConflictError:
-            existing = await client.get(SECRETS, platform.namespace, name)
-            if existing is None:
-                raise
-        except RejectedError as error:
-            raise UnusableSecretError(rejection_problem(desired, error)) from None
-        else:
-            if content.announcement:
-                await create_announcement_event(client, snapshot.resource, content.announcement)
-            return created
-    return await _ensure_labels(client, platform, existing, desired["metadata"]["labels"])
+    platform, live, records = snapshot.platform, planned.live, planned.records
+    if platform.paused:
+        records = records.confirming(_created_once(platform, live))
+        return live.with_objects(
+            desired_secret(platform, each) for each in planned.missing
+        ), records
+    for item in _created_once(platform, live):
+        live = live.with_objects([await _ensure_labels(client, platform, item)])
+    for content in planned.missing:
+        live = live.with_objects([await _create(client, snapshot, records, content)])
+    return live, records.confirming(_created_once(platform, live))
 
 
-def _secret(platform: Platform, content: SecretContent) -> Object:
+async def _create(
+    client: KubeClient, snapshot: Snapshot, records: SecretRecords, content: SecretContent
+) -> Object:
+    platform = snapshot.platform
+    desired = desired_secret(platform, content)
+    try:
+        created = await client.create(desired)
+    except ConflictError:
+        existing = await client.get(SECRETS, platform.namespace, content.name)
+        if existing is None or records.prove(existing):
+            raise  # the read was stale; the next one is not
+        raise UnusableSecretError(_adoption_problem([content.name])) from None
+    except RejectedError as error:
+        raise UnusableSecretError(rejection_problem(desired, error)) from None
+    if content.announcement:
+        await create_announcement_event(client, snapshot.resource, content.announcement)
+    return created
+
+
+def _foreign_authorities(snapshot: Snapshot) -> Iterable[str]:
+    """Authorities that are not ours, if there is none of ours: the user decides about them.
+
+    Beside an authority of ours, others are ignored.
+    """
+    if snapshot.secrets_for("authority"):
+        return ()
+    name = snapshot.platform.name
+    return (each for each in snapshot.unproven if names.secret_purpose(name, each) == "authority")
+
+
+def _adoption_problem(foreign: Iterable[str]) -> Problem:
+    listed = sorted(foreign)
+    text = ", ".join(f'"{each}"' for each in listed)
+    subject = f"Secret {text}: exists" if len(listed) == 1 else f"Secrets {text}: exist"
+    return Problem(
+        Reason.ADOPTION_REQUIRED,
+        f"{subject}, but the status has no record of a creation by the operator; after a "
+        f"restore, set the annotation {keys.ADOPT} to a new value to use what exists; "
+        "otherwise delete what the platform does not need",
+    )
+
+
+def _created_once(platform: Platform, live: LiveObjects) -> list[Object]:
+    return [
+        item
+        for item in live.of_kind("Secret")
+        if names.secret_purpose(platform.name, item["metadata"]["name"]) is not None
+    ]
+
+
+def desired_secret(platform: Platform, content: SecretContent) -> Object:
     """A Secret that is retained with the platform's data (see ``spec.deletionPolicy``)."""
     metadata = platform.metadata(
         content.name, {keys.PURPOSE: content.purpose}, owned=not platform.retains_data
@@ -99,33 +202,16 @@ def _secret(platform: Platform, content: SecretContent) -> Object:
     }
 
 
-async def _ensure_labels(
-    client: KubeClient, platform: Platform, existing: Object, labels: Mapping[str, str]
-) -> Object:
-    """Set labels that another client has removed.
+async def _ensure_labels(client: KubeClient, platform: Platform, existing: Object) -> Object:
+    """Set labels that another client has changed.
 
     Raises:
-        UnusableSecretError: the Secret is not the operator's, or is labelled differently.
+        UnusableSecretError: the API server rejects it.
     """
     metadata = existing["metadata"]
-    name, found = metadata["name"], metadata.get("labels") or {}
-    if labels.items() <= found.items():
-        return existing
-    managers = {entry.get("manager") for entry in metadata.get("managedFields", ())}
-    if keys.FIELD_MANAGER not in managers:
-        text = (
-            f'Secret "{name}": already exists and does not belong to this platform; '
-            "rename it, or give the platform another name"
-        )
-        raise UnusableSecretError(Problem(Reason.NAME_IN_USE, text))
-    if any(found.get(key, value) != value for key, value in labels.items()):
-        listed = ", ".join(f"{key}={value}" for key, value in sorted(labels.items()))
-        text = (
-            f'Secret "{name}": labels do not match; set {listed} '
-            "(do not delete the Secret: its value would be lost)"
-        )
-        raise UnusableSecretError(Problem(Reason.NAME_IN_USE, text))
-    if platform.paused:
+    purpose = names.secret_purpose(platform.name, metadata["name"]) or ""
+    labels = names.platform_labels(platform.name) | {keys.PURPOSE: purpose}
+    if labels.items() <= (metadata.get("labels") or {}).items():
         return existing
     try:
         return await client.patch_labels(existing, labels)

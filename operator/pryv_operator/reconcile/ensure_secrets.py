@@ -1,4 +1,4 @@
-"""Generated secrets and the key for content hashes: created once, by creation only."""
+"""Generated secrets and the key for content hashes: created once, by creation only. Random."""
 
 from __future__ import annotations
 
@@ -14,13 +14,8 @@ from pryv_operator.api.findings import Announcement, Problem
 from pryv_operator.api.kubernetes import Object
 from pryv_operator.api.platform import Platform
 from pryv_operator.api.reasons import Reason
-from pryv_operator.kube.client import KubeClient
-from pryv_operator.reconcile.create_once import (
-    PLACEHOLDER,
-    SecretContent,
-    UnusableSecretError,
-    ensure_secret,
-)
+from pryv_operator.live.live_objects import LiveObjects
+from pryv_operator.reconcile.create_once import PLACEHOLDER, SecretContent, UnusableSecretError
 from pryv_operator.reconcile.secret_data import decoded_text
 from pryv_operator.reconcile.snapshot import Snapshot
 from pryv_operator.rollout import revisions
@@ -40,17 +35,25 @@ class EnsuredSecrets:
     hash_key: bytes = field(repr=False)
 
 
-async def ensure_secrets(client: KubeClient, snapshot: Snapshot) -> EnsuredSecrets:
-    """Read or create the platform's generated secrets and its hash key.
+def required_secrets(snapshot: Snapshot) -> tuple[SecretContent, ...]:
+    """The generated values and the hash key that a platform needs, each with a new value."""
+    variables = generated_names(snapshot.platform, snapshot.bundle)
+    values = (_generated_value(snapshot, variable) for variable in variables)
+    return (*values, _hash_key(snapshot))
+
+
+def read_secrets(snapshot: Snapshot, live: LiveObjects) -> EnsuredSecrets:
+    """The values of these Secrets. ``live``: the platform's objects, with what was created.
 
     Raises:
-        UnusableSecretError: one cannot be created or used.
+        UnusableSecretError: one holds no value.
     """
+    platform = snapshot.platform
     values = {
-        variable: await _ensure_value(client, snapshot, variable)
-        for variable in generated_names(snapshot.platform, snapshot.bundle)
+        variable: _value_of(live, _secret_name(platform, variable))
+        for variable in generated_names(platform, snapshot.bundle)
     }
-    return EnsuredSecrets(values, await _ensure_hash_key(client, snapshot))
+    return EnsuredSecrets(values, _value_of(live, names.hash_key_secret(platform.name)).encode())
 
 
 def obsolete_rotations(snapshot: Snapshot) -> tuple[Object, ...]:
@@ -75,7 +78,7 @@ def _secret_name(platform: Platform, variable: str) -> str:
     return names.generated_secret(platform.name, variable, rotation)
 
 
-async def _ensure_value(client: KubeClient, snapshot: Snapshot, variable: str) -> str:
+def _generated_value(snapshot: Snapshot, variable: str) -> SecretContent:
     platform = snapshot.platform
     name = _secret_name(platform, variable)
     in_use = SecretInput(name, GENERATED_KEY) in revisions.inputs_in_use(snapshot.history)
@@ -89,43 +92,42 @@ async def _ensure_value(client: KubeClient, snapshot: Snapshot, variable: str) -
     else:
         text = f'Secret "{name}": generated a value of {variable}'
         announcement = Announcement(Reason.SECRET_GENERATED, text)
-    content = SecretContent(
+    return SecretContent(
         name,
         "generated",
         {GENERATED_KEY: PLACEHOLDER if platform.paused else value},
         {keys.VARIABLE: variable} | ({keys.RECREATED: "true"} if in_use else {}),
         announcement=announcement,
     )
-    return _value_of(await ensure_secret(client, snapshot, snapshot.live, content))
 
 
-async def _ensure_hash_key(client: KubeClient, snapshot: Snapshot) -> bytes:
+def _hash_key(snapshot: Snapshot) -> SecretContent:
     platform = snapshot.platform
     name = names.hash_key_secret(platform.name)
     in_use = bool(revisions.inputs_in_use(snapshot.history))
     value = PLACEHOLDER if platform.paused else randomness.token_hex(_HASH_KEY_BYTES)
     text = f'Secret "{name}": deleted while in use; a new key was generated, no pod restarts'
-    content = SecretContent(
+    return SecretContent(
         name,
         "hash-key",
         {GENERATED_KEY: value},
         {keys.RECREATED: "true"} if in_use else None,
         announcement=Announcement(Reason.SECRET_RECREATED, text) if in_use else None,
     )
-    return _value_of(await ensure_secret(client, snapshot, snapshot.live, content)).encode()
 
 
-def _value_of(secret: Object) -> str:
-    """The value; an empty one is never used as a key.
+def _value_of(live: LiveObjects, name: str) -> str:
+    """The value in a Secret; an empty one is never used as a key.
 
     Raises:
         UnusableSecretError: there is no value.
     """
-    value = decoded_text(secret, GENERATED_KEY)
+    secret = live.get("Secret", name)
+    value = decoded_text(secret, GENERATED_KEY) if secret else None
     if value:
         return value
     text = (
-        f'Secret "{secret["metadata"]["name"]}": key "{GENERATED_KEY}" holds no text; '
+        f'Secret "{name}": key "{GENERATED_KEY}" holds no text; '
         "restore the value, or delete the Secret to generate a new one"
     )
     raise UnusableSecretError(Problem(Reason.INVALID_SECRET, text))

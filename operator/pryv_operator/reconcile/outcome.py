@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from pryv_operator.api.findings import Finding
 from pryv_operator.api.kubernetes import Object
-from pryv_operator.api.status import ReplacedFileStatus
+from pryv_operator.api.status import Ownership, ReplacedFileStatus
 from pryv_operator.desired.state import Desired
 from pryv_operator.live.health import HealthInputs
 from pryv_operator.live.live_objects import LiveObjects
@@ -54,6 +54,8 @@ class Outcome:
     certificate_problem: Finding | None = None
     #: None: not known.
     replaced_files: tuple[ReplacedFileStatus, ...] | None = None
+    #: What the operator has created; None: not known.
+    ownership: Ownership | None = None
     #: Names of the private authorities that the desired configuration trusts.
     authorities: tuple[str, ...] = ()
     #: None: the rollout was not reached.

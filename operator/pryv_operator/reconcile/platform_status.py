@@ -13,6 +13,7 @@ from pryv_operator.api.kubernetes import Object
 from pryv_operator.api.status import (
     Endpoint,
     InstanceStatus,
+    Ownership,
     PryvPlatformStatus,
     ServiceAddress,
     StatusWarning,
@@ -64,7 +65,13 @@ def compute_status(outcome: Outcome, before: PryvPlatformStatus, now: str) -> Pr
         trusted_authorities=sorted(outcome.authorities)
         if trusts
         else list(before.trusted_authorities),
+        ownership=outcome.ownership or before.ownership or _first_ownership(before),
     )
+
+
+def _first_ownership(before: PryvPlatformStatus) -> Ownership | None:
+    """No record in the first status of a resource; None in one of an earlier version."""
+    return Ownership() if before == PryvPlatformStatus() else None
 
 
 def _component_health(workload: WorkloadPlan, outcome: Outcome) -> Health:

@@ -34,10 +34,22 @@ from pryv_operator.reconcile.apply_desired import apply_desired_state, read_heal
 from pryv_operator.reconcile.cleanup import ObsoleteSecrets, clean_up
 from pryv_operator.reconcile.compute_inputs import compute_inputs
 from pryv_operator.reconcile.conditions import find_condition
-from pryv_operator.reconcile.create_once import UnusableSecretError
+from pryv_operator.reconcile.create_once import (
+    UnusableSecretError,
+    create_secrets,
+    plan_creations,
+)
 from pryv_operator.reconcile.domains import Domains, shared_domain_warnings
-from pryv_operator.reconcile.ensure_authority import EnsuredAuthority, ensure_authority
-from pryv_operator.reconcile.ensure_secrets import ensure_secrets, obsolete_rotations
+from pryv_operator.reconcile.ensure_authority import (
+    EnsuredAuthority,
+    read_authority,
+    required_authority,
+)
+from pryv_operator.reconcile.ensure_secrets import (
+    obsolete_rotations,
+    read_secrets,
+    required_secrets,
+)
 from pryv_operator.reconcile.failures import Failures, api_time
 from pryv_operator.reconcile.field_conflicts import FieldConflicts
 from pryv_operator.reconcile.outcome import Applied, Outcome
@@ -45,6 +57,7 @@ from pryv_operator.reconcile.platform_status import compute_status, stored_statu
 from pryv_operator.reconcile.references import References, references_of
 from pryv_operator.reconcile.replaced_files import compare_replaced
 from pryv_operator.reconcile.retention import apply_deletion_policy
+from pryv_operator.reconcile.secret_records import SecretRecords
 from pryv_operator.reconcile.service_addresses import service_addresses
 from pryv_operator.reconcile.snapshot import Snapshot, read_snapshot
 from pryv_operator.reconcile.template_sources import TemplateReader, newer_release
@@ -171,16 +184,21 @@ class Reconciler:
             if platform.paused
             else await apply_deletion_policy(self._client, platform, snapshot.live)
         )
+        private = certificates.secret_name(platform) is None
         try:
-            secrets = await ensure_secrets(self._client, snapshot)
-            authority = (
-                await ensure_authority(self._client, snapshot)
-                if certificates.secret_name(platform) is None
-                else None
-            )
+            required = [
+                *required_secrets(snapshot),
+                *(await required_authority(self._client, snapshot) if private else ()),
+            ]
+            creations = await plan_creations(self._client, snapshot, required)
+            if creations.missing and not platform.paused:
+                snapshot = await self._record(snapshot, creations.records)
+            live, records = await create_secrets(self._client, snapshot, creations)
+            secrets = read_secrets(snapshot, live)
+            authority = read_authority(snapshot, live) if private else None
         except UnusableSecretError as error:
-            failure = self._failure(resource).invalid(error.problem)
-            return await self._write_status(resource, failure)
+            failure = self._failure(snapshot.resource).invalid(error.problem)
+            return await self._write_status(snapshot.resource, failure)
         signer = RevisionSigner(secrets.hash_key, platform.uid)
         snapshot = replace(
             snapshot,
@@ -217,10 +235,16 @@ class Reconciler:
 
         # Report.
         outcome = await self._outcome(snapshot, inputs, authority, applied)
-        outcome = replace(outcome, replaced_files=replaced.recorded)
+        outcome = replace(outcome, replaced_files=replaced.recorded, ownership=records.ownership)
         after = compute_status(outcome, snapshot.status, api_time(self._now()))
         self._plan_requeue(key, applied, after, snapshot.status)
-        return await self._write_status(resource, after)
+        return await self._write_status(snapshot.resource, after)
+
+    async def _record(self, snapshot: Snapshot, records: SecretRecords) -> Snapshot:
+        """Write what is about to be created into the status, before it is created."""
+        status = snapshot.status.model_copy(update={"ownership": records.ownership})
+        written = await self._apply_status(snapshot.resource, status)
+        return replace(snapshot, resource=written, records=records)
 
     async def _outcome(
         self,
@@ -251,19 +275,22 @@ class Reconciler:
         """Write a changed status, with events; return whether the platform is ready."""
         before = stored_status(resource)
         if after != before:
-            metadata = resource["metadata"]
-            identity = ("name", "namespace", "uid", "resourceVersion")
-            await self._client.apply_status(
-                {
-                    "apiVersion": keys.API_VERSION,
-                    "kind": keys.KIND,
-                    "metadata": {key: metadata[key] for key in identity},
-                    "status": after.model_dump(by_alias=True, exclude_none=True, mode="json"),
-                }
-            )
+            await self._apply_status(resource, after)
             await events.create_status_events(self._client, resource, after, before)
         ready = find_condition(after.conditions, "Ready")
         return ready is not None and ready.status == "True"
+
+    async def _apply_status(self, resource: Object, status: PryvPlatformStatus) -> Object:
+        metadata = resource["metadata"]
+        identity = ("name", "namespace", "uid", "resourceVersion")
+        return await self._client.apply_status(
+            {
+                "apiVersion": keys.API_VERSION,
+                "kind": keys.KIND,
+                "metadata": {key: metadata[key] for key in identity},
+                "status": status.model_dump(by_alias=True, exclude_none=True, mode="json"),
+            }
+        )
 
     async def _try_to_report(self, resource: Object, after: PryvPlatformStatus) -> None:
         """Write the status of a failure; that this may fail too must not hide the failure."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from pryv_operator.api import labels_annotations as keys
+from pryv_operator.api import names
 from pryv_operator.api.findings import Advisory
 from pryv_operator.api.kubernetes import Object
 from pryv_operator.api.platform import Platform
@@ -23,7 +24,7 @@ async def apply_deletion_policy(
     with the platform, so that a deletion never takes what should be retained.
     """
     rejected: list[str] = []
-    for item in (*live.of_kind("PersistentVolumeClaim"), *_generated_secrets(live)):
+    for item in (*live.of_kind("PersistentVolumeClaim"), *_created_secrets(platform, live)):
         metadata = item["metadata"]
         before = metadata.get("ownerReferences") or []
         owners = owners_of_data(before, platform)
@@ -81,10 +82,10 @@ def _is_own(reference: Object, platform: Platform) -> bool:
     return same_name or reference.get("uid") == platform.uid
 
 
-def _generated_secrets(live: LiveObjects) -> list[Object]:
+def _created_secrets(platform: Platform, live: LiveObjects) -> list[Object]:
     """Secrets that hold what cannot be computed again: values, keys, authorities."""
     return [
         item
         for item in live.of_kind("Secret")
-        if item["metadata"]["labels"].get(keys.PURPOSE) not in (None, "config")
+        if names.secret_purpose(platform.name, item["metadata"]["name"]) is not None
     ]

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pryv_operator.api import labels_annotations as keys
+from pryv_operator.api import names
 from pryv_operator.api.kubernetes import Object
 from pryv_operator.api.platform import Platform
 from pryv_operator.api.status import PryvPlatformStatus
@@ -19,6 +20,7 @@ from pryv_operator.reconcile import upstreams
 from pryv_operator.reconcile.existing_pvcs import ExistingPVC, read_existing_pvcs
 from pryv_operator.reconcile.platform_status import stored_status
 from pryv_operator.reconcile.references import referenced_secrets
+from pryv_operator.reconcile.secret_records import SecretRecords, SortedSecrets, sort_secrets
 from pryv_operator.rollout import revision_store
 from pryv_operator.rollout.revisions import Revision
 from pryv_operator.templates.bundle import Bundle
@@ -32,7 +34,7 @@ class Snapshot:
     resource: Object = field(repr=False)
     platform: Platform
     bundle: Bundle
-    #: The platform's objects.
+    #: The platform's objects; of Secrets that are created once, those that are proven to be ours.
     live: LiveObjects
     #: The platform's revisions, oldest first.
     history: tuple[Revision, ...]
@@ -44,19 +46,28 @@ class Snapshot:
     now: dt.datetime
     #: PVCs that ``existingClaim`` names and that exist, by name.
     existing_pvcs: Mapping[str, ExistingPVC] = field(default_factory=dict)
+    #: The Secrets that the operator has created once, as the status records them.
+    records: SecretRecords = field(default_factory=SecretRecords)
+    #: Names of Secrets that look like such ones, and are not proven to be.
+    unproven: tuple[str, ...] = ()
 
     @property
     def status(self) -> PryvPlatformStatus:
         """The status as it was last written."""
         return stored_status(self.resource)
 
+    @property
+    def adopting(self) -> bool:
+        """Whether the user has asked to take over existing Secrets, and it has not happened yet."""
+        return self.annotation(keys.ADOPT) not in ("", self.records.adopted)
+
     def annotation(self, key: str) -> str:
         """An annotation of the PryvPlatform; empty when missing."""
         return str((self.resource["metadata"].get("annotations") or {}).get(key, ""))
 
     def secrets_for(self, purpose: str) -> list[Object]:
-        """The platform's own Secrets of one purpose (label ``pryv.io/purpose``)."""
-        return secrets_for(self.live, purpose)
+        """The platform's own Secrets of one purpose."""
+        return secrets_for(self.platform, self.live, purpose)
 
 
 async def read_snapshot(
@@ -68,7 +79,7 @@ async def read_snapshot(
         revision_store.list_revisions(client, platform),
         _read_referenced_secrets(client, platform),
     )
-    return Snapshot(
+    snapshot = Snapshot(
         resource=resource,
         platform=platform,
         bundle=bundle,
@@ -78,15 +89,45 @@ async def read_snapshot(
         existing_pvcs=await read_existing_pvcs(client, platform, live),
         unresolved=await upstreams.unresolved_hosts(bundle, live),
         now=now,
+        records=SecretRecords.of(stored_status(resource).ownership),
+    )
+    found = await _read_created_secrets(client, snapshot)
+    return replace(
+        snapshot,
+        live=live.without(("Secret", name) for name in found.others).with_objects(found.ours),
+        unproven=found.others,
     )
 
 
-def secrets_for(live: LiveObjects, purpose: str) -> list[Object]:
-    """The platform's own Secrets of one purpose (label ``pryv.io/purpose``)."""
+async def _read_created_secrets(client: KubeClient, snapshot: Snapshot) -> SortedSecrets:
+    """The Secrets that are created once: those with the platform's labels, and those recorded."""
+    platform, live = snapshot.platform, snapshot.live
+    unlisted = [name for name in snapshot.records.entries if live.get("Secret", name) is None]
+    read = await asyncio.gather(
+        *(client.get(SECRETS, platform.namespace, name) for name in unlisted)
+    )
+    return sort_secrets(
+        [*live.of_kind("Secret"), *(item for item in read if item is not None)],
+        platform,
+        snapshot.status,
+        snapshot.records,
+        adopting=snapshot.adopting,
+    )
+
+
+def secrets_for(platform: Platform, live: LiveObjects, purpose: str) -> list[Object]:
+    """The platform's own Secrets of one purpose.
+
+    Those that are created once have it in their name; configuration has it in a label.
+    """
     return [
         item
         for item in live.of_kind("Secret")
-        if item["metadata"]["labels"].get(keys.PURPOSE) == purpose
+        if purpose
+        == (
+            names.secret_purpose(platform.name, item["metadata"]["name"])
+            or (item["metadata"].get("labels") or {}).get(keys.PURPOSE)
+        )
     ]
 
 

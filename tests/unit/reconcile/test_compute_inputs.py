@@ -14,6 +14,7 @@ from pryv_operator.live.live_objects import LiveObjects
 from pryv_operator.pki.certificate import Certificate
 from pryv_operator.reconcile.compute_inputs import _certificate_in, _recreated_secrets
 from pryv_operator.reconcile.snapshot import Snapshot
+from tests.unit.builders import platform
 from tests.unit.pki.chains import NOW, issue_chain, joined
 
 
@@ -26,10 +27,11 @@ def test_recreated_secret_is_reported_until_acknowledged(annotation: str) -> Non
         "annotations": {annotation: "true"},
     }
     secret = {"kind": "Secret", "metadata": metadata}
-    (warning,) = _recreated_secrets(LiveObjects({("Secret", metadata["name"]): secret}))
+    (warning,) = _recreated_secrets(platform(), LiveObjects({("Secret", metadata["name"]): secret}))
     assert warning.message.endswith(f"remove its annotation {annotation} to acknowledge")
     acknowledged = {**secret, "metadata": {**metadata, "annotations": {}}}
-    assert not _recreated_secrets(LiveObjects({("Secret", str(metadata["name"])): acknowledged}))
+    live = LiveObjects({("Secret", str(metadata["name"])): acknowledged})
+    assert not _recreated_secrets(platform(), live)
 
 
 NAMES = ["a.test", "*.a.test"]

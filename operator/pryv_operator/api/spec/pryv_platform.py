@@ -128,8 +128,8 @@ class PryvPlatformSpec(Model):
     deletion_policy: Literal["Retain", "Delete"] | None = Field(
         None,
         description="What happens to PersistentVolumeClaims and generated Secrets when this "
-        "resource is deleted. Retain (default): they stay, and the resource finds them when it is "
-        "created again.",
+        "resource is deleted. Retain (default): they stay, and the resource uses them when it is "
+        "created again with the annotation pryv.io/adopt.",
     )
     rollout: Rollout | None = Field(None, description="How changes reach the cluster.")
     stopped: bool | None = Field(
