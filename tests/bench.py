@@ -5,14 +5,17 @@ Measured are:
 - rendering the objects of a cluster, compared with writing them to the API server;
 - the requests of an install, of a change of one variable, and of a steady state;
 - the time until a deleted object is recreated;
-- the operator's memory.
+- the operator's memory;
+- a change of one variable beside a tenant with costly templates, and the memory meanwhile.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import statistics
 import sys
+import threading
 import time
 from collections.abc import Callable
 from functools import cache
@@ -36,6 +39,7 @@ from tests.api.fixtures import install_chart
 from tests.api.operator_process import OperatorProcess
 from tests.api.platforms import PlatformUser
 from tests.api.test_drift import config_of
+from tests.attacks.hostile_tenant import hostile_platform
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.simulated_nodes import SimulatedNodes
 from tests.cluster.waiting import wait_until
@@ -53,6 +57,7 @@ def main() -> int:
         kubeconfig = install_chart(cluster)
         _rendering_against_writing(cluster)
         _requests(cluster, kubeconfig)
+        _beside_a_hostile_tenant(cluster, kubeconfig)
     return 0
 
 
@@ -105,6 +110,79 @@ def _requests(cluster: ControlPlane, kubeconfig: Path) -> None:
     operator.stop()
     if writes:
         raise SystemExit("a reconciliation without a change must write nothing")
+
+
+def _beside_a_hostile_tenant(cluster: ControlPlane, kubeconfig: Path) -> None:
+    operator = OperatorProcess(cluster, kubeconfig, "--resync-seconds=60")
+    operator.start()
+    for namespace in ("neighbour", "hostile"):
+        cluster.kubectl("create", "namespace", namespace)
+    neighbour, tenant = PlatformUser(cluster, "neighbour"), PlatformUser(cluster, "hostile")
+    neighbour.replace_platform(SPEC)
+    neighbour.wait_ready()
+    neighbour.wait_steady()
+    alone = [_seconds_until_patched(neighbour, f"Alone {number}") for number in range(3)]
+    peak = Peak(operator)
+    for number in range(20):
+        tenant.apply(*hostile_platform(number))
+    beside = [_seconds_until_patched(neighbour, f"Beside {number}") for number in range(9)]
+    healthy = operator.status("/healthz")
+    peak.stop()
+    print(
+        "\na variable of a platform changes           its Deployments are patched after\n"
+        f"  alone (of 3)                            {min(alone):.2f} to {max(alone):.2f} s\n"
+        f"  beside 20 hostile platforms (of 9)      {min(beside):.2f} to {max(beside):.2f} s\n"
+        f"  meanwhile: /healthz {healthy}, operator and children {peak.mebibytes:.0f} MiB at most"
+    )
+    operator.stop()
+
+
+def _seconds_until_patched(user: PlatformUser, name: str) -> float:
+    """Change PLATFORM_NAME; the seconds until register's pod template is another one."""
+    generation = user.get("deployment", "acme-reg-register")["metadata"]["generation"]
+    user.replace_platform({**SPEC, "variables": {"PLATFORM_NAME": name}})
+    changed = time.perf_counter()
+    wait_until(
+        lambda: user.get("deployment", "acme-reg-register")["metadata"]["generation"] != generation,
+        "register to be patched",
+        seconds=120,
+        every=0.05,
+    )
+    seconds = time.perf_counter() - changed
+    user.wait_ready()
+    return seconds
+
+
+class Peak:
+    """The highest resident memory of the operator together with its children, sampled."""
+
+    def __init__(self, operator: OperatorProcess) -> None:
+        self._operator = operator
+        self.mebibytes = 0.0
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._sample, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop sampling."""
+        self._stopped.set()
+        self._thread.join()
+
+    def _sample(self) -> None:
+        while not self._stopped.wait(0.05):
+            pid = self._operator.pid()
+            if pid:
+                self.mebibytes = max(self.mebibytes, sum(map(_resident, _family(pid))))
+
+
+def _family(pid: int) -> list[int]:
+    """A process and its children."""
+    threads = Path(f"/proc/{pid}/task").glob("*/children")
+    children: list[str] = []
+    for each in threads:
+        with contextlib.suppress(OSError):
+            children += each.read_text().split()
+    return [pid, *map(int, children)]
 
 
 def _seconds_until_recreated(user: PlatformUser, kind: str, name: str | None) -> float:
@@ -226,10 +304,17 @@ def _median(measured: Callable[[], Any]) -> float:
 
 def _memory(operator: OperatorProcess) -> float:
     """The operator's resident memory in MiB."""
-    pid = wait_until(operator.pid, "the operator's process id", seconds=10)
-    status = Path(f"/proc/{pid}/status").read_text()
-    (line,) = (each for each in status.splitlines() if each.startswith("VmRSS"))
-    return int(line.split()[1]) / 1024
+    return _resident(wait_until(operator.pid, "the operator's process id", seconds=10))
+
+
+def _resident(pid: int) -> float:
+    """Resident memory of a process in MiB; 0 once it has ended."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return 0.0
+    found = [each for each in status.splitlines() if each.startswith("VmRSS")]
+    return int(found[0].split()[1]) / 1024 if found else 0.0
 
 
 def _echo(line: str) -> None:

@@ -48,7 +48,6 @@ EVERYTHING: Object = {
         "enabled": True,
         "refuse": ["systemPriorityClasses"],
         "namespaceSelector": {"matchLabels": {"tenant": "true"}},
-        "ownObjectsOnly": True,
     },
     "metrics": {"authentication": True},
     "networkPolicy": {
@@ -320,7 +319,7 @@ def test_operator_arguments(helm: Helm) -> None:
     assert made["image"].endswith("/pryv-operator:0.1.0")
     assert made["resources"] == {
         "requests": {"cpu": "50m", "memory": "96Mi"},
-        "limits": {"memory": "256Mi"},
+        "limits": {"memory": "768Mi"},
     }
 
 
@@ -349,22 +348,10 @@ def test_all_values_reach_the_manifests(helm: Helm) -> None:
     assert template["metadata"]["annotations"]["prometheus.io/scrape"] == "true"
     assert template["metadata"]["labels"]["team"] == "health"
     assert template["metadata"]["labels"]["app.kubernetes.io/name"] == "pryv-operator"
-    policies = {
-        each["metadata"]["name"].removeprefix("home-pryv-operator-"): each["spec"]
-        for each in objects
-        if each["kind"] == "ValidatingAdmissionPolicy"
-    }
-    assert policies.keys() == {"privileges", "own-objects"}
-    (validation,) = policies["privileges"]["validations"]
+    (validation,) = only(objects, "ValidatingAdmissionPolicy")["spec"]["validations"]
     assert "system-" in validation["expression"]
-    (condition,) = policies["own-objects"]["matchConditions"]
-    assert condition["expression"].endswith("'system:serviceaccount:home:runner'")
-    (selector,) = (
-        each["spec"]["matchResources"]
-        for each in objects
-        if each["kind"] == "ValidatingAdmissionPolicyBinding" and "matchResources" in each["spec"]
-    )
-    assert selector == {"namespaceSelector": {"matchLabels": {"tenant": "true"}}}
+    binding = only(objects, "ValidatingAdmissionPolicyBinding")["spec"]
+    assert binding["matchResources"] == {"namespaceSelector": {"matchLabels": {"tenant": "true"}}}
     account = only(objects, "ServiceAccount")
     assert account["metadata"]["name"] == template["spec"]["serviceAccountName"] == "runner"
     assert account["metadata"]["annotations"] == {"example.com/a": "b"}

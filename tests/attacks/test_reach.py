@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlencode
 
@@ -12,10 +11,10 @@ import pytest
 import yaml
 
 from pryv_operator.desired.privileges import Privilege
-from tests.api.fixtures import CHART, OPERATOR_NAMESPACE, helm
+from tests.api.fixtures import CHART, helm
 from tests.api.platforms import MANAGED_KINDS, PlatformUser, platform
 from tests.attacks.privileged_specs import NAMESPACE, ORDINARY, REFUSED
-from tests.cluster.api_client import MERGE_PATCH, ApiClient
+from tests.cluster.api_client import MERGE_PATCH
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.fixtures import new_namespace
 from tests.cluster.waiting import wait_until
@@ -143,38 +142,27 @@ def policed(control_plane: ControlPlane, chart_kubeconfig: object) -> Iterator[P
             platform("older", roles={"static": {"service": {"externalIPs": ["192.0.2.1"]}}})
         )
         values = {"kubernetes.io/metadata.name": name}
-        selector = json.dumps({"matchLabels": values})
-        with policies(
+        rendered = helm(
             control_plane,
+            "template",
             "policed",
-            "admission-policy.yaml",
+            str(CHART),
+            "--show-only=templates/admission-policy.yaml",
             "--set=admissionPolicy.enabled=true",
-            f"--set-json=admissionPolicy.namespaceSelector={selector}",
-        ):
-            yield older
-
-
-@contextmanager
-def policies(
-    control_plane: ControlPlane, release: str, template: str, *values: str
-) -> Iterator[None]:
-    """Install the admission policy in a template of the chart, as this release would."""
-    plurals = {
-        "ValidatingAdmissionPolicy": "validatingadmissionpolicies",
-        "ValidatingAdmissionPolicyBinding": "validatingadmissionpolicybindings",
-    }
-    shown = (f"--show-only=templates/{template}", f"--namespace={OPERATOR_NAMESPACE}")
-    rendered = helm(control_plane, "template", release, str(CHART), *shown, *values)
-    paths = []
-    try:
+            f"--set-json=admissionPolicy.namespaceSelector={json.dumps({'matchLabels': values})}",
+        )
+        paths = []
         for item in yaml.safe_load_all(rendered):
-            collection = f"{POLICIES}/{plurals[item['kind']]}"
-            control_plane.api.create(collection, item)
-            paths.append(f"{collection}/{item['metadata']['name']}")
-        yield
-    finally:
-        for path in reversed(paths):
-            control_plane.api.delete(path)
+            plural = {"ValidatingAdmissionPolicy": "validatingadmissionpolicies"}.get(
+                item["kind"], "validatingadmissionpolicybindings"
+            )
+            control_plane.api.create(f"{POLICIES}/{plural}", item)
+            paths.append(f"{POLICIES}/{plural}/{item['metadata']['name']}")
+        try:
+            yield older
+        finally:
+            for path in reversed(paths):
+                control_plane.api.delete(path)
 
 
 def dry_run(user: PlatformUser, spec: Object) -> tuple[int, str]:
@@ -220,42 +208,3 @@ def test_admission_policy_lets_older_platforms_be_repaired(policed: PlatformUser
     )
     assert patched({"metadata": {"annotations": {"pryv.io/reconcile": "1"}}}) == 200
     assert patched({"spec": {"roles": None}}) == 200
-
-
-def test_the_operators_account_writes_only_its_own_objects(shared_platform: PlatformUser) -> None:
-    """A stolen token of it, with the chart's policy: the operator itself is not hindered."""
-    user, cluster = shared_platform, shared_platform.control_plane
-    user.apply_and_wait()
-    user.secret("payroll", key="canary-of-others")
-    account = f"/api/v1/namespaces/{OPERATOR_NAMESPACE}/serviceaccounts/pryv-operator/token"
-    token = cluster.api.create(account, {"spec": {}})["status"]["token"]
-    thief = ApiClient(cluster.url, token, cluster.ca_file)
-    payroll = user.path("secret", "payroll")
-
-    def status(method: str, path: str, body: Object, content_type: str = MERGE_PATCH) -> int:
-        return thief.answer(method, path, body, headers={"Content-Type": content_type})[0]
-
-    change: Object = {"metadata": {"labels": OTHERS}}
-    dry = "?dryRun=All"
-    assert status("PATCH", payroll + dry, change) == 200  # RBAC alone does not prevent it
-    with policies(
-        cluster,
-        "pryv-operator",
-        "own-objects-policy.yaml",
-        "--set=admissionPolicy.ownObjectsOnly=true",
-    ):
-        wait_until(
-            lambda: status("PATCH", payroll + dry, change) == 403,
-            "the policy to be in effect",
-            seconds=30,
-        )
-        planted = {"metadata": {"name": "planted"}, "stringData": {"a": "b"}}
-        assert status("DELETE", payroll + dry, {}, "application/json") == 403
-        assert status("POST", user.path("secret") + dry, planted, "application/json") == 403
-        own = user.path("service", "acme-reg")
-        assert status("DELETE", own + dry, {}, "application/json") == 200
-        before = user.pods()
-        user.apply_and_wait(variables={"SUPPORT_URL": "https://other.acme.test"})
-        assert user.pods() != before
-    assert cluster.api.get(payroll)["metadata"].get("labels") is None
-    cluster.api.delete(payroll)

@@ -132,6 +132,10 @@ class Reason(StrEnum):
         "a rendered file does not fit into a ConfigMap or Secret",
         "shorten the variables that go into it")
 
+    LIMIT_EXCEEDED = ("LimitExceeded", Scope.RENDERING,
+        "reading or rendering templates, variables and secrets exceeds a limit of time or memory",
+        "simplify the templates or the variables, as the message says")
+
     # --- templates of the user ---
     TEMPLATES_NOT_FOUND = ("TemplatesNotFound", Scope.TEMPLATES,
         "a ConfigMap or Secret that `spec.templates` names does not exist, or lacks the key",

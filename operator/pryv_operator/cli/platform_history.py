@@ -18,6 +18,7 @@ from pryv_operator.desired.inputs import Inputs
 from pryv_operator.kube.client import METADATA, KubeClient
 from pryv_operator.kube.errors import ConflictError, NotFoundError, RejectedError
 from pryv_operator.kube.resources import CONFIG_MAPS, CONTROLLER_REVISIONS, PLATFORMS, SECRETS
+from pryv_operator.reconcile.computation import UnlimitedComputation
 from pryv_operator.reconcile.template_sources import TemplateReader
 from pryv_operator.rollout import revisions, rollback_checks
 from pryv_operator.rollout.recorded import HistoryError, RecordedRevision, parse_recorded
@@ -155,7 +156,7 @@ async def _hash_inputs(
 
 async def _hash_templates(client: KubeClient, platform: Platform, key: bytes) -> str | None:
     """The keyed hash of a platform's own templates; None when they are missing or invalid."""
-    bundle = await TemplateReader(client).read(platform)
+    bundle = await TemplateReader(client, UnlimitedComputation()).read(platform)
     if isinstance(bundle, Problem):
         return None
     inputs = Inputs(platform, bundle, secrets={}, hash_key=key, addresses={}, certificate=None)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from pryv_operator.api import labels_annotations as keys
+from pryv_operator.child_processes.pool import ChildProcesses
 from pryv_operator.kube import health_endpoints
 from pryv_operator.kube.client import KubeClient
 from pryv_operator.kube.kopf_handlers import PlatformWatch, set_on_signals
@@ -71,7 +72,8 @@ class Process:
         self._options = options
         self._metrics_access = MetricsAccess(client)
         references, domains = References(), Domains()
-        reconciler = Reconciler(client, options.settings, references, domains)
+        self._children = ChildProcesses()
+        reconciler = Reconciler(client, options.settings, references, domains, self._children)
         self._queue = WorkQueue(reconciler, retryable=RETRYABLE)
         self._election = (
             LeaderElection(client, options.election, leadership) if options.election else None
@@ -108,6 +110,7 @@ class Process:
             await self._stop.wait()
             log.info("stopping")
             await self._finish(work)
+            await self._children.close()
             if self._election and election:
                 await _cancel(election)
                 await self._election.release()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
 from dataclasses import replace
 
@@ -18,6 +17,7 @@ from pryv_operator.live.health import HealthInputs, is_ready
 from pryv_operator.live.live_objects import LiveObjects
 from pryv_operator.live.rejections import ApplyRejectedError
 from pryv_operator.reconcile import cleanup
+from pryv_operator.reconcile.computation import Computation
 from pryv_operator.reconcile.field_conflicts import FieldConflicts
 from pryv_operator.reconcile.outcome import Applied
 from pryv_operator.reconcile.service_addresses import service_addresses
@@ -35,6 +35,7 @@ from pryv_operator.rollout.execute import RolloutInputs
 
 async def apply_desired_state(
     client: KubeClient,
+    computation: Computation,
     snapshot: Snapshot,
     inputs: Inputs,
     conflicts: FieldConflicts,
@@ -44,7 +45,7 @@ async def apply_desired_state(
 
     Nothing is written when the inputs have problems, or while the rollout is paused.
     """
-    desired = await _compute(client, snapshot, inputs)
+    desired = await _compute(client, computation, snapshot, inputs)
     applied = Applied(desired, snapshot.live)
     if desired.problems:
         return applied
@@ -58,7 +59,7 @@ async def apply_desired_state(
         desired = replace(desired, warnings=(*desired.warnings, *conflicts.warnings))
         applied = Applied(desired, snapshot.live)
     try:
-        applied = await _apply_services(client, snapshot, inputs, applied)
+        applied = await _apply_services(client, computation, snapshot, inputs, applied)
         applied = await _apply_certificate_request(client, applied)
         if not applied.desired.complete:
             return applied
@@ -87,10 +88,11 @@ async def read_health_inputs(
     )
 
 
-async def _compute(client: KubeClient, snapshot: Snapshot, inputs: Inputs) -> Desired:
+async def _compute(
+    client: KubeClient, computation: Computation, snapshot: Snapshot, inputs: Inputs
+) -> Desired:
     """The desired state, without what an upgrade of the operator defers."""
-    # In a thread, as large templates take a while.
-    desired = await asyncio.to_thread(compute_desired, inputs)
+    desired = await computation.run(snapshot.platform, compute_desired, inputs)
     revision = snapshot.history[-1] if snapshot.history else None
     if revision is None or not desired.complete or is_state_of(revision, desired):
         return desired
@@ -107,7 +109,11 @@ async def _compute(client: KubeClient, snapshot: Snapshot, inputs: Inputs) -> De
 
 
 async def _apply_services(
-    client: KubeClient, snapshot: Snapshot, inputs: Inputs, applied: Applied
+    client: KubeClient,
+    computation: Computation,
+    snapshot: Snapshot,
+    inputs: Inputs,
+    applied: Applied,
 ) -> Applied:
     """Apply changed Services, then compute the desired state again with their addresses."""
     desired, platform = applied.desired, snapshot.platform
@@ -121,7 +127,8 @@ async def _apply_services(
         await apply.apply_services(client, platform, changes, applied.live, inputs.addresses)
     )
     addresses = service_addresses(applied.live, inputs.addresses)
-    desired = await _compute(client, snapshot, replace(inputs, addresses=addresses))
+    inputs = replace(inputs, addresses=addresses)
+    desired = await _compute(client, computation, snapshot, inputs)
     return replace(applied, desired=desired)
 
 

@@ -11,6 +11,7 @@ from pryv_operator.api.findings import Advisory, Finding, Problem, Waiting
 from pryv_operator.api.kubernetes import Object
 from pryv_operator.api.reasons import Reason
 from pryv_operator.api.status import PryvPlatformStatus
+from pryv_operator.child_processes.pool import UnexpectedInChildError
 from pryv_operator.desired.state import Desired
 from pryv_operator.kube.errors import RejectedError, UnavailableError
 from pryv_operator.live.health import HealthInputs
@@ -63,7 +64,10 @@ class Failures:
 
     def bug(self, error: Exception) -> PryvPlatformStatus:
         """An unexpected exception: its type, without the message, which could quote anything."""
-        text = f"operator bug: unexpected {type(error).__name__}; see the operator's log"
+        name = (
+            error.type_name if isinstance(error, UnexpectedInChildError) else type(error).__name__
+        )
+        text = f"operator bug: unexpected {name}; see the operator's log"
         return self._interrupted(Problem(Reason.INTERNAL_ERROR, text))
 
     def _interrupted(self, why: Finding, *, retryable: bool = False) -> PryvPlatformStatus:

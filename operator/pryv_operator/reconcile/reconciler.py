@@ -6,6 +6,7 @@ differences. Nothing depends on having seen an event.
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import logging
 from collections import defaultdict
@@ -21,6 +22,8 @@ from pryv_operator.api.kubernetes import Object
 from pryv_operator.api.platform import Platform, is_cut_over_pending
 from pryv_operator.api.spec import PryvPlatformSpec
 from pryv_operator.api.status import PryvPlatformStatus
+from pryv_operator.child_processes.limits import LimitExceededError
+from pryv_operator.child_processes.pool import ChildProcesses
 from pryv_operator.desired import certificates
 from pryv_operator.desired.inputs import Inputs
 from pryv_operator.desired.privileges import Privilege
@@ -32,6 +35,7 @@ from pryv_operator.kube.work_queue import Key
 from pryv_operator.reconcile import events
 from pryv_operator.reconcile.apply_desired import apply_desired_state, read_health_inputs
 from pryv_operator.reconcile.cleanup import ObsoleteSecrets, clean_up
+from pryv_operator.reconcile.computation import LimitedComputation, limit_problem
 from pryv_operator.reconcile.compute_inputs import compute_inputs
 from pryv_operator.reconcile.conditions import find_condition
 from pryv_operator.reconcile.create_once import (
@@ -100,6 +104,7 @@ class Reconciler:
         settings: Settings,
         references: References,
         domains: Domains,
+        children: ChildProcesses,
         now: Callable[[], dt.datetime] = _utc_now,
     ) -> None:
         """``now``: the clock (UTC), for certificates, deadlines and conditions."""
@@ -108,8 +113,11 @@ class Reconciler:
         self._references = references
         self._domains = domains
         self._now = now
-        self._templates = TemplateReader(client)
+        self._computation = LimitedComputation(children)
+        self._templates = TemplateReader(client, self._computation)
         self._failures: dict[Key, int] = {}
+        #: Seconds until a computation that exceeded a limit may be tried again.
+        self._retry_after: dict[Key, float] = {}
         self._requeue_at_once: set[Key] = set()
         self._conflicts: defaultdict[Key, FieldConflicts] = defaultdict(FieldConflicts)
         #: Seconds until the deadline of the rollout's current step.
@@ -142,6 +150,10 @@ class Reconciler:
         """Reconcile, and report in the status why it failed; return whether it is ready."""
         try:
             return await self._reconcile(key, resource)
+        except LimitExceededError as error:
+            self._retry_after[key] = error.retry_after
+            failure = self._failure(resource).invalid(limit_problem(error))
+            return await self._write_status(resource, failure)
         except RejectedError as error:
             return await self._write_status(resource, self._failure(resource).rejected(error))
         except UnavailableError as error:
@@ -176,7 +188,9 @@ class Reconciler:
         bundle = await self._templates.read(platform, stored_status(resource).release)
         if isinstance(bundle, Problem):
             return await self._write_status(resource, self._failure(resource).invalid(bundle))
-        snapshot = await read_snapshot(self._client, resource, platform, bundle, self._now())
+        snapshot = await read_snapshot(
+            self._client, self._computation, resource, platform, bundle, self._now()
+        )
 
         # Ensure: owner references of data, and what is created once.
         warnings = (
@@ -208,7 +222,9 @@ class Reconciler:
         )
 
         # Compute, apply, clean up.
-        inputs = compute_inputs(snapshot, secrets, authority, self._settings.cluster_dns)
+        inputs = await asyncio.to_thread(
+            compute_inputs, snapshot, secrets, authority, self._settings.cluster_dns
+        )
         replaced = compare_replaced(
             bundle.replaced, snapshot.status.replaced_files, secrets.hash_key
         )
@@ -224,7 +240,7 @@ class Reconciler:
             ),
         )
         applied = await apply_desired_state(
-            self._client, snapshot, inputs, self._conflicts[key], self._now()
+            self._client, self._computation, snapshot, inputs, self._conflicts[key], self._now()
         )
         await events.create_rollout_event(self._client, resource, applied.rollout)
         obsolete = ObsoleteSecrets(
@@ -325,12 +341,15 @@ class Reconciler:
             return 0.0
         if ready:
             return self._settings.resync_seconds
+        if key in self._retry_after:
+            return self._retry_after.pop(key)
         until_deadline = self._deadlines.pop(key, _UNREADY_SECONDS)
         return min(_UNREADY_SECONDS, self._settings.resync_seconds, until_deadline)
 
     def _forget(self, key: Key) -> None:
         self._references.forget(key)
         self._failures.pop(key, None)
+        self._retry_after.pop(key, None)
         self._requeue_at_once.discard(key)
         self._deadlines.pop(key, None)
         self._conflicts.pop(key, None)

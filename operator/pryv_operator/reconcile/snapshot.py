@@ -17,8 +17,10 @@ from pryv_operator.kube.resources import SECRETS
 from pryv_operator.live import live_objects
 from pryv_operator.live.live_objects import LiveObjects
 from pryv_operator.reconcile import upstreams
+from pryv_operator.reconcile.computation import Computation
 from pryv_operator.reconcile.existing_pvcs import ExistingPVC, read_existing_pvcs
 from pryv_operator.reconcile.platform_status import stored_status
+from pryv_operator.reconcile.referenced_objects import read_referenced
 from pryv_operator.reconcile.references import referenced_secrets
 from pryv_operator.reconcile.secret_records import SecretRecords, SortedSecrets, sort_secrets
 from pryv_operator.rollout import revision_store
@@ -71,7 +73,12 @@ class Snapshot:
 
 
 async def read_snapshot(
-    client: KubeClient, resource: Object, platform: Platform, bundle: Bundle, now: dt.datetime
+    client: KubeClient,
+    computation: Computation,
+    resource: Object,
+    platform: Platform,
+    bundle: Bundle,
+    now: dt.datetime,
 ) -> Snapshot:
     """Read everything that a platform's reconciliation depends on."""
     live, history, secrets = await asyncio.gather(
@@ -87,7 +94,9 @@ async def read_snapshot(
         history=history,
         secrets=secrets,
         existing_pvcs=await read_existing_pvcs(client, platform, live),
-        unresolved=await upstreams.unresolved_hosts(bundle, live),
+        unresolved=await upstreams.unresolved_hosts(
+            await computation.run(platform, upstreams.public_hosts, bundle), live
+        ),
         now=now,
         records=SecretRecords.of(stored_status(resource).ownership),
     )
@@ -132,6 +141,6 @@ def secrets_for(platform: Platform, live: LiveObjects, purpose: str) -> list[Obj
 
 
 async def _read_referenced_secrets(client: KubeClient, platform: Platform) -> dict[str, Object]:
-    names = sorted(referenced_secrets(platform))
-    found = await asyncio.gather(*(client.get(SECRETS, platform.namespace, name) for name in names))
-    return {name: item for name, item in zip(names, found, strict=True) if item is not None}
+    references = [("Secret", name) for name in referenced_secrets(platform)]
+    found = await read_referenced(client, platform.namespace, references)
+    return {name: item for (_, name), item in found.items()}

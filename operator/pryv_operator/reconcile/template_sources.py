@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import binascii
 from collections import OrderedDict
@@ -15,8 +14,9 @@ from pryv_operator.api.platform import Platform
 from pryv_operator.api.reasons import Reason
 from pryv_operator.api.spec import Archive, Templates
 from pryv_operator.kube.client import KubeClient
-from pryv_operator.kube.resources import CONFIG_MAPS, SECRETS
+from pryv_operator.reconcile.computation import Computation
 from pryv_operator.reconcile.reference_checks import check_secret
+from pryv_operator.reconcile.referenced_objects import read_referenced
 from pryv_operator.templates import builtin
 from pryv_operator.templates.builtin import UnknownReleaseError, load_release
 from pryv_operator.templates.bundle import Bundle
@@ -33,18 +33,16 @@ _CACHED: Final = 8
 #: Bytes of all cached files together; one archive unpacks to a few hundred KiB.
 _CACHED_BYTES: Final = 4 * 1024 * 1024
 _ARCHIVE: Final = "spec.templates.archive.secretKeyRef"
-_RESOURCES: Final = {resource.kind: resource for resource in (CONFIG_MAPS, SECRETS)}
 
 
 class TemplateReader:
     """Reads templates; caches the last few archives by the version of the object with them."""
 
-    def __init__(self, client: KubeClient) -> None:
+    def __init__(self, client: KubeClient, computation: Computation) -> None:
         """Starts with an empty cache."""
         self._client = client
+        self._computation = computation
         self._archives: OrderedDict[tuple[str, str, str], Bundle | Problem] = OrderedDict()
-        #: One archive is unpacked at a time: each may take some tens of MiB.
-        self._unpacking = asyncio.Lock()
 
     async def read(self, platform: Platform, running: str | None = None) -> Bundle | Problem:
         """The templates a platform uses, or what is wrong with them.
@@ -54,17 +52,15 @@ class TemplateReader:
         spec = platform.spec
         if spec.templates is None:
             return read_release(spec.release or running)
-        objects = {
-            (kind, name): item
-            for kind, name in referenced_objects(spec.templates)
-            if (item := await self._client.get(_RESOURCES[kind], platform.namespace, name))
-        }
+        objects = await read_referenced(
+            self._client, platform.namespace, referenced_objects(spec.templates)
+        )
         for (kind, _), item in objects.items():
             if kind == "Secret" and (refused := check_secret(_ARCHIVE, item, platform)):
                 return refused
         base: Bundle | Problem | None = None
         if spec.templates.archive:
-            base = await self._read_archive(spec.templates.archive, objects)
+            base = await self._read_archive(platform, spec.templates.archive, objects)
         elif uses_builtin_release(spec):
             base = read_release(spec.release or running)
         if isinstance(base, Problem):
@@ -72,22 +68,21 @@ class TemplateReader:
         if spec.templates.files is None and base is not None:
             return base
         contents = {name: _content(item) for name, item in objects.items()}
-        return read_files(spec.templates.files or (), base, contents)
+        files = spec.templates.files or ()
+        return await self._computation.run(platform, read_files, files, base, contents)
 
     async def _read_archive(
-        self, archive: Archive, objects: Mapping[ObjectReference, Object]
+        self, platform: Platform, archive: Archive, objects: Mapping[ObjectReference, Object]
     ) -> Bundle | Problem:
         name = next(iter(referenced_objects(Templates(archive=archive))), None)
         if name is None or name not in objects:
             return read_archive(archive, {})
         cache_key = (*_version(objects[name]), archive.model_dump_json())
         contents = {name: _content(objects[name])}
-        async with self._unpacking:
-            found = self._archives.get(cache_key)
-            if found is None:
-                # In a thread: a hostile archive may take seconds, and other platforms go on.
-                found = await asyncio.to_thread(read_archive, archive, contents)
-            self._cache(cache_key, found)
+        found = self._archives.get(cache_key)
+        if found is None:
+            found = await self._computation.run(platform, read_archive, archive, contents)
+        self._cache(cache_key, found)
         return found
 
     def _cache(self, cache_key: tuple[str, str, str], found: Bundle | Problem) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from pryv_operator.api import labels_annotations as keys
@@ -22,20 +22,26 @@ _TIMEOUT_SECONDS: Final = 5.0
 _PROXY: Final = names.slug("reverse_proxy")
 
 
-async def unresolved_hosts(bundle: Bundle, live: LiveObjects) -> frozenset[str]:
-    """The public hosts that need an alias.
+def public_hosts(bundle: Bundle) -> tuple[str, ...]:
+    """The public hosts that templates name. Pure."""
+    return tuple(
+        sorted(
+            host_aliases.public_upstreams(
+                content.decode("utf-8", "replace")
+                for files in bundle.roles.values()
+                for path, content in files.items()
+                if path.endswith(".conf")
+            )
+        )
+    )
+
+
+async def unresolved_hosts(hosts: Sequence[str], live: LiveObjects) -> frozenset[str]:
+    """Those of the public hosts that need an alias.
 
     Ready proxies without an alias keep running without it, whatever the DNS answers now: an alias
     would restart them.
     """
-    hosts = sorted(
-        host_aliases.public_upstreams(
-            content.decode("utf-8", "replace")
-            for files in bundle.roles.values()
-            for path, content in files.items()
-            if path.endswith(".conf")
-        )
-    )
     if not hosts or _run_without_alias(live):
         return frozenset()
     answers = await asyncio.gather(*(_resolves(host) for host in hosts))

@@ -13,6 +13,7 @@ from pryv_operator.api import names
 from pryv_operator.api.kubernetes import Object
 from pryv_operator.kube.errors import ConflictError
 from pryv_operator.kube.resources import SECRETS, Resource
+from pryv_operator.reconcile.computation import UnlimitedComputation
 from pryv_operator.reconcile.create_once import create_secrets, plan_creations
 from pryv_operator.reconcile.ensure_authority import (
     EnsuredAuthority,
@@ -173,7 +174,12 @@ async def take(cluster: Cluster) -> Snapshot:
     """Read the cluster."""
     client: Any = cluster
     return await read_snapshot(
-        client, copy.deepcopy(cluster.resource), PLATFORM, BUNDLE, cluster.now
+        client,
+        UnlimitedComputation(),
+        copy.deepcopy(cluster.resource),
+        PLATFORM,
+        BUNDLE,
+        cluster.now,
     )
 
 

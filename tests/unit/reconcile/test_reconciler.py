@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from pryv_operator.api.kubernetes import Object
+from pryv_operator.child_processes.pool import ChildProcesses
 from pryv_operator.kube.errors import ApiError, ConflictError, UnavailableError
 from pryv_operator.kube.metrics import REGISTRY
 from pryv_operator.kube.work_queue import Key
@@ -29,7 +30,7 @@ def failed() -> float:
 
 async def test_failed_reconciliations_are_counted() -> None:
     client: Any = Unreachable()
-    reconciler = Reconciler(client, Settings(cluster_dns="10.96.0.10"), References(), Domains())
+    reconciler = reconciler_with(client)
     before = failed()
     with pytest.raises(UnavailableError):
         await reconciler(Key("pryv", "acme"))
@@ -37,6 +38,11 @@ async def test_failed_reconciliations_are_counted() -> None:
 
 
 VERSION = {"generation": 1, "resourceVersion": "1"}
+
+
+def reconciler_with(client: Any) -> Reconciler:
+    settings = Settings(cluster_dns="10.96.0.10")
+    return Reconciler(client, settings, References(), Domains(), ChildProcesses())
 
 
 class ReportsFail:
@@ -59,7 +65,7 @@ async def test_a_status_that_cannot_be_written_does_not_hide_the_failure(
     error: ApiError, caplog: pytest.LogCaptureFixture
 ) -> None:
     client: Any = ReportsFail(error)
-    reconciler = Reconciler(client, Settings(cluster_dns="10.96.0.10"), References(), Domains())
+    reconciler = reconciler_with(client)
     with pytest.raises(KeyError, match="spec"):
         await reconciler(Key("pryv", "acme"))
     assert "pryv/acme: writing the status failed" in caplog.text

@@ -12,6 +12,7 @@ from pryv_operator.api.findings import Problem
 from pryv_operator.api.kubernetes import Object
 from pryv_operator.kube.resources import Resource
 from pryv_operator.live.live_objects import LiveObjects
+from pryv_operator.reconcile.computation import UnlimitedComputation
 from pryv_operator.reconcile.existing_pvcs import ExistingPVC, read_existing_pvcs
 from pryv_operator.reconcile.reference_checks import CREDENTIAL_TYPES, check_references
 from pryv_operator.reconcile.template_sources import TemplateReader
@@ -116,7 +117,7 @@ class Reading:
 @pytest.mark.parametrize("type_", CREDENTIAL_TYPES)
 async def test_no_archive_is_read_from_credentials(type_: str) -> None:
     client: Any = Reading(secret(type_))
-    found = await TemplateReader(client).read(platform(**ARCHIVE))
+    found = await TemplateReader(client, UnlimitedComputation()).read(platform(**ARCHIVE))
     assert isinstance(found, Problem)
     assert found.reason == "NotAllowed"
     assert found.message.startswith("spec.templates.archive.secretKeyRef:")

@@ -9,6 +9,7 @@ import pytest
 
 from pryv_operator.api.findings import Problem
 from pryv_operator.reconcile import template_sources
+from pryv_operator.reconcile.computation import UnlimitedComputation
 from pryv_operator.reconcile.template_sources import TemplateReader, newer_release
 from pryv_operator.templates import builtin
 from pryv_operator.templates.builtin import RELEASES, UnknownReleaseError, load_release
@@ -33,7 +34,7 @@ def _second_release(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def read(running: str | None, **spec: Any) -> Bundle | Problem:
     client: Any = None
-    return await TemplateReader(client).read(platform(**spec), running)
+    return await TemplateReader(client, UnlimitedComputation()).read(platform(**spec), running)
 
 
 @pytest.mark.parametrize(

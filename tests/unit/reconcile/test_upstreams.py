@@ -78,28 +78,30 @@ def proxy(*, ready: bool = True, aliases: Any = None, hosts_file: str | None = N
 NOTHING = LiveObjects({})
 
 
+async def unresolved_hosts(bundle: Bundle, live: LiveObjects) -> frozenset[str]:
+    """The hosts of a bundle's templates that need an alias."""
+    return await upstreams.unresolved_hosts(upstreams.public_hosts(bundle), live)
+
+
 async def test_a_host_that_cannot_be_resolved(dns: Dns) -> None:
-    assert await upstreams.unresolved_hosts(RECEIVED, NOTHING) == HOST
+    assert await unresolved_hosts(RECEIVED, NOTHING) == HOST
     dns.known = True
-    assert await upstreams.unresolved_hosts(RECEIVED, NOTHING) == frozenset()
+    assert await unresolved_hosts(RECEIVED, NOTHING) == frozenset()
 
 
 async def test_the_built_in_release_queries_nothing(dns: Dns) -> None:
-    assert await upstreams.unresolved_hosts(load_release(), NOTHING) == frozenset()
+    assert await unresolved_hosts(load_release(), NOTHING) == frozenset()
     assert dns.asked == 0
 
 
 async def test_ready_proxies_without_an_alias_keep_running_without_it(dns: Dns) -> None:
-    assert await upstreams.unresolved_hosts(RECEIVED, proxy()) == frozenset()
-    assert (
-        await upstreams.unresolved_hosts(RECEIVED, proxy(hosts_file="10.0.0.1\tcore\n"))
-        == frozenset()
-    )
+    assert await unresolved_hosts(RECEIVED, proxy()) == frozenset()
+    assert await unresolved_hosts(RECEIVED, proxy(hosts_file="10.0.0.1\tcore\n")) == frozenset()
     assert dns.asked == 0
 
 
 async def test_unready_proxies_get_an_alias(dns: Dns) -> None:
-    assert await upstreams.unresolved_hosts(RECEIVED, proxy(ready=False)) == HOST
+    assert await unresolved_hosts(RECEIVED, proxy(ready=False)) == HOST
 
 
 @pytest.mark.parametrize(
@@ -111,9 +113,9 @@ async def test_unready_proxies_get_an_alias(dns: Dns) -> None:
     ids=["alias", "hosts file"],
 )
 async def test_an_alias_stays_until_the_host_resolves(dns: Dns, there: Any) -> None:
-    assert await upstreams.unresolved_hosts(RECEIVED, proxy(**there)) == HOST
+    assert await unresolved_hosts(RECEIVED, proxy(**there)) == HOST
     dns.known = True
-    assert await upstreams.unresolved_hosts(RECEIVED, proxy(**there)) == frozenset()
+    assert await unresolved_hosts(RECEIVED, proxy(**there)) == frozenset()
 
 
 async def test_a_host_that_does_not_exist() -> None:

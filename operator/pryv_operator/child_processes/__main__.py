@@ -1,0 +1,5 @@
+"""``python -m pryv_operator.child_processes``: a child process of the operator."""
+
+from pryv_operator.child_processes.child import main
+
+main()

@@ -1,0 +1,37 @@
+"""Platforms of a tenant whose templates cost as much as they can."""
+
+from __future__ import annotations
+
+from tests.api.platforms import Object, platform
+
+#: Each costs minutes without limits: the first in one call that no thread can be stopped in.
+COSTLY = (
+    "{{{{ 1|round(-30000{number:03}) }}}}",
+    "{{{{ [" + "1, " * 40_000 + "{number}]|length }}}}",
+    (
+        "{{% set n = namespace(x=[{number}]) %}}{{% for i in range(30) %}}"
+        "{{% set n.x = n.x + n.x %}}{{% endfor %}}{{{{ n.x|length }}}}"
+    ),
+)
+
+
+def hostile_platform(number: int) -> tuple[Object, Object]:
+    """A ConfigMap with a costly template, and a platform that uses it under many paths."""
+    name = f"hostile-{number}"
+    template = COSTLY[number % len(COSTLY)].format(number=number)
+    items = [{"key": "x", "path": f"core/conf/{path}.txt.j2"} for path in range(40)]
+    files = [{"role": "core", "configMapRef": {"name": name}, "items": items}]
+    return (
+        {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": name},
+            "data": {"x": template},
+        },
+        platform(
+            name,
+            domain=f"{name}.acme.test",
+            release="1.9.2",
+            templates={"files": files},
+        ),
+    )

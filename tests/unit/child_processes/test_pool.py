@@ -1,0 +1,265 @@
+"""Computations in child processes: their limits, their order, and that nothing is left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import pytest
+
+from pryv_operator.child_processes.limits import LimitExceededError, ProcessLimits
+from pryv_operator.child_processes.pool import ChildProcesses, UnexpectedInChildError
+
+#: Without a deadline that a busy machine reaches.
+SMALL = ProcessLimits(cpu_seconds=1, deadline_seconds=300, result_size=1024 * 1024)
+
+
+def spin() -> None:
+    while True:
+        pass
+
+
+def spin_in_c() -> int:
+    """One call of the interpreter's that takes minutes: a thread with it cannot be stopped."""
+    return int(str(10 ** (10**8))[:1])
+
+
+def sleep() -> None:
+    time.sleep(60)
+
+
+def fill_memory() -> int:
+    return len([bytes(1024 * 1024) for _ in range(100_000)])
+
+
+def fill_memory_at_once() -> int:
+    return len(bytearray(10**10))
+
+
+def large_result() -> bytes:
+    return bytes(2 * 1024 * 1024)
+
+
+def leave() -> None:
+    os._exit(3)
+
+
+def lambda_result() -> Any:
+    return lambda: None  # cannot be pickled
+
+
+def fail(secret: str) -> None:
+    raise ValueError(secret)
+
+
+def end_by_signal() -> None:
+    os.abort()
+
+
+@pytest.mark.parametrize(
+    ("function", "limit"),
+    [
+        (spin, "1 s of CPU time"),
+        (spin_in_c, "1 s of CPU time"),
+        (fill_memory, "256 MiB of memory"),
+        (fill_memory_at_once, "256 MiB of memory"),
+        (end_by_signal, "256 MiB of memory"),
+        (large_result, "1 MiB of results"),
+    ],
+)
+def test_what_exceeds_a_limit_is_ended_and_the_next_call_answered(
+    function: Callable[[], Any], limit: str
+) -> None:
+    async def run() -> int:
+        children = ChildProcesses(SMALL)
+        with pytest.raises(LimitExceededError, match=f"^more than {limit}$"):
+            await children.run("a", function)
+        answer = await children.run("a", len, "four")
+        await children.close()
+        return answer
+
+    assert asyncio.run(run()) == 4
+
+
+def test_the_deadline_is_by_the_clock() -> None:
+    async def run() -> None:
+        children = ChildProcesses(ProcessLimits(deadline_seconds=1))
+        with pytest.raises(LimitExceededError, match=r"^more than 1 s$"):
+            await children.run("a", sleep)
+        await children.close()
+
+    asyncio.run(run())
+
+
+def test_a_computation_that_exceeded_a_limit_is_not_tried_again_at_once() -> None:
+    async def run() -> tuple[float, float]:
+        children = ChildProcesses(SMALL)
+        with pytest.raises(LimitExceededError) as first:
+            await children.run("a", large_result)
+        with pytest.raises(LimitExceededError) as again:
+            await children.run("b", large_result)
+        assert await children.run("a", len, (1, 2)) == 2
+        await children.close()
+        return first.value.retry_after, again.value.retry_after
+
+    first, again = asyncio.run(run())
+    assert 0 < again < first
+
+
+def test_the_cpu_time_of_one_call_is_not_that_of_the_calls_before() -> None:
+    async def run() -> set[int]:
+        children = ChildProcesses(SMALL)
+        found = {await children.run("a", work_half_a_second, number) for number in range(4)}
+        await children.close()
+        return found
+
+    assert len(asyncio.run(run())) == 1, "all in one process"
+
+
+def work_half_a_second(_: int) -> int:
+    end = time.process_time() + 0.5
+    while time.process_time() < end:
+        pass
+    return os.getpid()
+
+
+def test_unexpected_exceptions_are_named_without_their_message(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def run() -> None:
+        children = ChildProcesses(SMALL)
+        try:
+            await children.run("a", fail, "s3cr3t")
+        finally:
+            await children.close()
+
+    with pytest.raises(UnexpectedInChildError, match="ValueError") as error:
+        asyncio.run(run())
+    assert error.value.type_name == "ValueError"
+    assert "in fail" in caplog.text
+    assert "s3cr3t" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("function", "name"), [(leave, "exit code 3"), (lambda_result, "AttributeError|PicklingError")]
+)
+def test_other_ends_are_bugs(function: Callable[[], Any], name: str) -> None:
+    async def run() -> None:
+        children = ChildProcesses(SMALL)
+        try:
+            await children.run("a", function)
+        finally:
+            await children.close()
+
+    with pytest.raises(UnexpectedInChildError, match=name):
+        asyncio.run(run())
+
+
+def test_a_namespace_has_one_process_at_a_time(tmp_path: Path) -> None:
+    async def run() -> None:
+        children = ChildProcesses(SMALL)
+        barrier = tmp_path / "go"
+        busy = [
+            asyncio.create_task(children.run("a", wait_for_file, str(barrier), n))
+            for n in (1, 2, 3)
+        ]
+        # Would wait for the deadline if the calls of namespace a had both processes.
+        assert await children.run("b", len, "abc") == 3
+        assert not any(task.done() for task in busy)
+        barrier.touch()
+        assert await asyncio.gather(*busy) == [1, 2, 3]
+        await children.close()
+
+    asyncio.run(run())
+
+
+def wait_for_file(path: str, result: int) -> int:
+    while not Path(path).exists():
+        time.sleep(0.01)
+    return result
+
+
+def test_idle_processes_end() -> None:
+    async def run() -> None:
+        children = ChildProcesses(SMALL, idle_seconds=0.1)
+        process = await children.run("a", os.getpid)
+        for _ in range(500):
+            if not exists(process):
+                break
+            await asyncio.sleep(0.02)
+        else:
+            pytest.fail("the process does not end")
+        assert await children.run("a", os.getpid) != process
+        await children.close()
+
+    asyncio.run(run())
+
+
+def exists(process: int) -> bool:
+    return Path(f"/proc/{process}").exists()
+
+
+def test_cancelled_calls_end_their_process() -> None:
+    async def run() -> None:
+        children = ChildProcesses(SMALL)
+        task = asyncio.create_task(children.run("a", sleep))
+        await asyncio.sleep(0.2)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert await children.run("a", len, "") == 0
+        await children.close()
+
+    asyncio.run(run())
+
+
+def test_children_inherit_nothing_of_the_pod(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CREDENTIAL", "s3cr3t")
+
+    async def run() -> dict[str, str]:
+        children = ChildProcesses(SMALL)
+        found = await children.run("a", environment)
+        await children.close()
+        return found
+
+    assert "CREDENTIAL" not in asyncio.run(run())
+
+
+def environment() -> dict[str, str]:
+    return dict(os.environ)
+
+
+def test_read_only_maps_are_understood() -> None:
+    async def run() -> object:
+        children = ChildProcesses(SMALL)
+        found = await children.run("a", dict, MappingProxyType({"a": MappingProxyType({"b": 1})}))
+        await children.close()
+        return found
+
+    assert asyncio.run(run()) == {"a": MappingProxyType({"b": 1})}
+
+
+def test_a_process_that_has_grown_is_not_used_again() -> None:
+    async def run() -> tuple[int, int, int]:
+        children = ChildProcesses(SMALL)
+        first = await children.run("a", keep_memory, 1)
+        second = await children.run("a", keep_memory, 100)
+        third = await children.run("a", keep_memory, 1)
+        await children.close()
+        return first, second, third
+
+    first, second, third = asyncio.run(run())
+    assert first == second != third
+
+
+_KEPT: list[bytes] = []
+
+
+def keep_memory(mebibytes: int) -> int:
+    _KEPT.append(bytes(mebibytes * 1024 * 1024))
+    return os.getpid()
