@@ -353,8 +353,8 @@ class PlatformUser:
     def trigger_reconciliations(self, count: int, name: str = "acme") -> None:
         """Trigger this many reconciliations without touching the platform or its workloads.
 
-        Each is triggered by an unreferenced ConfigMap that is labelled as configuration of the
-        platform; the reconciliation is done when the operator has removed it.
+        Each is triggered by an unreferenced ConfigMap that seems to be configuration which the
+        operator has written; the reconciliation is done when the operator has removed it.
         """
         labels = {
             "app.kubernetes.io/managed-by": "pryv-operator",
@@ -368,7 +368,10 @@ class PlatformUser:
                 "labels": labels,
                 "annotations": {"pryv.io/applied": "planted"},
             }
-            self.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata})
+            self.control_plane.api.create(
+                self.path("configmap") + "?fieldManager=pryv-operator",
+                {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata},
+            )
             wait_until(
                 lambda: not self.find("configmap", leftover),  # noqa: B023
                 "a reconciliation",

@@ -8,7 +8,7 @@ import datetime as dt
 from typing import Any, Final
 
 from pryv_operator.pki import authority
-from tests.api.platforms import PlatformUser
+from tests.api.platforms import MANAGED, PlatformUser
 
 Object = dict[str, Any]
 
@@ -76,3 +76,57 @@ def test_planted_secrets_are_not_used_or_changed(shared_platform: PlatformUser) 
     assert user.get("secret", f"{VALUE}.1") == theirs
     assert user.pods() == pods
     user.delete("secret", f"{VALUE}.1")
+
+
+def test_objects_with_copied_labels_are_left_alone(shared_platform: PlatformUser) -> None:
+    """As backup tools and other controllers create them; with more data than is ever read."""
+    user = shared_platform
+    user.apply_and_wait()
+    user.wait_steady()
+    pods = user.pods()
+    configuration = next(
+        item
+        for item in user.list("configmaps", f"{MANAGED},pryv.io/purpose=config")
+        if item["metadata"]["name"].startswith("acme-core-core-")
+    )
+    copies = [("configmap", copied(configuration, f"acme-core-core-{n:010x}")) for n in range(30)]
+    for kind, name in (
+        ("pvc", "acme-co1-core-data"),
+        ("service", "acme-co1-core"),
+        ("networkpolicy", "acme-co1-core"),
+        ("deployment", "acme-co1-hfs"),
+    ):
+        item = copied(user.get(kind, name), f"{name}-copy")
+        item["spec"] = {
+            key: each
+            for key, each in item["spec"].items()
+            if key not in ("clusterIP", "clusterIPs", "volumeName")
+        }
+        if kind == "deployment":
+            item["spec"]["replicas"] = 0
+        copies.append((kind, item))
+    # One has the name of an object that is needed soon.
+    copies.append(
+        (
+            "service",
+            copies[-3][1] | {"metadata": copied(copies[-3][1], "acme-co7-core")["metadata"]},
+        )
+    )
+    for kind, item in copies:
+        item["metadata"].pop("ownerReferences", None)
+        user.control_plane.api.create(user.path(kind) + "?fieldManager=backup", item)
+    user.apply_platform(deletionPolicy="Delete")
+    user.wait_ready()
+    user.apply_platform()
+    user.wait_steady()
+    user.apply_platform(roles={"core": {"instances": [{"name": "co1"}, {"name": "co7"}]}})
+    assert 'Service "acme-co7-core"' in user.wait_reason("NameInUse")["message"]
+    user.apply_platform()
+    user.wait_steady()
+    assert user.pods() == pods
+    for kind, item in copies:
+        found = user.get(kind, item["metadata"]["name"])
+        managers = {entry["manager"] for entry in found["metadata"]["managedFields"]}
+        assert not {each for each in managers if each.startswith("pryv-operator")}
+        assert "ownerReferences" not in found["metadata"]
+        user.control_plane.api.delete(user.path(kind, item["metadata"]["name"]))

@@ -98,11 +98,12 @@ class KubeClient:
         labels: str | None = None,
         fields: str | None = None,
         token: str | None = None,
+        limit: int = _PAGE,
         accept: str = JSON,
     ) -> Object:
         """Read one page of a list, as the API server returns it. ``token``: of the page before."""
         query = {
-            "limit": _PAGE,
+            "limit": limit,
             "labelSelector": labels,
             "fieldSelector": fields,
             "continue": token,

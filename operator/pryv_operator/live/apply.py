@@ -105,7 +105,7 @@ async def plan_apply(
             metadata = in_namespace.get(item["metadata"]["name"])
             if metadata is None:
                 continue
-            if not belongs_to(metadata, platform.uid, platform.name):
+            if not is_own(metadata, platform.uid, platform.name):
                 raise name_in_use(kind, item["metadata"]["name"])
             found[_key(item)] = {
                 "apiVersion": item["apiVersion"],
@@ -224,7 +224,7 @@ async def apply_certificate_request(
         existing = live.get(*_key(item)) or await client.get(
             CERTIFICATES, metadata["namespace"], metadata["name"]
         )
-        if existing and not belongs_to(
+        if existing and not is_own(
             existing["metadata"],
             metadata["ownerReferences"][0]["uid"],
             metadata["labels"][keys.PLATFORM],
@@ -308,6 +308,14 @@ def belongs_to(metadata: Object, owner: str, platform: str) -> bool:
         return True
     managed = labels.get(keys.MANAGED_BY) == keys.FIELD_MANAGER or keys.APPLIED in annotations
     return bool(managed and labels.get(keys.PLATFORM, platform) == platform)
+
+
+def is_own(metadata: Object, owner: str, platform: str) -> bool:
+    """Whether the operator has written an object for a platform: ``metadata`` is all that counts.
+
+    It is applied over, so labels that somebody has copied are not enough.
+    """
+    return live_objects.is_written_by_operator(metadata) and belongs_to(metadata, owner, platform)
 
 
 async def _concurrently(calls: Iterable[Awaitable[Object]]) -> list[Object]:

@@ -6,7 +6,7 @@ They are read for each reconciliation and not cached.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -42,6 +42,11 @@ WRITTEN: Final = (
     DEPLOYMENTS,
     STATEFUL_SETS,
 )
+#: Kinds of WRITTEN whose data may be large.
+_CONFIGURATION: Final = (CONFIG_MAPS, SECRETS)
+#: So many objects that nothing refers to are read with the others: what a change leaves behind.
+_UNEXPECTED: Final = 20
+_CONCURRENT_READS: Final = 8
 
 
 @dataclass(frozen=True)
@@ -64,10 +69,9 @@ class LiveObjects:
             {**self.objects, **{(item["kind"], item["metadata"]["name"]): item for item in changed}}
         )
 
-    def without(self, removed: Iterable[tuple[str, str]]) -> LiveObjects:
-        """The same without some objects, by (kind, name)."""
-        gone = set(removed)
-        return LiveObjects({key: item for key, item in self.objects.items() if key not in gone})
+    def only(self, wanted: Callable[[Object], bool]) -> LiveObjects:
+        """The same without the objects that are not wanted."""
+        return LiveObjects({key: item for key, item in self.objects.items() if wanted(item)})
 
 
 def selector(platform: Platform) -> str:
@@ -75,10 +79,33 @@ def selector(platform: Platform) -> str:
     return f"{keys.MANAGED_BY}={keys.FIELD_MANAGER},{keys.PLATFORM}={platform.name}"
 
 
-async def list_live_objects(client: KubeClient, platform: Platform) -> LiveObjects:
-    """Everything the operator has written for a platform."""
+def is_written_by_operator(metadata: Object) -> bool:
+    """Whether the operator has created or applied an object, by its managed fields.
+
+    Labels, annotations and owner references do not show it: other controllers copy them.
+    """
+    return any(
+        entry.get("manager") == keys.FIELD_MANAGER and not entry.get("subresource")
+        for entry in metadata.get("managedFields") or ()
+    )
+
+
+async def list_live_objects(
+    client: KubeClient, platform: Platform, is_needed: Callable[[str, str], bool]
+) -> LiveObjects:
+    """Everything that carries the platform's labels, written by the operator or not.
+
+    Of ConfigMaps and Secrets metadata are listed first: everyone who may create them can add any
+    number with copied labels. When there are more than expected, only the data of those that are
+    needed (by kind and name) are read; of others the metadata are all that is returned.
+    """
     lists = await asyncio.gather(
-        *(client.list(each, platform.namespace, labels=selector(platform)) for each in WRITTEN)
+        *(
+            _list_bounded(client, platform, each, is_needed)
+            if each in _CONFIGURATION
+            else client.list(each, platform.namespace, labels=selector(platform))
+            for each in WRITTEN
+        )
     )
     try:
         certificates = await client.list(
@@ -88,6 +115,34 @@ async def list_live_objects(client: KubeClient, platform: Platform) -> LiveObjec
         certificates = []  # cert-manager is not installed
     found = [item for listed in (*lists, certificates) for item in listed]
     return LiveObjects({(item["kind"], item["metadata"]["name"]): item for item in found})
+
+
+async def _list_bounded(
+    client: KubeClient,
+    platform: Platform,
+    resource: Resource,
+    is_needed: Callable[[str, str], bool],
+) -> list[Object]:
+    """All objects of a kind with the platform's labels; some of them without data."""
+    labels = selector(platform)
+    identity = {"apiVersion": resource.api_version, "kind": resource.kind}
+    listed = await _list_metadata(client, platform, resource, labels)
+    by_name = {item["metadata"]["name"]: {**item, **identity} for item in listed}
+    known = [name for name in by_name if is_needed(resource.kind, name)]
+    limit = len(known) + _UNEXPECTED
+    if len(listed) <= limit:
+        page = await client.list_page(resource, platform.namespace, labels=labels, limit=limit)
+        if not page["metadata"].get("continue"):
+            return [{**identity, **item} for item in page["items"]]
+    slots = asyncio.Semaphore(_CONCURRENT_READS)
+
+    async def read(name: str) -> Object | None:
+        async with slots:
+            return await client.get(resource, platform.namespace, name)
+
+    found = await asyncio.gather(*map(read, known))
+    data = {item["metadata"]["name"]: item for item in found if item is not None}
+    return [{**item, **data.get(name, {})} for name, item in by_name.items()]
 
 
 async def list_pods(client: KubeClient, platform: Platform) -> list[Object]:

@@ -60,7 +60,7 @@ from pryv_operator.reconcile.outcome import Applied, Outcome
 from pryv_operator.reconcile.platform_status import compute_status, stored_status
 from pryv_operator.reconcile.references import References, references_of
 from pryv_operator.reconcile.replaced_files import compare_replaced
-from pryv_operator.reconcile.retention import apply_deletion_policy
+from pryv_operator.reconcile.retention import adopt_pvcs, apply_deletion_policy
 from pryv_operator.reconcile.secret_records import SecretRecords
 from pryv_operator.reconcile.service_addresses import service_addresses
 from pryv_operator.reconcile.snapshot import Snapshot, read_snapshot
@@ -193,6 +193,9 @@ class Reconciler:
         )
 
         # Ensure: owner references of data, and what is created once.
+        if snapshot.adopting and not platform.paused:
+            adopted = await adopt_pvcs(self._client, snapshot.live, snapshot.annotation(keys.ADOPT))
+            snapshot = replace(snapshot, live=adopted)
         warnings = (
             ()
             if platform.paused

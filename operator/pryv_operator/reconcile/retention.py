@@ -12,7 +12,7 @@ from pryv_operator.api.platform import Platform
 from pryv_operator.api.reasons import Reason
 from pryv_operator.kube.client import KubeClient
 from pryv_operator.kube.errors import RejectedError
-from pryv_operator.live.live_objects import LiveObjects
+from pryv_operator.live.live_objects import LiveObjects, is_written_by_operator
 
 
 async def apply_deletion_policy(
@@ -42,6 +42,21 @@ async def apply_deletion_policy(
         "the API server rejects the change of the owner references"
     )
     return (Advisory(Reason.DELETION_POLICY_REFUSED, text),)
+
+
+async def adopt_pvcs(client: KubeClient, live: LiveObjects, attempt: str) -> LiveObjects:
+    """Mark restored PVCs as the operator's: from then on its managed fields show it.
+
+    ``attempt``: the value of ``pryv.io/adopt``.
+
+    Raises:
+        ConflictError: one has changed since it was read.
+    """
+    for item in live.of_kind("PersistentVolumeClaim"):
+        if not is_written_by_operator(item["metadata"]):
+            marked = await client.patch_annotations(item, {keys.ADOPT: attempt})
+            live = live.with_objects([marked])
+    return live
 
 
 def owners_of_data(before: Sequence[Object], platform: Platform) -> list[Object]:

@@ -6,6 +6,7 @@ import asyncio
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from pryv_operator.api import labels_annotations as keys
 from pryv_operator.api import names
@@ -81,8 +82,7 @@ async def read_snapshot(
     now: dt.datetime,
 ) -> Snapshot:
     """Read everything that a platform's reconciliation depends on."""
-    live, history, secrets = await asyncio.gather(
-        live_objects.list_live_objects(client, platform),
+    history, secrets = await asyncio.gather(
         revision_store.list_revisions(client, platform),
         _read_referenced_secrets(client, platform),
     )
@@ -90,33 +90,59 @@ async def read_snapshot(
         resource=resource,
         platform=platform,
         bundle=bundle,
-        live=live,
+        live=LiveObjects({}),
         history=history,
         secrets=secrets,
+        unresolved=frozenset(),
+        now=now,
+        records=SecretRecords.of(stored_status(resource).ownership),
+    )
+    labelled = await live_objects.list_live_objects(client, platform, partial(_needed, snapshot))
+    created = await _read_created_secrets(client, snapshot, labelled)
+    live = labelled.only(partial(_is_own, snapshot)).with_objects(created.ours)
+    return replace(
+        snapshot,
+        live=live,
         existing_pvcs=await read_existing_pvcs(client, platform, live),
         unresolved=await upstreams.unresolved_hosts(
             await computation.run(platform, upstreams.public_hosts, bundle), live
         ),
-        now=now,
-        records=SecretRecords.of(stored_status(resource).ownership),
-    )
-    found = await _read_created_secrets(client, snapshot)
-    return replace(
-        snapshot,
-        live=live.without(("Secret", name) for name in found.others).with_objects(found.ours),
-        unproven=found.others,
+        unproven=created.others,
     )
 
 
-async def _read_created_secrets(client: KubeClient, snapshot: Snapshot) -> SortedSecrets:
+def _needed(snapshot: Snapshot, kind: str, name: str) -> bool:
+    """Whether the data of a ConfigMap or Secret count, by its name."""
+    if kind == "Secret" and names.secret_purpose(snapshot.platform.name, name):
+        taking_over = snapshot.adopting or snapshot.status.ownership is None
+        return taking_over or name in snapshot.records.entries
+    return any((kind, name) in revision.references for revision in snapshot.history)
+
+
+def _is_own(snapshot: Snapshot, item: Object) -> bool:
+    """Whether the operator has written an object with the platform's labels.
+
+    Secrets that are created once are recorded. PVCs of an earlier platform are adopted with them.
+    """
+    if item["kind"] == "Secret" and names.secret_purpose(
+        snapshot.platform.name, item["metadata"]["name"]
+    ):
+        return False
+    adopted = item["kind"] == "PersistentVolumeClaim" and snapshot.adopting
+    return adopted or live_objects.is_written_by_operator(item["metadata"])
+
+
+async def _read_created_secrets(
+    client: KubeClient, snapshot: Snapshot, labelled: LiveObjects
+) -> SortedSecrets:
     """The Secrets that are created once: those with the platform's labels, and those recorded."""
-    platform, live = snapshot.platform, snapshot.live
-    unlisted = [name for name in snapshot.records.entries if live.get("Secret", name) is None]
+    platform = snapshot.platform
+    unlisted = [name for name in snapshot.records.entries if labelled.get("Secret", name) is None]
     read = await asyncio.gather(
         *(client.get(SECRETS, platform.namespace, name) for name in unlisted)
     )
     return sort_secrets(
-        [*live.of_kind("Secret"), *(item for item in read if item is not None)],
+        [*labelled.of_kind("Secret"), *(item for item in read if item is not None)],
         platform,
         snapshot.status,
         snapshot.records,

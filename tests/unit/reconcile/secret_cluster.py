@@ -85,24 +85,24 @@ class Cluster:
         self.read.add(name)
         return found
 
-    async def list(
-        self, resource: Resource, _: str, *, labels: str = "", fields: str = ""
-    ) -> list[Object]:
-        del fields
+    async def list(self, *_: Any, **__: Any) -> list[Object]:
+        return []
+
+    async def list_page(
+        self, resource: Resource, _: str, *, labels: str = "", accept: str = "", **__: Any
+    ) -> Object:
         if resource != SECRETS:
-            return []
+            return {"items": [], "metadata": {}}
         wanted = dict(each.split("=") for each in labels.split(","))
         found = [
             copy.deepcopy(item)
             for item in self.secrets.values()
             if wanted.items() <= item["metadata"].get("labels", {}).items()
         ]
-        self.read |= {item["metadata"]["name"] for item in found}
-        return found
-
-    async def list_page(self, resource: Resource, namespace: str, **query: Any) -> Object:
-        labels = query.get("labels")
-        found = await self.list(resource, namespace, labels=labels) if labels else []
+        if "PartialObjectMetadata" in accept:
+            found = [{"metadata": item["metadata"]} for item in found]
+        else:
+            self.read |= {item["metadata"]["name"] for item in found}
         return {"items": found, "metadata": {}}
 
     async def create(self, item: Object) -> Object:

@@ -172,6 +172,19 @@ async def test_secrets_planted_beside_ours_are_never_read_or_changed() -> None:
     assert not [item for item in planted if live.get("Secret", item["metadata"]["name"])]
 
 
+async def test_the_data_of_many_planted_secrets_are_not_read() -> None:
+    """Their number and size are others' choice, so that only ours may cost memory."""
+    cluster = Cluster()
+    first = await reconcile(cluster)
+    ours = {*cluster.secrets}
+    for number in range(120):
+        cluster.plant(secret(f"acme-generated-{number}", "generated"))
+        cluster.plant(secret(f"acme-core-core-{number:010x}", "config"))
+    cluster.read.clear()
+    assert await reconcile(cluster) == first
+    assert cluster.read == ours
+
+
 async def test_nobody_can_prevent_a_renewal_by_planting_the_next_numbers() -> None:
     cluster = Cluster()
     await reconcile(cluster)
