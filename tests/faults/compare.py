@@ -27,7 +27,7 @@ _CONTENT_HASH: Final = re.compile(r"-[0-9a-f]{8,}$")
 _HASHES: Final = frozenset({
     "pryv.io/applied", "pryv.io/template", "pryv.io/desired", "pryv.io/templates",
     "pryv.io/references", "pryv.io/inputs", "pryv.io/shared-secrets", "pryv.io/failed",
-    "pryv.io/retried", "pryv.io/basis",
+    "pryv.io/retried", "pryv.io/basis", "pryv.io/mac", "pryv.io/data-digest",
 })  # fmt: skip
 _CHOSEN: Final = frozenset(
     {"nodePort", "volumeName", "uid", "resourceVersion", "clusterIPs", "healthCheckNodePort"}
