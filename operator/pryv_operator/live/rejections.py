@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from pryv_operator.api import labels_annotations as keys
 from pryv_operator.api.findings import Problem
 from pryv_operator.api.kubernetes import Object
 from pryv_operator.api.reasons import Reason
@@ -51,8 +52,11 @@ def message_without_content(error: RejectedError) -> str:
 
 def name_in_use(kind: str, name: str) -> ApplyRejectedError:
     """The error for a name that an object of another owner has."""
-    message = (
-        f'{kind} "{name}": already exists and does not belong to this platform; '
-        "rename or delete it, or give the platform another name"
-    )
+    remedy = "rename or delete it, or give the platform another name"
+    if kind == "PersistentVolumeClaim":
+        remedy = (
+            f"if it was restored with its labels, set the annotation {keys.ADOPT} to a new value; "
+            "otherwise give the platform another name"
+        )
+    message = f'{kind} "{name}": already exists and does not belong to this platform; {remedy}'
     return ApplyRejectedError(Problem(Reason.NAME_IN_USE, message))

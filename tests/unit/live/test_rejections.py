@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pryv_operator.kube.errors import RejectedError
-from pryv_operator.live.rejections import rejection_problem
+from pryv_operator.live.rejections import name_in_use, rejection_problem
 
 CANARY = "canary-93b1"
 
@@ -44,3 +44,11 @@ def test_messages_that_may_quote_a_secret_are_not_repeated(message: str) -> None
 )
 def test_messages_that_cannot_quote_a_secret_are(message: str) -> None:
     assert message in message_for("Secret", message)
+
+
+def test_a_pvc_whose_name_is_in_use_is_never_to_be_deleted() -> None:
+    """It may hold restored data."""
+    message = name_in_use("PersistentVolumeClaim", "acme-co1-core-data").problem.message
+    assert "pryv.io/adopt" in message
+    assert "delete" not in message
+    assert "delete" in name_in_use("Service", "acme-reg").problem.message

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pryv_operator.api.kubernetes import Object
-from pryv_operator.reconcile.retention import owners_of_data
+from pryv_operator.live.live_objects import LiveObjects, is_written_by_operator
+from pryv_operator.reconcile.retention import adopt_pvcs, owners_of_data
 from tests.unit.builders import platform
 
 RETAINING, DELETING = platform(deletionPolicy="Retain"), platform(deletionPolicy="Delete")
@@ -52,3 +55,38 @@ def test_references_of_others_are_never_touched(
 def test_another_platform_is_another_owner() -> None:
     theirs = {**OWN, "name": "other", "uid": "theirs"}
     assert owners_of_data([theirs], RETAINING) == [theirs]
+
+
+class Patches:
+    """An API server that records who has patched what."""
+
+    def __init__(self) -> None:
+        self.patched: list[str] = []
+
+    async def patch_annotations(self, item: Object, annotations: Object) -> Object:
+        self.patched.append(item["metadata"]["name"])
+        managed = [*item["metadata"]["managedFields"], {"manager": "pryv-operator"}]
+        metadata = {**item["metadata"], "annotations": annotations, "managedFields": managed}
+        return {**item, "metadata": metadata}
+
+
+async def test_restored_pvcs_are_marked_once_by_an_adoption() -> None:
+    client: Any = Patches()
+    live = LiveObjects({
+        (kind, name): {
+            "kind": kind,
+            "metadata": {"name": name, "managedFields": [{"manager": manager}]},
+        }
+        for kind, name, manager in (
+            ("PersistentVolumeClaim", "restored", "backup-tool"),
+            ("PersistentVolumeClaim", "ours", "pryv-operator"),
+            ("Service", "restored", "backup-tool"),
+        )
+    })  # fmt: skip
+    adopted = await adopt_pvcs(client, live, "1")
+    assert client.patched == ["restored"]
+    restored = adopted.get("PersistentVolumeClaim", "restored")
+    assert restored is not None
+    assert is_written_by_operator(restored["metadata"])
+    await adopt_pvcs(client, adopted, "1")
+    assert client.patched == ["restored"]
