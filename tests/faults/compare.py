@@ -170,7 +170,8 @@ def _comparable(item: Object) -> Any:
         "annotations": {
             key: value for key, value in annotations.items() if not key.startswith(_OTHERS)
         },
-        "owners": [each["kind"] for each in metadata.get("ownerReferences", ())],
+        # Of pods that were replaced, the garbage collector removes the references.
+        "owners": sorted({each["kind"] for each in metadata.get("ownerReferences", ())}),
         "finalizers": [
             each for each in metadata.get("finalizers", ()) if kind != "PersistentVolumeClaim"
         ],

@@ -150,6 +150,11 @@ async def list_pods(client: KubeClient, platform: Platform) -> list[Object]:
     return await client.list(PODS, platform.namespace, labels=selector(platform))
 
 
+async def list_pod_metadata(client: KubeClient, platform: Platform) -> list[Object]:
+    """The metadata of the platform's pods."""
+    return await _list_metadata(client, platform, PODS, selector(platform))
+
+
 async def list_warning_events(client: KubeClient, platform: Platform) -> list[Object]:
     """Warning events of the namespace: why pods cannot be created, scheduled or started."""
     return await client.list(CORE_EVENTS, platform.namespace, fields="type=Warning")

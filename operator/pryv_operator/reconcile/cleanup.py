@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -13,6 +13,7 @@ from pryv_operator.kube.client import KubeClient
 from pryv_operator.live import live_objects
 from pryv_operator.live.pod_references import pod_specs, referenced_configuration
 from pryv_operator.reconcile.outcome import Applied
+from pryv_operator.reconcile.policy_owners import selected_labels
 from pryv_operator.reconcile.snapshot import Snapshot
 from pryv_operator.rollout import revision_store
 
@@ -122,14 +123,9 @@ def needed_policies(
         _key(policy)
         for policy in policies
         if policy["metadata"]["name"] not in workloads
-        and (selector := _selector(policy))
+        and (selector := selected_labels(policy))
         and any(selector.items() <= each.items() for each in labels)
     }
-
-
-def _selector(policy: Object) -> Mapping[str, str]:
-    """The labels of the pods that a policy protects; another client may have removed them."""
-    return ((policy.get("spec") or {}).get("podSelector") or {}).get("matchLabels") or {}
 
 
 def undesired_configuration(

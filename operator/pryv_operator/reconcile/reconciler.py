@@ -58,6 +58,7 @@ from pryv_operator.reconcile.failures import Failures, api_time
 from pryv_operator.reconcile.field_conflicts import FieldConflicts
 from pryv_operator.reconcile.outcome import Applied, Outcome
 from pryv_operator.reconcile.platform_status import compute_status, stored_status
+from pryv_operator.reconcile.policy_owners import ensure_policy_owners
 from pryv_operator.reconcile.references import References, references_of
 from pryv_operator.reconcile.replaced_files import compare_replaced
 from pryv_operator.reconcile.retention import adopt_pvcs, apply_deletion_policy
@@ -251,6 +252,8 @@ class Reconciler:
             rotations=obsolete_rotations(snapshot),
         )
         await clean_up(self._client, snapshot, applied, obsolete)
+        if not platform.paused:
+            await ensure_policy_owners(self._client, platform, applied.live)
 
         # Report.
         outcome = await self._outcome(snapshot, inputs, authority, applied)

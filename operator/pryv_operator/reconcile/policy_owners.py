@@ -1,0 +1,103 @@
+"""NetworkPolicies outlive the pods that they protect, also when the whole platform is deleted.
+
+Stores have no password. The garbage collector deletes an object once all its owners are gone, and
+deletes workloads before their pods have terminated. So a policy is owned by the platform, by its
+workload (which stays when the platform is deleted with ``--cascade=orphan``), and by each pod that
+it selects. This works without the operator, and unlike a finalizer it can block nothing.
+
+Owners that are gone are removed by the garbage collector; only new ones are written here.
+https://kubernetes.io/docs/concepts/architecture/garbage-collection/
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from typing import Final
+
+from pryv_operator.api.kubernetes import WORKLOAD_KINDS, Object
+from pryv_operator.api.platform import Platform
+from pryv_operator.kube.client import KubeClient
+from pryv_operator.kube.errors import ConflictError, NotFoundError
+from pryv_operator.live import live_objects
+from pryv_operator.live.live_objects import LiveObjects
+
+#: A policy has at most so many pods as owners. Stores, which need them, have one pod.
+_MAX_PODS: Final = 20
+
+
+async def ensure_policy_owners(client: KubeClient, platform: Platform, live: LiveObjects) -> None:
+    """Add workloads and pods to the owners of the policies that protect them.
+
+    A policy that has changed since it was read is left to the next reconciliation, which its change
+    requests.
+    """
+    policies = [*live.of_kind("NetworkPolicy")]
+    if not policies:
+        return
+    pods = await live_objects.list_pod_metadata(client, platform)
+    workloads = {
+        item["metadata"]["name"]: item for kind in WORKLOAD_KINDS for item in live.of_kind(kind)
+    }
+    for policy in policies:
+        owners = owners_to_write(policy, workloads.get(policy["metadata"]["name"]), pods)
+        if owners:
+            with suppress(ConflictError, NotFoundError):
+                await client.patch_owner_references(policy, owners)
+
+
+def owners_to_write(
+    policy: Object, workload: Object | None, pods: Iterable[Object]
+) -> list[Object] | None:
+    """The owner references that a policy needs, or None if it has them.
+
+    Args:
+        policy: a live policy.
+        workload: that of the same name, if there is one.
+        pods: all pods of the platform, or their metadata.
+    """
+    before: list[Object] = policy["metadata"].get("ownerReferences") or []
+    selector = selected_labels(policy)
+    if not before or not selector or policy["metadata"].get("deletionTimestamp"):
+        return None
+    selected = [
+        each for each in pods if selector.items() <= (each["metadata"].get("labels") or {}).items()
+    ]
+    newest_first = sorted(
+        selected,
+        key=lambda pod: (pod["metadata"]["creationTimestamp"], pod["metadata"]["uid"]),
+        reverse=True,
+    )
+    wanted = [_reference("v1", "Pod", each) for each in newest_first[:_MAX_PODS]]
+    if workload:
+        wanted.append(_reference("apps/v1", workload["kind"], workload))
+    known = {each["uid"] for each in before}
+    if all(each["uid"] in known for each in wanted):
+        return None
+    return [*(each for each in before if not _is_ours(each, policy)), *wanted]
+
+
+def selected_labels(policy: Object) -> Mapping[str, str]:
+    """The labels of the pods that a policy protects; another client may have removed them."""
+    return ((policy.get("spec") or {}).get("podSelector") or {}).get("matchLabels") or {}
+
+
+def _reference(api_version: str, kind: str, owner: Object) -> Object:
+    """A reference that blocks nothing and controls nothing."""
+    metadata = owner["metadata"]
+    return {
+        "apiVersion": api_version,
+        "kind": kind,
+        "name": metadata["name"],
+        "uid": metadata["uid"],
+        "controller": False,
+        "blockOwnerDeletion": False,
+    }
+
+
+def _is_ours(reference: Object, policy: Object) -> bool:
+    """Whether a reference was written here: to a pod, or to the workload of that name."""
+    is_workload = reference["kind"] in WORKLOAD_KINDS
+    return reference["kind"] == "Pod" or (
+        is_workload and reference["name"] == policy["metadata"]["name"]
+    )
