@@ -133,8 +133,8 @@ class Reason(StrEnum):
         "shorten the variables that go into it")
 
     LIMIT_EXCEEDED = ("LimitExceeded", Scope.RENDERING,
-        "reading or rendering templates, variables and secrets exceeds a limit of time or memory",
-        "simplify the templates or the variables, as the message says")
+        "a platform is larger than one may be, or computing it exceeds a limit of time or memory",
+        "simplify the templates or the variables, or remove what the message names")
 
     # --- templates of the user ---
     TEMPLATES_NOT_FOUND = ("TemplatesNotFound", Scope.TEMPLATES,

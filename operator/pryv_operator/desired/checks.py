@@ -17,7 +17,7 @@ from pryv_operator.api.reasons import Reason
 from pryv_operator.api.spec import PryvPlatformSpec
 from pryv_operator.desired.compose_files import COMPOSE_FILE, service_location
 from pryv_operator.objects import configuration, pvcs
-from pryv_operator.objects.model import Component
+from pryv_operator.objects.model import Component, File
 from pryv_operator.templates.bundle import Bundle
 
 _LABEL: Final = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
@@ -53,18 +53,39 @@ def check_components(
 
 
 def check_file_sizes(components: Iterable[Component]) -> tuple[Problem, ...]:
-    """Files that are too large for a ConfigMap or a Secret."""
-    found = dict.fromkeys(
-        (component.instance.role, file) for component in components for file in component.files
+    """Files that are too large for a ConfigMap or a Secret; no message has the size of a secret."""
+    listed = tuple(components)
+    found = {
+        (component.instance.role, file.path): file
+        for component in listed
+        for file in component.files
+        if file.size > configuration.MAX_OBJECT_BYTES
+    }
+    large = tuple(
+        Problem(Reason.FILE_TOO_LARGE, f"{role}/{path}: {_too_large(file)}")
+        for (role, path), file in found.items()
     )
-    return tuple(
+    return large or tuple(
         Problem(
             Reason.FILE_TOO_LARGE,
-            f"{role}/{file.path}: {size:,} bytes when rendered, and a ConfigMap or Secret holds "
-            f"{configuration.MAX_OBJECT_BYTES:,}; shorten the variables that it uses",
+            f"{service_location(component)}: its files with secrets are too large for Secrets; "
+            "shorten the Secrets that go into them",
         )
-        for role, file in found
-        if (size := configuration.stored_bytes(file)) > configuration.MAX_OBJECT_BYTES
+        for component in _one_per_role(listed)
+        if not configuration.fits(component)
+    )
+
+
+def _too_large(file: File) -> str:
+    limit = f"{configuration.MAX_OBJECT_BYTES:,}"
+    if file.secret:
+        return (
+            f"larger than the {limit} bytes (as base64) that a Secret holds; shorten the file, or "
+            "the secrets and variables that it uses"
+        )
+    return (
+        f"{file.size:,} bytes when rendered, and a ConfigMap or Secret holds {limit}; shorten the "
+        "variables that it uses"
     )
 
 

@@ -9,9 +9,14 @@ from typing import Final
 
 from pryv_operator.api.findings import Problem
 from pryv_operator.api.instances import Instance
-from pryv_operator.compose.model import Mount, Service
-from pryv_operator.desired import certificates
-from pryv_operator.desired.compose_files import COMPOSE_FILE, RoleServices, read_compose_file
+from pryv_operator.compose.model import ComposeFile, Mount, Service
+from pryv_operator.desired import certificates, output_limits
+from pryv_operator.desired.compose_files import (
+    COMPOSE_FILE,
+    RoleServices,
+    masked_compose_file,
+    read_compose_file,
+)
 from pryv_operator.desired.inputs import Inputs
 from pryv_operator.desired.render_errors import problem_of
 from pryv_operator.leader.render_error import RenderError
@@ -22,7 +27,6 @@ from pryv_operator.objects.profiles import profile_of
 from pryv_operator.pki.certificate import Certificate
 from pryv_operator.rendering.files import RenderedFile, render
 from pryv_operator.rendering.limits import RECONCILIATION_LIMITS
-from pryv_operator.templates.bundle import Bundle
 
 _AUTHORITIES: Final = FileMount("authority", "/etc/pryv/authority")
 _HOSTS_FILE: Final = FileMount("hosts", "/etc/hosts", file="hosts")
@@ -34,15 +38,24 @@ _HOST_AND_PORT: Final = re.compile(r"(?<![\w.-])([\w.-]+):(\d{2,5})\b")
 
 
 @dataclass(frozen=True)
-class _Role:
-    """A role's services and its rendered files."""
+class _Prepared:
+    """A service of a role with all that its instances share."""
 
-    services: RoleServices
-    #: The services with their mounts resolved, in the order of the compose file.
-    resolved: tuple[Service, ...]
+    service: Service
     files: tuple[File, ...]
-    #: Host → ports that the files name with it.
-    named_ports: Mapping[str, set[int]]
+    file_mounts: tuple[FileMount, ...]
+    secret_environment: frozenset[str]
+    upstream_ports: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class _Role:
+    """A role's compose file and its services, in the order of the file."""
+
+    compose: ComposeFile
+    services: tuple[_Prepared, ...]
+    #: Folders of the role that its services may write to.
+    written: frozenset[str]
 
 
 def build_components(
@@ -55,67 +68,100 @@ def build_components(
         instances: the role instances, all of roles that the templates have.
         values: the values of all variables.
     """
-    roles, problems = _render_roles(inputs.bundle, instances, values)
+    roles, problems = _prepare_roles(inputs, instances, values)
+    problems = problems or output_limits.check_workloads(
+        len(roles[instance.role].services) for instance in instances
+    )
     if problems:
         return (), problems
     components = tuple(
         _complete(_component(inputs, instance, service, roles[instance.role]), inputs, instances)
         for instance in instances
-        for service in roles[instance.role].resolved
+        for service in roles[instance.role].services
     )
-    return components, ()
+    return components, output_limits.check_configuration(components)
 
 
-def _render_roles(
-    bundle: Bundle, instances: tuple[Instance, ...], values: Mapping[str, Value]
+def _prepare_roles(
+    inputs: Inputs, instances: tuple[Instance, ...], values: Mapping[str, Value]
 ) -> tuple[dict[str, _Role], tuple[Problem, ...]]:
+    """The roles by name, each rendered and searched once however many instances it has."""
+    bundle = inputs.bundle
     names = tuple(dict.fromkeys(instance.role for instance in instances))
     try:
+        masked = {name: masked_compose_file(bundle, name, values) for name in names}
         rendered = render(bundle, values, names, limits=RECONCILIATION_LIMITS)
-        services = {name: read_compose_file(bundle, name, rendered[name], values) for name in names}
     except RenderError as error:
         return {}, (problem_of(error),)
+    services = {
+        name: read_compose_file(bundle, name, rendered[name], masked[name]) for name in names
+    }
     roles = {
-        name: _role(found, rendered[name])
+        name: _role(inputs, name, found, rendered[name])
         for name, found in services.items()
         if isinstance(found, RoleServices)
     }
     return roles, tuple(found for found in services.values() if isinstance(found, Problem))
 
 
-def _role(services: RoleServices, rendered: Iterable[RenderedFile]) -> _Role:
-    files = tuple(File(file.path, file.content.decode(), file.secret) for file in rendered)
+def _role(
+    inputs: Inputs, name: str, services: RoleServices, rendered: Iterable[RenderedFile]
+) -> _Role:
+    files = tuple(
+        File(file.path, file.content.decode(), file.secret, masked=file.masked or "")
+        for file in rendered
+    )
     resolved = tuple(pvcs.resolve_mounts(services.compose).values())
-    return _Role(services, resolved, files, _named_ports(files))
+    ports = _upstream_ports(services.compose, files)
+    prepared = tuple(
+        _prepared(inputs, name, service, services, files, ports[service.name])
+        for service in resolved
+    )
+    return _Role(services.compose, prepared, pvcs.written_folders(resolved))
 
 
-def _component(inputs: Inputs, instance: Instance, service: Service, role: _Role) -> Component:
-    """A component with the rendered files below the folders that its service mounts."""
-    profile = profile_of(service.name, service.image)
-    secret_environment = role.services.secret_environment.get(service.name, frozenset())
+def _prepared(
+    inputs: Inputs,
+    role: str,
+    service: Service,
+    services: RoleServices,
+    files: tuple[File, ...],
+    upstream_ports: tuple[int, ...],
+) -> _Prepared:
+    """A service with the rendered files below the folders that it mounts."""
+    masked = services.secret_environment.get(service.name, {})
     environment = dict(service.environment)
-    certified = _with_certificate(service, inputs, instance)
-    service = certified.service
-    mounted = _mounted_files(service, (*role.files, *certified.files))
+    certified = _with_certificate(service, inputs, role)
+    mounted = _mounted_files(certified.service, (*files, *certified.files))
+    values = tuple(
+        File(pods.environment_path(name), environment[name], secret=True, masked=masked[name])
+        for name in sorted(masked)
+    )
+    return _Prepared(
+        certified.service,
+        (*mounted.files, *values),
+        mounted.mounts,
+        frozenset(masked),
+        upstream_ports,
+    )
+
+
+def _component(inputs: Inputs, instance: Instance, prepared: _Prepared, role: _Role) -> Component:
+    service = prepared.service
+    profile = profile_of(service.name, service.image)
     return Component(
         platform=inputs.platform,
         instance=instance,
-        compose=role.services.compose,
+        compose=role.compose,
         service=replace(service, ports=()) if profile.store else service,
         profile=profile,
         overrides=instance.overrides_of(service.name),
-        files=(
-            *mounted.files,
-            *(
-                File(pods.environment_path(name), environment[name], secret=True)
-                for name in sorted(secret_environment)
-            ),
-        ),
-        file_mounts=mounted.mounts,
+        files=prepared.files,
+        file_mounts=prepared.file_mounts,
         environment=service.environment,
-        secret_environment=secret_environment,
-        upstream_ports=_upstream_ports(service, role),
-        written=pvcs.written_folders(role.resolved),
+        secret_environment=prepared.secret_environment,
+        upstream_ports=prepared.upstream_ports,
+        written=role.written,
     )
 
 
@@ -127,9 +173,9 @@ class _Certified:
     files: tuple[File, ...] = ()
 
 
-def _with_certificate(service: Service, inputs: Inputs, instance: Instance) -> _Certified:
+def _with_certificate(service: Service, inputs: Inputs, role: str) -> _Certified:
     """A reverse proxy with the certificate in its configuration, as in a compose installation."""
-    certificate = inputs.certificate_of(instance.role)
+    certificate = inputs.certificate_of(role)
     if not profile_of(service.name, service.image).proxy or not isinstance(
         certificate, Certificate
     ):
@@ -209,23 +255,24 @@ def _named_ports(files: Iterable[File]) -> dict[str, set[int]]:
     ports: dict[str, set[int]] = {}
     for file in files:
         if file.path != COMPOSE_FILE:
-            for host, port in _HOST_AND_PORT.findall(file.text):
+            for host, port in _HOST_AND_PORT.findall(file.visible):
                 ports.setdefault(host, set()).add(int(port))
     return ports
 
 
-def _upstream_ports(service: Service, role: _Role) -> tuple[int, ...]:
-    """Every port that rendered files name for a service, whether it listens there or not.
+def _upstream_ports(compose: ComposeFile, files: Iterable[File]) -> dict[str, tuple[int, ...]]:
+    """Service → every port that rendered files name for it, whether it listens there or not.
 
     A connection to a port that the Service of a cluster IP does not list times out instead of
-    being refused.
+    being refused. The files are searched once for all services.
     """
-    compose = role.services.compose
-    aliases = (name for peer in compose.services for name in compose.names_of(service, peer))
-    found = {
-        port for name in {service.name, *aliases} for port in role.named_ports.get(name, set())
-    }
-    return tuple(sorted(port for port in found if port < 65536))
+    named = _named_ports(files)
+    found: dict[str, tuple[int, ...]] = {}
+    for service in compose.services:
+        aliases = {name for peer in compose.services for name in compose.names_of(service, peer)}
+        ports = {port for name in {service.name, *aliases} for port in named.get(name, ())}
+        found[service.name] = tuple(sorted(port for port in ports if port < 65536))
+    return found
 
 
 def _complete(component: Component, inputs: Inputs, instances: tuple[Instance, ...]) -> Component:
@@ -243,7 +290,7 @@ def public_upstreams(component: Component) -> frozenset[str]:
     """Public hosts that a reverse proxy resolves when it starts."""
     if not component.profile.proxy:
         return frozenset()
-    return host_aliases.public_upstreams(file.text for file in component.files)
+    return frozenset(host for file in component.files for host in file.public_upstreams)
 
 
 def _with_host_aliases(component: Component, aliases: host_aliases.HostAliases) -> Component:

@@ -12,16 +12,13 @@ from pryv_operator.api.reasons import Reason
 from pryv_operator.compose.error import ComposeError
 from pryv_operator.compose.model import ComposeFile, Service
 from pryv_operator.compose.parse import parse_compose
-from pryv_operator.leader.taint import Value
+from pryv_operator.leader.taint import Value, is_masked, readable
 from pryv_operator.objects.model import Component
-from pryv_operator.rendering.files import RenderedFile, render
+from pryv_operator.rendering.files import RenderedFile, render_opaque
 from pryv_operator.rendering.limits import RECONCILIATION_LIMITS
 from pryv_operator.templates.bundle import Bundle
 
 COMPOSE_FILE: Final = "pryv.yml"
-#: Replaces secret values when a compose file is rendered again to see where they end up.
-#: A private-use character: it is in no template.
-_MASK: Final = "\ue000secret\ue000"
 
 
 def service_location(component: Component) -> str:
@@ -34,27 +31,40 @@ class RoleServices:
     """A role's compose file, and which of its environment variables hold a secret."""
 
     compose: ComposeFile
-    #: Service → names of its environment variables whose value is a secret.
-    secret_environment: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    #: Service → its environment variables whose value is a secret → the masked value.
+    secret_environment: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+
+def masked_compose_file(bundle: Bundle, role: str, values: Mapping[str, Value]) -> str | None:
+    """The compose file of a role with masks in the place of secrets.
+
+    None if there is none, or if the templates themselves are secret. It is rendered before the file
+    with the secrets, so that their errors are not seen where a template decides by a secret.
+
+    Raises:
+        RenderError: it cannot be rendered; a condition on a secret is such an error.
+    """
+    paths = {bundle.output(path) for path in bundle.roles.get(role, {})}
+    if bundle.secret or COMPOSE_FILE not in paths:
+        return None
+    return render_opaque(bundle, role, COMPOSE_FILE, values, RECONCILIATION_LIMITS)
 
 
 def read_compose_file(
-    bundle: Bundle, role: str, files: Iterable[RenderedFile], values: Mapping[str, Value]
+    bundle: Bundle, role: str, files: Iterable[RenderedFile], masked_text: str | None
 ) -> RoleServices | Problem:
     """The services of a role, or why its compose file cannot be used.
 
     A secret may only be in values of ``environment``: they are moved to a Secret, while every other
     field becomes part of an object that more people may read. The file is rendered a second time
-    with masked secrets to find out where they are. No message quotes the file.
+    with masks to find out where they are, and no template may decide by a secret. All messages are
+    about the masked text.
 
     Args:
         bundle: the templates the files were rendered from.
         role: the role whose services are read.
         files: the rendered files of the role.
-        values: the variables the files were rendered with.
-
-    Raises:
-        RenderError: the file cannot be rendered with masked secrets.
+        masked_text: the file with masks, see ``masked_compose_file``.
     """
     file = next((file for file in files if file.path == COMPOSE_FILE), None)
     if file is None:
@@ -63,31 +73,32 @@ def read_compose_file(
             f"{role}/{COMPOSE_FILE}: not found in the templates; "
             "add the file, it declares the services of the role",
         )
+    if bundle.secret or masked_text is None:
+        return _read_secret_file(role, file)
     if not file.secret:
-        plain = _parse(role, file)
+        plain = _parse(role, file.content.decode())
         return plain if isinstance(plain, Problem) else RoleServices(plain)
-    masked = _parse(role, _render_masked(bundle, role, values))
+    masked = _parse(role, masked_text)
     if isinstance(masked, Problem):
         return masked
     secret_environment = {
-        service.name: frozenset(name for name, value in service.environment if _MASK in value)
+        service.name: {name: value for name, value in service.environment if is_masked(value)}
         for service in masked.services
     }
-    if _MASK in json.dumps(asdict(_redact(masked, secret_environment)), ensure_ascii=False):
+    if is_masked(json.dumps(asdict(_redact(masked, secret_environment)), ensure_ascii=False)):
         return Problem(
             Reason.SECRET_IN_COMPOSE_FILE,
             f'{role}/{COMPOSE_FILE}: a secret is used outside of "environment"; '
             'use it in values of "environment" only, other fields are not confidential',
         )
-    return _with_secrets(bundle, role, file, masked, secret_environment)
+    return _with_secrets(role, file, masked, secret_environment)
 
 
 def _with_secrets(
-    bundle: Bundle,
     role: str,
     file: RenderedFile,
     masked: ComposeFile,
-    secret_environment: Mapping[str, frozenset[str]],
+    secret_environment: Mapping[str, Mapping[str, str]],
 ) -> RoleServices | Problem:
     """The file with its secrets, which must differ from the masked one in nothing else."""
     try:
@@ -102,37 +113,57 @@ def _with_secrets(
             f"{role}/{COMPOSE_FILE}: not valid once a secret value is inserted (often a quote, "
             "a line break or a dollar sign); change the value, or quote it in the template",
         )
-    if bundle.secret:  # the whole file is secret; only environment values can be moved to a Secret
-        secret_environment = {
-            service.name: frozenset(name for name, _ in service.environment)
-            for service in compose.services
-        }
     return RoleServices(compose, secret_environment)
 
 
-def _render_masked(bundle: Bundle, role: str, values: Mapping[str, Value]) -> RenderedFile:
-    """The compose file with a mask in place of each secret value."""
-    masked_values = {
-        name: Value(_MASK, secret=True) if value.secret else value for name, value in values.items()
+def _read_secret_file(role: str, file: RenderedFile) -> RoleServices | Problem:
+    """A file of secret templates: all values of ``environment`` are secret, and no error quotes.
+
+    What else it declares is in objects that more people may read.
+    """
+    try:
+        compose = parse_compose(file.content.decode())
+    except ComposeError:
+        return Problem(
+            Reason.INVALID_COMPOSE_FILE,
+            f"{role}/{COMPOSE_FILE}: not a valid compose file; correct it (no details are shown, "
+            "as the templates are in a Secret; docker compose config shows them)",
+        )
+    unset = ((path, name) for path, name in compose.unset_variables if not _is_environment(path))
+    masked = _masked_environment(file)
+    secret_environment = {
+        service.name: {
+            name: masked.get((service.name, name), "") for name, _ in service.environment
+        }
+        for service in compose.services
     }
-    only_compose_file = {
-        path: content
-        for path, content in bundle.roles[role].items()
-        if path.removesuffix(".j2") == COMPOSE_FILE
-    }
-    rendered = render(
-        replace(bundle, roles={role: only_compose_file}),
-        masked_values,
-        limits=RECONCILIATION_LIMITS,
-    )
-    return next(file for file in rendered[role] if file.path == COMPOSE_FILE)
+    return RoleServices(replace(compose, unset_variables=tuple(unset)), secret_environment)
 
 
-def _redact(compose: ComposeFile, secret_environment: Mapping[str, frozenset[str]]) -> ComposeFile:
+def _masked_environment(file: RenderedFile) -> dict[tuple[str, str], str]:
+    """Service and variable → the value with masks in place of the platform's own secrets."""
+    try:
+        masked = parse_compose(file.masked or "")
+    except ComposeError:
+        return {}
+    return {
+        (service.name, name): value
+        for service in masked.services
+        for name, value in service.environment
+    }
+
+
+def _is_environment(path: str) -> bool:
+    return path.endswith(".environment")
+
+
+def _redact(
+    compose: ComposeFile, secret_environment: Mapping[str, Mapping[str, str]]
+) -> ComposeFile:
     """The compose file with empty values for the secret environment variables."""
 
     def redact(service: Service) -> Service:
-        hidden = secret_environment.get(service.name, frozenset())
+        hidden = secret_environment.get(service.name, {})
         environment = tuple(
             (name, "" if name in hidden else value) for name, value in service.environment
         )
@@ -141,8 +172,10 @@ def _redact(compose: ComposeFile, secret_environment: Mapping[str, frozenset[str
     return replace(compose, services=tuple(redact(service) for service in compose.services))
 
 
-def _parse(role: str, file: RenderedFile) -> ComposeFile | Problem:
+def _parse(role: str, text: str) -> ComposeFile | Problem:
     try:
-        return parse_compose(file.content.decode())
+        return parse_compose(text)
     except ComposeError as error:
-        return Problem(Reason.INVALID_COMPOSE_FILE, f"{role}/{COMPOSE_FILE}: {error}")
+        return Problem(
+            Reason.INVALID_COMPOSE_FILE, f"{role}/{COMPOSE_FILE}: {readable(str(error))}"
+        )

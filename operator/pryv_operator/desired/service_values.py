@@ -9,12 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from pryv_operator.api.findings import Advisory, Problem
 from pryv_operator.api.reasons import Reason
 from pryv_operator.api.spec import PryvPlatformSpec
-from pryv_operator.leader.taint import Value
+from pryv_operator.leader.taint import Value, is_masked
 from pryv_operator.objects.model import Component
 from pryv_operator.rendering.fault import Effect, Fault
 from pryv_operator.rendering.service_checks import service_faults
@@ -55,15 +55,17 @@ def check_service_values(
         values: the values of all variables.
     """
     files = {
-        (component.instance.role, file.path): file.text
+        (component.instance.role, file.path): file
         for component in components
         for file in component.files
     }
     naming = _Naming(spec, bundle, values)
     problems: dict[Problem, None] = {}
     warnings: dict[Advisory, None] = {}
-    for (role, path), text in files.items():
-        for fault in service_faults(path, text):
+    for (role, path), file in files.items():
+        for fault in service_faults(path, file.visible):
+            if file.secret and naming.is_masked(fault):
+                continue  # the mask is at fault, and nobody looks at the secret
             message = f"{naming.field(fault, f'{role}/{path}')}: {fault.message}"
             if _is_refused(fault, bundle):
                 problems[Problem(Reason.INVALID_VARIABLE, message)] = None
@@ -87,6 +89,16 @@ def _version(text: str) -> tuple[int, ...]:
     return (int(found[1]), int(found[2])) if found and int(found[1]) < 2000 else ()
 
 
+def _value_at(value: Any, path: tuple[str | int, ...]) -> Any:
+    for step in path:
+        inside = isinstance(value, Mapping) and step in value
+        inside = inside or (isinstance(value, list) and step in range(len(value)))
+        if not inside:
+            return None
+        value = value[step]
+    return value
+
+
 @dataclass(frozen=True)
 class _Naming:
     """Names the field of a fault."""
@@ -101,12 +113,22 @@ class _Naming:
             holders = [
                 name
                 for name, value in sorted(self.values.items())
-                if any(fault.word in text for text in texts_in(value.value))
+                if any(fault.word in text for text in texts_in(value.visible))
             ]
             return ", ".join(self._variable(name) for name in holders) or file
         if fault.variable not in self.bundle.variables:
             return f"{file} ({fault.variable})"
         return self._variable(fault.variable) + "".join(self._steps(fault))
+
+    def is_masked(self, fault: Fault) -> bool:
+        """Whether a secret is where the fault is."""
+        value = self.values.get(fault.variable)
+        if value is None or not value.secret:
+            return False
+        if value.whole:
+            return True
+        found = _value_at(value.masked, fault.path)
+        return any(is_masked(text) for text in texts_in(found))
 
     def _variable(self, name: str) -> str:
         return f"spec.{'secrets' if name in self.spec.secrets else 'variables'}.{name}"

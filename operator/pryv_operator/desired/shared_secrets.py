@@ -10,30 +10,28 @@ import hashlib
 import hmac
 import json
 from collections.abc import Iterable, Mapping
-from typing import Final
 
 from pryv_operator.api import labels_annotations as keys
 from pryv_operator.api.kubernetes import Object
 from pryv_operator.objects.model import Component
 
-#: Shorter values (characters) occur in files by chance.
-_MIN_LENGTH: Final = 8
-
 
 def shared_secret_digests(
-    components: Iterable[Component], secrets: Mapping[str, str], hash_key: bytes
+    components: Iterable[Component],
+    secrets: Mapping[str, str],
+    masks: Mapping[str, str],
+    hash_key: bytes,
 ) -> dict[str, dict[str, str]]:
     """Workload → variable of each secret it shares with another role → digest of the value.
 
     A digest is a keyed hash after an identifier of its key: digests of different keys cannot be
-    compared. Users of a secret are found in the rendered files, so this holds for any templates.
+    compared. Users of a secret are found by its mask in their files, so this holds for any
+    templates, and a file with a guess in it does not count as a user.
     """
-    listed = list(components)
+    listed = [(each, _masks_of(each)) for each in components]
     digests: dict[str, dict[str, str]] = {}
     for variable, text in sorted(secrets.items()):
-        if len(text) < _MIN_LENGTH:
-            continue
-        users = [component for component in listed if _uses(component, text)]
+        users = [component for component, found in listed if masks.get(variable) in found]
         if len({component.instance.role for component in users}) > 1:
             digest = _digest(variable, text, hash_key)
             for component in users:
@@ -59,9 +57,5 @@ def _digest(variable: str, text: str, hash_key: bytes) -> str:
     return f"{key_id}:{keyed.hexdigest()[:12]}"
 
 
-def _uses(component: Component, text: str) -> bool:
-    """Whether a secret is in one of the files, as it is or escaped as in JSON."""
-    spellings = {text, json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]}
-    return any(
-        spelling in file.text for file in component.files if file.secret for spelling in spellings
-    )
+def _masks_of(component: Component) -> frozenset[str]:
+    return frozenset(mask for file in component.files for mask in file.masks)

@@ -17,8 +17,8 @@ from pryv_operator.desired.inputs import Inputs
 from pryv_operator.desired.service_values import check_service_values
 from pryv_operator.desired.warnings import Subject, compute_warnings, cut_over_warnings
 from pryv_operator.objects import pvcs
-from pryv_operator.objects.configuration import SecretNaming, configuration_of
-from pryv_operator.objects.model import Component
+from pryv_operator.objects.configuration import Configuration, SecretNaming, configuration_of
+from pryv_operator.objects.model import Component, File
 from pryv_operator.objects.network_policies import network_policy
 from pryv_operator.objects.services import (
     external_services,
@@ -150,7 +150,7 @@ def compute_desired(inputs: Inputs) -> Desired:
             _plan(instance, components, resolved.addresses) for instance in resolved.instances
         ),
     )
-    return found if found.waiting else _with_objects(found, inputs, components)
+    return found if found.waiting else _with_objects(found, inputs, components, resolved.masks)
 
 
 def _own_addresses(inputs: Inputs, addresses: Mapping[str, str]) -> frozenset[str]:
@@ -226,14 +226,16 @@ def _plan(
     return InstancePlan(instance.name, instance.role, addresses.get(instance.name), workloads)
 
 
-def _with_objects(found: Desired, inputs: Inputs, components: tuple[Component, ...]) -> Desired:
+def _with_objects(
+    found: Desired, inputs: Inputs, components: tuple[Component, ...], masks: Mapping[str, str]
+) -> Desired:
     """The desired state with PVCs, configuration, network policies and workloads."""
     blocked = _blocked(inputs, components)
     started = tuple(component for component in components if component.name not in blocked)
     problems = checks.check_file_sizes(started)
     if problems:
         return Desired(found.release, problems=problems, warnings=found.warnings)
-    configuration, workloads = _workloads(inputs, components, started)
+    configuration, workloads = _workloads(inputs, components, started, masks)
     policies = (
         ()
         if inputs.platform.spec.network_policy is False
@@ -259,7 +261,10 @@ def _blocked(inputs: Inputs, components: Iterable[Component]) -> dict[str, Findi
 
 
 def _workloads(
-    inputs: Inputs, components: tuple[Component, ...], started: tuple[Component, ...]
+    inputs: Inputs,
+    components: tuple[Component, ...],
+    started: tuple[Component, ...],
+    masks: Mapping[str, str],
 ) -> tuple[tuple[Object, ...], tuple[Object, ...]]:
     """The configuration objects by kind and name, and the workloads that refer to them.
 
@@ -267,12 +272,21 @@ def _workloads(
     """
     naming = SecretNaming(inputs.hash_key, inputs.owned_secrets)
     shared_pvcs = pvcs.shared_pvcs(components)
-    shared = shared_secrets.shared_secret_digests(components, inputs.secrets, inputs.hash_key)
+    shared = shared_secrets.shared_secret_digests(
+        components, inputs.secrets, masks, inputs.hash_key
+    )
     configuration: dict[tuple[str, str], Object] = {}
+    #: By role, service and files: instances of a role share them.
+    known: dict[tuple[str, str, tuple[File, ...]], Configuration] = {}
     workloads: list[Object] = []
     for component in started:
-        built = configuration_of(component, naming)
-        configuration |= {(item["kind"], item["metadata"]["name"]): item for item in built.objects}
+        key = (component.instance.role, component.service.name, component.files)
+        built = known.get(key)
+        if built is None:
+            built = known[key] = configuration_of(component, naming)
+            configuration |= {
+                (item["kind"], item["metadata"]["name"]): item for item in built.objects
+            }
         item = workload(component, built, shared_pvcs)
         workloads.append(shared_secrets.with_digests(item, shared.get(component.name)))
     return tuple(configuration[name] for name in sorted(configuration)), tuple(workloads)

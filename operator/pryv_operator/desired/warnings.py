@@ -310,7 +310,7 @@ def _read_only_replicas(subject: Subject) -> Iterable[Advisory]:
         if component.service.name != REDIS:
             continue
         for file in component.files:
-            if file.path.endswith(".conf") and is_read_only_replica(file.text):
+            if file.path.endswith(".conf") and is_read_only_replica(file.visible):
                 yield Advisory(
                     Reason.READ_ONLY_REPLICA,
                     f"{component.instance.role}/{file.path}: redis refuses writes, and register "
@@ -329,7 +329,7 @@ def _hjson_for_readers_of_json(subject: Subject) -> Iterable[Advisory]:
             if not file.path.endswith(".hjson"):
                 continue
             try:
-                check_strict_json(file.text)
+                check_strict_json(file.visible)
             except DoesNotParseError as error:
                 place = f" (line {error.line})" if error.line else ""
                 yield Advisory(

@@ -13,6 +13,12 @@ class RenderError(Exception):
     until known.
     """
 
+    #: The message of an error that only the secrets in a file cause.
+    hidden_message = (
+        "cannot be rendered with its secrets, and could with others; correct the Secrets, or the "
+        "file (no details are shown, as they could tell about a secret)"
+    )
+
     def __init__(
         self, message: str, *, variable: str | None = None, line: int | None = None, path: str = ""
     ) -> None:
@@ -30,6 +36,12 @@ class RenderError(Exception):
         """
         self.role = self.role or role
         self.path = self.path or path
+        return self
+
+    def concealed(self) -> Self:
+        """This error, without anything that a secret could have changed: only its kind stays."""
+        self.message = self.hidden_message
+        self.variable, self.line, self.path = None, None, ""
         return self
 
     def __str__(self) -> str:

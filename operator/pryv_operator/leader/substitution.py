@@ -73,6 +73,8 @@ class UndefinedValueError(RenderError):
 class TooLargeError(RenderError):
     """A text that would grow beyond the limit."""
 
+    hidden_message = "too large with its secrets; shorten the Secrets that go into it"
+
     def __init__(
         self, variable: str | None = None, limit: int = SIZE_LIMIT, subject: str = "the file"
     ) -> None:

@@ -23,6 +23,9 @@ from pryv_operator.objects.model import Component, File
 
 #: The API server's limit of 1 MiB less room for keys and metadata.
 MAX_OBJECT_BYTES: Final = 1_000_000
+#: The limit of 1 MiB, as base64, less some room: what a Secret may reach where its secrets are
+#: longer than the masks that files are distributed by.
+MAX_SECRET_BYTES: Final = 1_390_000
 #: ``rollout.revision_diff`` recognises names by this length.
 _DIGEST_CHARACTERS: Final = 10
 
@@ -61,11 +64,11 @@ class Configuration:
 def configuration_of(component: Component, naming: SecretNaming) -> Configuration:
     """ConfigMaps for the plain files of a component, Secrets for those that hold a secret.
 
-    No file may be larger than ``MAX_OBJECT_BYTES`` (see ``stored_bytes``).
+    No file may be larger than ``MAX_OBJECT_BYTES``, see ``fits``.
     """
     objects: list[Object] = []
     references: dict[str, KeyReference] = {}
-    ordered = sorted(component.files, key=lambda file: file.path)
+    ordered = _sorted(component.files)
     for secret in (False, True):
         for chunk in _chunks([file for file in ordered if file.secret is secret]):
             data = {object_key(file.path): file.text for file in chunk}
@@ -78,10 +81,12 @@ def configuration_of(component: Component, naming: SecretNaming) -> Configuratio
     return Configuration(tuple(objects), references)
 
 
-def stored_bytes(file: File) -> int:
-    """How many bytes a file takes in its object; the data of Secrets is base64."""
-    size = len(file.text.encode())
-    return (size + 2) // 3 * 4 if file.secret else size
+def fits(component: Component) -> bool:
+    """Whether the Secrets hold what the secrets in a component's files make of these."""
+    secret = [file for file in component.files if file.secret]
+    return all(
+        sum(file.size for file in chunk) <= MAX_SECRET_BYTES for chunk in _chunks(_sorted(secret))
+    )
 
 
 def object_key(path: str) -> str:
@@ -93,13 +98,21 @@ def object_key(path: str) -> str:
     return f"{readable}-{hashlib.sha256(path.encode()).hexdigest()[:8]}"
 
 
+def _sorted(files: Iterable[File]) -> list[File]:
+    return sorted(files, key=lambda file: file.path)
+
+
 def _chunks(files: list[File]) -> Iterable[list[File]]:
-    """The files in groups that each fit into one object."""
+    """The files in groups that each fit into one object.
+
+    The sizes are those of masked texts: pods show the groups, and the length of a secret must not
+    decide about them.
+    """
     chunk: list[File] = []
     room = MAX_OBJECT_BYTES
     for file in files:
-        size = stored_bytes(file)
-        if size > room:
+        size = file.visible_size
+        if chunk and size > room:
             yield chunk
             chunk, room = [], MAX_OBJECT_BYTES
         chunk.append(file)

@@ -20,11 +20,6 @@ HostAliases: TypeAlias = tuple[tuple[str, tuple[str, ...]], ...]
 _LOOPBACK: Final = "127.0.0.1"
 #: Address for hosts that cannot be resolved. Connections to the broadcast address fail at once.
 UNREACHABLE: Final = "255.255.255.255"
-#: The host that the nginx.conf of all releases passes requests for some pages to. Only a literal
-#: host is resolved when nginx starts.
-_PUBLIC_UPSTREAM: Final = re.compile(
-    r"^[^#\n]*\b(?:server|proxy_pass)\s+(?:https?://)?(pryv\.github\.io)(?![\w.-])", re.MULTILINE
-)
 #: Services of compose installations that do not exist in a cluster. Archives still name them.
 _REMOVED_SERVICES: Final = ("config-follower", "config-leader")
 _DNS_NAME: Final = re.compile(r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$")
@@ -99,14 +94,6 @@ def _called_instances(
                 cluster_ips.get(names.external_service(platform.name, other.name)),
                 tuple(f"{host}.{platform.spec.domain}" for host in hosts),
             )
-
-
-def public_upstreams(texts: Iterable[str]) -> frozenset[str]:
-    """Public hosts that nginx resolves when it starts with these configuration files.
-
-    Hosts in nginx variables are resolved per request and are not among them.
-    """
-    return frozenset(host for text in texts for host in _PUBLIC_UPSTREAM.findall(text))
 
 
 def needs_hosts_file(aliases: HostAliases) -> bool:

@@ -11,16 +11,54 @@ from pryv_operator.api.instances import Instance
 from pryv_operator.api.platform import Platform
 from pryv_operator.api.spec import ComponentOverrides
 from pryv_operator.compose.model import ComposeFile, Port, Service
+from pryv_operator.leader.taint import masks_in
 from pryv_operator.objects.profiles import Profile
+from pryv_operator.objects.upstreams import public_upstreams
 
 
 @dataclass(frozen=True)
 class File:
-    """A file of a component. ``path`` is relative to the role's folder."""
+    """A file of a component. ``path`` is relative to the role's folder.
+
+    ``masked`` is the text of a secret file with masks in the place of the secrets, if there is one.
+    """
 
     path: str
     text: str = field(repr=False)
     secret: bool
+    masked: str | None = field(default=None, repr=False)
+
+    @property
+    def visible(self) -> str:
+        """The text for all who look into the file: masked if it is secret, empty if unknown."""
+        return (self.masked or "") if self.secret else self.text
+
+    @cached_property
+    def masks(self) -> frozenset[str]:
+        """The masks of the secrets that are in the file."""
+        return masks_in(self.visible) if self.secret else frozenset()
+
+    @cached_property
+    def size(self) -> int:
+        """Bytes that it takes in its object; the data of Secrets is base64."""
+        return _stored_bytes(self.text, secret=self.secret)
+
+    @cached_property
+    def visible_size(self) -> int:
+        """The size that may be told: that of the masked text."""
+        if self.secret and self.masked is not None:
+            return _stored_bytes(self.masked, secret=True)
+        return self.size
+
+    @cached_property
+    def public_upstreams(self) -> frozenset[str]:
+        """Public hosts that nginx resolves when it starts with this file."""
+        return public_upstreams([self.visible])
+
+
+def _stored_bytes(text: str, *, secret: bool) -> int:
+    size = len(text) if text.isascii() else len(text.encode())
+    return (size + 2) // 3 * 4 if secret else size
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from pryv_operator.api.kubernetes import Object
 from pryv_operator.live.health import is_ready
 from pryv_operator.live.live_objects import LiveObjects
 from pryv_operator.objects import host_aliases
+from pryv_operator.objects.upstreams import public_upstreams
 from pryv_operator.templates.bundle import Bundle
 
 _TIMEOUT_SECONDS: Final = 5.0
@@ -26,7 +27,7 @@ def public_hosts(bundle: Bundle) -> tuple[str, ...]:
     """The public hosts that templates name. Pure."""
     return tuple(
         sorted(
-            host_aliases.public_upstreams(
+            public_upstreams(
                 content.decode("utf-8", "replace")
                 for files in bundle.roles.values()
                 for path, content in files.items()

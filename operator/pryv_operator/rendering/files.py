@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from pryv_operator.leader.json_value import Json
 from pryv_operator.leader.listing import written_paths
@@ -18,11 +19,16 @@ from pryv_operator.templates.bundle import JINJA_SUFFIX, UNSET, Bundle, Variable
 
 @dataclass(frozen=True)
 class RenderedFile:
-    """One file of a role, with its path in the role; ``secret``: it holds a secret value."""
+    """One file of a role, with its path in the role; ``secret``: it holds a secret value.
+
+    ``masked`` is the text of a secret file with masks in the place of the secrets; None if there is
+    none, as it cannot be rendered so.
+    """
 
     path: str
     content: bytes
     secret: bool
+    masked: str | None = None
 
     def __repr__(self) -> str:
         """Without the content: representations end up in logs."""
@@ -68,10 +74,12 @@ def render(
         limits: how large files may be.
 
     Raises:
-        RenderError: a file cannot be rendered; it names role, path, and the variable or line.
+        RenderError: a file cannot be rendered; it names role, path, and the variable or line,
+            unless only the secrets in it cause it.
     """
     renderer = _Renderer(bundle, values, order, limits)
     defaults = _DefaultRenderer(bundle, values, order, limits)
+    masked = _MaskedRenderer(bundle, values, order, limits, defaults)
     budget = SizeBudget(limits)
     rendered: dict[str, tuple[RenderedFile, ...]] = {}
     for role in sorted(bundle.roles if roles is None else roles):
@@ -79,16 +87,47 @@ def render(
             raise UnknownRoleError(role, bundle.roles)
         files: list[RenderedFile] = []
         for source in _sources(role, bundle):
+            failure: RenderError | None = None
             try:
                 text = renderer.text(source)
                 content = text.text.encode()
-                budget.spend(source.output, len(content))
                 _check(source, text.text, defaults)
             except RenderError as error:
-                raise error.at(role, source.path) from None
-            files.append(RenderedFile(source.output, content, text.secret or bundle.secret))
+                failure = error
+            if failure:
+                # Outside of the handler: the failure may be another one, and is no consequence.
+                raise masked.reported(source, failure).at(role, source.path) from None
+            budget.spend(source.output, len(content))
+            is_secret = text.secret or bundle.secret
+            files.append(
+                RenderedFile(
+                    source.output, content, is_secret, masked.text(source) if is_secret else None
+                )
+            )
         rendered[role] = tuple(files)
     return rendered
+
+
+def render_opaque(
+    bundle: Bundle, role: str, path: str, values: Mapping[str, Value], limits: Limits
+) -> str:
+    """The masked text of one file, in which nothing but the place of a mask may depend on a secret.
+
+    A Jinja template may print secrets, and quote them, but not decide or compute by them.
+
+    Raises:
+        RenderError: it cannot be rendered so; the error tells nothing about a secret.
+    """
+    opaque = {
+        name: Value(value.whole or value.masked) if value.secret else value
+        for name, value in values.items()
+    }
+    renderer = _Renderer(bundle, opaque, "longest", limits, opaque=True)
+    source = next(each for each in _sources(role, bundle) if each.output == path)
+    try:
+        return renderer.text(source).text
+    except RenderError as error:
+        raise error.at(role, source.path) from None
 
 
 @dataclass(frozen=True)
@@ -128,8 +167,16 @@ class _Renderer:
     """Renders single files of a bundle with one set of values."""
 
     def __init__(
-        self, bundle: Bundle, values: Mapping[str, Value], order: Order, limits: Limits
+        self,
+        bundle: Bundle,
+        values: Mapping[str, Value],
+        order: Order,
+        limits: Limits,
+        *,
+        opaque: bool = False,
     ) -> None:
+        """``opaque``: templates may not look into masks."""
+        self._opaque = opaque
         self._shared = {path: _decoded(content) for path, content in bundle.shared.items()}
         self._values = Substitution(values, order, limits.file)
         self._limits = limits
@@ -138,8 +185,57 @@ class _Renderer:
         if len(source.content) > self._limits.file:
             raise TooLargeError(limit=self._limits.file)
         if source.is_template:
-            return render_template(source.path, source.text, self._shared, self._values)
+            return render_template(
+                source.path, source.text, self._shared, self._values, opaque=self._opaque
+            )
         return self._values.apply(source.text)
+
+
+class _MaskedRenderer:
+    """Renders files with masks in the place of secrets: for all that is told about a file."""
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        values: Mapping[str, Value],
+        order: Order,
+        limits: Limits,
+        defaults: _DefaultRenderer,
+    ) -> None:
+        self._bundle = bundle
+        self._defaults = defaults
+        self._budget = SizeBudget(limits)
+        self._values = values
+        self._order = order
+        self._limits = limits
+
+    @cached_property
+    def _renderer(self) -> _Renderer:
+        visible = {name: Value(value.visible) for name, value in self._values.items()}
+        return _Renderer(self._bundle, visible, self._order, self._limits)
+
+    def text(self, source: _Source) -> str | None:
+        """The masked text of a file; None if it cannot be rendered so."""
+        try:
+            text = self._renderer.text(source).text
+            self._budget.spend(source.output, len(text))
+        except RenderError:
+            return None
+        return text
+
+    def reported(self, source: _Source, error: RenderError) -> RenderError:
+        """The error to report for a file: that of its masked text.
+
+        If that has none, the secrets cause it, and no details are told. So it is with templates
+        that are secret themselves.
+        """
+        if self._bundle.secret:
+            return error.concealed()
+        try:
+            _check(source, self._renderer.text(source).text, self._defaults)
+        except RenderError as masked:
+            return masked
+        return error.concealed()
 
 
 # --- checks ---

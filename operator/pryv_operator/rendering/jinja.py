@@ -27,7 +27,12 @@ SOURCE_LIMIT: Final = 128 * 1024
 
 
 def render_template(
-    path: str, source: str, shared: Mapping[str, str], values: Substitution
+    path: str,
+    source: str,
+    shared: Mapping[str, str],
+    values: Substitution,
+    *,
+    opaque: bool = False,
 ) -> RenderedText:
     """The text that a template gives with these values.
 
@@ -36,6 +41,7 @@ def render_template(
         source: its text.
         shared: the templates that it may include, by name.
         values: the platform's variables.
+        opaque: masks in them may be printed and quoted, but neither compared nor measured.
 
     Raises:
         TemplateFailedError: it is malformed, reads something undefined, or does too much work.
@@ -49,7 +55,7 @@ def render_template(
             raise TemplateFailedError(
                 path, 0, f'template "{name}" is larger than {limit}; split it'
             )
-    sandbox = Sandbox(sources, values)
+    sandbox = Sandbox(sources, values, opaque=opaque)
     failure: RenderError
     try:
         template = sandbox.get_template(path)

@@ -57,7 +57,14 @@ class CountingCodeGenerator(CodeGenerator):
             self.write(", ")
         self.write("))")
 
+    def visit_ScopedEvalContextModifier(  # noqa: N802
+        self, node: nodes.ScopedEvalContextModifier, frame: Frame
+    ) -> None:
+        """Compile ``autoescape``, which the sandbox may refuse."""
+        self.writeline("environment.enter_escaping()")
+        super().visit_ScopedEvalContextModifier(node, frame)
+
     def _visit_weighed(self, node: nodes.Expr, frame: Frame) -> None:
-        self.write("environment.budget.weighed(")
+        self.write("environment.weighed(")
         self.visit(node, frame)
         self.write(")")

@@ -11,7 +11,7 @@ from types import CodeType
 from typing import Any, Final
 
 from jinja2 import DictLoader, Undefined
-from jinja2.runtime import Context
+from jinja2.runtime import Context, Macro
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import Namespace, missing
 
@@ -21,6 +21,7 @@ from pryv_operator.rendering.jinja_budget import Budget
 from pryv_operator.rendering.jinja_compiler import CountingCodeGenerator
 from pryv_operator.rendering.jinja_errors import NamedUndefined, RefusedError
 from pryv_operator.rendering.jinja_filters import Filters
+from pryv_operator.rendering.jinja_opaque import ALLOWED, opaque_value, refuse_masks, wrapped
 
 #: Methods of texts, numbers, lists and maps that build nothing long from something short.
 _METHODS: Final = frozenset((
@@ -54,10 +55,16 @@ class Sandbox(ImmutableSandboxedEnvironment):
     context_class = _VariablesContext
     intercepted_binops = frozenset({"+", "-", "*", "**", "%"})
 
-    def __init__(self, sources: Mapping[str, str], values: Substitution | None) -> None:
-        """``sources`` are all templates by name; ``values`` are the platform's variables."""
+    def __init__(
+        self, sources: Mapping[str, str], values: Substitution | None, *, opaque: bool = False
+    ) -> None:
+        """``sources`` are all templates by name; ``values`` are the platform's variables.
+
+        ``opaque``: the masks in these may be printed, and nothing else.
+        """
         self.budget = Budget()
         self._print = Filters(self.budget)
+        self._opaque = opaque
         super().__init__(
             loader=DictLoader(sources),
             undefined=NamedUndefined,
@@ -65,7 +72,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
             keep_trailing_newline=True,
             trim_blocks=True,
             lstrip_blocks=True,
-            finalize=self._print.text,
+            finalize=self._printed,
             optimized=False,
             auto_reload=False,
         )
@@ -95,7 +102,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
         except UndefinedValueError:
             return missing
         self.secret = self.secret or value.secret
-        return value.value
+        return opaque_value(value.value) if self._opaque else value.value
 
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
         """Whether templates may use an attribute."""
@@ -103,7 +110,37 @@ class Sandbox(ImmutableSandboxedEnvironment):
             return False
         return super().is_safe_attribute(obj, attr, value)
 
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        """An attribute or entry; a mask has none."""
+        self._guard(obj if isinstance(obj, str) else "")
+        return super().getattr(obj, attribute)
+
+    def getitem(self, obj: Any, argument: Any) -> Any:
+        """An entry or attribute; a mask has none, and is none's name."""
+        self._guard((obj if isinstance(obj, str) else "", argument))
+        return super().getitem(obj, argument)
+
+    def _guard(self, value: Any) -> None:
+        """Refuse to look into masks."""
+        if self._opaque:
+            refuse_masks(value)
+
+    def _printed(self, value: Any) -> str:
+        """A value as it is printed; opaque if a mask is in it."""
+        text = self._print.text(value)
+        return wrapped(text) if self._opaque else text
+
     # --- called by compiled templates ---
+
+    def enter_escaping(self) -> None:
+        """Refuse ``autoescape``, whose texts are no longer opaque."""
+        if self._opaque:
+            raise RefusedError("autoescape cannot be used in this file; remove it")
+
+    def weighed(self, value: Any) -> Any:
+        """A value that is compared or sliced: it counts as read, and may hold no mask."""
+        self._guard(value)
+        return self.budget.weighed(value)
 
     @property
     def counted(self) -> bool:
@@ -113,19 +150,26 @@ class Sandbox(ImmutableSandboxedEnvironment):
 
     def call(self, context: Context, called: Any, /, *arguments: Any, **named: Any) -> Any:
         """The result of a call, whose object and arguments count as read."""
+        if not isinstance(called, Macro):
+            self._guard((arguments, named))
         self.budget.weighed((getattr(called, "__self__", None), arguments, named))
         return super().call(context, called, *arguments, **named)
 
     def concat(self, texts: Iterable[str]) -> str:
         """The joined output of a macro, block or include."""
-        return "".join(self.budget.built(text) for text in texts)
+        text = "".join([self.budget.built(text) for text in texts])
+        return wrapped(text) if self._opaque else text
 
     def joined(self, values: Iterable[Any]) -> str:
         """The result of the operator ``~``."""
-        return "".join([self._print.text(value) for value in values])
+        text = "".join([self._print.text(value) for value in values])
+        return wrapped(text) if self._opaque else text
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
         """The result of an operator: ``+`` also joins texts and lists, others take numbers."""
+        if operator == "+" and isinstance(left, str) and isinstance(right, str):
+            return self.joined((left, right))
+        self._guard((left, right))
         if isinstance(left, Undefined) or isinstance(right, Undefined):
             return super().call_binop(context, operator, left, right)
         if operator == "+" and isinstance(left, (str, list, tuple)):
@@ -142,17 +186,21 @@ class Sandbox(ImmutableSandboxedEnvironment):
     def _all_weighed(
         self, functions: Mapping[str, Callable[..., Any]]
     ) -> dict[str, Callable[..., Any]]:
-        return {name: self._weighed(function) for name, function in functions.items()}
+        return {name: self._weighed(name, function) for name, function in functions.items()}
 
-    def _weighed(self, function: Callable[..., Any]) -> Callable[..., Any]:
+    def _weighed(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
         """A filter or test whose arguments count as read; Jinja may pass one of its own first."""
         first = 1 if hasattr(function, "jinja_pass_arg") else 0
+        prints = name in ALLOWED
 
         @wraps(function)
         def weighed(*arguments: Any, **named: Any) -> Any:
             self.budget.read(1)
+            if not prints:
+                self._guard((arguments[first:], named))
             self.budget.weighed((arguments[first:], named))
-            return function(*arguments, **named)
+            result = function(*arguments, **named)
+            return wrapped(result) if self._opaque and type(result) is str else result
 
         return weighed
 

@@ -16,6 +16,11 @@ from pryv_operator.leader.render_error import RenderError
 class DoesNotParseError(RenderError):
     """A rendered file that does not parse; ``line`` and ``column`` are of its text, from 1."""
 
+    hidden_message = (
+        "does not parse with its secrets, and could with others; correct the Secrets (often one "
+        "holds a quote or a line break, or is empty)"
+    )
+
     def __init__(self, language: str, line: int | None, column: int | None) -> None:
         place = f" at line {line}, column {column} of the rendered file" if line and column else ""
         super().__init__(

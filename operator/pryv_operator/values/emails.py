@@ -51,6 +51,8 @@ class Settings:
     values: Mapping[str, Any]
     #: Dotted places that the spec sets.
     configured: Collection[str]
+    #: Variables that are a secret as a whole: what is in them is not looked into.
+    secret: Collection[str] = ()
 
     def missing(self) -> Problem | None:
         """One problem that names all settings that activated e-mail needs; None when complete.
@@ -64,6 +66,7 @@ class Settings:
             for setting in self._required()
             if (name := self.catalogue.name_of(setting)) is not None
             and name not in self.configured
+            and self.catalogue.place(name).variable not in self.secret
             and (setting == _PASSWORD or not self._is_filled(setting))
         )
         if not absent:

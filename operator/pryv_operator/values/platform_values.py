@@ -51,6 +51,8 @@ class PlatformValues:
     warnings: tuple[Advisory, ...]
     #: Warnings about instances that only clients inside the cluster reach.
     address_warnings: tuple[Advisory, ...]
+    #: Variable or dotted path of each secret → what stands for it in masked values.
+    masks: Mapping[str, str]
 
 
 def resolve_platform_values(
@@ -114,6 +116,7 @@ def resolve_platform_values(
         waiting=computed.waiting,
         warnings=(*configured.warnings, *texts.warnings, *resolved.warnings),
         address_warnings=computed.warnings,
+        masks=resolved.masks,
     )
 
 

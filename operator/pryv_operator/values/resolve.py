@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, cast
 
 from pryv_operator.api import secret_variables
 from pryv_operator.api.findings import Advisory, Problem
 from pryv_operator.api.reasons import Reason
 from pryv_operator.leader.json_value import Json
-from pryv_operator.leader.taint import Value
+from pryv_operator.leader.taint import Value, new_masks
+from pryv_operator.templates.bundle import UNSET, Variable
 from pryv_operator.values import emails
 from pryv_operator.values.catalogue import Catalogue, Place
-from pryv_operator.values.nested import leaves, value_at, with_value_at
+from pryv_operator.values.nested import leaves, map_leaves, value_at, with_value_at
 from pryv_operator.values.value_checks import (
     check_value,
     in_declared_type,
@@ -33,6 +34,8 @@ class Resolved:
     values: Mapping[str, Value]
     problems: tuple[Problem, ...]
     warnings: tuple[Advisory, ...]
+    #: Variable or dotted path of each secret → what stands for it in masked values.
+    masks: Mapping[str, str] = field(default_factory=dict)
 
 
 def resolve(
@@ -57,9 +60,10 @@ def resolve(
     for name in sorted(configured):
         for each in _split(catalogue, name, configured[name]):
             resolution.configure(each, is_used=is_used)
-    for name in sorted(secrets):
-        resolution.add_secret(name, secrets[name])
-    return resolution.finish()
+    masks = dict(zip(sorted(secrets), new_masks(resolution.names()), strict=False))
+    for name, mask in masks.items():
+        resolution.add_secret(name, secrets[name], mask)
+    return resolution.finish(masks)
 
 
 class _Configured(NamedTuple):
@@ -84,6 +88,8 @@ class _Resolution:
     def __init__(self, catalogue: Catalogue, computed: Mapping[str, Json]) -> None:
         self._catalogue = catalogue
         self._values: dict[str, Any] = dict(catalogue.defaults())
+        #: Variables with secrets → their values with masks in the place of these.
+        self._masked: dict[str, Any] = {}
         for name, value in computed.items():
             place = catalogue.place(name)
             if catalogue.knows(place) and not place.path:
@@ -117,8 +123,12 @@ class _Resolution:
             self._unfilled.add(name)
         self._put(place, _ordered(value, self._catalogue.default(place)))
 
-    def add_secret(self, name: str, text: str) -> None:
-        """Add a value of ``spec.secrets``, or a generated one."""
+    def names(self) -> set[str]:
+        """The names of all variables, as long as no secrets are added."""
+        return {*self._catalogue.variables, *self._values}
+
+    def add_secret(self, name: str, text: str, mask: str) -> None:
+        """Add a value of ``spec.secrets``, or a generated one, and the mask that stands for it."""
         place = self._catalogue.place(name)
         if not self._catalogue.knows(place):
             self._problems.append(Problem(Reason.UNKNOWN_SECRET, _unknown(f"secrets.{name}")))
@@ -146,11 +156,19 @@ class _Resolution:
                 )
             )
             return
-        self._put(place, value)
+        variable = self._catalogue.variables[place.variable]
+        masked = self._masked.get(place.variable, self._values.get(place.variable))
+        self._masked[place.variable] = with_value_at(
+            masked, place.path, mask if place.path else _masked_whole(variable, mask)
+        )
+        self._values[place.variable] = with_value_at(
+            self._values.get(place.variable), place.path, value
+        )
+        self._set.add(str(place))
 
-    def finish(self) -> Resolved:
+    def finish(self, masks: Mapping[str, str]) -> Resolved:
         """All values, in their declared types, checked."""
-        secret = {place.variable for place in self._secrets}
+        secret = self._masked.keys()
         self._complete_emails()
         for name, value in self._values.items():
             variable = self._catalogue.variables.get(name)
@@ -161,8 +179,16 @@ class _Resolution:
             self._problems += [problem] if problem else []
             self._values[name] = in_declared_type(variable, value)
         self._problems += self._missing()
-        values = {name: Value(value, name in secret) for name, value in self._values.items()}
-        return Resolved(values, tuple(self._problems), tuple(self._warnings))
+        whole = {
+            place.variable: masks[name] for place, name in self._secrets.items() if not place.path
+        }
+        values = {
+            name: Value(value, secret=True, masked=self._masked[name], whole=whole.get(name))
+            if name in self._masked
+            else Value(value)
+            for name, value in self._values.items()
+        }
+        return Resolved(values, tuple(self._problems), tuple(self._warnings), masks)
 
     def _missing(self) -> list[Problem]:
         absent = {
@@ -176,14 +202,18 @@ class _Resolution:
 
     def _complete_emails(self) -> None:
         """Add the default port of the mail server, and ask for what activated e-mail needs."""
-        settings = emails.Settings(self._catalogue, self._values, self._set)
-        port = settings.default_port()
-        if port is not None:
-            self._values[port.place.variable] = with_value_at(
-                self._values.get(port.place.variable), port.place.path, port.value
-            )
+        visible = self._values | self._masked
+        whole = {place.variable for place in self._secrets if not place.path}
+        settings = emails.Settings(self._catalogue, visible, self._set, whole)
         problem = settings.missing()
         self._problems += [problem] if problem else []
+        port = settings.default_port()
+        if port:
+            _put_port(self._masked if port.place.variable in self._masked else self._values, port)
+        # Inside of a secret value it may depend on the secret.
+        port = replace(settings, values=self._values).default_port()
+        if port and port.place.variable in self._masked:
+            _put_port(self._values, port)
 
     def _secret_value(self, place: Place, text: str) -> Json:
         """The value that a Secret's text stands for; of any type: JSON, else the text itself.
@@ -216,6 +246,26 @@ class _Resolution:
             self._values.get(place.variable), place.path, value
         )
         self._set |= {str(place.at(path)) for path, leaf in leaves(value) if leaf not in ("", None)}
+
+
+def _put_port(values: dict[str, Any], port: emails.DefaultPort) -> None:
+    values[port.place.variable] = with_value_at(
+        values.get(port.place.variable), port.place.path, port.value
+    )
+
+
+def _masked_whole(variable: Variable, mask: str) -> Json:
+    """What stands for a variable that is a secret as a whole: of its type, shaped as its default.
+
+    A number or a boolean is masked by a text, so that no text of it looks like one that is public.
+    """
+    default = None if variable.default is UNSET else variable.default
+    if variable.type == "array" or (variable.type == "any" and isinstance(default, list)):
+        return [mask]
+    if variable.type == "object" or (variable.type == "any" and isinstance(default, Mapping)):
+        shaped: Json = map_leaves(default, lambda _: mask) if default else {mask: mask}
+        return shaped
+    return mask
 
 
 def _unknown(field: str) -> str:

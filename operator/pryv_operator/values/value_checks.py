@@ -54,7 +54,8 @@ def in_declared_type(variable: Variable, value: Any) -> Any:
 def check_value(field: str, variable: Variable, value: Any, *, secret: bool) -> Problem | None:
     """Why a value does not suit its variable; None when it does.
 
-    ``field`` is the field of the spec to name. Of a ``secret`` value no part is quoted.
+    ``field`` is the field of the spec to name. Of a ``secret`` value only the type is checked: a
+    template chooses the bounds, and could find out a number by them.
     """
     expected = _failed_requirement(variable, value, secret=secret)
     return Problem(Reason.INVALID_VARIABLE, f"{field}: {expected}") if expected else None
@@ -99,6 +100,8 @@ def _failed_requirement(variable: Variable, value: Any, *, secret: bool) -> str 
     if types and (not isinstance(value, types) or (isinstance(value, bool) and bool not in types)):
         quoted_number = not secret and _is_quoted_number(variable, value)
         return f"{kind}; write {str(value).strip()} without quotes" if quoted_number else kind
+    if secret:
+        return None
     if variable.enum and value not in variable.enum:
         return f"must be one of {', '.join(stringify(each) for each in variable.enum)}"
     if is_number(value) and variable.minimum is not None and value < variable.minimum:

@@ -17,7 +17,6 @@ from pryv_operator.objects.configuration import (
     SecretNaming,
     configuration_of,
     object_key,
-    stored_bytes,
 )
 from pryv_operator.objects.model import File
 from tests.unit.builders import component, platform
@@ -130,8 +129,8 @@ def test_files_that_exceed_one_object_are_split(secret: bool) -> None:
 
 
 def test_stored_bytes_are_utf8_and_base64_for_secrets() -> None:
-    assert stored_bytes(File("a", "é" * 3, secret=False)) == 6
-    assert stored_bytes(File("a", "é" * 4, secret=True)) == 12
+    assert File("a", "é" * 3, secret=False).size == 6
+    assert File("a", "é" * 4, secret=True).size == 12
 
 
 @given(st.sets(st.text("ab_/.-é", min_size=1, max_size=8), min_size=2, max_size=8))

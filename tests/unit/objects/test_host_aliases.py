@@ -12,6 +12,7 @@ from pryv_operator.api import names
 from pryv_operator.api.instances import Instance
 from pryv_operator.compose.model import Service
 from pryv_operator.objects import host_aliases
+from pryv_operator.objects.upstreams import public_upstreams
 from tests.unit.builders import DOMAIN, component, instance, service
 
 REG = instance(names.REG_MASTER, "reg")
@@ -155,4 +156,4 @@ def test_public_upstreams_are_the_hosts_that_nginx_resolves_at_start() -> None:
         "proxy_pass https://pryv.github.io.example.test/;": False,
         "proxy_pass https://core/;": False,
     }
-    assert {text: bool(host_aliases.public_upstreams([text])) for text in texts} == texts
+    assert {text: bool(public_upstreams([text])) for text in texts} == texts

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pryv_operator.leader.js_yaml import load_yaml
 from pryv_operator.leader.platform_yml import UNDEFINED
 from pryv_operator.leader.substitution import RecursionLoopError, Substitution, TooLargeError
-from pryv_operator.leader.taint import RenderedText, Value
+from pryv_operator.leader.taint import MASK, RenderedText, Value
 from pryv_operator.rendering.jinja import render_template
 from pryv_operator.rendering.jinja_errors import TemplateFailedError
 
@@ -408,3 +408,50 @@ class TestWork:
 def test_a_number_out_of_range_is_reported() -> None:
     with pytest.raises(TemplateFailedError, match="a number is out of range"):
         _render("{% for x in range(1e400) %}{% endfor %}")
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{% if KEY %}a{% endif %}",
+        "{{ 'a' if KEY == 'x' else 'b' }}",
+        "{% for c in KEY %}a{% endfor %}",
+        "{{ KEY|length }}",
+        "{{ KEY[0] }}",
+        "{{ KEY[1:] }}",
+        "{{ KEY.split('a') }}",
+        "{{ 'a' in KEY }}",
+        "{{ {'a': 1}[KEY] }}",
+        "{{ {KEY: 1} }}",
+        "{% include KEY %}",
+        "{% set x = 'a' ~ KEY %}{{ x|length }}",
+        "{% set x %}a{{ KEY }}{% endset %}{% if x %}b{% endif %}",
+        "{% macro m() %}{{ KEY }}{% endmacro %}{{ m()|length }}",
+        "{% set x = [KEY]|join %}{{ x == 'a' }}",
+        "{% set x = {'a': KEY}|tojson %}{{ x|upper }}",
+        "{% set n = namespace() %}{% set n.k = KEY %}{{ 'a' if n.k else 'b' }}",
+        "{% autoescape true %}{% set x %}{{ KEY }}{% endset %}{{ 'a' if x }}{% endautoescape %}",
+    ],
+)
+def test_an_opaque_secret_decides_about_nothing(source: str) -> None:
+    values = Substitution({"KEY": Value(MASK, secret=True)})
+    with pytest.raises(TemplateFailedError, match=r"a secret decides|autoescape"):
+        render_template("a.j2", source, {}, values, opaque=True)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{{ KEY }}",
+        "{{ 'a' ~ KEY }}",
+        "{{ 'a' + KEY }}",
+        "{{ KEY|tojson }}",
+        "{{ {'a': KEY}|yaml }}",
+        "{{ KEY|nginx }}",
+        "{{ KEY|default('a')|indent(2) }}",
+        "{% macro m(v) %}{{ v }}{% endmacro %}{{ m(KEY) }}",
+    ],
+)
+def test_an_opaque_secret_can_be_printed(source: str) -> None:
+    values = Substitution({"KEY": Value(MASK, secret=True)})
+    assert MASK in render_template("a.j2", source, {}, values, opaque=True).text

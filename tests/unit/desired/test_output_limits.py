@@ -1,0 +1,86 @@
+"""How large a platform may be, and that its files are searched once, however many mount them."""
+
+from __future__ import annotations
+
+import pytest
+
+from pryv_operator.api.reasons import Reason
+from pryv_operator.desired import components, output_limits
+from pryv_operator.desired.state import compute_desired
+from pryv_operator.objects import model
+from tests.unit.attacks_templates import own
+from tests.unit.builders import inputs, platform, state
+
+CORES = {"core": {"instances": [{"name": f"co{index}"} for index in range(1, 9)]}}
+
+
+def compose(services: int) -> str:
+    return "services:\n" + "".join(
+        f"  s{index}:\n    image: a:1\n    volumes: ['./web/conf:/c:ro']\n"
+        for index in range(services)
+    )
+
+
+def test_the_largest_honest_platform_is_far_below_the_limits() -> None:
+    cores = [{"name": f"co{index}"} for index in range(1, 33)]
+    found = state(roles={"core": {"instances": cores}, "reg-slave": {}})
+    assert found.problems == ()
+    count = sum(len(plan.workloads) for plan in found.instances)
+    assert count * 4 < output_limits.WORKLOAD_LIMIT
+    stored = sum(
+        len(text)
+        for item in found.objects
+        if item["kind"] in ("ConfigMap", "Secret")
+        for text in item["data"].values()
+    )
+    assert stored * 20 < output_limits.CONFIGURATION_LIMIT
+
+
+def test_too_many_workloads_are_refused_before_one_is_built() -> None:
+    cores = [{"name": f"co{index}"} for index in range(1, 33)]
+    bundle = own({"pryv.yml": compose(64)}, jinja=False)
+    found = compute_desired(
+        inputs(platform(roles={"core": {"instances": cores}}), bundle=bundle, addresses={})
+    )
+    assert [each.reason for each in found.problems] == [Reason.LIMIT_EXCEEDED]
+    assert "2,050 workloads" in found.problems[0].message
+
+
+def test_a_folder_that_all_services_mount_counts_for_each() -> None:
+    files = {f"web/conf/{index}.conf": "x" * 900_000 for index in range(3)}
+    bundle = own({"pryv.yml": compose(64), **files}, jinja=False)
+    found = compute_desired(inputs(platform(), bundle=bundle, addresses={}))
+    assert [each.reason for each in found.problems] == [Reason.LIMIT_EXCEEDED]
+    assert not found.objects
+
+
+def test_many_small_files_count_too() -> None:
+    files = {f"web/conf/{index}.conf": "x" for index in range(400)}
+    bundle = own({"pryv.yml": compose(64), **files}, jinja=False)
+    found = compute_desired(inputs(platform(), bundle=bundle, addresses={}))
+    assert [each.reason for each in found.problems] == [Reason.LIMIT_EXCEEDED]
+
+
+def test_files_are_searched_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not once per service and instance: 64 services of eight cores took 93 seconds."""
+    searched = {"ports": 0, "upstreams": 0}
+    named_ports, upstreams = components._named_ports, model.public_upstreams
+
+    def count_ports(files: object) -> object:
+        searched["ports"] += 1
+        return named_ports(files)  # type: ignore[arg-type]
+
+    def count_upstreams(texts: object) -> object:
+        searched["upstreams"] += 1
+        return upstreams(texts)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(components, "_named_ports", count_ports)
+    monkeypatch.setattr(model, "public_upstreams", count_upstreams)
+    files = {f"web/conf/{index}.conf": "s1:4001" for index in range(5)}
+    text = compose(20).replace("a:1", "pryvio/nginx:1")
+    bundle = own({"pryv.yml": text, **files}, jinja=False)
+    found = compute_desired(inputs(platform(roles=CORES), bundle=bundle, addresses={}))
+    assert found.problems == ()
+    assert searched["ports"] == 3  # once per role
+    # Rendered files and the certificate's, once each, not 20 services times eight cores.
+    assert searched["upstreams"] <= 3 * len(files) + 2 * 22
