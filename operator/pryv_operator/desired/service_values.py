@@ -63,6 +63,8 @@ def check_service_values(
     problems: dict[Problem, None] = {}
     warnings: dict[Advisory, None] = {}
     for (role, path), file in files.items():
+        if file.secret and not file.visible:
+            continue  # it has no masked rendering, and nobody looks at the secret
         for fault in service_faults(path, file.visible):
             if file.secret and naming.is_masked(fault):
                 continue  # the mask is at fault, and nobody looks at the secret
