@@ -53,6 +53,7 @@ class History(RuleBasedStateMachine):
         }
         self.images: dict[tuple[str, str], str] = {}
         self.apply()
+        self.user.adopt()  # the Secrets that the history before has left
 
     def apply(self) -> None:
         """The current spec of the user."""
