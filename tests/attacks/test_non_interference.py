@@ -18,7 +18,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pryv_operator.api import labels_annotations as keys
 from pryv_operator.api.findings import Problem
+from pryv_operator.api.kubernetes import WORKLOAD_KINDS
 from pryv_operator.desired.state import Desired, compute_desired
 from pryv_operator.leader.render_error import RenderError
 from pryv_operator.leader.substitution import TooLargeError
@@ -292,3 +294,27 @@ def test_files_of_archives(path: str, one: str, other: str, text: str) -> None:
     bundle = own({"pryv.yml": compose, path: text}, jinja=False)
     variables = {"NESTED": "web:4002 TRUSTED_APPS web:4003"}
     check(bundle, _secrets(one), _secrets(other), variables=variables)
+
+
+@pytest.mark.parametrize("guess", ["the true value", "another value"])
+def test_a_guess_is_no_use_of_a_shared_secret(guess: str) -> None:
+    """A file with the value of a secret, found by chance, is as one with any other text."""
+    mine = {"static": {"nginx/conf/guess.txt": guess.encode()}}
+    (found,) = both(load_release(None).with_files(mine), {"CORE_SYSTEM_KEY": "the true value"})
+    used = {
+        item["metadata"]["name"]: item["metadata"]
+        .get("annotations", {})
+        .get(keys.SHARED_SECRETS, "")
+        for item in found.objects
+        if item["kind"] in WORKLOAD_KINDS
+    }
+    assert "CORE_SYSTEM_KEY" in used["acme-co1-core"]
+    assert "CORE_SYSTEM_KEY" in used["acme-reg-register"]
+    assert not used["acme-sw-reverse-proxy"]
+    mounted = {
+        text
+        for item in found.objects
+        if item["kind"] == "ConfigMap"
+        for text in item.get("data", {}).values()
+    }
+    assert guess in mounted
