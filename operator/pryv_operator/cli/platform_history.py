@@ -13,6 +13,7 @@ from pryv_operator.api.findings import Problem
 from pryv_operator.api.kubernetes import Object
 from pryv_operator.api.platform import Platform
 from pryv_operator.api.spec import PryvPlatformSpec
+from pryv_operator.child_processes.limits import LimitExceededError
 from pryv_operator.cli.terminal import report
 from pryv_operator.desired.inputs import Inputs
 from pryv_operator.kube.client import METADATA, KubeClient
@@ -156,7 +157,13 @@ async def _hash_inputs(
 
 async def _hash_templates(client: KubeClient, platform: Platform, key: bytes) -> str | None:
     """The keyed hash of a platform's own templates; None when they are missing or invalid."""
-    bundle = await TemplateReader(client, UnlimitedComputation()).read(platform)
+    try:
+        bundle = await TemplateReader(client, UnlimitedComputation()).read(platform)
+    except LimitExceededError as error:
+        raise HistoryError(
+            f"the templates cannot be compared: reading them takes {error}, the limit; "
+            "use --force to write the spec without"
+        ) from None
     if isinstance(bundle, Problem):
         return None
     inputs = Inputs(platform, bundle, secrets={}, hash_key=key, addresses={}, certificate=None)
