@@ -96,6 +96,8 @@ def test_policies_outlive_the_pods_of_a_deleted_platform(
         assert not user.list("pods")
     finally:
         operator.start()
+    user.apply_platform()
+    user.adopt()
 
 
 @pytest.mark.long
@@ -114,6 +116,8 @@ def test_orphaned_pods_keep_their_policies(user: PlatformUser, operator: Operato
     finally:
         operator.start()
     # A new platform of that name adopts them, and they go with it.
+    user.apply_platform()
+    user.adopt()
     install(user)
     user.delete("pryvplatform", "acme")
     wait_until(lambda: not policies(user), "the policies to go", seconds=60)
