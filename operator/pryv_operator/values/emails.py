@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 from pryv_operator.api import secret_variables
@@ -48,7 +48,7 @@ class Settings:
 
     catalogue: Catalogue
     #: Variable → its value so far.
-    values: Mapping[str, Any]
+    values: Mapping[str, Any] = field(repr=False)
     #: Dotted places that the spec sets.
     configured: Collection[str]
     #: Variables that are a secret as a whole: what is in them is not looked into.
