@@ -97,8 +97,11 @@ def render(
             if failure:
                 # Outside of the handler: the failure may be another one, and is no consequence.
                 raise masked.reported(source, failure).at(role, source.path) from None
-            budget.spend(source.output, len(content))
             is_secret = text.secret or bundle.secret
+            try:
+                budget.spend(source.output, len(content))
+            except RenderError as error:
+                raise (error if is_secret else error.at(role, source.path)) from None
             files.append(
                 RenderedFile(
                     source.output, content, is_secret, masked.text(source) if is_secret else None
