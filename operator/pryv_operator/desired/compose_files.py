@@ -38,8 +38,8 @@ class RoleServices:
 def masked_compose_file(bundle: Bundle, role: str, values: Mapping[str, Value]) -> str | None:
     """The compose file of a role with masks in the place of secrets.
 
-    None if there is none, or if the templates themselves are secret. It is rendered before the file
-    with the secrets, so that their errors are not seen where a template decides by a secret.
+    None without such a file, or if the templates themselves are secret. It is rendered before the
+    file with the secrets, so that their errors are not seen where a template decides by a secret.
 
     Raises:
         RenderError: it cannot be rendered; a condition on a secret is such an error.
