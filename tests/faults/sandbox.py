@@ -29,8 +29,11 @@ from tests.faults.scenarios import Scenario
 Object = dict[str, Any]
 Found = TypeVar("Found")
 
-#: Generous, for a busy machine: nothing takes this long otherwise.
-TIMEOUT_SECONDS: Final = 60.0
+#: Generous, for a busy machine. After an outage, operator, controllers and simulated kubelet are in
+#: backoff, too.
+TIMEOUT_SECONDS: Final = 180.0
+#: A trigger whose event is lost is repeated after so long.
+_RETRIGGER_SECONDS: Final = 5.0
 _MANAGED: Final = "app.kubernetes.io/managed-by=pryv-operator"
 _PLATFORM: Final = "/apis/pryv.io/v1alpha1/namespaces/{}/pryvplatforms/acme"
 _MANAGED_PATHS: Final = {
@@ -276,23 +279,29 @@ class Sandbox:
             return False
         before = len(self.proxy.requests)
         resource, pods = await self._platform(), await self._pods()
-        await self._trigger_reconciliation()
-        first = await until(lambda: self._reconciliations_since(before, 1), "a reconciliation")
-        await self._trigger_reconciliation()
-        second = await until(lambda: self._reconciliations_since(first, 1), "another one")
+        first = await self._reconciliation_after(before)
+        second = await self._reconciliation_after(first)
         self.counts = self.counts or dict(self.proxy.counts)
         if any(request.changes for request in self.proxy.requests[first - 1 : second]):
             return False
         return (await self._platform(), await self._pods()) == (resource, pods)
 
-    async def _reconciliations_since(self, start: int, count: int) -> int | None:
-        """The index after the request that starts the `count`-th reconciliation since `start`."""
-        found = [
-            index
-            for index, request in enumerate(self.proxy.requests)
-            if index >= start and request.starts_reconciliation
-        ]
-        return found[count - 1] + 1 if len(found) >= count else None
+    async def _reconciliation_after(self, start: int) -> int:
+        """Trigger a reconciliation; return the index after the request that starts it."""
+
+        async def started() -> int | None:
+            for index, request in enumerate(self.proxy.requests[start:], start):
+                if request.starts_reconciliation:
+                    return index + 1
+            return None
+
+        async def triggered() -> int | None:
+            await self._trigger_reconciliation()
+            with contextlib.suppress(WaitTimeoutError):
+                return await until(started, "its start", seconds=_RETRIGGER_SECONDS)
+            return None
+
+        return await until(triggered, "a reconciliation")
 
     async def _has_converged(self, ends: str | None, revision: int = 1) -> bool:
         resource = await self._platform()

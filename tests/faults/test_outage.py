@@ -15,7 +15,7 @@ from tests.cluster.simulated_nodes import SimulatedNodes
 from tests.faults import compare
 from tests.faults.conftest import new_session, start_fork_server
 from tests.faults.etcd_backup import ControlPlaneWithBackup
-from tests.faults.sandbox import Rig, Sandbox, apply_change, run_scenario, until
+from tests.faults.sandbox import TIMEOUT_SECONDS, Rig, Sandbox, apply_change, run_scenario, until
 from tests.faults.scenarios import SCENARIOS, Scenario
 
 pytestmark = pytest.mark.cluster
@@ -23,8 +23,6 @@ pytestmark = pytest.mark.cluster
 INSTALL, VARIABLE, ROTATION = SCENARIOS[:3]
 #: Writes of each scenario before the API server stops.
 _IN_THE_MIDDLE = 5
-#: Generous: operator, controllers and simulated kubelet are in backoff when it is back.
-_TIMEOUT_SECONDS = 180.0
 
 
 @pytest.mark.long
@@ -56,11 +54,11 @@ async def test_platforms_converge_after_an_outage_of_the_api_server(
         await asyncio.to_thread(rig.control_plane.restart_kwok)
         resting = asyncio.gather(
             *(
-                sandbox.wait_steady(each.ends, each.revision, _TIMEOUT_SECONDS)
+                sandbox.wait_steady(each.ends, each.revision)
                 for sandbox, each in zip(sandboxes, scenarios, strict=True)
             )
         )
-        await asyncio.wait([resting], timeout=_TIMEOUT_SECONDS / 2)
+        await asyncio.wait([resting], timeout=TIMEOUT_SECONDS / 2)
         # kwok sometimes misses a pod that was created while it took over its nodes.
         if not resting.done():
             await asyncio.to_thread(rig.control_plane.restart_kwok)

@@ -91,6 +91,7 @@ async def plan_apply(
 
     Raises:
         ApplyRejectedError: a name is in use by an object that does not belong to the platform.
+        ConflictError: an object is missing because the platform was deleted.
     """
     found = {
         _key(item): existing for item in changes.objects if (existing := live.get(*_key(item)))
@@ -112,6 +113,8 @@ async def plan_apply(
                 "kind": kind,
                 "metadata": metadata,
             }
+    if missing:
+        await live_objects.check_platform_exists(client, platform)
     return PlannedApply(changes, found)
 
 
@@ -208,13 +211,13 @@ async def _apply_service(
 
 
 async def apply_certificate_request(
-    client: KubeClient, item: Object, live: LiveObjects
+    client: KubeClient, platform: Platform, item: Object, live: LiveObjects
 ) -> Problem | None:
     """Apply a cert-manager Certificate. Returns a problem when cert-manager is not installed.
 
     Raises:
         ApplyRejectedError: the API server rejects it, or its name is in use by another object.
-        ConflictError: it has changed since it was read.
+        ConflictError: it has changed since it was read, or the platform was deleted.
     """
     changes = compute_changes([item], live)
     if not changes.objects:
@@ -224,11 +227,9 @@ async def apply_certificate_request(
         existing = live.get(*_key(item)) or await client.get(
             CERTIFICATES, metadata["namespace"], metadata["name"]
         )
-        if existing and not is_own(
-            existing["metadata"],
-            metadata["ownerReferences"][0]["uid"],
-            metadata["labels"][keys.PLATFORM],
-        ):
+        if existing is None:
+            await live_objects.check_platform_exists(client, platform)
+        elif not is_own(existing["metadata"], platform.uid, platform.name):
             raise name_in_use(item["kind"], metadata["name"])
         planned = PlannedApply(changes, {_key(item): existing} if existing else {})
         await apply_planned(client, await upgrade_managed_fields(client, planned))

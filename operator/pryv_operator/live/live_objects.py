@@ -13,8 +13,8 @@ from typing import Final
 from pryv_operator.api import labels_annotations as keys
 from pryv_operator.api.kubernetes import Object
 from pryv_operator.api.platform import Platform
-from pryv_operator.kube.client import METADATA_LIST, KubeClient
-from pryv_operator.kube.errors import NotFoundError
+from pryv_operator.kube.client import METADATA, METADATA_LIST, KubeClient
+from pryv_operator.kube.errors import ConflictError, NotFoundError
 from pryv_operator.kube.resources import (
     CERTIFICATES,
     CONFIG_MAPS,
@@ -22,6 +22,7 @@ from pryv_operator.kube.resources import (
     CORE_EVENTS,
     DEPLOYMENTS,
     NETWORK_POLICIES,
+    PLATFORMS,
     PODS,
     PVCS,
     REPLICA_SETS,
@@ -143,6 +144,21 @@ async def _list_bounded(
     found = await asyncio.gather(*map(read, known))
     data = {item["metadata"]["name"]: item for item in found if item is not None}
     return [{**item, **data.get(name, {})} for name, item in by_name.items()]
+
+
+async def check_platform_exists(client: KubeClient, platform: Platform) -> None:
+    """Ask before a missing object is created: the garbage collector may have deleted it.
+
+    It deletes objects of a platform that is gone already, so an answer from after they were found
+    missing tells.
+
+    Raises:
+        ConflictError: the platform was deleted, or recreated, since it was read.
+    """
+    resource = await client.get(PLATFORMS, platform.namespace, platform.name, accept=METADATA)
+    metadata = resource["metadata"] if resource else {}
+    if metadata.get("uid") != platform.uid or metadata.get("deletionTimestamp"):
+        raise ConflictError(409, "Conflict", f'PryvPlatform "{platform.name}" was deleted')
 
 
 async def list_pods(client: KubeClient, platform: Platform) -> list[Object]:

@@ -60,7 +60,7 @@ async def apply_desired_state(
         applied = Applied(desired, snapshot.live)
     try:
         applied = await _apply_services(client, computation, snapshot, inputs, applied)
-        applied = await _apply_certificate_request(client, applied)
+        applied = await _apply_certificate_request(client, snapshot.platform, applied)
         if not applied.desired.complete:
             return applied
         return await _roll_out(client, snapshot, inputs, applied, now)
@@ -155,11 +155,13 @@ async def _validate_all(
         raise
 
 
-async def _apply_certificate_request(client: KubeClient, applied: Applied) -> Applied:
+async def _apply_certificate_request(
+    client: KubeClient, platform: Platform, applied: Applied
+) -> Applied:
     request = applied.desired.certificate_request
     if request is None:
         return applied
-    problem = await apply.apply_certificate_request(client, request, applied.live)
+    problem = await apply.apply_certificate_request(client, platform, request, applied.live)
     return replace(applied, certificate_problem=problem)
 
 

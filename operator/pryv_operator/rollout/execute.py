@@ -12,13 +12,11 @@ from pryv_operator.api.platform import Platform
 from pryv_operator.api.spec import Rollout
 from pryv_operator.desired.inputs import Inputs
 from pryv_operator.desired.state import Desired
-from pryv_operator.kube.client import METADATA, KubeClient
-from pryv_operator.kube.errors import ConflictError
-from pryv_operator.kube.resources import PLATFORMS
+from pryv_operator.kube.client import KubeClient
 from pryv_operator.live import apply
 from pryv_operator.live.apply import Changes
 from pryv_operator.live.health import HealthInputs
-from pryv_operator.live.live_objects import LiveObjects
+from pryv_operator.live.live_objects import LiveObjects, check_platform_exists
 from pryv_operator.rollout.decide import (
     DEFAULT_DEADLINE,
     Decision,
@@ -176,8 +174,8 @@ async def roll(client: KubeClient, given: RolloutInputs) -> RolloutResult:
         recorded = await read_recorded_workloads(client, platform, _sources(given, plan))
     targets = _target_objects(given.desired.objects, plan, recorded.workloads)
     changes = apply.compute_changes(targets, given.live)
-    if current is None or changes.objects:
-        await _check_platform_exists(client, platform)
+    if current is None:
+        await check_platform_exists(client, platform)
     planned = await apply.prepare_apply(client, platform, changes, given.live)
 
     # A revision is recorded after all of it was validated, and before anything of it is applied.
@@ -375,18 +373,3 @@ def _new_revision(given: RolloutInputs, plan: _Plan, digest: str) -> NewRevision
         migrated=plan.migrating | before,
         blocked=plan.progress.blocked,
     )
-
-
-# --- what is read ---
-
-
-async def _check_platform_exists(client: KubeClient, platform: Platform) -> None:
-    """Objects that are created for a deleted platform would only have to be collected again.
-
-    Raises:
-        ConflictError: the platform was deleted, or recreated, since it was read.
-    """
-    resource = await client.get(PLATFORMS, platform.namespace, platform.name, accept=METADATA)
-    metadata = resource["metadata"] if resource else {}
-    if metadata.get("uid") != platform.uid or metadata.get("deletionTimestamp"):
-        raise ConflictError(409, "Conflict", f'PryvPlatform "{platform.name}" was deleted')
