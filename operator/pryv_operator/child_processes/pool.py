@@ -26,6 +26,8 @@ _MODULE: Final = "pryv_operator.child_processes"
 _INHERITED: Final = ("PATH", "LD_LIBRARY_PATH", "LANG", "LC_ALL")
 #: With one thread, further arenas only use address space.
 _ALLOCATOR: Final = {"MALLOC_ARENA_MAX": "1"}
+#: Namespaces share one process for so long after their computations have exceeded a limit.
+_CONFINED_SECONDS: Final = 3600.0
 
 
 class UnexpectedInChildError(Exception):
@@ -40,7 +42,8 @@ class UnexpectedInChildError(Exception):
 class ChildProcesses:
     """Calls functions in child processes, one of each namespace at a time.
 
-    So with two processes or more, a namespace never holds up all others.
+    All namespaces whose computations have exceeded a limit use one at a time together. So with two
+    processes or more, they never hold up all others.
     """
 
     def __init__(
@@ -56,6 +59,9 @@ class ChildProcesses:
         self._slots = asyncio.Semaphore(size)
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._users: Counter[str] = Counter()
+        #: Namespace → the time until which it uses the common turn.
+        self._confined: dict[str, float] = {}
+        self._common_turn = asyncio.Lock()
         self._idle: dict[_Child, asyncio.TimerHandle] = {}
         self._backoff = Backoff()
 
@@ -75,6 +81,7 @@ class ChildProcesses:
                 if not (isinstance(answer, child.Returned) and answer.reusable):
                     process.kill()
         except _EndedError as error:
+            self._confine(namespace, clock())
             raise self._backoff.exceeded(call, error.limit, clock()) from None
         self._backoff.succeeded(call)
         if isinstance(answer, child.Raised):
@@ -95,11 +102,19 @@ class ChildProcesses:
         self._users[namespace] += 1
         try:
             async with self._turns[namespace]:
-                yield
+                if namespace in self._confined:
+                    async with self._common_turn:
+                        yield
+                else:
+                    yield
         finally:
             self._users[namespace] -= 1
             if not self._users[namespace]:
                 del self._users[namespace], self._turns[namespace]
+
+    def _confine(self, namespace: str, now: float) -> None:
+        self._confined = {name: until for name, until in self._confined.items() if now < until}
+        self._confined[namespace] = now + _CONFINED_SECONDS
 
     @asynccontextmanager
     async def _child(self) -> AsyncIterator[_Child]:

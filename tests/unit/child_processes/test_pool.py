@@ -41,7 +41,7 @@ def fill_memory_at_once() -> int:
     return len(bytearray(10**10))
 
 
-def large_result() -> bytes:
+def large_result(_: int = 0) -> bytes:
     return bytes(2 * 1024 * 1024)
 
 
@@ -168,6 +168,7 @@ def test_a_namespace_has_one_process_at_a_time(tmp_path: Path) -> None:
             asyncio.create_task(children.run("a", wait_for_file, str(barrier), n))
             for n in (1, 2, 3)
         ]
+        await others_have_begun(barrier)
         # Would wait for the deadline if the calls of namespace a had both processes.
         assert await children.run("b", len, "abc") == 3
         assert not any(task.done() for task in busy)
@@ -178,7 +179,40 @@ def test_a_namespace_has_one_process_at_a_time(tmp_path: Path) -> None:
     asyncio.run(run())
 
 
+def test_namespaces_that_exceeded_a_limit_have_one_process_together(tmp_path: Path) -> None:
+    async def run() -> None:
+        children = ChildProcesses(SMALL)
+        barrier = tmp_path / "go"
+        hostile = [f"hostile-{number}" for number in range(4)]
+        for number, namespace in enumerate(hostile):
+            with pytest.raises(LimitExceededError):
+                await children.run(namespace, large_result, number)
+        busy = [
+            asyncio.create_task(children.run(namespace, wait_for_file, str(barrier), number))
+            for number, namespace in enumerate(hostile)
+        ]
+        await others_have_begun(barrier)
+        # Would wait for the deadline if they had both processes.
+        assert await children.run("b", len, "abc") == 3
+        assert not any(task.done() for task in busy)
+        barrier.touch()
+        assert await asyncio.gather(*busy) == [0, 1, 2, 3]
+        await children.close()
+
+    asyncio.run(run())
+
+
+async def others_have_begun(barrier: Path) -> None:
+    """Wait until a call of `wait_for_file` runs, and give others the time to begin too."""
+    for _ in range(3000):
+        if list(barrier.parent.glob("begun-*")):
+            break
+        await asyncio.sleep(0.01)
+    await asyncio.sleep(0.5)
+
+
 def wait_for_file(path: str, result: int) -> int:
+    Path(path).with_name(f"begun-{result}").touch()
     while not Path(path).exists():
         time.sleep(0.01)
     return result
