@@ -12,6 +12,7 @@ from urllib.request import urlopen
 
 import pryv_operator
 from tests.cluster.control_plane import ControlPlane
+from tests.cluster.memory_cgroup import MemoryCgroup
 from tests.cluster.processes import ServerProcess
 from tests.cluster.waiting import wait_until
 
@@ -50,14 +51,16 @@ class OperatorProcess:
             "--listen=127.0.0.1:0",
             *arguments,
         ]
+        self._cgroup: MemoryCgroup | None = None
         self._server: ServerProcess | None = None
         self.url = ""
 
     def start(self) -> None:
         """Start the process and wait until /readyz returns 200."""
         written = len(self.log)
+        command = self._cgroup.command(self._command) if self._cgroup else self._command
         self._server = self._control_plane.start_server(
-            self._name, self._command, grace_seconds=GRACE_SECONDS
+            self._name, command, grace_seconds=GRACE_SECONDS
         )
 
         def ready() -> bool:
@@ -92,6 +95,18 @@ class OperatorProcess:
         If an option is given twice, the last one counts.
         """
         return self._started_as([*self._command, *arguments])
+
+    @contextmanager
+    def started_in(self, cgroup: MemoryCgroup) -> Iterator[None]:
+        """Restart in a control group; restart outside of it on exit."""
+        self._cgroup = cgroup
+        self.restart()
+        try:
+            yield
+        finally:
+            self.stop()
+            self._cgroup = None
+            self.start()
 
     def running_version(self, patch: str) -> AbstractContextManager[None]:
         """Restart as another version of the operator; as the original one on exit.

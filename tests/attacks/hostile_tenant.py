@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from tests.api.platforms import Object, platform
+from tests.api.platforms import Object, PlatformUser, platform
+
+#: What lets a ConfigMap look like configuration of a platform: everyone can write it.
+_LABELS = {"app.kubernetes.io/managed-by": "pryv-operator", "pryv.io/purpose": "config"}
 
 #: Each costs minutes without limits: the first in one call that no thread can be stopped in.
 COSTLY = (
@@ -35,3 +38,13 @@ def hostile_platform(number: int) -> tuple[Object, Object]:
             templates={"files": files},
         ),
     )
+
+
+def flood(tenant: PlatformUser, name: str, count: int = 120, size: int = 900_000) -> None:
+    """Create ConfigMaps that look like those of platform ``name``."""
+    path = tenant.path("configmap") + "?fieldManager=pryv-operator"
+    for number in range(count):
+        labels = {**_LABELS, "pryv.io/platform": name}
+        metadata = {"name": f"{name}-core-core-{number:010x}", "labels": labels}
+        item = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata}
+        tenant.control_plane.api.create(path, {**item, "data": {"x": "x" * size}})

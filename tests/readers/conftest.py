@@ -1,19 +1,16 @@
-"""Fixtures of the ring: a folder of the run, and the certificate of a public host."""
+"""Fixtures of the ring: a folder of the run, and a stand-in for a public host."""
 
 from __future__ import annotations
 
-import datetime as dt
-import ssl
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from pryv_operator.pki.authority import issue_authority, issue_certificate, parse_issued
 from tests.cluster.run_folder import RunFolder
-from tests.readers.nginx import PUBLIC_HOST
 from tests.readers.node_packages import Node, ensure_node
+from tests.readers.public_site import PublicSite, public_site
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -27,18 +24,9 @@ def run_folder() -> Iterator[RunFolder]:
 
 
 @pytest.fixture(scope="session")
-def public_tls(run_folder: RunFolder) -> ssl.SSLContext:
-    """The certificate that the stand-in for the public host serves."""
-    now = dt.datetime.now(dt.UTC)
-    made = issue_authority("public", PUBLIC_HOST, now)
-    authority = parse_issued("public-ca-1", made.chain, made.key)
-    assert authority is not None
-    certificate = issue_certificate(authority, [PUBLIC_HOST], now)
-    file = run_folder.path / "public.pem"
-    file.write_text(certificate.chain + certificate.key)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(file)
-    return context
+def public_pages(run_folder: RunFolder) -> PublicSite:
+    """The stand-in for the public host, which nginx trusts."""
+    return public_site(run_folder, "public")
 
 
 @pytest.fixture

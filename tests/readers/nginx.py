@@ -9,6 +9,7 @@ What is changed in the files, and nothing else:
 - a public host in `proxy_pass` gets an upstream block of its name, whose server is a stand-in;
 - a public host in a variable gets the port of that stand-in, and `resolver` the address of a
   DNS server on the loopback address that knows the host;
+- the authorities of the public host are the one of the stand-in, once nginx serves;
 - `user` is the user of the tests, and `worker_connections` fits into the limits of any machine.
 
 In production nginx starts with /etc/nginx/nginx.conf, which includes /app/conf/nginx.conf
@@ -21,7 +22,6 @@ import os
 import pwd
 import re
 import socket
-import ssl
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -35,9 +35,9 @@ from tests.readers import programs
 from tests.readers.echo import StandIns, stand_ins
 from tests.readers.pod import Pod
 from tests.readers.ports import LOOPBACK, free_port, wait_until_accepts
+from tests.readers.public_site import PUBLIC_HOST, PublicSite
 
 CONFIGURATION: Final = "/app/conf/nginx.conf"
-PUBLIC_HOST: Final = "pryv.github.io"
 
 _FOLDERS: Final = re.compile(r"(?<![\w./])/(?=(?:app|etc/nginx|var/run)/)")
 _LISTEN: Final = re.compile(r"\blisten(\s+)(80|443)\b")
@@ -87,6 +87,11 @@ class LocalFiles:
     @property
     def configuration(self) -> Path:
         return self.folder / CONFIGURATION.removeprefix("/")
+
+    @property
+    def public_authority(self) -> Path:
+        """What certifies the public host; received templates have none."""
+        return self.folder / "app/conf/web-apps-ca.pem"
 
     @property
     def labels(self) -> dict[str, str]:
@@ -180,7 +185,7 @@ def running_nginx(
     pod: Pod,
     files: LocalFiles,
     folder: RunFolder,
-    public_tls: ssl.SSLContext,
+    public_site: PublicSite,
     *,
     answers: Mapping[str, Mapping[str, Any]] | None = None,
     public_hosts: frozenset[str] = frozenset({PUBLIC_HOST}),
@@ -191,13 +196,15 @@ def running_nginx(
         pod: of the reverse proxy.
         files: of the pod.
         folder: of the run.
-        public_tls: the certificate of the stand-in for the public host.
+        public_site: the stand-in for the public host.
         answers: host of an upstream → target → a fixed answer.
         public_hosts: hosts that the DNS server knows.
     """
+    if files.public_authority.exists():
+        files.public_authority.write_text(public_site.authority)
     with stand_ins() as servers:
         _start_upstreams(pod, files, servers, answers or {})
-        servers.tls_upstream(files.public_port, PUBLIC_HOST, public_tls)
+        servers.tls_upstream(files.public_port, PUBLIC_HOST, public_site.tls)
         servers.dns(files.dns_port, public_hosts)
         name = f"nginx-{pod.instance}-{files.ports[443]}"
         command = [*_command(files), "-g", "daemon off;"]

@@ -14,6 +14,7 @@ from tests.readers.nginx import RunningNginx, localise, running_nginx
 from tests.readers.node_packages import Node
 from tests.readers.platforms import ALL, BUILT_IN, ReadPlatform, read_platform
 from tests.readers.ports import LOOPBACK
+from tests.readers.public_site import PublicSite
 
 PROXY = "reverse-proxy"
 #: The service information of 2019 is not complete enough for today's library.
@@ -40,7 +41,7 @@ def handshake(
 
 @pytest.mark.parametrize("name", BUILT_IN)
 def test_tls_clients_verify_the_served_chain(
-    name: str, run_folder: RunFolder, public_tls: ssl.SSLContext
+    name: str, run_folder: RunFolder, public_pages: PublicSite
 ) -> None:
     platform = read_platform(name)
     pod = platform.pod(registry(platform), PROXY)
@@ -49,7 +50,7 @@ def test_tls_clients_verify_the_served_chain(
     strict.verify_flags |= ssl.VERIFY_X509_STRICT  # the default from Python 3.13
     old = ssl.create_default_context(cadata=platform.authority)
     old.maximum_version = ssl.TLSVersion.TLSv1_2
-    with running_nginx(pod, files, run_folder, public_tls) as running:
+    with running_nginx(pod, files, run_folder, public_pages) as running:
         for host in (platform.domain, f"reg.{platform.domain}", f"alice.{platform.domain}"):
             certificate, version = handshake(running, host, strict)
             assert version == "TLSv1.3"
@@ -66,7 +67,7 @@ def test_tls_clients_verify_the_served_chain(
 
 @pytest.mark.parametrize("name", KNOWN_TO_THE_LIBRARY)
 def test_pryvs_client_library_reads_the_service_information(
-    name: str, node: Node, run_folder: RunFolder, public_tls: ssl.SSLContext, tmp_path: Path
+    name: str, node: Node, run_folder: RunFolder, public_pages: PublicSite, tmp_path: Path
 ) -> None:
     """`/service/info` of register is `service` of its file (`src/routes/service.js`)."""
     platform = read_platform(name)
@@ -78,7 +79,7 @@ def test_pryvs_client_library_reads_the_service_information(
     authority = tmp_path / "ca.pem"
     authority.write_text(platform.authority)
     answers = {"register": {"/service/info": info}}
-    with running_nginx(pod, files, run_folder, public_tls, answers=answers):
+    with running_nginx(pod, files, run_folder, public_pages, answers=answers):
         url = f"https://reg.{platform.domain}:{files.ports[443]}/service/info"
         read = node.run(
             "client.js",

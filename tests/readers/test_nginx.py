@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from typing import Any
 
 import pytest
 
 from pryv_operator.api import names
+from pryv_operator.pki.authority import CERTIFICATE_LIFETIME
 from tests.cluster.run_folder import RunFolder
 from tests.readers.conftest import GOLDEN
 from tests.readers.nginx import RunningNginx, check, localise, running_nginx
 from tests.readers.platforms import ALL, BUILT_IN, ReadPlatform, read_platform
 from tests.readers.ports import LOOPBACK
+from tests.readers.public_site import PublicSite, public_site
 from tests.readers.routing import ask, routing_table
 
 PROXY = "reverse-proxy"
@@ -33,11 +37,11 @@ LEADERS_OWN = re.compile(r" https://(?:(?:lead|adm)\.DOMAIN\b|DOMAIN/|[\w.]+/not
 
 @contextmanager
 def serving(
-    platform: ReadPlatform, instance: str, folder: RunFolder, public_tls: ssl.SSLContext
+    platform: ReadPlatform, instance: str, folder: RunFolder, public_pages: PublicSite
 ) -> Iterator[RunningNginx]:
     pod = platform.pod(instance, PROXY)
     files = localise(pod, folder.path / f"{platform.name}-{instance}")
-    with running_nginx(pod, files, folder, public_tls) as running:
+    with running_nginx(pod, files, folder, public_pages) as running:
         yield running
 
 
@@ -51,11 +55,11 @@ def test_every_request_is_routed_as_the_golden_file_says(
     name: str,
     instance: str,
     run_folder: RunFolder,
-    public_tls: ssl.SSLContext,
+    public_pages: PublicSite,
     golden: Callable[[str, str], None],
 ) -> None:
     platform = read_platform(name)
-    with serving(platform, instance, run_folder, public_tls) as running:
+    with serving(platform, instance, run_folder, public_pages) as running:
         table = routing_table(running, platform.domain, client(platform))
     # All cores route alike.
     golden(f"{name}/{'core' if instance.startswith('co') else instance}.txt", table)
@@ -112,16 +116,54 @@ def test_upstreams_are_services_of_the_same_instance(
 
 @pytest.mark.parametrize("name", BUILT_IN)
 def test_nginx_serves_while_public_hosts_cannot_be_resolved(
-    name: str, run_folder: RunFolder, public_tls: ssl.SSLContext
+    name: str, run_folder: RunFolder, public_pages: PublicSite
 ) -> None:
     platform = read_platform(name)
     instance = "single" if name == "builtin-singlenode" else "co1"
     pod = platform.pod(instance, PROXY)
     files = localise(pod, run_folder.path / f"deaf-{name}")
-    with running_nginx(pod, files, run_folder, public_tls, public_hosts=frozenset()) as running:
+    with running_nginx(pod, files, run_folder, public_pages, public_hosts=frozenset()) as running:
         host, tls = f"alice.{platform.domain}", client(platform)
         assert ask(running, 443, host, "GET", "/events", tls).status == 200
         assert ask(running, 443, host, "GET", "/", tls).status == 502
+
+
+EARLIER = dt.datetime.now(dt.UTC) - 2 * CERTIFICATE_LIFETIME
+IMPOSTORS: dict[str, dict[str, Any]] = {
+    "unknown-authority": {"trusted": False},
+    "another-host": {"host": "impostor.github.io"},
+    "expired": {"issued": EARLIER},
+}
+
+
+IMPOSTORS_SAID = {
+    "unknown-authority": "upstream SSL certificate verify error: .*(self.signed|issuer)",
+    "another-host": "upstream SSL certificate does not match",
+    "expired": "upstream SSL certificate verify error: .*expired",
+}
+
+
+@pytest.mark.parametrize("impostor", IMPOSTORS)
+@pytest.mark.parametrize(
+    ("name", "instance", "prefix"),
+    [
+        ("builtin-cluster", "co1", "alice"),
+        ("builtin-cluster", "sw", "mfa"),
+        ("builtin-singlenode", "single", "alice"),
+        ("builtin-singlenode", "single", "mfa"),
+    ],
+)
+def test_pages_from_outside_come_from_their_host_or_not_at_all(
+    name: str, instance: str, prefix: str, impostor: str, run_folder: RunFolder
+) -> None:
+    platform = read_platform(name)
+    site = public_site(run_folder, f"{name}-{prefix}-{impostor}", **IMPOSTORS[impostor])
+    files = localise(platform.pod(instance, PROXY), run_folder.path / f"{impostor}-{name}-{prefix}")
+    with running_nginx(platform.pod(instance, PROXY), files, run_folder, site) as running:
+        answer = ask(running, 443, f"{prefix}.{platform.domain}", "GET", "/", client(platform))
+        assert answer.status == 502
+    log = (files.folder / "app/log/nginx.error.log").read_text()
+    assert re.search(IMPOSTORS_SAID[impostor], log), log
 
 
 #: Suites of TLS 1.2 for the key of the private authority's certificate, and whether the built-in
@@ -136,10 +178,10 @@ SUITES = {
 }
 
 
-def test_only_authenticated_encryption(run_folder: RunFolder, public_tls: ssl.SSLContext) -> None:
+def test_only_authenticated_encryption(run_folder: RunFolder, public_pages: PublicSite) -> None:
     platform = read_platform(next(iter(BUILT_IN)))
     host = f"alice.{platform.domain}"
-    with serving(platform, "co1", run_folder, public_tls) as running:
+    with serving(platform, "co1", run_folder, public_pages) as running:
         for suite, offered in SUITES.items():
             tls = client(platform)
             tls.maximum_version = ssl.TLSVersion.TLSv1_2
@@ -150,11 +192,11 @@ def test_only_authenticated_encryption(run_folder: RunFolder, public_tls: ssl.SS
 
 
 def test_answers_of_the_api_are_not_compressed(
-    run_folder: RunFolder, public_tls: ssl.SSLContext
+    run_folder: RunFolder, public_pages: PublicSite
 ) -> None:
     """Their length would give away what is in them (BREACH)."""
     platform = read_platform(next(iter(BUILT_IN)))
-    with serving(platform, "co1", run_folder, public_tls) as running:
+    with serving(platform, "co1", run_folder, public_pages) as running:
         host, tls = f"alice.{platform.domain}", client(platform)
         answer = ask(running, 443, host, "GET", "/events", tls, accept_encoding="gzip")
     assert answer.status == 200

@@ -210,7 +210,12 @@ def _with_certificate(inputs: Inputs, snapshot: Snapshot) -> Inputs:
     """The platform's certificate, from a Secret that the user or cert-manager fills."""
     spec = inputs.platform.spec
     name = certificates.secret_name(inputs.platform) or ""
-    found, warnings = _certificate_in(name, certificates.dns_names(spec.domain), snapshot)
+    unissued = _unissued(snapshot, name) if spec.tls and spec.tls.issuer_ref else None
+    found, warnings = (
+        (unissued, ())
+        if unissued
+        else _certificate_in(name, certificates.dns_names(spec.domain), snapshot)
+    )
     return replace(
         inputs,
         certificate=None if isinstance(found, Finding) else found,
@@ -218,6 +223,25 @@ def _with_certificate(inputs: Inputs, snapshot: Snapshot) -> Inputs:
         authorities=(spec.tls.ca_bundle or "") if spec.tls else "",
         warnings=(*inputs.warnings, *warnings),
     )
+
+
+def _unissued(snapshot: Snapshot, name: str) -> Finding | None:
+    """Why the Secret of a cert-manager Certificate does not count yet.
+
+    Everyone who may create Secrets can create it first. The Certificate's status, which they cannot
+    write, says whether cert-manager has filled it (CertificateStatus of cert-manager.io/v1:
+    ``revision`` counts issuances; Ready is also True for a Secret that fits already).
+    """
+    certificate = snapshot.live.get("Certificate", name) or {}
+    status = certificate.get("status") or {}
+    ready = [each for each in status.get("conditions") or () if each.get("type") == "Ready"]
+    if status.get("revision") or any(each.get("status") == "True" for each in ready):
+        return None
+    text = (
+        f'Certificate "{name}" is not issued yet; the reverse proxies wait for the certificate. '
+        f"kubectl describe certificate {name} says what cert-manager is doing"
+    )
+    return Waiting(Reason.WAITING_FOR_CERTIFICATE, text)
 
 
 def _with_role_certificates(inputs: Inputs, snapshot: Snapshot) -> Inputs:

@@ -12,7 +12,11 @@ from pryv_operator.api import labels_annotations as keys
 from pryv_operator.api.findings import Problem
 from pryv_operator.live.live_objects import LiveObjects
 from pryv_operator.pki.certificate import Certificate
-from pryv_operator.reconcile.compute_inputs import _certificate_in, _recreated_secrets
+from pryv_operator.reconcile.compute_inputs import (
+    _certificate_in,
+    _recreated_secrets,
+    _unissued,
+)
 from pryv_operator.reconcile.snapshot import Snapshot
 from tests.unit.builders import platform
 from tests.unit.pki.chains import NOW, issue_chain, joined
@@ -69,3 +73,26 @@ def test_encoding_without_a_mark_is_reported() -> None:
     found = certificate_in(joined(CHAIN).encode("utf-16-le"), CHAIN[0].key_pem.encode())
     assert isinstance(found, Problem)
     assert "save it as UTF-8" in found.message
+
+
+@pytest.mark.parametrize(
+    ("status", "issued"),
+    [
+        (None, False),
+        ({}, False),
+        ({"revision": 1}, True),
+        ({"conditions": [{"type": "Ready", "status": "True"}]}, True),
+        ({"conditions": [{"type": "Ready", "status": "False"}]}, False),
+        ({"conditions": [{"type": "Issuing", "status": "True"}]}, False),
+        # A renewal that fails: the Secret still holds what was issued before.
+        ({"revision": 3, "conditions": [{"type": "Ready", "status": "False"}]}, True),
+    ],
+)
+def test_a_secret_of_cert_manager_counts_once_it_is_issued(
+    status: dict[str, Any] | None, issued: bool
+) -> None:
+    item = {"kind": "Certificate", "metadata": {"name": "acme-tls"}}
+    live = LiveObjects({("Certificate", "acme-tls"): item | ({"status": status} if status else {})})
+    for found in (live, LiveObjects({})):
+        problem = _unissued(cast(Snapshot, SimpleNamespace(live=found)), "acme-tls")
+        assert (problem is None) == (issued and found is live)

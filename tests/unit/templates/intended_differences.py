@@ -109,6 +109,7 @@ MODERN_TLS = (
     "TLS 1.3 is enabled"
 )
 ONE_TEXT = "it means the same; both layouts share one text"
+VERIFIED = "whoever answers in place of pryv.github.io could take what a person types there"
 FOREIGN_KEYS = "keys of Pryv's own accounts at a third party; reporting there is off"
 
 CIPHERS = "EECDH+AESGCM:EECDH+CHACHA20"
@@ -118,6 +119,18 @@ START_PAGE = "location = /"
 SETS_WEB_APPS = ["set", "$web_apps", "https://pryv.github.io"]
 MFA_PAGE = ("server mfa.DOMAIN", "location /")
 PILOT = ("net", "aahostings", "regions", "pilot", "zones", "pilot", "hostings", "pilot")
+
+VERIFIES = {
+    "proxy_ssl_verify": "on",
+    "proxy_ssl_verify_depth": "3",
+    "proxy_ssl_trusted_certificate": "/app/conf/web-apps-ca.pem",
+    "proxy_ssl_server_name": "on",
+    "proxy_ssl_protocols": "TLSv1.2 TLSv1.3",
+}
+#: Files (role/path) that the leader does not have, and why.
+OWN_FILES = {
+    f"{role}/nginx/conf/web-apps-ca.pem": VERIFIED for role in ("core", "static", "singlenode")
+}
 
 DIFFERENCES: tuple[Difference, ...] = (
     # The leader and its followers are gone.
@@ -209,6 +222,19 @@ DIFFERENCES: tuple[Difference, ...] = (
                 RUN_TIME + "; what nginx does by itself when the address is fixed",
             ),
         )
+    ),
+    # Pages hosted elsewhere are asked for their certificate.
+    *(
+        Difference(
+            f"{role}/nginx/conf/{file}", Set((*page, name), [value.split()], new=True), VERIFIED
+        )
+        for role, file, page in (
+            ("core", "site-443.conf", (API, START_PAGE)),
+            ("singlenode", "site-443.conf", (API, START_PAGE)),
+            ("static", "site-443-mfa.conf", MFA_PAGE),
+            ("singlenode", "site-443-mfa.conf", MFA_PAGE),
+        )
+        for name, value in VERIFIES.items()
     ),
     # The zone of a single machine.
     *(

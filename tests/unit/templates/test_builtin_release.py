@@ -12,10 +12,14 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import certifi
 import crossplane
 import hjson
 import pytest
 import yaml
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from cryptography.x509.oid import NameOID
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -24,7 +28,12 @@ from pryv_operator.leader.taint import Value
 from pryv_operator.rendering.files import render
 from pryv_operator.templates.builtin import load_release
 from tests.examples import examples
-from tests.unit.templates.intended_differences import DIFFERENCES, Difference, ffdhe2048_prime
+from tests.unit.templates.intended_differences import (
+    DIFFERENCES,
+    OWN_FILES,
+    Difference,
+    ffdhe2048_prime,
+)
 
 REPOSITORY = Path(__file__).parents[3]
 RELEASE = REPOSITORY / "operator/pryv_operator/templates/releases/1.9.2"
@@ -281,11 +290,13 @@ def _files(folder: Path) -> list[str]:
 
 
 def _release_files() -> list[str]:
-    return [
+    """Those that the leader has, too."""
+    found = [
         file.removesuffix(".j2")
         for file in _files(RELEASE)
         if file.partition("/")[0] in FILE_COUNTS
     ]
+    return [file for file in found if file not in OWN_FILES]
 
 
 def _kept(path: str) -> bool:
@@ -371,6 +382,40 @@ def test_the_dh_group_is_rfc_7919_ffdhe2048(role: str) -> None:
     assert pem.endswith("-----END DH PARAMETERS-----\n")
     assert _der_integers(pem) == [ffdhe2048_prime(), 2]
     assert f"{ffdhe2048_prime():x}".endswith("886b423861285c97ffffffffffffffff")
+
+
+def test_own_files_are_in_the_release_and_have_a_reason() -> None:
+    files = {file.removesuffix(".j2") for file in _files(RELEASE)}
+    assert files >= OWN_FILES.keys()
+    assert all(len(reason) > 10 for reason in OWN_FILES.values())
+
+
+def test_pages_from_outside_are_certified_by_the_authorities_of_their_host() -> None:
+    """`dig github.io CAA` names DigiCert, Let's Encrypt, and Sectigo, for which USERTrust signs.
+
+    certifi has Mozilla's list.
+    """
+    found = Path(RELEASE / "_shared/web-apps-ca.pem").read_text()
+    roots = x509.load_pem_x509_certificates(found.encode())
+    assert {_organization(root) for root in roots} == {
+        "DigiCert Inc",
+        "DigiCert, Inc.",
+        "Internet Security Research Group",
+        "Sectigo Limited",
+        "The USERTRUST Network",
+    }
+    trusted = Path(certifi.where()).read_text()
+    for root in roots:
+        assert root.public_bytes(serialization.Encoding.PEM).decode() in trusted
+        root.verify_directly_issued_by(root)
+    for role in ("core", "static", SINGLE):
+        rendered = render_release(one_platform(role), role)[role]
+        assert rendered["nginx/conf/web-apps-ca.pem"].decode() == found
+
+
+def _organization(certificate: x509.Certificate) -> str:
+    (name,) = certificate.subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)
+    return str(name.value)
 
 
 # --- the variables --------------------------------------------------------------------------------
@@ -500,7 +545,8 @@ def test_secret_variables() -> None:
 def test_a_domain_is_enough(role: str, tmp_path: Path) -> None:
     for path, content in render_release(one_platform(role), role)[role].items():
         assert b"REPLACE" not in content, path
-        parsed(path, content, "pryv.example.org", tmp_path)
+        if f"{role}/{path}" not in OWN_FILES:
+            parsed(path, content, "pryv.example.org", tmp_path)
         unresolved = {name for name in declared() if name.encode() in content}
         assert not unresolved, path
 
