@@ -6,7 +6,8 @@ Measured are:
 - the requests of an install, of a change of one variable, and of a steady state;
 - the time until a deleted object is recreated;
 - the operator's memory;
-- a change of one variable beside a tenant with costly templates, and the memory meanwhile.
+- a change of one variable beside a tenant with costly templates and many ConfigMaps, and the
+  memory meanwhile, under the limit of the chart where control groups can be created.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -39,8 +41,14 @@ from tests.api.fixtures import install_chart
 from tests.api.operator_process import OperatorProcess
 from tests.api.platforms import PlatformUser
 from tests.api.test_drift import config_of
-from tests.attacks.hostile_tenant import hostile_platform
+from tests.attacks.hostile_tenant import flood, hostile_platform
 from tests.cluster.control_plane import ControlPlane
+from tests.cluster.memory_cgroup import (
+    MemoryCgroup,
+    NoCgroupsError,
+    chart_memory_limit,
+    memory_cgroup,
+)
 from tests.cluster.simulated_nodes import SimulatedNodes
 from tests.cluster.waiting import wait_until
 
@@ -114,7 +122,23 @@ def _requests(cluster: ControlPlane, kubeconfig: Path) -> None:
 
 def _beside_a_hostile_tenant(cluster: ControlPlane, kubeconfig: Path) -> None:
     operator = OperatorProcess(cluster, kubeconfig, "--resync-seconds=60")
-    operator.start()
+    with ExitStack() as resources:
+        try:
+            cgroup = resources.enter_context(memory_cgroup(chart_memory_limit()))
+        except NoCgroupsError as error:
+            print(f"\nwithout the memory limit of the chart: {error}")
+            operator.start()
+            resources.callback(operator.stop)
+            _measure_beside(cluster, operator, None)
+        else:
+            with operator.started_in(cgroup):
+                _measure_beside(cluster, operator, cgroup)
+            operator.stop()
+
+
+def _measure_beside(
+    cluster: ControlPlane, operator: OperatorProcess, cgroup: MemoryCgroup | None
+) -> None:
     for namespace in ("neighbour", "hostile"):
         cluster.kubectl("create", "namespace", namespace)
     neighbour, tenant = PlatformUser(cluster, "neighbour"), PlatformUser(cluster, "hostile")
@@ -123,6 +147,7 @@ def _beside_a_hostile_tenant(cluster: ControlPlane, kubeconfig: Path) -> None:
     neighbour.wait_steady()
     alone = [_seconds_until_patched(neighbour, f"Alone {number}") for number in range(3)]
     peak = Peak(operator)
+    flood(tenant, "hostile-0")
     for number in range(20):
         tenant.apply(*hostile_platform(number))
     beside = [_seconds_until_patched(neighbour, f"Beside {number}") for number in range(9)]
@@ -134,7 +159,11 @@ def _beside_a_hostile_tenant(cluster: ControlPlane, kubeconfig: Path) -> None:
         f"  beside 20 hostile platforms (of 9)      {min(beside):.2f} to {max(beside):.2f} s\n"
         f"  meanwhile: /healthz {healthy}, operator and children {peak.mebibytes:.0f} MiB at most"
     )
-    operator.stop()
+    if cgroup:
+        print(
+            f"  by the kernel, page cache included: {cgroup.peak / 2**20:.0f} MiB at most, limit "
+            f"{chart_memory_limit() / 2**20:.0f} MiB, {cgroup.kills} processes killed"
+        )
 
 
 def _seconds_until_patched(user: PlatformUser, name: str) -> float:

@@ -2,4 +2,5 @@
 
 from pryv_operator.child_processes.child import main
 
-main()
+if __name__ == "__main__":
+    main()

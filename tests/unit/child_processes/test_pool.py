@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import os
 import time
 from collections.abc import Callable
@@ -266,6 +267,12 @@ def test_children_inherit_nothing_of_the_pod(monkeypatch: pytest.MonkeyPatch) ->
 
 def environment() -> dict[str, str]:
     return dict(os.environ)
+
+
+def test_importing_the_entry_point_starts_nothing() -> None:
+    before = os.nice(0), os.fstat(0), os.fstat(1)
+    importlib.import_module("pryv_operator.child_processes.__main__")
+    assert (os.nice(0), os.fstat(0), os.fstat(1)) == before
 
 
 def test_read_only_maps_are_understood() -> None:
