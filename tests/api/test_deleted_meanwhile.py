@@ -84,7 +84,8 @@ async def client(control_plane: ControlPlane) -> AsyncIterator[KubeClient]:
 async def test_what_the_garbage_collector_has_deleted_is_not_created_again(
     user: PlatformUser, client: KubeClient
 ) -> None:
-    user.apply_platform()
+    # Of its own: this reconciler knows no other platforms, which the running operator warns about.
+    user.apply_platform(domain="meanwhile.acme.test")
     user.wait_steady()
     transport: Any = EarlierAnswers(client._transport)
     client._transport = transport
