@@ -252,7 +252,11 @@ def test_retain_applies_to_all_retained_objects(running: PlatformUser) -> None:
     two = {"core": {"instances": [{"name": "co1"}, {"name": "co2"}]}}
     running.apply_platform(deletionPolicy="Delete", roles=two)
     running.wait_ready()
-    assert all("ownerReferences" in item["metadata"] for item in running.list("pvc"))
+    wait_until(
+        lambda: all("ownerReferences" in item["metadata"] for item in running.list("pvc")),
+        "PVCs to belong to the platform",
+        seconds=BACK_SECONDS,
+    )
     running.apply_platform(deletionPolicy="Retain", variables={"PLATFORM_NAME": "REPLACE_ME"})
     running.wait_reason("MissingVariables")
     kept = [*running.list("pvc"), *running.list("secrets", f"{MANAGED},pryv.io/purpose!=config")]

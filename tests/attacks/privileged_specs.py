@@ -12,6 +12,21 @@ from pryv_operator.desired.privileges import (
     Privilege,
 )
 
+#: As the documents of CRI-O, Multus, NRI, gVisor and OVN name them, and not the operator's list.
+_NAMED_ANNOTATIONS = (
+    "v1.multus-cni.io/default-network",
+    "kubernetes.v1.cni.cncf.io/networks",
+    "seccomp-profile.kubernetes.cri-o.io/POD",
+    "seccomp-profile.crio.io/POD",
+    "devices.crio.io",
+    "userns-mode.crio.io",
+    "platform-runtime-path.crio.io",
+    "io.containers.trace-syscall",
+    "devices.nri.io/container.hfs",
+    "mounts.nri.io",
+    "dev.gvisor.flag.network",
+    "ovn.kubernetes.io/ip_address",
+)
 #: Namespace that the specs may name as their own.
 NAMESPACE = "pryv"
 TERM = {"topologyKey": "kubernetes.io/hostname", "labelSelector": {}}
@@ -56,8 +71,11 @@ REFUSED: dict[Privilege, list[tuple[dict[str, Any], str]]] = {
         for name in ("system-cluster-critical", "system-node-critical")
     ],
     Privilege.SECURITY_ANNOTATIONS: [
-        (pods(annotations={f"{key}x": "unconfined"}), "hfs.annotations")
-        for key in (*PROFILE_ANNOTATIONS, *PRIVILEGED_ANNOTATIONS)
+        (pods(annotations={key: "unconfined"}), "hfs.annotations")
+        for key in (
+            *(f"{key}x" for key in (*PROFILE_ANNOTATIONS, *PRIVILEGED_ANNOTATIONS)),
+            *_NAMED_ANNOTATIONS,
+        )
     ],
     Privilege.CROSS_NAMESPACE_AFFINITY: [
         (far({"namespaceSelector": {}}), "hfs.affinity.podAntiAffinity"),

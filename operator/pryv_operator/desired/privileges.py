@@ -7,6 +7,7 @@ docs/secure.md lists every field. The chart's admission policy has the same rule
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -53,15 +54,26 @@ DEFAULT_PROFILES: Final = ("runtime/default", "docker/default")
 PRIVILEGED_ANNOTATIONS: Final = (
     "cdi.k8s.io/",
     "cni.projectcalico.org/",
+    "dev.gvisor.",
+    "devices.noderesource.dev/",
+    "devices.nri.io",
     "iam.amazonaws.com/",
+    "io.containers.",
     "io.katacontainers.",
     "io.kubernetes.cri-o.",
     "k8s.v1.cni.cncf.io/",
     "kubernetes.io/config.",
+    "kubernetes.v1.cni.cncf.io/",
+    "mounts.nri.io",
     "openshift.io/required-scc",
     "openshift.io/scc",
+    "ovn.kubernetes.io/",
+    "seccomp-profile.kubernetes.cri-o.io",
     "security.alpha.kubernetes.io/",
+    "v1.multus-cni.io/",
 )
+#: Annotations of CRI-O since 1.34: `NAME.crio.io`, with or without a container's name.
+_CRI_O: Final = re.compile(r"(^|\.)crio\.io(/|$)")
 _REQUIRED: Final = "requiredDuringSchedulingIgnoredDuringExecution"
 _PREFERRED: Final = "preferredDuringSchedulingIgnoredDuringExecution"
 
@@ -149,7 +161,7 @@ def _tolerated_control_plane(toleration: Mapping[str, Any]) -> str:
 def _is_privileged(annotation: str, value: str) -> bool:
     if annotation.startswith(PROFILE_ANNOTATIONS):
         return value not in DEFAULT_PROFILES
-    return annotation.startswith(PRIVILEGED_ANNOTATIONS)
+    return annotation.startswith(PRIVILEGED_ANNOTATIONS) or bool(_CRI_O.search(annotation))
 
 
 def _cross_namespace_terms(affinity: Mapping[str, Any], namespace: str) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import logging
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextvars import ContextVar
@@ -27,6 +28,8 @@ from pryv_operator.kube.errors import (
 )
 from pryv_operator.kube.leadership import Leadership
 
+log = logging.getLogger(__name__)
+
 JSON: Final = "application/json"
 
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=30, connect=5)
@@ -37,6 +40,9 @@ WATCH_SECONDS: Final = 300
 #: Raises when a request must not be sent. A context variable, as the tasks that aiohttp makes for a
 #: request inherit it.
 _CHECK: Final[ContextVar[Callable[[], None] | None]] = ContextVar("check", default=None)
+
+#: An object of etcd's 1.5 MiB fits, also if each character is escaped (six bytes for one).
+_LONGEST_LINE: Final = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -55,6 +61,43 @@ class Request:
     def __str__(self) -> str:
         """As in messages."""
         return f"{self.method} {self.path}"
+
+
+def _parsed(text: bytes) -> Object:
+    """The JSON object in an answer.
+
+    Raises:
+        ValueError: it is none, or is nested more deeply than the parser can follow.
+    """
+    try:
+        parsed: Object = json.loads(text)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    return parsed
+
+
+async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
+    """The lines of an answer without those that are too long to be worth their memory.
+
+    Without the limit of aiohttp, which is lower than what one object can need.
+    """
+    pending: list[bytes] = []
+    size = 0
+    async for chunk in content.iter_any():
+        for index, piece in enumerate(chunk.split(b"\n")):
+            if index:  # a line ends before this piece
+                if size <= _LONGEST_LINE:
+                    yield b"".join(pending)
+                else:
+                    log.warning("watch: an event of %d bytes is skipped", size)
+                pending, size = [], 0
+            size += len(piece)
+            if size > _LONGEST_LINE:
+                pending = []
+            else:
+                pending.append(piece)
+    if pending and size:
+        yield b"".join(pending)
 
 
 class Transport:
@@ -82,8 +125,7 @@ class Transport:
         try:
             if response.status >= 400:
                 raise await _error_of(response)
-            answer: Object = json.loads(await response.read())
-            return answer
+            return _parsed(await response.read())
         except (aiohttp.ClientError, TimeoutError) as error:
             raise UnavailableError(
                 0, "ConnectionLost", f"{request}: {type(error).__name__}"
@@ -105,8 +147,8 @@ class Transport:
         try:
             if response.status != 200:
                 raise await _error_of(response)
-            async for line in response.content:
-                yield json.loads(line)
+            async for line in _lines(response.content):
+                yield _parsed(line)
         except (aiohttp.ClientError, TimeoutError) as error:
             raise UnavailableError(
                 0, "ConnectionLost", f"watch {request.path}: {type(error).__name__}"

@@ -32,6 +32,8 @@ from pryv_operator.rollout.revisions import (
 #: Workloads that are larger than this together (bytes of JSON) are recorded compressed, because an
 #: object holds at most 1.5 MiB.
 _PLAIN_BYTES: Final = 600_000
+#: More is not read: a few bytes can stand for gigabytes.
+_MAX_UNPACKED_BYTES: Final = 16 * 1024 * 1024
 #: Scaling a workload makes no new revision.
 _NOT_RECORDED: Final = ("replicas",)
 #: Kinds that make up a desired state. Configuration is named in the pod templates of workloads.
@@ -123,9 +125,7 @@ def recorded_workloads(revision: Object) -> dict[str, Object]:
     """
     data = revision["data"]
     if "packedWorkloads" in data:
-        found: dict[str, Object] = json.loads(
-            zlib.decompress(base64.b64decode(data["packedWorkloads"]))
-        )
+        found: dict[str, Object] = json.loads(_unpacked(data["packedWorkloads"]))
         return found
     return dict(data.get("workloads") or {})
 
@@ -172,6 +172,14 @@ def _packed(workloads: Mapping[str, Object]) -> Object:
     if len(text) <= _PLAIN_BYTES:
         return {"workloads": dict(workloads)}
     return {"packedWorkloads": base64.b64encode(zlib.compress(text.encode(), 9)).decode()}
+
+
+def _unpacked(text: str) -> bytes:
+    unpack = zlib.decompressobj()
+    found = unpack.decompress(base64.b64decode(text), _MAX_UNPACKED_BYTES)
+    if unpack.unconsumed_tail or not unpack.eof:
+        raise ValueError("more than the operator records, or cut off")
+    return found
 
 
 def _template_entry(workload: Object) -> Object:

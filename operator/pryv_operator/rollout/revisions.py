@@ -212,7 +212,7 @@ def _parse(item: Object) -> Revision | None:
             basis=json.loads(annotations[keys.BASIS]) if keys.BASIS in annotations else None,
             item=item,
         )
-    except (KeyError, ValueError, TypeError, AttributeError):
+    except (KeyError, ValueError, TypeError, AttributeError, RecursionError):
         return None
 
 

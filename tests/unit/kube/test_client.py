@@ -35,7 +35,11 @@ async def server_that_answers(body: bytes) -> AsyncIterator[KubeClient]:
         await runner.cleanup()
 
 
-@pytest.mark.parametrize("body", [b"<html>log in first</html>", b"", b"\xff\xfe", b'{"metadata": '])
+@pytest.mark.parametrize(
+    "body",
+    [b"<html>log in first</html>", b"", b"\xff\xfe", b'{"metadata": ', b"[" * 1_000_000],
+    ids=["html", "empty", "binary", "cut", "deep"],
+)
 async def test_an_answer_that_is_not_json_is_retryable(body: bytes) -> None:
     async with server_that_answers(body) as client:
         with pytest.raises(UnavailableError, match="the answer is not valid JSON"):
@@ -48,3 +52,24 @@ async def test_a_watch_that_is_cut_in_the_middle_of_a_line_is_retryable() -> Non
         assert (await anext(events))["type"] == "ADDED"
         with pytest.raises(UnavailableError, match=r"watch .*configmaps: a line is not valid JSON"):
             await anext(events)
+
+
+async def test_a_watch_with_a_deeply_nested_object_is_retryable() -> None:
+    deep = b'{"type": "ADDED", "object": ' + b"[" * 1_000_000 + b"\n"
+    async with server_that_answers(EVENT + deep) as client:
+        events = client.watch(CONFIG_MAPS, "n", {}, accept=METADATA)
+        assert (await anext(events))["type"] == "ADDED"
+        with pytest.raises(UnavailableError, match="a line is not valid JSON"):
+            await anext(events)
+
+
+@pytest.mark.parametrize(
+    ("size", "names"), [(6_000_000, ["a", "long", "a"]), (17_000_000, ["a", "a"])]
+)
+async def test_an_event_of_any_size_does_not_end_a_watch(size: int, names: list[str]) -> None:
+    """The API server escapes characters: an object of 1 MB can be a line of 6 MB."""
+    owner = b'"ownerReferences": [{"name": "' + b"\\u003c" * (size // 6) + b'"}]'
+    long = b'{"type": "ADDED", "object": {"metadata": {"name": "long", ' + owner + b"}}}\n"
+    async with server_that_answers(EVENT + long + EVENT) as client:
+        events = client.watch(CONFIG_MAPS, "n", {}, accept=METADATA)
+        assert [event["object"]["metadata"]["name"] async for event in events] == names

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import base64
+import zlib
 
 import pytest
 
 from pryv_operator.rollout.recorded import HistoryError, find_revision, parse_recorded
+from pryv_operator.rollout.revision_record import recorded_workloads
 from tests.unit.rollout.recorded_revisions import revision_item
 
 
@@ -19,6 +21,18 @@ def test_unreadable_revisions_are_ignored() -> None:
             [broken, {"metadata": {"name": "acme-revision-3"}}, revision_item(1)]
         )
     ] == [1]
+
+
+def test_a_record_of_a_few_bytes_that_stands_for_gigabytes_is_ignored() -> None:
+    bomb = revision_item(2)
+    packer = zlib.compressobj(9)
+    packed = b"".join(packer.compress(bytes(1024 * 1024)) for _ in range(64)) + packer.flush()
+    bomb["data"] = {"spec": {}, "packedWorkloads": base64.b64encode(packed).decode()}
+    deep = revision_item(3)
+    deep["metadata"]["annotations"]["pryv.io/templates"] = "[" * 100_000
+    assert [each.number for each in parse_recorded([bomb, deep, revision_item(1)])] == [1]
+    with pytest.raises(ValueError, match="more than the operator records"):
+        recorded_workloads(bomb)
 
 
 def test_a_missing_revision_names_the_existing_ones() -> None:
