@@ -58,7 +58,7 @@ class EarlierAnswers:
         answer: Object = await self._transport.send(request)
         if request.method != "GET":
             self.writes.append(str(request))
-        elif request.accept != METADATA:
+        elif request.accept != METADATA and self.collected is None:
             self._answers[key] = answer
         return answer
 

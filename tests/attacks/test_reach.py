@@ -99,6 +99,7 @@ def test_a_running_platform_reaches_for_more_and_gets_nothing(
 ) -> None:
     user = shared_platform
     user.apply_and_wait()
+    user.wait_steady()  # policies of what an earlier test had outlive its pods
     before = user.digests(MANAGED_KINDS)
     plant(user)
     planted = {"Secret/beta-generated", "PersistentVolumeClaim/beta-co1-mongodb-data"}
