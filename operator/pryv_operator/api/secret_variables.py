@@ -122,6 +122,10 @@ _LONG_NUMBER: Final = 4
 _PLACEHOLDER: Final = re.compile(r"\s*(?:\{\{.*\}\}|\$\{.*\})\s*")
 
 
+#: The patterns need quadratic time. What is longer is refused, whatever it is.
+_LONGEST_URL: Final = 2048
+
+
 def holds_secrets(variable: str) -> bool:
     """Whether the resource's schema declares a variable as an object with secrets inside."""
     return bool(object_paths(variable))
@@ -148,6 +152,8 @@ def is_credential_url(variable: str, path: Sequence[str], value: object) -> bool
     """Whether a value is a URL with credentials, at a place where the resource may hold none."""
     if not isinstance(value, str) or ".".join(path) not in CREDENTIAL_URLS.get(variable, ()):
         return False
+    if len(value) > _LONGEST_URL:
+        return True
     patterns = (URL_WITH_PASSWORD, *([_QUERY] if variable == "MFA_ENDPOINTS" else []))
     return any(re.search(pattern, value) for pattern in patterns)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from pryv_operator.api.findings import Advisory, Problem
@@ -68,7 +68,7 @@ def check_service_values(
         for fault in service_faults(path, file.visible):
             if file.secret and naming.is_masked(fault):
                 continue  # the mask is at fault, and nobody looks at the secret
-            message = f"{naming.field(fault, f'{role}/{path}')}: {fault.message}"
+            message = f"{naming.field_of(fault, f'{role}/{path}')}: {fault.message}"
             if _is_refused(fault, bundle):
                 problems[Problem(Reason.INVALID_VARIABLE, message)] = None
             else:
@@ -108,8 +108,10 @@ class _Naming:
     spec: PryvPlatformSpec
     bundle: Bundle
     values: Mapping[str, Value]
+    #: By variable, once asked for.
+    public: dict[str, frozenset[str]] = field(default_factory=dict)
 
-    def field(self, fault: Fault, file: str) -> str:
+    def field_of(self, fault: Fault, file: str) -> str:
         """The field of the spec that holds the value; the rendered file when none is known."""
         if fault.word:
             holders = [
@@ -135,13 +137,21 @@ class _Naming:
     def _variable(self, name: str) -> str:
         return f"spec.{'secrets' if name in self.spec.secrets else 'variables'}.{name}"
 
+    def _public(self, variable: str) -> frozenset[str]:
+        """Texts of a variable that are no secret; the same for each of its faults."""
+        if variable not in self.public:
+            self.public[variable] = frozenset(
+                {
+                    *_FIELDS,
+                    *texts_in(self.spec.variables.get(variable)),
+                    *texts_in(self.bundle.variables[variable].default),
+                }
+            )
+        return self.public[variable]
+
     def _steps(self, fault: Fault) -> Iterator[str]:
         """The path inside the value. A key that is spelled out nowhere may be a secret."""
-        public = {
-            *_FIELDS,
-            *texts_in(self.spec.variables.get(fault.variable)),
-            *texts_in(self.bundle.variables[fault.variable].default),
-        }
+        public = self._public(fault.variable)
         for step in fault.path:
             if isinstance(step, int):
                 yield f"[{step}]"

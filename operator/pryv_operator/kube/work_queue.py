@@ -93,14 +93,13 @@ class WorkQueue:
         )
 
     def overdue(self) -> float:
-        """Seconds that the oldest due key has waited for a worker, or that one has been running."""
+        """Seconds that the oldest due key has waited for a worker, or that one has been running.
+
+        What waits for others of its own namespace does not count: it says nothing about the worker.
+        """
         now = asyncio.get_running_loop().time()
-        since = (
-            each
-            for state in self._states.values()
-            for each in (state.due, state.began)
-            if each is not None
-        )
+        began = (state.began for state in self._states.values() if state.began is not None)
+        since = (*(due for due, _ in self._requested()), *began)
         return max(0.0, now - min(since, default=now))
 
     def stop(self) -> None:

@@ -11,8 +11,13 @@ from pryv_operator.api.platform import Platform
 from pryv_operator.api.reasons import Reason
 from pryv_operator.child_processes.limits import LimitExceededError
 from pryv_operator.child_processes.pool import ChildProcesses
+from pryv_operator.desired.inputs import Inputs
+from pryv_operator.rollout.revisions import compact_json
 
 T = TypeVar("T")
+
+#: A fresh platform has some 600 characters of generated secrets.
+_SHORT_CHARACTERS: Final = 4096
 
 _REMEDY: Final = (
     "use fewer and shorter templates, variables and Secrets, and simpler expressions in templates"
@@ -40,9 +45,10 @@ class UnlimitedComputation:
 
 
 class LimitedComputation:
-    """In a thread for the operator's own templates, else in a child process with limits.
+    """In a thread for the operator's own templates and little input, else in a child with limits.
 
-    What built-in templates cost is limited by the size of the resource.
+    A thread cannot be ended, and C code in it (regular expressions, parsers) holds up the others.
+    So it gets only what is short enough to cost little, however it is made.
     """
 
     def __init__(self, children: ChildProcesses) -> None:
@@ -51,9 +57,20 @@ class LimitedComputation:
 
     async def run(self, platform: Platform, function: Callable[..., T], *arguments: Any) -> T:
         """The function's result, as ``Computation.run``."""
-        if platform.spec.templates is None:
+        if platform.spec.templates is None and _is_short(platform, arguments):
             return await asyncio.to_thread(function, *arguments)
         return await self._children.run(platform.namespace, function, *arguments)
+
+
+def _is_short(platform: Platform, arguments: tuple[Any, ...]) -> bool:
+    """Whether what users have written into variables and Secrets is short altogether."""
+    secrets = (
+        len(value)
+        for given in arguments
+        if isinstance(given, Inputs)
+        for value in given.secrets.values()
+    )
+    return len(compact_json(platform.spec.variables)) + sum(secrets) <= _SHORT_CHARACTERS
 
 
 def limit_problem(error: LimitExceededError) -> Problem:

@@ -25,6 +25,7 @@ from pryv_operator.api.status import PryvPlatformStatus
 from pryv_operator.child_processes.limits import LimitExceededError
 from pryv_operator.child_processes.pool import ChildProcesses
 from pryv_operator.desired import certificates
+from pryv_operator.desired.input_limits import check_variables
 from pryv_operator.desired.inputs import Inputs
 from pryv_operator.desired.privileges import Privilege
 from pryv_operator.kube import metrics
@@ -183,6 +184,10 @@ class Reconciler:
             spec,
             cut_over_pending=is_cut_over_pending(metadata.get("annotations") or {}),
         )
+
+        too_much = check_variables(spec.variables)
+        if too_much:
+            return await self._write_status(resource, self._failure(resource).invalid(too_much))
 
         # Read.
         self._references.set(key, references_of(platform))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from pryv_operator.api import secret_variables
 from pryv_operator.leader.json_value import Json
+from pryv_operator.leader.substitution import NAME_LIMIT
 from pryv_operator.templates.bundle import UNSET, Variable
 from pryv_operator.values.nested import Path, leaves, value_at
 
@@ -50,6 +51,8 @@ class Catalogue:
         The longest known beginning wins, because a path of 1.9 can be a variable of 2019:
         ``EMAIL_SENDER.name`` is ``MAIL_FROM_NAME``.
         """
+        if len(name) > NAME_LIMIT:
+            return Place(name, ())
         steps = name.split(".")
         for length in range(len(steps), 0, -1):
             known, rest = ".".join(steps[:length]), tuple(steps[length:])

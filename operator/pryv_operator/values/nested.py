@@ -57,11 +57,13 @@ def blanked_at(value: Json, paths: Iterable[Path]) -> Json:
 
 def leaves(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
     """Path and value of everything in nested maps that is not a map itself."""
-    if isinstance(value, Mapping):
-        for key, child in value.items():
-            yield from leaves(child, (*path, key))
-    else:
-        yield path, value
+    pending = [(path, value)]
+    while pending:
+        path, value = pending.pop()
+        if isinstance(value, Mapping):
+            pending += [((*path, key), child) for key, child in reversed([*value.items()])]
+        else:
+            yield path, value
 
 
 def map_leaves(value: Any, change: Callable[[Any], Any]) -> Any:
