@@ -8,22 +8,26 @@ is written goes through ``_write``, which only the leader may call (see ``leader
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeAlias, TypeVar
 
 from kubernetes.aio.client import Configuration
 
 from pryv_operator.api import labels_annotations as keys
 from pryv_operator.api.kubernetes import Object
 from pryv_operator.kube import metrics
-from pryv_operator.kube.errors import ConflictError, NotFoundError
+from pryv_operator.kube.errors import ConflictError, NotFoundError, TooLargeError
 from pryv_operator.kube.leadership import Leadership
 from pryv_operator.kube.managed_fields import upgraded
 from pryv_operator.kube.resources import LEASES, Resource, resource_of
 from pryv_operator.kube.transport import JSON, WATCH_SECONDS, Request, Transport
 
 _PAGE: Final = 500
+#: A larger page is read again in smaller ones. As Python objects it can take nine times as much.
+_PAGE_BYTES: Final = 2 << 20
+#: By so much pages become smaller: 500, 62, 7, 1.
+_SMALLER: Final = 8
 
 _APPLY: Final = "application/apply-patch+yaml"
 _MERGE: Final = "application/merge-patch+json"
@@ -31,6 +35,10 @@ _YAML: Final = "application/yaml"
 #: Only metadata: the data of Secrets of others never enters this process.
 METADATA: Final = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 METADATA_LIST: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+
+T = TypeVar("T")
+#: In the class, ``list`` is a method.
+_List: TypeAlias = list
 
 
 class KubeClient:
@@ -76,17 +84,48 @@ class KubeClient:
         fields: str | None = None,
     ) -> list[Object]:
         """Read all objects that match two selectors, page by page. ``namespace`` None: all."""
-        found: list[Object] = []
+        return await self.list_reduced(
+            resource, namespace, lambda item: item, labels=labels, fields=fields
+        )
+
+    async def list_reduced(
+        self,
+        resource: Resource,
+        namespace: str | None,
+        reduce: Callable[[Object], T | None],
+        *,
+        labels: str | None = None,
+        fields: str | None = None,
+        accept: str = JSON,
+    ) -> _List[T]:
+        """Read all objects that match two selectors; keep what ``reduce`` makes of each.
+
+        Nothing else of a page is kept, and one of many bytes is not parsed but read in smaller
+        ones: other clients may have created any number of large objects.
+        """
+        found: list[T] = []
         token: str | None = None
+        limit = _PAGE
         while True:
-            page = await self.list_page(
-                resource, namespace, labels=labels, fields=fields, token=token
-            )
-            found += [
-                {"apiVersion": resource.api_version, "kind": resource.kind, **item}
-                for item in page["items"]
-            ]
-            token = page["metadata"].get("continue")
+            try:
+                reduced, token = _reduced(
+                    await self.list_page(
+                        resource,
+                        namespace,
+                        labels=labels,
+                        fields=fields,
+                        token=token,
+                        limit=limit,
+                        accept=accept,
+                        max_bytes=_PAGE_BYTES if limit > 1 else None,
+                    ),
+                    resource,
+                    reduce,
+                )
+            except TooLargeError:
+                limit = max(1, limit // _SMALLER)
+                continue
+            found += reduced
             if not token:
                 return found
 
@@ -100,8 +139,13 @@ class KubeClient:
         token: str | None = None,
         limit: int = _PAGE,
         accept: str = JSON,
+        max_bytes: int | None = None,
     ) -> Object:
-        """Read one page of a list, as the API server returns it. ``token``: of the page before."""
+        """Read one page of a list, as the API server returns it. ``token``: of the page before.
+
+        Raises:
+            TooLargeError: the page has more than ``max_bytes``.
+        """
         query = {
             "limit": limit,
             "labelSelector": labels,
@@ -109,7 +153,7 @@ class KubeClient:
             "continue": token,
         }
         page = await self._transport.send(
-            Request("GET", resource.path(namespace), query, accept=accept)
+            Request("GET", resource.path(namespace), query, accept=accept, max_bytes=max_bytes)
         )
         page["items"] = page.get("items") or []  # an empty list of metadata is null
         return page
@@ -329,6 +373,15 @@ class KubeClient:
         return await self._transport.send(
             Request(method, path, query, body, counter=metrics.LEASE_REQUESTS)
         )
+
+
+def _reduced(
+    page: Object, resource: Resource, reduce: Callable[[Object], T | None]
+) -> tuple[list[T], str | None]:
+    """What ``reduce`` makes of the objects of a page, and the token of the next page."""
+    identity = {"apiVersion": resource.api_version, "kind": resource.kind}
+    reduced = (reduce({**item, **identity}) for item in page["items"])
+    return [each for each in reduced if each is not None], page["metadata"].get("continue")
 
 
 def _with_precondition(item: Object, over: Object) -> Object:

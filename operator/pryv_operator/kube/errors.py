@@ -48,6 +48,10 @@ class UnavailableError(ApiError):
     """429, 5xx, or no answer: retrying later may help."""
 
 
+class TooLargeError(ApiError):
+    """The answer has more bytes than its reader accepts; it was not read to its end."""
+
+
 class NotLeaderError(ApiError):
     """Nothing was sent: this process is not, or may no longer be, the leader."""
 

@@ -22,6 +22,7 @@ from pryv_operator.api.kubernetes import Object
 from pryv_operator.kube import metrics
 from pryv_operator.kube.errors import (
     ApiError,
+    TooLargeError,
     UnavailableError,
     error_from_status,
     retry_after_of,
@@ -47,7 +48,10 @@ _LONGEST_LINE: Final = 16 * 1024 * 1024
 
 @dataclass(frozen=True)
 class Request:
-    """A request. ``write``: only the leader may send it."""
+    """A request.
+
+    ``write``: only the leader may send it. ``max_bytes``: of the answer; None: no limit.
+    """
 
     method: str
     path: str
@@ -56,6 +60,7 @@ class Request:
     accept: str = JSON
     content_type: str = JSON
     write: bool = False
+    max_bytes: int | None = None
     counter: Counter = metrics.REQUESTS
 
     def __str__(self) -> str:
@@ -63,7 +68,7 @@ class Request:
         return f"{self.method} {self.path}"
 
 
-def _parsed(text: bytes) -> Object:
+def _parsed(text: bytes | bytearray) -> Object:
     """The JSON object in an answer.
 
     Raises:
@@ -119,13 +124,14 @@ class Transport:
         """Send a request; return the answer's JSON.
 
         Raises:
+            TooLargeError: the answer is larger than the request accepts.
             ApiError: it was not sent, not answered, or answered with an error.
         """
         response = await self._send(request, _TIMEOUT)
         try:
             if response.status >= 400:
                 raise await _error_of(response)
-            return _parsed(await response.read())
+            return _parsed(await _read_body(response, request))
         except (aiohttp.ClientError, TimeoutError) as error:
             raise UnavailableError(
                 0, "ConnectionLost", f"{request}: {type(error).__name__}"
@@ -223,6 +229,20 @@ def _checking() -> aiohttp.TraceConfig:
     hooks.on_request_headers_sent.append(check)
     hooks.on_request_chunk_sent.append(check)
     return hooks
+
+
+async def _read_body(response: aiohttp.ClientResponse, request: Request) -> bytes | bytearray:
+    if request.max_bytes is None:
+        return await response.read()
+    body = bytearray()
+    async for chunk in response.content.iter_any():
+        body += chunk
+        if len(body) > request.max_bytes:
+            response.close()  # the rest is not sent
+            raise TooLargeError(
+                0, "TooLarge", f"{request}: the answer exceeds {request.max_bytes} bytes"
+            )
+    return body
 
 
 async def _error_of(response: aiohttp.ClientResponse) -> ApiError:

@@ -27,6 +27,7 @@ from pryv_operator.kube.resources import CERTIFICATES, resource_of
 from pryv_operator.live import live_objects
 from pryv_operator.live.diff import needs_apply, with_applied_hash
 from pryv_operator.live.live_objects import LiveObjects
+from pryv_operator.live.reduce import is_written_by_operator
 from pryv_operator.live.rejections import ApplyRejectedError, name_in_use, rejection_problem
 from pryv_operator.values.addresses import Address
 
@@ -100,7 +101,10 @@ async def plan_apply(
     for kind in sorted({item["kind"] for item in missing}):
         same_kind = [item for item in missing if item["kind"] == kind]
         in_namespace = await live_objects.list_metadata_by_name(
-            client, platform, resource_of(same_kind[0])
+            client,
+            platform,
+            resource_of(same_kind[0]),
+            {item["metadata"]["name"] for item in same_kind},
         )
         for item in same_kind:
             metadata = in_namespace.get(item["metadata"]["name"])
@@ -316,7 +320,7 @@ def is_own(metadata: Object, owner: str, platform: str) -> bool:
 
     It is applied over, so labels that somebody has copied are not enough.
     """
-    return live_objects.is_written_by_operator(metadata) and belongs_to(metadata, owner, platform)
+    return is_written_by_operator(metadata) and belongs_to(metadata, owner, platform)
 
 
 async def _concurrently(calls: Iterable[Awaitable[Object]]) -> list[Object]:

@@ -6,7 +6,8 @@ They are read for each reconciliation and not cached.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import json
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -14,7 +15,7 @@ from pryv_operator.api import labels_annotations as keys
 from pryv_operator.api.kubernetes import Object
 from pryv_operator.api.platform import Platform
 from pryv_operator.kube.client import METADATA, METADATA_LIST, KubeClient
-from pryv_operator.kube.errors import ConflictError, NotFoundError
+from pryv_operator.kube.errors import ConflictError, NotFoundError, TooLargeError, UnavailableError
 from pryv_operator.kube.resources import (
     CERTIFICATES,
     CONFIG_MAPS,
@@ -31,6 +32,9 @@ from pryv_operator.kube.resources import (
     STATEFUL_SETS,
     Resource,
 )
+from pryv_operator.live import reduce
+from pryv_operator.live.pod_references import Reference, referenced_configuration
+from pryv_operator.live.reduce import essential, is_written_by_operator
 
 _HISTORY: Final = "history"
 #: Kinds the operator writes.
@@ -48,6 +52,12 @@ _CONFIGURATION: Final = (CONFIG_MAPS, SECRETS)
 #: So many objects that nothing refers to are read with the others: what a change leaves behind.
 _UNEXPECTED: Final = 20
 _CONCURRENT_READS: Final = 8
+#: So many objects of a kind, of so many bytes, are read in one answer with all their data. They can
+#: take nine times as much as Python objects.
+_MANY: Final = 500
+_WHOLE_BYTES: Final = 2 << 20
+#: Bytes that all objects of a kind may have which count as the operator's.
+_OWN_BYTES: Final = 16 << 20
 
 
 @dataclass(frozen=True)
@@ -80,70 +90,142 @@ def selector(platform: Platform) -> str:
     return f"{keys.MANAGED_BY}={keys.FIELD_MANAGER},{keys.PLATFORM}={platform.name}"
 
 
-def is_written_by_operator(metadata: Object) -> bool:
-    """Whether the operator has created or applied an object, by its managed fields.
-
-    Labels, annotations and owner references do not show it: other controllers copy them.
-    """
-    return any(
-        entry.get("manager") == keys.FIELD_MANAGER and not entry.get("subresource")
-        for entry in metadata.get("managedFields") or ()
-    )
-
-
 async def list_live_objects(
     client: KubeClient, platform: Platform, is_needed: Callable[[str, str], bool]
 ) -> LiveObjects:
     """Everything that carries the platform's labels, written by the operator or not.
 
-    Of ConfigMaps and Secrets metadata are listed first: everyone who may create them can add any
-    number with copied labels. When there are more than expected, only the data of those that are
-    needed (by kind and name) are read; of others the metadata are all that is returned.
+    Everyone who may create objects can add any number of any size with copied labels. Of those
+    that the operator has not written only what ``reduce.essential`` keeps is returned. Of
+    ConfigMaps and Secrets metadata are listed first: when there are more than expected, only the
+    data of those that are needed (by kind and name) are read.
+
+    Raises:
+        UnavailableError: objects that count as the operator's are too large together.
     """
     lists = await asyncio.gather(
         *(
-            _list_bounded(client, platform, each, is_needed)
+            _list_configuration(client, platform, each, is_needed)
             if each in _CONFIGURATION
-            else client.list(each, platform.namespace, labels=selector(platform))
+            else _list_written(client, platform, each)
             for each in WRITTEN
         )
     )
     try:
-        certificates = await client.list(
-            CERTIFICATES, platform.namespace, labels=selector(platform)
-        )
+        certificates = await _list_written(client, platform, CERTIFICATES)
     except NotFoundError:
         certificates = []  # cert-manager is not installed
     found = [item for listed in (*lists, certificates) for item in listed]
     return LiveObjects({(item["kind"], item["metadata"]["name"]): item for item in found})
 
 
-async def _list_bounded(
+async def _list_written(client: KubeClient, platform: Platform, resource: Resource) -> list[Object]:
+    """All objects of a kind with the platform's labels; those of others without data.
+
+    In one request if they are few and small. Otherwise metadata show first which are ours.
+    """
+    whole = await _list_whole(client, platform, resource, _MANY)
+    if whole is not None:
+        return [item if _is_written(item) else essential(item) for item in whole]
+    labels, budget = selector(platform), _Budget(platform, resource)
+    listed = await _list_metadata(client, platform, resource, labels)
+    ours = [item["metadata"]["name"] for item in listed if _is_written(item)]
+    if 2 * len(ours) >= len(listed):
+        return await client.list_reduced(
+            resource,
+            platform.namespace,
+            lambda item: budget.spend(item) if _is_written(item) else essential(item),
+            labels=labels,
+        )
+    data = await read_by_name(client, platform, resource, ours, budget.spend)
+    others = [item for item in listed if not _is_written(item)]
+    return [*others, *(item for item in data.values() if _is_written(item))]
+
+
+async def _list_configuration(
     client: KubeClient,
     platform: Platform,
     resource: Resource,
     is_needed: Callable[[str, str], bool],
 ) -> list[Object]:
     """All objects of a kind with the platform's labels; some of them without data."""
-    labels = selector(platform)
-    identity = {"apiVersion": resource.api_version, "kind": resource.kind}
-    listed = await _list_metadata(client, platform, resource, labels)
-    by_name = {item["metadata"]["name"]: {**item, **identity} for item in listed}
+    listed = await _list_metadata(client, platform, resource, selector(platform))
+    by_name = {item["metadata"]["name"]: item for item in listed}
     known = [name for name in by_name if is_needed(resource.kind, name)]
     limit = len(known) + _UNEXPECTED
     if len(listed) <= limit:
-        page = await client.list_page(resource, platform.namespace, labels=labels, limit=limit)
-        if not page["metadata"].get("continue"):
-            return [{**identity, **item} for item in page["items"]]
-    slots = asyncio.Semaphore(_CONCURRENT_READS)
-
-    async def read(name: str) -> Object | None:
-        async with slots:
-            return await client.get(resource, platform.namespace, name)
-
-    found = await asyncio.gather(*map(read, known))
-    data = {item["metadata"]["name"]: item for item in found if item is not None}
+        whole = await _list_whole(client, platform, resource, limit)
+        if whole is not None:
+            return whole
+    data = await read_by_name(client, platform, resource, known)
     return [{**item, **data.get(name, {})} for name, item in by_name.items()]
+
+
+async def _list_whole(
+    client: KubeClient, platform: Platform, resource: Resource, limit: int
+) -> list[Object] | None:
+    """All objects of a kind with the platform's labels; None if they are many or large."""
+    try:
+        page = await client.list_page(
+            resource,
+            platform.namespace,
+            labels=selector(platform),
+            limit=limit,
+            max_bytes=_WHOLE_BYTES,
+        )
+    except TooLargeError:
+        return None
+    if page["metadata"].get("continue"):
+        return None
+    return [
+        {"apiVersion": resource.api_version, "kind": resource.kind, **item}
+        for item in page["items"]
+    ]
+
+
+async def read_by_name(
+    client: KubeClient,
+    platform: Platform,
+    resource: Resource,
+    names: Iterable[str],
+    check: Callable[[Object], Object] = lambda item: item,
+) -> dict[str, Object]:
+    """Name → object of those that exist; a few are read at a time. ``check`` may raise."""
+    found: dict[str, Object] = {}
+    ordered = [*names]
+    for start in range(0, len(ordered), _CONCURRENT_READS):
+        some = ordered[start : start + _CONCURRENT_READS]
+        items = await asyncio.gather(
+            *(client.get(resource, platform.namespace, name) for name in some)
+        )
+        found |= {
+            name: check(item) for name, item in zip(some, items, strict=True) if item is not None
+        }
+    return found
+
+
+class _Budget:
+    """Bytes that the objects of one kind may have together."""
+
+    def __init__(self, platform: Platform, resource: Resource) -> None:
+        self._left = _OWN_BYTES
+        self._what = f'{resource.kind} objects with the labels of platform "{platform.name}"'
+
+    def spend(self, item: Object) -> Object:
+        """The object, if the budget is not exceeded."""
+        self._left -= len(json.dumps(item))
+        if self._left < 0:
+            raise UnavailableError(
+                0,
+                "TooLarge",
+                f"{self._what} have more than {_OWN_BYTES} bytes; "
+                "delete those that the operator has not created",
+            )
+        return item
+
+
+def _is_written(item: Object) -> bool:
+    return is_written_by_operator(item["metadata"])
 
 
 async def check_platform_exists(client: KubeClient, platform: Platform) -> None:
@@ -162,8 +244,10 @@ async def check_platform_exists(client: KubeClient, platform: Platform) -> None:
 
 
 async def list_pods(client: KubeClient, platform: Platform) -> list[Object]:
-    """The platform's pods."""
-    return await client.list(PODS, platform.namespace, labels=selector(platform))
+    """The platform's pods, with what ``reduce.pod`` keeps."""
+    return await client.list_reduced(
+        PODS, platform.namespace, reduce.pod, labels=selector(platform)
+    )
 
 
 async def list_pod_metadata(client: KubeClient, platform: Platform) -> list[Object]:
@@ -173,55 +257,67 @@ async def list_pod_metadata(client: KubeClient, platform: Platform) -> list[Obje
 
 async def list_warning_events(client: KubeClient, platform: Platform) -> list[Object]:
     """Warning events of the namespace: why pods cannot be created, scheduled or started."""
-    return await client.list(CORE_EVENTS, platform.namespace, fields="type=Warning")
+    return await client.list_reduced(
+        CORE_EVENTS, platform.namespace, reduce.event, fields="type=Warning"
+    )
 
 
-async def list_pod_template_holders(client: KubeClient, platform: Platform) -> list[Object]:
-    """Everything that holds a pod template of the platform.
+async def list_referenced_configuration(
+    client: KubeClient, platform: Platform, candidates: Collection[Reference]
+) -> set[Reference]:
+    """Which ConfigMaps and Secrets are named by anything that holds a pod template of the platform.
 
-    Configuration that one of them names must not be deleted.
+    They must not be deleted.
     """
+
+    def references(item: Object) -> set[Reference] | None:
+        return referenced_configuration([item]).intersection(candidates) or None
+
     kinds = (DEPLOYMENTS, STATEFUL_SETS, REPLICA_SETS, PODS)
     labelled = selector(platform)
     # The ControllerRevisions of a StatefulSet carry the labels of its selector, not those of its
     # metadata. The operator's own revisions are read elsewhere.
     labels = f"{keys.PLATFORM}={platform.name},{keys.PURPOSE}!={_HISTORY}"
-    stateful = client.list(CONTROLLER_REVISIONS, platform.namespace, labels=labels)
-    lists = await asyncio.gather(
-        stateful, *(client.list(each, platform.namespace, labels=labelled) for each in kinds)
+    stateful = client.list_reduced(
+        CONTROLLER_REVISIONS, platform.namespace, references, labels=labels
     )
-    return [item for listed in lists for item in listed]
+    lists = await asyncio.gather(
+        stateful,
+        *(
+            client.list_reduced(each, platform.namespace, references, labels=labelled)
+            for each in kinds
+        ),
+    )
+    return {reference for listed in lists for found in listed for reference in found}
 
 
 async def list_revision_metadata(client: KubeClient, platform: Platform) -> list[Object]:
     """The ControllerRevisions of the platform's revision history, without their data."""
-    labels = f"{selector(platform)},{keys.PURPOSE}={_HISTORY}"
-    items = await _list_metadata(client, platform, CONTROLLER_REVISIONS, labels)
-    identity = {
-        "apiVersion": CONTROLLER_REVISIONS.api_version,
-        "kind": CONTROLLER_REVISIONS.kind,
-    }
-    return [{**item, **identity} for item in items]
+    return await client.list_reduced(
+        CONTROLLER_REVISIONS,
+        platform.namespace,
+        reduce.revision_metadata,
+        labels=f"{selector(platform)},{keys.PURPOSE}={_HISTORY}",
+        accept=METADATA_LIST,
+    )
 
 
 async def list_metadata_by_name(
-    client: KubeClient, platform: Platform, resource: Resource
+    client: KubeClient, platform: Platform, resource: Resource, names: Collection[str]
 ) -> dict[str, Object]:
-    """Name → metadata of all objects of a kind in the namespace, of any owner."""
-    items = await _list_metadata(client, platform, resource)
-    return {item["metadata"]["name"]: item["metadata"] for item in items}
+    """Name → metadata of those objects of a kind that exist, of any owner."""
+
+    def named(item: Object) -> Object | None:
+        metadata: Object = item["metadata"]
+        return metadata if metadata["name"] in names else None
+
+    found = await client.list_reduced(resource, platform.namespace, named, accept=METADATA_LIST)
+    return {metadata["name"]: metadata for metadata in found}
 
 
 async def _list_metadata(
-    client: KubeClient, platform: Platform, resource: Resource, labels: str | None = None
+    client: KubeClient, platform: Platform, resource: Resource, labels: str
 ) -> list[Object]:
-    found: list[Object] = []
-    token: str | None = None
-    while True:
-        page = await client.list_page(
-            resource, platform.namespace, labels=labels, token=token, accept=METADATA_LIST
-        )
-        found += page["items"]
-        token = page["metadata"].get("continue")
-        if not token:
-            return found
+    return await client.list_reduced(
+        resource, platform.namespace, essential, labels=labels, accept=METADATA_LIST
+    )

@@ -78,8 +78,10 @@ async def _delete_unreferenced_configuration(
     ]
     if not candidates:
         return
-    holders = await live_objects.list_pod_template_holders(client, platform)
-    in_use = referenced_configuration([*desired.objects, *holders])
+    named = await live_objects.list_referenced_configuration(
+        client, platform, {_key(item) for item in candidates}
+    )
+    in_use = named | referenced_configuration(desired.objects)
     for item in candidates:
         if _key(item) not in in_use:
             await client.delete(item)

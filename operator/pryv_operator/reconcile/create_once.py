@@ -91,10 +91,10 @@ async def plan_creations(
         if name not in snapshot.records.entries:  # else it was read with the snapshot
             accept = JSON if snapshot.adopting else METADATA
             existing = await client.get(SECRETS, platform.namespace, name, accept=accept)
-        if name in snapshot.unproven or (existing and not snapshot.adopting):
-            foreign.add(name)
-        elif existing:
+        if existing and snapshot.adopting:
             live = live.with_objects([existing])
+        elif existing or name in snapshot.unproven:
+            foreign.add(name)
         else:
             missing.append(content)
     if foreign:

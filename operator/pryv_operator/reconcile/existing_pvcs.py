@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Set
 from dataclasses import dataclass, field
 
 from pryv_operator.api import labels_annotations as keys
@@ -50,30 +50,33 @@ async def read_existing_pvcs(
     mounted = {claim for item in own for claim in _claims(item["spec"]["template"]["spec"])}
     if not found.keys() - mounted:
         return {name: ExistingPVC(item) for name, item in found.items()}
-    others = await _others(client, platform)
-    return {
-        name: ExistingPVC(item, () if name in mounted else _users(name, others))
-        for name, item in found.items()
-    }
+    users = await _users(client, platform, found.keys() - mounted)
+    return {name: ExistingPVC(item, tuple(users.get(name, ()))) for name, item in found.items()}
 
 
-async def _others(client: KubeClient, platform: Platform) -> list[Object]:
-    """All pods of the namespace, and the workloads of other platforms, which may have no pod."""
+async def _users(client: KubeClient, platform: Platform, names: Set[str]) -> dict[str, list[str]]:
+    """Name of a PVC → what mounts it.
+
+    Of all pods of the namespace, and the workloads of other platforms, which may have no pod.
+    """
+
+    def used(item: Object) -> tuple[str, Set[str]] | None:
+        claims = _claims(_pod_spec(item)) & names
+        if not claims or _is_own(item, platform):
+            return None
+        return f'{item["kind"]} "{item["metadata"]["name"]}"', claims
+
     managed = f"{keys.MANAGED_BY}={keys.FIELD_MANAGER},{keys.PLATFORM}!={platform.name}"
     lists = await asyncio.gather(
-        client.list(PODS, platform.namespace),
-        client.list(DEPLOYMENTS, platform.namespace, labels=managed),
-        client.list(STATEFUL_SETS, platform.namespace, labels=managed),
+        client.list_reduced(PODS, platform.namespace, used),
+        client.list_reduced(DEPLOYMENTS, platform.namespace, used, labels=managed),
+        client.list_reduced(STATEFUL_SETS, platform.namespace, used, labels=managed),
     )
-    return [item for listed in lists for item in listed if not _is_own(item, platform)]
-
-
-def _users(claim: str, others: Iterable[Object]) -> tuple[str, ...]:
-    return tuple(
-        f'{item["kind"]} "{item["metadata"]["name"]}"'
-        for item in others
-        if claim in _claims(_pod_spec(item))
-    )
+    found: dict[str, list[str]] = {}
+    for user, claims in (each for listed in lists for each in listed):
+        for name in claims:
+            found.setdefault(name, []).append(user)
+    return found
 
 
 def _pod_spec(item: Object) -> Object:

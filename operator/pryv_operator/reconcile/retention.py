@@ -12,7 +12,8 @@ from pryv_operator.api.platform import Platform
 from pryv_operator.api.reasons import Reason
 from pryv_operator.kube.client import KubeClient
 from pryv_operator.kube.errors import RejectedError
-from pryv_operator.live.live_objects import LiveObjects, is_written_by_operator
+from pryv_operator.live.live_objects import LiveObjects
+from pryv_operator.live.reduce import is_written_by_operator
 
 
 async def apply_deletion_policy(

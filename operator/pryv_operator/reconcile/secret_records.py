@@ -108,8 +108,8 @@ def sort_secrets(
 ) -> SortedSecrets:
     """Which of a platform's live Secrets are the operator's.
 
-    Those that the records prove; all of them while ``adopting``, as the user asked for it; at an
-    upgrade those that the last version left.
+    Those that the records prove; while ``adopting`` all that were read with their data, as the user
+    asked for it; at an upgrade those that the last version left.
     """
     created_once = [
         item
@@ -120,7 +120,7 @@ def sort_secrets(
     ours, others = [], []
     for item in created_once:
         name = item["metadata"]["name"]
-        if adopting or name in left or records.prove(item):
+        if (adopting and "data" in item) or name in left or records.prove(item):
             ours.append(item)
         else:
             others.append(name)

@@ -7,6 +7,7 @@ import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Final
 
 from pryv_operator.api import labels_annotations as keys
 from pryv_operator.api import names
@@ -14,9 +15,10 @@ from pryv_operator.api.kubernetes import Object
 from pryv_operator.api.platform import Platform
 from pryv_operator.api.status import PryvPlatformStatus
 from pryv_operator.kube.client import KubeClient
-from pryv_operator.kube.resources import SECRETS
+from pryv_operator.kube.resources import PVCS, SECRETS, Resource
 from pryv_operator.live import live_objects
 from pryv_operator.live.live_objects import LiveObjects
+from pryv_operator.live.reduce import is_written_by_operator
 from pryv_operator.reconcile import upstreams
 from pryv_operator.reconcile.computation import Computation
 from pryv_operator.reconcile.existing_pvcs import ExistingPVC, read_existing_pvcs
@@ -27,6 +29,9 @@ from pryv_operator.reconcile.secret_records import SecretRecords, SortedSecrets,
 from pryv_operator.rollout import revision_store
 from pryv_operator.rollout.revisions import Revision
 from pryv_operator.templates.bundle import Bundle
+
+#: So many Secrets, and PVCs, that nothing proves to be ours are read to be taken over.
+_MOST_TAKEN_OVER: Final = 64
 
 
 @dataclass(frozen=True)
@@ -98,6 +103,7 @@ async def read_snapshot(
         records=SecretRecords.of(stored_status(resource).ownership),
     )
     labelled = await live_objects.list_live_objects(client, platform, partial(_needed, snapshot))
+    labelled = labelled.with_objects(await _read_unproven(client, snapshot, labelled))
     created = await _read_created_secrets(client, snapshot, labelled)
     live = labelled.only(partial(_is_own, snapshot)).with_objects(created.ours)
     return replace(
@@ -114,8 +120,7 @@ async def read_snapshot(
 def _needed(snapshot: Snapshot, kind: str, name: str) -> bool:
     """Whether the data of a ConfigMap or Secret count, by its name."""
     if kind == "Secret" and names.secret_purpose(snapshot.platform.name, name):
-        taking_over = snapshot.adopting or snapshot.status.ownership is None
-        return taking_over or name in snapshot.records.entries
+        return name in snapshot.records.entries
     return any((kind, name) in revision.references for revision in snapshot.history)
 
 
@@ -128,8 +133,45 @@ def _is_own(snapshot: Snapshot, item: Object) -> bool:
         snapshot.platform.name, item["metadata"]["name"]
     ):
         return False
-    adopted = item["kind"] == "PersistentVolumeClaim" and snapshot.adopting
-    return adopted or live_objects.is_written_by_operator(item["metadata"])
+    adopted = item["kind"] == "PersistentVolumeClaim" and snapshot.adopting and "spec" in item
+    return adopted or is_written_by_operator(item["metadata"])
+
+
+async def _read_unproven(
+    client: KubeClient, snapshot: Snapshot, labelled: LiveObjects
+) -> list[Object]:
+    """Objects that may be taken over, with their data: at an adoption, or at an upgrade.
+
+    The oldest ones: their number is others' choice. Secrets that the platform needs are found by
+    their names, too.
+    """
+    read: list[Object] = []
+    for resource in _taken_over(snapshot):
+        unread = [
+            item["metadata"]
+            for item in labelled.of_kind(resource.kind)
+            if not item.keys() & {"data", "spec"} and _may_be_taken_over(snapshot, item)
+        ]
+        unread.sort(key=lambda each: (each.get("creationTimestamp", ""), each["name"]))
+        oldest = [each["name"] for each in unread[:_MOST_TAKEN_OVER]]
+        read += (
+            await live_objects.read_by_name(client, snapshot.platform, resource, oldest)
+        ).values()
+    return read
+
+
+def _taken_over(snapshot: Snapshot) -> tuple[Resource, ...]:
+    """Kinds of which others' objects may become the operator's."""
+    if snapshot.adopting:
+        return SECRETS, PVCS
+    status = snapshot.status
+    upgraded = status.ownership is None and status != PryvPlatformStatus()
+    return (SECRETS,) if upgraded else ()
+
+
+def _may_be_taken_over(snapshot: Snapshot, item: Object) -> bool:
+    name = item["metadata"]["name"]
+    return item["kind"] != "Secret" or bool(names.secret_purpose(snapshot.platform.name, name))
 
 
 async def _read_created_secrets(

@@ -10,7 +10,7 @@ from aiohttp import web
 from kubernetes.aio.client import Configuration
 
 from pryv_operator.kube.client import METADATA, KubeClient
-from pryv_operator.kube.errors import UnavailableError
+from pryv_operator.kube.errors import TooLargeError, UnavailableError
 from pryv_operator.kube.resources import CONFIG_MAPS
 
 EVENT = b'{"type": "ADDED", "object": {"metadata": {"name": "a"}}}\n'
@@ -73,3 +73,14 @@ async def test_an_event_of_any_size_does_not_end_a_watch(size: int, names: list[
     async with server_that_answers(EVENT + long + EVENT) as client:
         events = client.watch(CONFIG_MAPS, "n", {}, accept=METADATA)
         assert [event["object"]["metadata"]["name"] async for event in events] == names
+
+
+async def test_of_a_large_answer_only_its_beginning_is_read() -> None:
+    async with server_that_answers(b'{"items": []' + b" " * 9_000_000) as client:
+        with pytest.raises(TooLargeError, match="exceeds 1000 bytes"):
+            await client.list_page(CONFIG_MAPS, "n", max_bytes=1000)
+    async with server_that_answers(b'{"items": null, "metadata": {}}') as client:
+        assert await client.list_page(CONFIG_MAPS, "n", max_bytes=1000) == {
+            "items": [],
+            "metadata": {},
+        }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -10,9 +11,12 @@ from hypothesis import strategies as st
 
 from pryv_operator.api import names
 from pryv_operator.api.kubernetes import Object
-from pryv_operator.kube.client import METADATA_LIST
-from pryv_operator.kube.resources import Resource
-from pryv_operator.live.live_objects import is_written_by_operator, list_live_objects
+from pryv_operator.kube.client import METADATA_LIST, KubeClient
+from pryv_operator.kube.errors import TooLargeError, UnavailableError
+from pryv_operator.kube.resources import PODS, Resource
+from pryv_operator.live import live_objects
+from pryv_operator.live.live_objects import list_live_objects, list_referenced_configuration
+from pryv_operator.live.reduce import is_written_by_operator
 from tests.unit.builders import platform
 
 
@@ -24,8 +28,7 @@ class ConfigMaps:
         self.added_later = added_later
         self.read: set[str] = set()
 
-    async def list(self, *_: Any, **__: Any) -> list[Object]:
-        return []
+    list_reduced = KubeClient.list_reduced
 
     async def list_page(
         self, resource: Resource, *_: Any, accept: str = "", limit: int = 500, **__: Any
@@ -61,6 +64,155 @@ async def test_planted_config_maps_cost_no_data(count: int, own: int, later: int
     assert all("data" in item for (_, name), item in live.objects.items() if name in needed)
     assert len(client.read - needed) <= 20 + len(needed), "beyond that, only what is needed"
     assert count <= len(needed) + 20 or later or client.read == needed
+
+
+class Server:
+    """An API server that cuts its answers off as the transport does; it counts what it sent."""
+
+    list_reduced = KubeClient.list_reduced
+
+    def __init__(self, kind: str, *items: Object) -> None:
+        self.kind = kind
+        self.items = {item["metadata"]["name"]: item for item in items}
+        self.requests: list[str] = []
+        self.largest = 0
+        self.data: set[str] = set()
+
+    async def list_page(
+        self,
+        resource: Resource,
+        *_: Any,
+        limit: int = 500,
+        token: str | None = None,
+        accept: str = "",
+        max_bytes: int | None = None,
+        **__: Any,
+    ) -> Object:
+        items = list(self.items.values()) if resource.kind == self.kind else []
+        start = int(token or 0)
+        shown = items[start : start + limit]
+        if accept == METADATA_LIST:
+            shown = [{"metadata": item["metadata"]} for item in shown]
+        if resource.kind == self.kind:
+            self.requests.append(f"list {limit}")
+        size = sum(len(json.dumps(item)) for item in shown)
+        if max_bytes is not None and size > max_bytes:
+            raise TooLargeError(0, "TooLarge", "too large")
+        self.largest = max(self.largest, size)
+        if accept != METADATA_LIST:
+            self.data |= {item["metadata"]["name"] for item in shown}
+        more = {"continue": str(start + limit)} if start + limit < len(items) else {}
+        return {"items": shown, "metadata": more}
+
+    async def get(self, resource: Resource, _: str, name: str) -> Object:
+        assert resource.kind == self.kind
+        self.requests.append(f"get {name}")
+        self.data.add(name)
+        return {"kind": self.kind, **self.items[name]}
+
+
+OURS = [{"manager": "pryv-operator", "operation": "Apply"}]
+MIB = 1 << 20
+
+
+def labelled(name: str, *, ours: bool = False, size: int = 0, **metadata: Any) -> Object:
+    """An object with a platform's labels. ``size``: of its spec."""
+    managed = {"managedFields": OURS} if ours else {}
+    return {
+        "metadata": {"name": name, "labels": names.platform_labels("acme"), **managed, **metadata},
+        "spec": {"template": {"spec": {"hostname": "x" * size}}},
+    }
+
+
+async def read(client: Any) -> dict[str, Object]:
+    """Name → what is read of each of a platform's objects."""
+    live = await list_live_objects(client, platform(), lambda *_: False)
+    return {name: item for (_, name), item in live.objects.items()}
+
+
+async def test_a_platform_at_rest_is_read_with_one_list_of_each_kind() -> None:
+    server = Server("Deployment", *(labelled(f"d{each}", ours=True, size=99) for each in range(40)))
+    assert len(await read(server)) == 40
+    assert server.requests == ["list 500"]
+
+
+@pytest.mark.parametrize("kind", ["Service", "PersistentVolumeClaim", "Deployment", "Certificate"])
+async def test_of_large_objects_of_others_no_data_are_read(kind: str) -> None:
+    planted = [labelled(f"planted{each}", size=MIB) for each in range(30)]
+    server = Server(kind, labelled("ours", ours=True, size=10), *planted)
+    found = await read(server)
+    assert server.data == {"ours"}
+    assert "spec" in found["ours"]
+    assert not any("spec" in item for name, item in found.items() if name != "ours")
+    assert server.largest < 2 * MIB
+
+
+async def test_a_large_platform_is_read_in_pages() -> None:
+    server = Server("Deployment", *(labelled(f"d{n}", ours=True, size=9000) for n in range(300)))
+    assert all("spec" in item for item in (await read(server)).values())
+    assert len(server.requests) < 12
+    assert server.largest < 2 * MIB
+
+
+@pytest.mark.parametrize("others", [0, 60])
+async def test_objects_that_look_like_ours_have_a_limit_together(others: int) -> None:
+    forged = [labelled(f"d{each}", ours=True, size=MIB) for each in range(40)]
+    foreign = [labelled(f"x{each}") for each in range(others)]
+    server = Server("Deployment", *forged, *foreign)
+    with pytest.raises(UnavailableError, match=r'Deployment objects .* platform "acme" have more'):
+        await read(server)
+    assert len(server.data & {item["metadata"]["name"] for item in forged}) <= 24
+
+
+@pytest.mark.parametrize("kind", ["ConfigMap", "Secret", "Deployment"])
+@pytest.mark.parametrize("ours", [True, False])
+async def test_large_metadata_are_read_in_small_pages_and_not_kept(
+    kind: str, *, ours: bool
+) -> None:
+    annotations = {"a": "x" * MIB, "pryv.io/applied": "0" * 9999}
+    owners = [{"kind": "Pod", "name": "x" * 9999, "uid": "y" * 9999}] * 2
+    if kind == "Deployment":
+        ours = False
+    server = Server(
+        kind,
+        *(
+            labelled(f"x{n}", ours=ours, annotations=annotations, ownerReferences=owners)
+            for n in range(30)
+        ),
+    )
+    found = await read(server)
+    assert len(found) == 30
+    assert len(json.dumps([*found.values()])) < 150_000
+    assert server.largest < 2 * MIB
+
+
+async def test_of_pods_only_what_health_needs_is_kept() -> None:
+    spec = {"containers": [{"name": "a", "image": "b", "env": [{"name": "A", "value": "x" * MIB}]}]}
+    pods = [{**labelled(f"p{n}"), "spec": spec} for n in range(9)]
+    client: Any = Server("Pod", *pods)
+    found = await live_objects.list_pods(client, platform())
+    assert len(json.dumps(found)) < 9_000
+    assert found[0]["spec"]["containers"] == [{"name": "a", "image": "b"}]
+    assert client.largest < 2 * MIB
+
+
+async def test_of_events_only_what_explains_is_kept() -> None:
+    involved = {"kind": "Pod", "name": "x" * 9999, "uid": "u", "fieldPath": "y" * 9999}
+    more = {"involvedObject": involved, "reason": "z" * 9999, "message": "m" * MIB}
+    client: Any = Server("Event", *({**labelled(f"e{n}"), **more} for n in range(9)))
+    found = await live_objects.list_warning_events(client, platform())
+    assert len(found) == 9
+    assert len(json.dumps(found)) < 40_000
+    assert client.largest < 2 * MIB
+
+
+async def test_of_pod_templates_only_references_to_candidates_are_kept() -> None:
+    volumes = [{"configMap": {"name": f"c{each}"}} for each in range(9)]
+    client: Any = Server(PODS.kind, {**labelled("p"), "spec": {"volumes": volumes}})
+    candidates = {("ConfigMap", "c1"), ("ConfigMap", "other"), ("Secret", "c2")}
+    assert await list_referenced_configuration(client, platform(), candidates) == {
+        ("ConfigMap", "c1")
+    }
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from typing import Any
 
 from pryv_operator.api import names
 from pryv_operator.api.kubernetes import Object
+from pryv_operator.kube.client import KubeClient
 from pryv_operator.kube.errors import ConflictError
 from pryv_operator.kube.resources import SECRETS, Resource
 from pryv_operator.reconcile.computation import UnlimitedComputation
@@ -85,8 +86,7 @@ class Cluster:
         self.read.add(name)
         return found
 
-    async def list(self, *_: Any, **__: Any) -> list[Object]:
-        return []
+    list_reduced = KubeClient.list_reduced
 
     async def list_page(
         self, resource: Resource, _: str, *, labels: str = "", accept: str = "", **__: Any

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pryv_operator.api.kubernetes import Object
+from pryv_operator.kube.client import KubeClient
 from pryv_operator.kube.errors import ConflictError
 from pryv_operator.live.live_objects import LiveObjects
 from pryv_operator.reconcile.policy_owners import (
@@ -96,6 +97,8 @@ class Server:
     def __init__(self, *pods: Object) -> None:
         self._pods = pods
         self.tried: list[str] = []
+
+    list_reduced = KubeClient.list_reduced
 
     async def list_page(self, *_: Any, **__: Any) -> Object:
         return {"items": [*self._pods], "metadata": {}}

@@ -10,6 +10,7 @@ import pytest
 from pryv_operator.api import labels_annotations as keys
 from pryv_operator.api.findings import Problem
 from pryv_operator.api.kubernetes import Object
+from pryv_operator.kube.client import KubeClient
 from pryv_operator.kube.resources import Resource
 from pryv_operator.live.live_objects import LiveObjects
 from pryv_operator.reconcile.computation import UnlimitedComputation
@@ -106,12 +107,13 @@ class Reading:
         found = (each for each in self.items if each["kind"] == resource.kind)
         return next((each for each in found if each["metadata"]["name"] == name), None)
 
-    async def list(
-        self, resource: Resource, namespace: str, labels: str | None = None
-    ) -> list[Object]:
+    list_reduced = KubeClient.list_reduced
+
+    async def list_page(self, resource: Resource, namespace: str, **_: Any) -> Object:
         assert namespace == "pryv"
         self.listed.append(resource.kind)
-        return [each for each in self.items if each["kind"] == resource.kind]
+        items = [each for each in self.items if each["kind"] == resource.kind]
+        return {"items": items, "metadata": {}}
 
 
 @pytest.mark.parametrize("type_", CREDENTIAL_TYPES)

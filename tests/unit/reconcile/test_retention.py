@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pryv_operator.api.kubernetes import Object
-from pryv_operator.live.live_objects import LiveObjects, is_written_by_operator
+from pryv_operator.live.live_objects import LiveObjects
+from pryv_operator.live.reduce import is_written_by_operator
 from pryv_operator.reconcile.retention import adopt_pvcs, owners_of_data
 from tests.unit.builders import platform
 

@@ -185,6 +185,34 @@ async def test_the_data_of_many_planted_secrets_are_not_read() -> None:
     assert cluster.read == ours
 
 
+@pytest.mark.parametrize("adopting", [False, True])
+async def test_the_data_of_secrets_planted_for_a_new_platform_have_a_bound(
+    *, adopting: bool
+) -> None:
+    """The status, too, is written only after this read."""
+    planted = [secret(f"acme-generated-v{number}", "generated") for number in range(300)]
+    cluster = Cluster(None, *planted)
+    if adopting:
+        cluster.adopt("1")
+    snapshot = await take(cluster)
+    assert len(cluster.read) == (64 if adopting else 0)
+    assert len(snapshot.unproven) == (300 - 64 if adopting else 300)
+
+
+async def test_secrets_beyond_the_bound_are_adopted_if_the_platform_needs_them() -> None:
+    before = Cluster()
+    first = await reconcile(before)
+    restored = [*before.secrets.values()]
+    for item in restored:
+        if "private-ca" not in item["metadata"]["name"]:
+            item["metadata"]["creationTimestamp"] = "2026-01-03T00:00:00Z"
+    earlier = {"creationTimestamp": "2026-01-02T00:00:00Z"}
+    planted = [secret(f"acme-generated-v{each}", "generated", **earlier) for each in range(300)]
+    cluster = Cluster(None, *planted, *restored)
+    cluster.adopt("1")
+    assert (await reconcile(cluster))[0] == first[0]
+
+
 async def test_nobody_can_prevent_a_renewal_by_planting_the_next_numbers() -> None:
     cluster = Cluster()
     await reconcile(cluster)
