@@ -29,7 +29,7 @@ def compute(_: Any) -> str:
         ({"variables": {"CUSTOM_AUTH_FUNCTION": "/[(" * 2000}}, {}, "child"),
         ({"variables": {"INVITATION_TOKENS": [1] * 3000}}, {}, "child"),
         ({}, {"CUSTOM_AUTH_FUNCTION": "/[(" * 2000}, "child"),
-        ({"templates": {"files": [{"role": "core", "configMapRef": {"name": "a"}}]}}, {}, "child"),
+        ({"templates": {"archive": {"configMapKeyRef": {"name": "a", "key": "b"}}}}, {}, "child"),
     ],
 )
 async def test_only_little_input_is_computed_in_a_thread(
