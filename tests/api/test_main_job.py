@@ -230,27 +230,33 @@ def test_secret_values_are_only_in_secrets(
         assert all(canary not in str(item["metadata"]) for item in hidden)
 
 
+#: Other tests may have had platforms of other names there, whose data stay, too.
+OF_ACME = f"{MANAGED},pryv.io/platform=acme"
+
+
 def test_deletion_retains_data_for_a_new_platform(shared_platform: PlatformUser) -> None:
     shared_platform.apply_and_wait()
     claims = {
-        item["metadata"]["name"]: item["metadata"]["uid"] for item in shared_platform.list("pvc")
+        item["metadata"]["name"]: item["metadata"]["uid"]
+        for item in shared_platform.list("pvc", OF_ACME)
     }
     generated = {
         item["metadata"]["name"]: item["data"]
-        for item in shared_platform.list("secrets", f"{MANAGED},pryv.io/purpose!=config")
+        for item in shared_platform.list("secrets", f"{OF_ACME},pryv.io/purpose!=config")
     }
     configs = {
         item["metadata"]["name"]
-        for item in shared_platform.list("secrets", f"{MANAGED},pryv.io/purpose=config")
+        for item in shared_platform.list("secrets", f"{OF_ACME},pryv.io/purpose=config")
     }
     shared_platform.delete("pryvplatform", "acme")
     shared_platform.wait_gone("services,configmaps,networkpolicies,deployments,statefulsets,pods")
     assert {
-        item["metadata"]["name"]: item["metadata"]["uid"] for item in shared_platform.list("pvc")
+        item["metadata"]["name"]: item["metadata"]["uid"]
+        for item in shared_platform.list("pvc", OF_ACME)
     } == claims
     wait_until(
         lambda: (
-            {item["metadata"]["name"] for item in shared_platform.list("secrets")}
+            {item["metadata"]["name"] for item in shared_platform.list("secrets", OF_ACME)}
             == generated.keys()
         ),
         "the configuration to go, and the values to stay",
@@ -263,11 +269,12 @@ def test_deletion_retains_data_for_a_new_platform(shared_platform: PlatformUser)
     shared_platform.adopt()
     shared_platform.apply_and_wait()
     assert {
-        item["metadata"]["name"]: item["metadata"]["uid"] for item in shared_platform.list("pvc")
+        item["metadata"]["name"]: item["metadata"]["uid"]
+        for item in shared_platform.list("pvc", OF_ACME)
     } == claims
     assert {
         item["metadata"]["name"]: item["data"]
-        for item in shared_platform.list("secrets", f"{MANAGED},pryv.io/purpose!=config")
+        for item in shared_platform.list("secrets", f"{OF_ACME},pryv.io/purpose!=config")
     } == generated
     # The same values and the same key: the same name, for what holds no address.
     (core,) = (
