@@ -36,12 +36,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--edits",
         type=int,
-        help="random spec edits against the real API server (default: 50, with --long 500)",
+        help="random spec edits against the real API server (default: 50, with --long 200)",
     )
     parser.addoption(
         "--histories",
         type=int,
-        help="random histories against the real API server (default: 1, with --long 6)",
+        help="random histories against the real API server (default: 1, with --long 4)",
     )
     parser.addoption(
         "--every-write",

@@ -127,7 +127,7 @@ def test_random_edits_converge_to_a_fresh_install(
     user: PlatformUser, pytestconfig: pytest.Config
 ) -> None:
     """Bursts of edits without waiting; after each burst, wait until the last one is reconciled."""
-    count = pytestconfig.getoption("--edits") or (500 if pytestconfig.getoption("--long") else 50)
+    count = pytestconfig.getoption("--edits") or (200 if pytestconfig.getoption("--long") else 50)
     seed = seed_of_run(pytestconfig.getoption("--edits-seed"))
     print(f"{count} edits, seed {seed}")
     user.secret("keys", admin="planted-admin-key", smtp="planted-smtp-pass")
