@@ -19,7 +19,7 @@ from tests.cluster.waiting import wait_until
 from tests.examples import seed_of_run
 
 #: (histories, steps of each).
-FEW, MANY = (1, 12), (6, 30)
+FEW, MANY = (1, 12), (4, 30)
 _DELETED = (
     "services,configmaps,secrets,networkpolicies,deployments,statefulsets,pods,"
     "persistentvolumeclaims"
