@@ -71,6 +71,8 @@ class WorkQueue:
         #: Namespace → how many reconciliations had been started when it last had its turn.
         self._turns: Counter[str] = Counter()
         self._started = 0
+        #: Namespace → when a reconciliation of it was last started.
+        self._last_start: dict[str, float] = {}
         self._wake = asyncio.Event()
         self._stopping = False
 
@@ -95,11 +97,17 @@ class WorkQueue:
     def overdue(self) -> float:
         """Seconds that the oldest due key has waited for a worker, or that one has been running.
 
-        What waits for others of its own namespace does not count: it says nothing about the worker.
+        A wait begins again when another key of the namespace is started: as long as that happens,
+        nothing is stuck, however many wait.
         """
         now = asyncio.get_running_loop().time()
+        due = (
+            max(state.due, self._last_start.get(key.namespace, 0.0))
+            for key, state in self._states.items()
+            if state.due is not None
+        )
         began = (state.began for state in self._states.values() if state.began is not None)
-        since = (*(due for due, _ in self._requested()), *began)
+        since = (*due, *began)
         return max(0.0, now - min(since, default=now))
 
     def stop(self) -> None:
@@ -159,6 +167,7 @@ class WorkQueue:
         self._states[key].began = now
         self._started += 1
         self._turns[key.namespace] = self._started
+        self._last_start[key.namespace] = now
 
     @staticmethod
     def _backoff(state: _State, error: Exception) -> float:

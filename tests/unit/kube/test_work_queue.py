@@ -330,3 +330,18 @@ def test_overdue_tells_how_long_a_key_has_waited_or_run() -> None:
 
     play(reconciler, scene, until=300, concurrency=1)
     assert seen == [0, 0, 30, 45, 10]
+
+
+def test_what_waits_for_its_own_namespace_is_not_overdue() -> None:
+    """However many platforms a namespace has, its waiting does not fail the health check."""
+    seen: list[float] = []
+
+    async def scene(queue: WorkQueue) -> None:
+        for number in range(40):
+            queue.add(Key("many", f"p{number}"))
+        for _ in range(20):
+            await asyncio.sleep(9)
+            seen.append(queue.overdue())
+
+    play(RecordingReconciler(seconds=10), scene, until=400, concurrency=8, share=4)
+    assert max(seen) <= 10
