@@ -10,7 +10,7 @@ import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import Any, Final, TypeVar
 
 from pryv_operator.child_processes import child, frames
@@ -26,8 +26,6 @@ _MODULE: Final = "pryv_operator.child_processes"
 _INHERITED: Final = ("PATH", "LD_LIBRARY_PATH", "LANG", "LC_ALL")
 #: With one thread, further arenas only use address space.
 _ALLOCATOR: Final = {"MALLOC_ARENA_MAX": "1"}
-#: Namespaces share one process for so long after their computations have exceeded a limit.
-_CONFINED_SECONDS: Final = 3600.0
 
 
 class UnexpectedInChildError(Exception):
@@ -42,8 +40,8 @@ class UnexpectedInChildError(Exception):
 class ChildProcesses:
     """Calls functions in child processes, one of each namespace at a time.
 
-    All namespaces whose computations have exceeded a limit use one at a time together. So with two
-    processes or more, they never hold up all others.
+    All namespaces whose computations have lately exceeded a limit use one at a time together. So
+    with two processes or more, they never hold up all others.
     """
 
     def __init__(
@@ -52,10 +50,20 @@ class ChildProcesses:
         *,
         size: int = 2,
         idle_seconds: float = 120.0,
+        confined_seconds: float = 3600.0,
     ) -> None:
-        """``size``: how many run at most. ``idle_seconds``: an unused one ends after so long."""
+        """Say how many run, and for how long.
+
+        Args:
+            limits: of each computation.
+            size: how many processes run at most.
+            idle_seconds: an unused one ends after so long.
+            confined_seconds: for so long after its computation has exceeded a limit, a namespace
+                shares one process with others like it.
+        """
         self._limits = limits
         self._idle_seconds = idle_seconds
+        self._confined_seconds = confined_seconds
         self._slots = asyncio.Semaphore(size)
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._users: Counter[str] = Counter()
@@ -101,12 +109,8 @@ class ChildProcesses:
     async def _turn(self, namespace: str) -> AsyncIterator[None]:
         self._users[namespace] += 1
         try:
-            async with self._turns[namespace]:
-                if namespace in self._confined:
-                    async with self._common_turn:
-                        yield
-                else:
-                    yield
+            async with self._turns[namespace], self._common_turn_of(namespace):
+                yield
         finally:
             self._users[namespace] -= 1
             if not self._users[namespace]:
@@ -114,7 +118,12 @@ class ChildProcesses:
 
     def _confine(self, namespace: str, now: float) -> None:
         self._confined = {name: until for name, until in self._confined.items() if now < until}
-        self._confined[namespace] = now + _CONFINED_SECONDS
+        self._confined[namespace] = now + self._confined_seconds
+
+    def _common_turn_of(self, namespace: str) -> AbstractAsyncContextManager[None]:
+        now = asyncio.get_running_loop().time()
+        is_confined = now < self._confined.get(namespace, 0.0)
+        return self._common_turn if is_confined else nullcontext()
 
     @asynccontextmanager
     async def _child(self) -> AsyncIterator[_Child]:

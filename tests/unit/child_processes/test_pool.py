@@ -203,6 +203,30 @@ def test_namespaces_that_exceeded_a_limit_have_one_process_together(tmp_path: Pa
     asyncio.run(run())
 
 
+def test_after_a_while_a_namespace_has_a_process_of_its_own_again(tmp_path: Path) -> None:
+    async def run() -> None:
+        children = ChildProcesses(SMALL, confined_seconds=0.0)
+        barriers = [tmp_path / name / "go" for name in ("a", "b")]
+        for number, barrier in enumerate(barriers):
+            barrier.parent.mkdir()
+            with pytest.raises(LimitExceededError):
+                await children.run(f"hostile-{number}", large_result, number)
+        busy = [
+            asyncio.create_task(children.run(f"hostile-{number}", wait_for_file, str(each), number))
+            for number, each in enumerate(barriers)
+        ]
+        # Both at once; one would wait for the other's barrier until the deadline.
+        for barrier in reversed(barriers):
+            await others_have_begun(barrier)
+            assert list(barrier.parent.glob("begun-*"))
+        for barrier in barriers:
+            barrier.touch()
+        assert await asyncio.gather(*busy) == [0, 1]
+        await children.close()
+
+    asyncio.run(run())
+
+
 async def others_have_begun(barrier: Path) -> None:
     """Wait until a call of `wait_for_file` runs, and give others the time to begin too."""
     for _ in range(3000):
