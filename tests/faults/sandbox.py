@@ -239,28 +239,22 @@ class Sandbox:
             items.append(resource)
         return compare.take_snapshot(items, await self._pods(), self.namespace, earlier.values)
 
-    async def wait_steady(
-        self, ends: str | None, revision: int = 1, seconds: float = TIMEOUT_SECONDS
-    ) -> None:
+    async def wait_steady(self, ends: str | None, revision: int = 1) -> None:
         """Wait until the platform has converged and a complete reconciliation writes nothing.
 
         Args:
             ends: the reason of the Ready condition; None: the platform and its objects are gone.
             revision: the number of its newest revision.
-            seconds: how long to wait.
         """
         await self._until(
             lambda: self._is_steady(ends, revision),
             f"a steady state with {ends or 'no platform'}",
-            seconds,
         )
 
-    async def _until(
-        self, check: Callable[[], Awaitable[bool]], what: str, seconds: float = TIMEOUT_SECONDS
-    ) -> None:
+    async def _until(self, check: Callable[[], Awaitable[bool]], what: str) -> None:
         """Wait; a timeout fails the test with conditions, last requests and log."""
         try:
-            await until(check, what, seconds=seconds)
+            await until(check, what)
         except WaitTimeoutError as error:
             resource = await self._platform()
             conditions = [

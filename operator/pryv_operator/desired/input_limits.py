@@ -6,18 +6,15 @@ Everything later may take more than linear time, or recurse.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 from pryv_operator.api.findings import Problem
 from pryv_operator.api.reasons import Reason
 from pryv_operator.leader.substitution import DEPTH_LIMIT, ELEMENTS_LIMIT, NAME_LIMIT
 
-#: Of all variables together; each of them has the same limit.
-_ELEMENTS: Final = ELEMENTS_LIMIT
-
 
 def check_variables(variables: Mapping[str, Any]) -> Problem | None:
-    """The first limit that the variables of a spec exceed."""
+    """The first limit that the variables of a spec exceed, alone or together."""
     if any(len(name) > NAME_LIMIT for name in variables):
         return _problem(f"a name is longer than {NAME_LIMIT} characters")
     elements, level, values = 0, 0, list(variables.values())
@@ -25,8 +22,8 @@ def check_variables(variables: Mapping[str, Any]) -> Problem | None:
         level, elements = level + 1, elements + len(values)
         if level > DEPTH_LIMIT:
             return _problem(f"nested deeper than {DEPTH_LIMIT} levels")
-        if elements > _ELEMENTS:
-            return _problem(f"more than {_ELEMENTS} elements")
+        if elements > ELEMENTS_LIMIT:
+            return _problem(f"more than {ELEMENTS_LIMIT} elements")
         inside = (
             list(each.values()) if isinstance(each, Mapping) else each
             for each in values

@@ -72,7 +72,7 @@ def _parsed(text: bytes | bytearray) -> Object:
     """The JSON object in an answer.
 
     Raises:
-        ValueError: it is none, or is nested more deeply than the parser can follow.
+        ValueError: it is not valid JSON, or is nested more deeply than the parser can follow.
     """
     try:
         parsed: Object = json.loads(text)
@@ -97,11 +97,11 @@ async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
                     log.warning("watch: an event of %d bytes is skipped", size)
                 pending, size = [], 0
             size += len(piece)
-            if size > _LONGEST_LINE:
-                pending = []
-            else:
+            if piece and size <= _LONGEST_LINE:
                 pending.append(piece)
-    if pending and size:
+            elif size > _LONGEST_LINE:
+                pending.clear()
+    if pending:
         yield b"".join(pending)
 
 

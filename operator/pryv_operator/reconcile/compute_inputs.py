@@ -228,9 +228,10 @@ def _with_certificate(inputs: Inputs, snapshot: Snapshot) -> Inputs:
 def _unissued(snapshot: Snapshot, name: str) -> Finding | None:
     """Why the Secret of a cert-manager Certificate does not count yet.
 
-    Everyone who may create Secrets can create it first. The Certificate's status, which they cannot
-    write, says whether cert-manager has filled it (CertificateStatus of cert-manager.io/v1:
-    ``revision`` counts issuances; Ready is also True for a Secret that fits already).
+    Everyone who may create Secrets can create it first; the right to create Secrets does not let
+    them write the Certificate's status, which says whether cert-manager has filled it
+    (CertificateStatus of cert-manager.io/v1: ``revision`` counts issuances; Ready is also True for
+    a Secret that fits already).
     """
     certificate = snapshot.live.get("Certificate", name) or {}
     status = certificate.get("status") or {}

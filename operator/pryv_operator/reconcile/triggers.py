@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from pryv_operator.api import labels_annotations as keys
+from pryv_operator.api.kubernetes import Object
 from pryv_operator.kube.client import METADATA_LIST, KubeClient
 from pryv_operator.kube.errors import ApiError
 from pryv_operator.kube.reflector import Change, Reflector
@@ -34,9 +35,6 @@ _OWNED: Final = (PVCS, DEPLOYMENTS, NETWORK_POLICIES, PODS, SERVICES, STATEFUL_S
 _REFERENCED: Final = (CONFIG_MAPS, SECRETS)
 _OWNED_SELECTOR: Final = f"{keys.MANAGED_BY}={keys.FIELD_MANAGER}"
 _KEPT_LABELS: Final = frozenset({keys.MANAGED_BY, keys.PLATFORM})
-
-#: Metadata of a platform may be large, too: its managed fields name each variable.
-_PAGE: Final = 20
 
 #: A deleted object is restored soon; several events of one action are still one reconciliation.
 _DELETED_SECONDS: Final = 0.1
@@ -102,28 +100,14 @@ class Triggers:
             return True
         try:
             for namespace in self._namespaces:
-                for key in await self._list(namespace):
+                for key in await self._client.list_reduced(
+                    PLATFORMS, namespace, _key, accept=METADATA_LIST
+                ):
                     self._enqueue(key, 0.0)
         except ApiError as error:
             log.warning("listing %s failed: %s", keys.PLURAL, error)
             return False
         return True
-
-    async def _list(self, namespace: str | None) -> list[Key]:
-        """All platforms; of a page only their names are kept, as specs may be large."""
-        found: list[Key] = []
-        token: str | None = None
-        while True:
-            page = await self._client.list_page(
-                PLATFORMS, namespace, limit=_PAGE, token=token, accept=METADATA_LIST
-            )
-            found += [
-                Key(item["metadata"]["namespace"], item["metadata"]["name"])
-                for item in page["items"]
-            ]
-            token = page["metadata"].get("continue")
-            if not token:
-                return found
 
     async def resync_forever(self, seconds: float) -> None:
         """Enqueue every platform periodically: a watch can lose events."""
@@ -134,3 +118,7 @@ class Triggers:
     def _enqueue(self, key: Key, delay: float) -> None:
         if self.enabled:
             self._queue.add(key, delay=delay)
+
+
+def _key(item: Object) -> Key:
+    return Key(item["metadata"]["namespace"], item["metadata"]["name"])

@@ -1,7 +1,8 @@
-"""What is enqueued, and how much is read for it."""
+"""What is enqueued, and what is read for it."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from pryv_operator.api.kubernetes import Object
@@ -13,24 +14,14 @@ from pryv_operator.reconcile.triggers import Triggers
 
 
 class Platforms:
-    """An API server with platforms; it answers page by page."""
+    """An API server with platforms, of which it gives metadata only."""
 
-    def __init__(self, count: int) -> None:
-        self._names = [f"p{number:03}" for number in range(count)]
-        self.largest_page = 0
-
-    async def list_page(
-        self, _: Any, namespace: str | None, *, limit: int, token: str | None, accept: str
-    ) -> Object:
+    async def list_reduced(
+        self, _: Any, namespace: str | None, reduce: Callable[[Object], Key], *, accept: str
+    ) -> list[Key]:
         assert accept == METADATA_LIST
-        start = int(token or 0)
-        names = self._names[start : start + limit]
-        self.largest_page = max(self.largest_page, len(names))
-        rest = start + limit < len(self._names)
-        return {
-            "metadata": {"continue": str(start + limit)} if rest else {},
-            "items": [{"metadata": {"namespace": "n", "name": name}} for name in names],
-        }
+        names = [f"p{number}" for number in range(3)]
+        return [reduce({"metadata": {"namespace": "n", "name": name}}) for name in names]
 
 
 class Queue:
@@ -41,10 +32,9 @@ class Queue:
         self.keys.append(key)
 
 
-async def test_a_resync_reads_no_specs_and_few_platforms_at_a_time() -> None:
-    client: Any = Platforms(50)
+async def test_a_resync_enqueues_all_platforms_and_reads_no_specs() -> None:
+    client: Any = Platforms()
     queue: Any = Queue()
     triggers = Triggers(client, queue, References(), Domains(), (), batch_seconds=0.0, enabled=True)
     assert await triggers.resync()
-    assert queue.keys == [Key("n", f"p{number:03}") for number in range(50)]
-    assert client.largest_page == 20
+    assert queue.keys == [Key("n", "p0"), Key("n", "p1"), Key("n", "p2")]
