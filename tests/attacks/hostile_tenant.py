@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from tests.api.platforms import Object, PlatformUser, platform
 
 #: What lets a ConfigMap look like configuration of a platform: everyone can write it.
@@ -38,6 +40,19 @@ def hostile_platform(number: int) -> tuple[Object, Object]:
             templates={"files": files},
         ),
     )
+
+
+#: More levels than Python's JSON parser follows; the API server takes 10,000 in a request.
+LEVELS = 3000
+
+
+def create_deep_platform(tenant: PlatformUser, name: str, *, maps: bool = False) -> None:
+    """Create a platform with a variable of very many levels."""
+    opening, closing = ('{"a":', "}") if maps else ("[", "]")
+    item = platform(name, domain=f"{name}.acme.test", variables={"X": "DEEP"})
+    deep = opening * LEVELS + "1" + closing * LEVELS
+    body = json.dumps(item).replace('"DEEP"', deep)
+    tenant.control_plane.api.text("POST", tenant.path("pryvplatform"), body)
 
 
 def flood(tenant: PlatformUser, name: str, count: int = 120, size: int = 900_000) -> None:

@@ -8,6 +8,7 @@ is written goes through ``_write``, which only the leader may call (see ``leader
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Final, Self, TypeAlias, TypeVar
@@ -17,11 +18,13 @@ from kubernetes.aio.client import Configuration
 from pryv_operator.api import labels_annotations as keys
 from pryv_operator.api.kubernetes import Object
 from pryv_operator.kube import metrics
-from pryv_operator.kube.errors import ConflictError, NotFoundError, TooLargeError
+from pryv_operator.kube.errors import ConflictError, NotFoundError, TooDeepError, TooLargeError
 from pryv_operator.kube.leadership import Leadership
 from pryv_operator.kube.managed_fields import upgraded
 from pryv_operator.kube.resources import LEASES, Resource, resource_of
 from pryv_operator.kube.transport import JSON, WATCH_SECONDS, Request, Transport
+
+log = logging.getLogger(__name__)
 
 _PAGE: Final = 500
 #: A larger page is read again in smaller ones. As Python objects it can take nine times as much.
@@ -101,7 +104,8 @@ class KubeClient:
         """Read all objects that match two selectors; keep what ``reduce`` makes of each.
 
         Nothing else of a page is kept, and one of many bytes is not parsed but read in smaller
-        ones: other clients may have created any number of large objects.
+        ones: other clients may have created any number of large objects. One that is nested too
+        deeply is left out.
         """
         found: list[T] = []
         token: str | None = None
@@ -122,9 +126,14 @@ class KubeClient:
                     resource,
                     reduce,
                 )
-            except TooLargeError:
-                limit = max(1, limit // _SMALLER)
-                continue
+            except (TooLargeError, TooDeepError) as error:
+                if limit > 1:
+                    limit = max(1, limit // _SMALLER)
+                    continue
+                if not isinstance(error, TooDeepError):
+                    raise
+                log.warning("%s; it is skipped", error.message)
+                reduced, token = [], error.list_metadata.get("continue")
             found += reduced
             if not token:
                 return found

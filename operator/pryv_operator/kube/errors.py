@@ -52,6 +52,18 @@ class TooLargeError(ApiError):
     """The answer has more bytes than its reader accepts; it was not read to its end."""
 
 
+class TooDeepError(ApiError):
+    """The answer is nested more deeply than Python's parser can follow.
+
+    The API server takes 10,000 levels. ``list_metadata``: of a list, what stands before its items.
+    """
+
+    def __init__(self, message: str, list_metadata: Mapping[str, Any]) -> None:
+        """``message``: of which request."""
+        super().__init__(0, "TooDeep", message)
+        self.list_metadata = list_metadata
+
+
 class NotLeaderError(ApiError):
     """Nothing was sent: this process is not, or may no longer be, the leader."""
 

@@ -28,7 +28,7 @@ import kopf
 
 from pryv_operator.api import labels_annotations as keys
 from pryv_operator.kube.client import METADATA_LIST, KubeClient
-from pryv_operator.kube.errors import ApiError, NotFoundError
+from pryv_operator.kube.errors import ApiError, NotFoundError, TooDeepError
 from pryv_operator.kube.resources import PLATFORMS
 from pryv_operator.kube.transport import WATCH_SECONDS
 from pryv_operator.kube.watch_backoff import WatchBackoff, WatchThrottle
@@ -204,9 +204,10 @@ class PlatformWatch:
             pause = _CRD_POLL_SECONDS
             try:
                 for namespace in self._namespaces or (None,):
-                    await self._client.list_page(
-                        PLATFORMS, namespace, limit=1, accept=METADATA_LIST
-                    )
+                    with contextlib.suppress(TooDeepError):  # so they are served
+                        await self._client.list_page(
+                            PLATFORMS, namespace, limit=1, accept=METADATA_LIST
+                        )
                 return
             except NotFoundError:
                 if not logged:

@@ -22,6 +22,7 @@ from pryv_operator.api.kubernetes import Object
 from pryv_operator.kube import metrics
 from pryv_operator.kube.errors import (
     ApiError,
+    TooDeepError,
     TooLargeError,
     UnavailableError,
     error_from_status,
@@ -68,17 +69,34 @@ class Request:
         return f"{self.method} {self.path}"
 
 
-def _parsed(text: bytes | bytearray) -> Object:
+def _parsed(text: bytes | bytearray, what: str) -> Object:
     """The JSON object in an answer.
 
     Raises:
-        ValueError: it is not valid JSON, or is nested more deeply than the parser can follow.
+        ValueError: it is not valid JSON.
+        TooDeepError: it is nested more deeply than the parser can follow.
     """
     try:
         parsed: Object = json.loads(text)
     except RecursionError:
-        raise ValueError("nested too deeply") from None
+        message = f"{what}: an object is nested too deeply"
+        raise TooDeepError(message, _list_metadata(bytes(text))) from None
     return parsed
+
+
+def _list_metadata(text: bytes) -> Object:
+    """The metadata of a list whose items cannot be parsed; empty if it is not one.
+
+    They come before the items, or after those of custom resources.
+    """
+    head, items, _ = text.partition(b',"items":[')
+    field = b'"metadata":{'
+    whole = head + b"}" if field in head else b"{" + text[text.rfind(field) :]
+    try:
+        found: Object = json.loads(whole)["metadata"] if items else {}
+    except (ValueError, KeyError, RecursionError):
+        return {}
+    return found
 
 
 async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
@@ -125,13 +143,14 @@ class Transport:
 
         Raises:
             TooLargeError: the answer is larger than the request accepts.
+            TooDeepError: the answer is nested too deeply.
             ApiError: it was not sent, not answered, or answered with an error.
         """
         response = await self._send(request, _TIMEOUT)
         try:
             if response.status >= 400:
                 raise await _error_of(response)
-            return _parsed(await _read_body(response, request))
+            return _parsed(await _read_body(response, request), str(request))
         except (aiohttp.ClientError, TimeoutError) as error:
             raise UnavailableError(
                 0, "ConnectionLost", f"{request}: {type(error).__name__}"
@@ -146,6 +165,9 @@ class Transport:
     async def stream(self, request: Request) -> AsyncIterator[Object]:
         """Send a request and yield the JSON of each line until the server ends the answer.
 
+        Events that are too long, or nested too deeply, are skipped: whoever may write one object
+        must not end the watch of all others.
+
         Raises:
             ApiError: it was not sent, answered with an error, or the connection broke.
         """
@@ -154,7 +176,12 @@ class Transport:
             if response.status != 200:
                 raise await _error_of(response)
             async for line in _lines(response.content):
-                yield _parsed(line)
+                try:
+                    event = _parsed(line, f"watch {request.path}")
+                except TooDeepError as error:
+                    log.warning("%s; its event is skipped", error.message)
+                    continue
+                yield event
         except (aiohttp.ClientError, TimeoutError) as error:
             raise UnavailableError(
                 0, "ConnectionLost", f"watch {request.path}: {type(error).__name__}"
