@@ -7,6 +7,7 @@ import logging
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Final
 
@@ -19,26 +20,46 @@ log = logging.getLogger(__name__)
 
 #: A decision is asked for again after so long; a revoked token works no longer than this.
 _VALID_SECONDS: Final = 30.0
+#: Decisions that are remembered: so many tokens that were admitted, and so many others.
 _CACHED: Final = 64
 #: Tokens that are reviewed at a time: a flood of invalid ones must not reach the API server.
 _REVIEWED_AT_ONCE: Final = 8
 _SCHEME: Final = "bearer "
 
 
+@dataclass
+class _Tokens:
+    """The decisions about some tokens, and how many of them are being reviewed.
+
+    ``decisions``: digest of a token → the decision, and until when it is valid.
+    """
+
+    decisions: OrderedDict[bytes, tuple[HTTPStatus, float]] = field(
+        default_factory=OrderedDict, repr=False
+    )
+    reviewed: int = 0
+
+    def remember(self, digest: bytes, decision: HTTPStatus, until: float) -> None:
+        self.decisions[digest] = decision, until
+        self.decisions.move_to_end(digest)
+        if len(self.decisions) > _CACHED:
+            self.decisions.popitem(last=False)
+
+
 class MetricsAccess:
     """Decides whether a request may read the metrics, as kube-rbac-proxy does.
 
     The token is authenticated by a TokenReview; its user needs the verb ``get`` on the
-    non-resource URL ``/metrics``.
+    non-resource URL ``/metrics``. Whoever reaches the port can send any number of tokens, so those
+    that were admitted before have decisions and reviews of their own.
     """
 
     def __init__(self, client: KubeClient, clock: Callable[[], float] = time.monotonic) -> None:
         """No decision is known yet."""
         self._client = client
         self._clock = clock
-        #: Digest of a token → the decision, and until when it is valid.
-        self._decisions: OrderedDict[bytes, tuple[HTTPStatus, float]] = OrderedDict()
-        self._reviewed = 0
+        self._admitted = _Tokens()
+        self._others = _Tokens()
 
     async def decide(self, authorization: str) -> HTTPStatus:
         """OK, or the status to refuse with. ``authorization``: the header of the request."""
@@ -46,12 +67,13 @@ class MetricsAccess:
         if not token or authorization[: len(_SCHEME)].lower() != _SCHEME:
             return HTTPStatus.UNAUTHORIZED
         digest = hashlib.sha256(token.encode(errors="surrogateescape")).digest()
-        decision, valid_until = self._decisions.get(digest, (HTTPStatus.FORBIDDEN, 0.0))
+        known = self._admitted if digest in self._admitted.decisions else self._others
+        decision, valid_until = known.decisions.get(digest, (HTTPStatus.FORBIDDEN, 0.0))
         if self._clock() < valid_until:
             return decision
-        if self._reviewed >= _REVIEWED_AT_ONCE:
+        if known.reviewed >= _REVIEWED_AT_ONCE:
             return HTTPStatus.TOO_MANY_REQUESTS
-        self._reviewed += 1
+        known.reviewed += 1
         try:
             decision = await self._review(token)
         except RejectedError as error:
@@ -61,7 +83,7 @@ class MetricsAccess:
             log.warning("metrics: no review (%d %s)", error.status, error.reason)
             return HTTPStatus.SERVICE_UNAVAILABLE
         finally:
-            self._reviewed -= 1
+            known.reviewed -= 1
         self._remember(digest, decision)
         return decision
 
@@ -81,7 +103,8 @@ class MetricsAccess:
         return HTTPStatus.OK if access.get("allowed") is True else HTTPStatus.FORBIDDEN
 
     def _remember(self, digest: bytes, decision: HTTPStatus) -> None:
-        self._decisions[digest] = decision, self._clock() + _VALID_SECONDS
-        self._decisions.move_to_end(digest)
-        if len(self._decisions) > _CACHED:
-            self._decisions.popitem(last=False)
+        kept, dropped = self._others, self._admitted
+        if decision is HTTPStatus.OK:
+            kept, dropped = dropped, kept
+        dropped.decisions.pop(digest, None)
+        kept.remember(digest, decision, self._clock() + _VALID_SECONDS)

@@ -120,6 +120,25 @@ async def test_a_decision_is_valid_for_a_short_while() -> None:
     assert await access.decide(BEARER) == HTTPStatus.UNAUTHORIZED
 
 
+class ReviewingMany(Reviewing):
+    """Admits the token above. Others are answered with ``others``, and not before ``release``."""
+
+    def __init__(self, others: Object | None = None, *, hold: bool = False) -> None:
+        super().__init__()
+        self.others = others or {"authenticated": False}
+        self.release = asyncio.Event()
+        if not hold:
+            self.release.set()
+
+    async def review(self, resource: Resource, spec: Object) -> Object:
+        if resource == TOKEN_REVIEWS and spec["token"] != TOKEN:
+            self.asked.append((resource.kind, spec))
+            await self.release.wait()
+            return self.others
+        status = await super().review(resource, spec)
+        return status if spec.get("user") in (None, USER["username"]) else {"allowed": False}
+
+
 async def test_a_flood_of_tokens_reaches_the_api_server_a_few_at_a_time() -> None:
     client = Reviewing(token={})
     access = access_to(client)
@@ -128,7 +147,61 @@ async def test_a_flood_of_tokens_reaches_the_api_server_a_few_at_a_time() -> Non
     assert answers.count(HTTPStatus.TOO_MANY_REQUESTS) == 492
     for number in range(500):
         await access.decide(f"Bearer {number}")
-    assert len(access._decisions) <= 64
+    assert len(access._others.decisions) <= 64
+
+
+@pytest.mark.parametrize(
+    "others",
+    [{"authenticated": False}, {"authenticated": True, "user": {"username": "eve"}}],
+    ids=["invalid", "of another account"],
+)
+async def test_refused_tokens_do_not_displace_an_admitted_one(others: Object) -> None:
+    """Whoever reaches the port can send any number of them."""
+    client = ReviewingMany(others)
+    access = access_to(client)
+    assert await access.decide(BEARER) == HTTPStatus.OK
+    for number in range(500):
+        assert await access.decide(f"Bearer {number}") != HTTPStatus.OK
+    client.asked.clear()
+    assert await access.decide(BEARER) == HTTPStatus.OK
+    assert client.asked == []
+
+
+async def test_a_flood_does_not_keep_an_admitted_client_out_after_its_decision_expired() -> None:
+    client, now = ReviewingMany(hold=True), 0.0
+    access = access_to(client, lambda: now)
+    assert await access.decide(BEARER) == HTTPStatus.OK
+    now = 60.0
+    flood = [asyncio.create_task(access.decide(f"Bearer {number}")) for number in range(20)]
+    await asyncio.sleep(0)
+    assert await access.decide("Bearer another") == HTTPStatus.TOO_MANY_REQUESTS
+    assert await access.decide(BEARER) == HTTPStatus.OK
+    client.release.set()
+    await asyncio.gather(*flood)
+
+
+async def test_requests_of_an_admitted_client_are_limited_too() -> None:
+    client, now = Reviewing(), 0.0
+    access = access_to(client, lambda: now)
+    assert await access.decide(BEARER) == HTTPStatus.OK
+    client.asked.clear()
+    now = 60.0
+    await asyncio.gather(*(access.decide(BEARER) for _ in range(100)))
+    assert sum(kind == "TokenReview" for kind, _ in client.asked) == 8
+
+
+async def test_a_client_that_is_not_admitted_any_more_counts_as_others() -> None:
+    client, now = ReviewingMany(hold=True), 0.0
+    access = access_to(client, lambda: now)
+    assert await access.decide(BEARER) == HTTPStatus.OK
+    client.allowed, now = False, 60.0
+    assert await access.decide(BEARER) == HTTPStatus.FORBIDDEN
+    now = 120.0
+    flood = [asyncio.create_task(access.decide(f"Bearer {number}")) for number in range(20)]
+    await asyncio.sleep(0)
+    assert await access.decide(BEARER) == HTTPStatus.TOO_MANY_REQUESTS
+    client.release.set()
+    await asyncio.gather(*flood)
 
 
 async def test_metrics_are_served_with_tls_to_those_who_may() -> None:
