@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -65,24 +66,30 @@ async def following(
             await task
 
 
+def without_streaming_lists(cluster: KubeClient) -> None:
+    """Let a client see an older API server."""
+    watch = cluster.watch
+
+    def older_server(resource: Any, where: Any, query: Any, *, accept: str) -> Any:
+        if "sendInitialEvents" in query:
+            raise RejectedError(
+                422,
+                "Invalid",
+                "sendInitialEvents is forbidden for watch "
+                "unless the WatchList feature gate is enabled",
+            )
+        return watch(resource, where, query, accept=accept)
+
+    cluster.watch = older_server  # type: ignore[method-assign]
+
+
 @pytest.mark.parametrize("streaming", [True, False], ids=["streaming list", "list page by page"])
 async def test_existing_added_changed_and_deleted_objects_are_reported(
     control_plane: ControlPlane, namespace: str, streaming: bool
 ) -> None:
     async with KubeClient(await read_kubeconfig(control_plane.kubeconfig)) as cluster:
-        watch = cluster.watch
-
-        def older_server(resource: Any, where: Any, query: Any, *, accept: str) -> Any:
-            if not streaming and "sendInitialEvents" in query:
-                raise RejectedError(
-                    422,
-                    "Invalid",
-                    "sendInitialEvents is forbidden for watch "
-                    "unless the WatchList feature gate is enabled",
-                )
-            return watch(resource, where, query, accept=accept)
-
-        cluster.watch = older_server  # type: ignore[method-assign]
+        if not streaming:
+            without_streaming_lists(cluster)
         await cluster.create(config_map(namespace, "there", kept="1", dropped="2"))
         async with following(cluster, namespace) as follower:
             assert (await follower.hears("there")).labels == (("kept", "1"),)
@@ -90,6 +97,36 @@ async def test_existing_added_changed_and_deleted_objects_are_reported(
             await follower.hears("new")
             await cluster.delete(made)
             await follower.hears("new", deleted=True)
+
+
+async def test_a_page_of_large_metadata_is_read_in_smaller_ones(
+    control_plane: ControlPlane, namespace: str
+) -> None:
+    """Everyone who may create objects can fill their annotations."""
+    async with KubeClient(await read_kubeconfig(control_plane.kubeconfig)) as cluster:
+        without_streaming_lists(cluster)
+        names = [f"large-{number:02}" for number in range(14)]
+        for name in names:
+            item = config_map(namespace, name)
+            item["metadata"]["annotations"] = {"a": "x" * 200_000}
+            await cluster.create(item)
+        pages: list[int] = []
+        list_page = cluster.list_page
+
+        async def measured(*arguments: Any, **options: Any) -> Object:
+            page = await list_page(*arguments, **options)
+            pages.append(len(json.dumps(page)))
+            return page
+
+        cluster.list_page = measured  # type: ignore[method-assign]
+        async with following(cluster, namespace) as follower:
+            reported = {each.name for each in follower.changes}
+            assert set(names) <= reported
+            assert len(pages) > 1
+            assert max(pages) < 2.1 * 2**20
+            # The watch goes on from the version of the list.
+            await cluster.create(config_map(namespace, "new"))
+            await follower.hears("new")
 
 
 async def test_removed_label_is_reported_with_the_former_labels(

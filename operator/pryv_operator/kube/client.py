@@ -107,25 +107,38 @@ class KubeClient:
         ones: other clients may have created any number of large objects. One that is nested too
         deeply is left out.
         """
+        found, _ = await self.list_versioned(
+            resource, namespace, reduce, labels=labels, fields=fields, accept=accept
+        )
+        return found
+
+    async def list_versioned(
+        self,
+        resource: Resource,
+        namespace: str | None,
+        reduce: Callable[[Object], T | None],
+        *,
+        labels: str | None = None,
+        fields: str | None = None,
+        accept: str = JSON,
+    ) -> tuple[_List[T], str]:
+        """As ``list_reduced``; also the resourceVersion of the list, to watch from."""
         found: list[T] = []
         token: str | None = None
         limit = _PAGE
         while True:
             try:
-                reduced, token = _reduced(
-                    await self.list_page(
-                        resource,
-                        namespace,
-                        labels=labels,
-                        fields=fields,
-                        token=token,
-                        limit=limit,
-                        accept=accept,
-                        max_bytes=_PAGE_BYTES if limit > 1 else None,
-                    ),
+                page = await self.list_page(
                     resource,
-                    reduce,
+                    namespace,
+                    labels=labels,
+                    fields=fields,
+                    token=token,
+                    limit=limit,
+                    accept=accept,
+                    max_bytes=_PAGE_BYTES if limit > 1 else None,
                 )
+                reduced, metadata = _reduced(page, resource, reduce), page["metadata"]
             except (TooLargeError, TooDeepError) as error:
                 if limit > 1:
                     limit = max(1, limit // _SMALLER)
@@ -133,10 +146,11 @@ class KubeClient:
                 if not isinstance(error, TooDeepError):
                     raise
                 log.warning("%s; it is skipped", error.message)
-                reduced, token = [], error.list_metadata.get("continue")
+                reduced, metadata = [], error.list_metadata
             found += reduced
+            token = metadata.get("continue")
             if not token:
-                return found
+                return found, str(metadata.get("resourceVersion", ""))
 
     async def list_page(
         self,
@@ -384,13 +398,11 @@ class KubeClient:
         )
 
 
-def _reduced(
-    page: Object, resource: Resource, reduce: Callable[[Object], T | None]
-) -> tuple[list[T], str | None]:
-    """What ``reduce`` makes of the objects of a page, and the token of the next page."""
+def _reduced(page: Object, resource: Resource, reduce: Callable[[Object], T | None]) -> list[T]:
+    """What ``reduce`` makes of the objects of a page."""
     identity = {"apiVersion": resource.api_version, "kind": resource.kind}
     reduced = (reduce({**item, **identity}) for item in page["items"])
-    return [each for each in reduced if each is not None], page["metadata"].get("continue")
+    return [each for each in reduced if each is not None]
 
 
 def _with_precondition(item: Object, over: Object) -> Object:

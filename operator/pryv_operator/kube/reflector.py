@@ -50,6 +50,15 @@ class Change:
         return dict(self.labels).get(key)
 
 
+@dataclass(frozen=True)
+class _Seen:
+    """An object in a list or an event."""
+
+    key: _Key
+    version: str
+    labels: _Labels
+
+
 class Reflector:
     """Follows one resource in one namespace (or in all) and reports changes.
 
@@ -128,9 +137,10 @@ class Reflector:
                 raise _error_of(event["object"])
             metadata = event["object"]["metadata"]
             if event["type"] != "BOOKMARK":
+                seen = self._seen(metadata)
                 if listed is not None and event["type"] != "DELETED":
-                    listed.add((metadata["namespace"], metadata["name"]))
-                self._record(metadata, deleted=event["type"] == "DELETED")
+                    listed.add(seen.key)
+                self._record(seen, deleted=event["type"] == "DELETED")
             if listed is None:
                 self._version = metadata["resourceVersion"]
             elif metadata.get("annotations", {}).get(_INITIAL_EVENTS_END) == "true":
@@ -141,25 +151,27 @@ class Reflector:
 
     async def _list(self) -> str:
         """The fall-back for older servers: list metadata page by page; return its version."""
-        listed: set[_Key] = set()
-        token: str | None = None
-        while True:
-            page = await self._client.list_page(
-                self._resource,
-                self._namespace,
-                labels=self._selector,
-                token=token,
-                accept=METADATA_LIST,
-            )
-            for item in page["items"]:
-                listed.add((item["metadata"]["namespace"], item["metadata"]["name"]))
-                self._record(item["metadata"], deleted=False)
-            token = page["metadata"].get("continue")
-            if not token:
-                break
-        self._forget_all_but(listed)
+        listed, version = await self._client.list_versioned(
+            self._resource,
+            self._namespace,
+            lambda item: self._seen(item["metadata"]),
+            labels=self._selector,
+            accept=METADATA_LIST,
+        )
+        for each in listed:
+            self._record(each, deleted=False)
+        self._forget_all_but({each.key for each in listed})
         self.synced.set()
-        return str(page["metadata"]["resourceVersion"])
+        return version
+
+    def _seen(self, metadata: Object) -> _Seen:
+        """What is kept of an object's metadata."""
+        labels = (metadata.get("labels") or {}).items()
+        return _Seen(
+            (metadata["namespace"], metadata["name"]),
+            metadata["resourceVersion"],
+            tuple(sorted((name, value) for name, value in labels if name in self._keep)),
+        )
 
     def _forget_all_but(self, listed: set[_Key]) -> None:
         """Report objects that were deleted while nothing was watched."""
@@ -167,16 +179,8 @@ class Reflector:
             _, labels = self._known.pop((namespace, name))
             self._notify(Change(self._resource, namespace, name, deleted=True, labels=labels))
 
-    def _record(self, metadata: Object, *, deleted: bool) -> None:
-        key = (metadata["namespace"], metadata["name"])
-        labels = tuple(
-            sorted(
-                (name, value)
-                for name, value in metadata.get("labels", {}).items()
-                if name in self._keep
-            )
-        )
-        version = metadata["resourceVersion"]
+    def _record(self, seen: _Seen, *, deleted: bool) -> None:
+        key, version, labels = seen.key, seen.version, seen.labels
         version_before, labels_before = self._known.get(key, ("", labels))
         if deleted:
             self._known.pop(key, None)
