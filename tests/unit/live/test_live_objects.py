@@ -29,6 +29,7 @@ class ConfigMaps:
         self.read: set[str] = set()
 
     list_reduced = KubeClient.list_reduced
+    list_versioned = KubeClient.list_versioned
 
     async def list_page(
         self, resource: Resource, *_: Any, accept: str = "", limit: int = 500, **__: Any
@@ -70,6 +71,7 @@ class Server:
     """An API server that cuts its answers off as the transport does; it counts what it sent."""
 
     list_reduced = KubeClient.list_reduced
+    list_versioned = KubeClient.list_versioned
 
     def __init__(self, kind: str, *items: Object) -> None:
         self.kind = kind

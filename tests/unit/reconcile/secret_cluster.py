@@ -87,6 +87,7 @@ class Cluster:
         return found
 
     list_reduced = KubeClient.list_reduced
+    list_versioned = KubeClient.list_versioned
 
     async def list_page(
         self, resource: Resource, _: str, *, labels: str = "", accept: str = "", **__: Any

@@ -99,6 +99,7 @@ class Server:
         self.tried: list[str] = []
 
     list_reduced = KubeClient.list_reduced
+    list_versioned = KubeClient.list_versioned
 
     async def list_page(self, *_: Any, **__: Any) -> Object:
         return {"items": [*self._pods], "metadata": {}}

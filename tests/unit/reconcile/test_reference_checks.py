@@ -108,6 +108,7 @@ class Reading:
         return next((each for each in found if each["metadata"]["name"] == name), None)
 
     list_reduced = KubeClient.list_reduced
+    list_versioned = KubeClient.list_versioned
 
     async def list_page(self, resource: Resource, namespace: str, **_: Any) -> Object:
         assert namespace == "pryv"
