@@ -75,6 +75,21 @@ def test_planted_secrets_are_not_used_or_changed(shared_platform: PlatformUser) 
     user.wait_ready()
     assert user.get("secret", f"{VALUE}.1") == theirs
     assert user.pods() == pods
+
+    # It belongs to another platform: it is not taken over even if the user asks for it.
+    user.label("secret", f"{VALUE}.1", **{"pryv.io/platform": "beta"})
+    user.adopt()
+    user.apply_platform(secrets={"CORE_SYSTEM_KEY": {"generate": {"rotation": 1}}})
+    message = user.wait_reason("NotAllowed")["message"]
+    assert f'"{VALUE}.1": belongs to platform "beta" and cannot be adopted' in message
+    labelled = user.get("secret", f"{VALUE}.1")
+    assert (labelled["metadata"]["uid"], labelled["data"]) == (
+        theirs["metadata"]["uid"],
+        theirs["data"],
+    )
+    assert user.pods() == pods
+    user.apply_platform()
+    user.wait_ready()
     user.delete("secret", f"{VALUE}.1")
 
 

@@ -133,6 +133,65 @@ def test_a_running_platform_reaches_for_more_and_gets_nothing(
         user.apply_platform()
 
 
+def test_another_platforms_secrets_are_refused_without_their_labels(
+    shared_platform: PlatformUser,
+) -> None:
+    """Its status records them, and cert-manager's has the name of its Certificate."""
+    user = shared_platform
+    user.apply_and_wait()
+    pods = user.pods()
+    beta: Object = {"domain": "beta.test", "stopped": True, "deletionPolicy": "Delete"}
+    user.apply_platform("beta", **beta)
+    generated = "beta-generated-register-admin-key"
+    stripped = (generated, "beta-hash-key", "beta-private-tls-1")
+
+    def recorded() -> bool:
+        status = user.get("pryvplatform", "beta").get("status", {})
+        records = status.get("ownership", {}).get("secrets", ())
+        return {*stripped} <= {each["name"] for each in records if each.get("uid")}
+
+    wait_until(recorded, "the records of the other platform", seconds=60)
+    # A paused platform restores no labels.
+    beta |= {"rollout": {"paused": True}, "tls": {"issuerRef": {"name": "corporate"}}}
+    user.apply_platform("beta", **beta)
+    user.wait_observed("beta")
+    for name in stripped:
+        for change in ({"labels": None}, {"ownerReferences": None}):
+            user.patch("secret", name, {"metadata": change})
+    issued = {"cert-manager.io/certificate-name": "beta-tls"}
+    tls = {"type": "kubernetes.io/tls", "stringData": {"tls.crt": "x", "tls.key": "x"}}
+    for name, annotations in (("beta-tls", issued), ("shared-tls", {})):
+        metadata = {"name": name, "annotations": annotations}
+        user.apply({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, **tls})
+    try:
+        key = {"name": generated, "key": "value"}
+        archive = {"name": "beta-hash-key", "key": "value"}
+        user.apply_platform(
+            tls={"secretName": "beta-tls"},
+            secrets={"REGISTER_ADMIN_KEY": {"secretKeyRef": key}},
+            roles={"static": {"tls": {"secretName": "beta-private-tls-1"}}},
+        )
+        message = user.wait_reason("NotAllowed")["message"]
+        for where in (
+            'spec.tls.secretName: Secret "beta-tls"',
+            f'spec.secrets.REGISTER_ADMIN_KEY: Secret "{generated}"',
+            'spec.roles.static.tls.secretName: Secret "beta-private-tls-1"',
+        ):
+            assert f'{where} belongs to platform "beta"' in message
+        user.apply_platform(templates={"archive": {"secretKeyRef": archive}})
+        message = user.wait_reason("NotAllowed")["message"]
+        assert 'Secret "beta-hash-key" belongs to platform "beta"' in message
+        assert user.pods("pryv.io/platform=acme") == pods
+        # A certificate of the user's may be shared by platforms: only its content is judged.
+        user.apply_platform(tls={"secretName": "shared-tls"})
+        user.wait_reason("CertificateInvalid")
+    finally:
+        user.delete("pryvplatform", "beta")
+        for name in ("beta-tls", "shared-tls", *stripped):
+            user.control_plane.api.delete(user.path("secret", name))
+        user.apply_platform()
+
+
 @pytest.fixture
 def policed(control_plane: ControlPlane, chart_kubeconfig: object) -> Iterator[PlatformUser]:
     """A user in a namespace that the chart's admission policy is for."""

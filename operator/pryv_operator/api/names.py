@@ -114,6 +114,19 @@ def secret_purpose(platform: str, name: str) -> str | None:
     return None
 
 
+def possible_platforms(secret: str) -> tuple[str, ...]:
+    """Names of the platforms that a Secret can be of by its name: created once, or cert-manager's.
+
+    They are several for a name such as ``acme-generated-generated-key``.
+    """
+    ends = (each.start() for each in re.finditer("(?<=.)-", secret[: MAX_WORKLOAD_NAME + 1]))
+    return tuple(
+        name
+        for name in (secret[:end] for end in ends)
+        if secret_purpose(name, secret) or secret == cert_manager_certificate(name)
+    )
+
+
 def cert_manager_certificate(platform: str) -> str:
     """Name of the cert-manager Certificate, and of the Secret that it fills."""
     return f"{platform}-tls"

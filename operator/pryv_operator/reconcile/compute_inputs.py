@@ -67,7 +67,9 @@ def compute_inputs(
         unresolved=snapshot.unresolved,
         restart=snapshot.annotation(keys.RESTART),
         restarts=_live_restarts(live) if recorded_restarts is None else recorded_restarts,
-        problems=check_references(snapshot.platform, snapshot.secrets, snapshot.existing_pvcs)
+        problems=check_references(
+            snapshot.platform, snapshot.secrets, snapshot.others_secrets, snapshot.existing_pvcs
+        )
         or referenced.problems,
         warnings=_recreated_secrets(snapshot.platform, live),
     )

@@ -24,6 +24,7 @@ from pryv_operator.kube.transport import JSON
 from pryv_operator.live.live_objects import LiveObjects
 from pryv_operator.live.rejections import rejection_problem
 from pryv_operator.reconcile.events import create_announcement_event
+from pryv_operator.reconcile.other_platforms import read_other_platforms
 from pryv_operator.reconcile.secret_data import encode_data
 from pryv_operator.reconcile.secret_records import SecretRecords
 from pryv_operator.reconcile.snapshot import Snapshot
@@ -76,27 +77,32 @@ async def plan_creations(
     """Which of the Secrets that a platform needs are missing. Reads only.
 
     An existing Secret that is not proven to be ours is read only when the user asks for its
-    adoption.
+    adoption. Those of another platform are not adopted.
 
     Raises:
         UnusableSecretError: a name is in use by a Secret that is not ours.
     """
     platform, live = snapshot.platform, snapshot.live
     missing, foreign = [], set(_foreign_authorities(snapshot))
+    others: dict[str, str] = {}
     for content in contents:
         name = content.name
         if live.get("Secret", name):
             continue
         existing = None
-        if name not in snapshot.records.entries:  # else it was read with the snapshot
+        # A recorded one was read with the snapshot.
+        if snapshot.adopting or name not in snapshot.records.entries:
             accept = JSON if snapshot.adopting else METADATA
             existing = await client.get(SECRETS, platform.namespace, name, accept=accept)
         if existing and snapshot.adopting:
+            others |= await read_other_platforms(client, platform, [existing])
             live = live.with_objects([existing])
         elif existing or name in snapshot.unproven:
             foreign.add(name)
         else:
             missing.append(content)
+    if others:
+        raise UnusableSecretError(_others_problem(others))
     if foreign:
         raise UnusableSecretError(_adoption_problem(foreign))
     records = snapshot.records
@@ -174,6 +180,17 @@ def _adoption_problem(foreign: Iterable[str]) -> Problem:
         f"{subject}, but the status has no record of a creation by the operator; after a "
         f"restore, set the annotation {keys.ADOPT} to a new value to use what exists; "
         "otherwise delete what the platform does not need",
+    )
+
+
+def _others_problem(others: Mapping[str, str]) -> Problem:
+    listed = "; ".join(
+        f'Secret "{name}": belongs to platform "{other}" and cannot be adopted'
+        for name, other in sorted(others.items())
+    )
+    return Problem(
+        Reason.NOT_ALLOWED,
+        f"{listed}; delete it if that platform does not need it, or rename this platform",
     )
 
 

@@ -15,7 +15,9 @@ from pryv_operator.api.instances import instances
 from pryv_operator.api.kubernetes import Object
 from pryv_operator.api.platform import Platform
 from pryv_operator.api.reasons import Reason
+from pryv_operator.desired import certificates
 from pryv_operator.reconcile.existing_pvcs import ExistingPVC, declared_pvcs
+from pryv_operator.reconcile.other_platforms import shown_platform
 from pryv_operator.reconcile.retention import has_other_controller
 
 #: Types of Secrets that no platform needs the content of, and what they hold.
@@ -32,17 +34,21 @@ _SHOWN: Final = 3
 
 
 def check_references(
-    platform: Platform, secrets: Mapping[str, Object], pvcs: Mapping[str, ExistingPVC]
+    platform: Platform,
+    secrets: Mapping[str, Object],
+    others: Mapping[str, str],
+    pvcs: Mapping[str, ExistingPVC],
 ) -> tuple[Problem, ...]:
     """A problem for each reference that is refused.
 
     Args:
         platform: the platform.
         secrets: referenced Secrets that exist, by name.
+        others: name of a Secret → the other platform that it belongs to.
         pvcs: PVCs that ``existingClaim`` names and that exist, by name.
     """
     found = [
-        check_secret(where, secrets[name], platform)
+        check_secret(where, secrets[name], others)
         for where, name in _secret_references(platform)
         if name in secrets
     ]
@@ -54,8 +60,11 @@ def check_references(
     return tuple(problem for problem in found if problem)
 
 
-def check_secret(where: str, secret: Object, platform: Platform) -> Problem | None:
-    """Why a platform may not refer to a Secret. ``where``: the field that does."""
+def check_secret(where: str, secret: Object, others: Mapping[str, str]) -> Problem | None:
+    """Why a platform may not refer to a Secret. ``where``: the field that does.
+
+    ``others``: name of a Secret → the other platform that it belongs to.
+    """
     name = secret["metadata"]["name"]
     held = CREDENTIAL_TYPES.get(secret.get("type") or "")
     if held:
@@ -64,8 +73,7 @@ def check_secret(where: str, secret: Object, platform: Platform) -> Problem | No
             f'Secret "{name}" has the type {secret["type"]} and holds {held}; '
             "name a Secret that was made for the platform",
         )
-    other = _other_platform(secret, platform)
-    if other:
+    if other := others.get(name):
         return _refused(
             where,
             f'Secret "{name}" belongs to platform "{other}"; copy the value into a Secret of your '
@@ -77,7 +85,7 @@ def check_secret(where: str, secret: Object, platform: Platform) -> Problem | No
 def _check_pvc(where: str, pvc: ExistingPVC, platform: Platform) -> Problem | None:
     """Why a platform may not mount a PVC that exists."""
     name = pvc.item["metadata"]["name"]
-    if other := _other_platform(pvc.item, platform):
+    if other := shown_platform(pvc.item, platform):
         return _refused(
             where,
             f'PVC "{name}" belongs to platform "{other}"; name another PVC, or remove the label '
@@ -108,19 +116,12 @@ def _secret_references(platform: Platform) -> Iterator[tuple[str, str]]:
     for variable, source in sorted(spec.secrets.items()):
         if source.secret_key_ref:
             yield f"spec.secrets.{variable}", source.secret_key_ref.name
-    if spec.tls and spec.tls.secret_name:
-        yield "spec.tls.secretName", spec.tls.secret_name
+    if name := certificates.secret_name(platform):
+        field = "secretName" if spec.tls and spec.tls.secret_name else "issuerRef"
+        yield f"spec.tls.{field}", name
     by_role = {each.role: each.tls_secret for each in instances(spec) if each.tls_secret}
     for role, name in by_role.items():
         yield f"spec.roles.{role}.tls.secretName", name
-
-
-def _other_platform(item: Object, platform: Platform) -> str:
-    """The other platform that an object was made for by the operator; empty if there is none."""
-    labels = item["metadata"].get("labels") or {}
-    owner = str(labels.get(keys.PLATFORM, ""))
-    managed = labels.get(keys.MANAGED_BY) == keys.FIELD_MANAGER
-    return owner if managed and owner != platform.name else ""
 
 
 def _controller(item: Object) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from typing import Final, Self
 
@@ -104,12 +104,12 @@ def sort_secrets(
     status: PryvPlatformStatus,
     records: SecretRecords,
     *,
-    adopting: bool,
+    adopted: Set[str] = frozenset(),
 ) -> SortedSecrets:
     """Which of a platform's live Secrets are the operator's.
 
-    Those that the records prove; while ``adopting`` all that were read with their data, as the user
-    asked for it; at an upgrade those that the last version left.
+    Those that the records prove; the ``adopted`` ones (names), as the user asked for it; at an
+    upgrade those that the last version left.
     """
     created_once = [
         item
@@ -120,7 +120,7 @@ def sort_secrets(
     ours, others = [], []
     for item in created_once:
         name = item["metadata"]["name"]
-        if (adopting and "data" in item) or name in left or records.prove(item):
+        if name in adopted or name in left or records.prove(item):
             ours.append(item)
         else:
             others.append(name)

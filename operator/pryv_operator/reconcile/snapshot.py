@@ -22,6 +22,7 @@ from pryv_operator.live.reduce import is_written_by_operator
 from pryv_operator.reconcile import upstreams
 from pryv_operator.reconcile.computation import Computation
 from pryv_operator.reconcile.existing_pvcs import ExistingPVC, read_existing_pvcs
+from pryv_operator.reconcile.other_platforms import read_other_platforms, shown_platform
 from pryv_operator.reconcile.platform_status import stored_status
 from pryv_operator.reconcile.referenced_objects import read_referenced
 from pryv_operator.reconcile.references import referenced_secrets
@@ -48,6 +49,8 @@ class Snapshot:
     history: tuple[Revision, ...]
     #: Referenced Secrets that exist, by name.
     secrets: Mapping[str, Object] = field(repr=False)
+    #: Name of a referenced Secret → the other platform that it belongs to.
+    others_secrets: Mapping[str, str]
     #: Public hosts that the templates name and the cluster's DNS does not resolve.
     unresolved: frozenset[str]
     #: When it was read.
@@ -98,6 +101,7 @@ async def read_snapshot(
         live=LiveObjects({}),
         history=history,
         secrets=secrets,
+        others_secrets=await read_other_platforms(client, platform, secrets.values()),
         unresolved=frozenset(),
         now=now,
         records=SecretRecords.of(stored_status(resource).ownership),
@@ -133,7 +137,12 @@ def _is_own(snapshot: Snapshot, item: Object) -> bool:
         snapshot.platform.name, item["metadata"]["name"]
     ):
         return False
-    adopted = item["kind"] == "PersistentVolumeClaim" and snapshot.adopting and "spec" in item
+    adopted = (
+        item["kind"] == "PersistentVolumeClaim"
+        and snapshot.adopting
+        and "spec" in item
+        and not shown_platform(item, snapshot.platform)
+    )
     return adopted or is_written_by_operator(item["metadata"])
 
 
@@ -183,12 +192,15 @@ async def _read_created_secrets(
     read = await asyncio.gather(
         *(client.get(SECRETS, platform.namespace, name) for name in unlisted)
     )
+    found = [*labelled.of_kind("Secret"), *(item for item in read if item is not None)]
+    offered = [item for item in found if snapshot.adopting and "data" in item]
     return sort_secrets(
-        [*labelled.of_kind("Secret"), *(item for item in read if item is not None)],
+        found,
         platform,
         snapshot.status,
         snapshot.records,
-        adopting=snapshot.adopting,
+        adopted={item["metadata"]["name"] for item in offered}
+        - (await read_other_platforms(client, platform, offered)).keys(),
     )
 
 

@@ -15,6 +15,7 @@ from pryv_operator.api.reasons import Reason
 from pryv_operator.api.spec import Archive, Templates
 from pryv_operator.kube.client import KubeClient
 from pryv_operator.reconcile.computation import Computation
+from pryv_operator.reconcile.other_platforms import read_other_platforms
 from pryv_operator.reconcile.reference_checks import check_secret
 from pryv_operator.reconcile.referenced_objects import read_referenced
 from pryv_operator.templates import builtin
@@ -55,8 +56,10 @@ class TemplateReader:
         objects = await read_referenced(
             self._client, platform.namespace, referenced_objects(spec.templates)
         )
-        for (kind, _), item in objects.items():
-            if kind == "Secret" and (refused := check_secret(_ARCHIVE, item, platform)):
+        secrets = [item for (kind, _), item in objects.items() if kind == "Secret"]
+        others = await read_other_platforms(self._client, platform, secrets)
+        for secret in secrets:
+            if refused := check_secret(_ARCHIVE, secret, others):
                 return refused
         base: Bundle | Problem | None = None
         if spec.templates.archive:

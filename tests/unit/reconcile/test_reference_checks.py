@@ -40,10 +40,11 @@ ARCHIVE = {"templates": {"archive": {"secretKeyRef": {"name": "theirs", "key": "
 CLAIM = {"roles": {"core": {"components": {"mongodb": {"storage": {"existingClaim": "theirs"}}}}}}
 OTHERS = {keys.MANAGED_BY: keys.FIELD_MANAGER, keys.PLATFORM: "beta"}
 OWN = {**OTHERS, keys.PLATFORM: "acme"}
+BETA = {"apiVersion": keys.API_VERSION, "kind": keys.KIND, "name": "beta", "uid": "2"}
 
 
-def secret(type_: str | None = None, labels: Mapping[str, str] | None = None) -> Object:
-    metadata = {"name": "theirs", "uid": "1", "resourceVersion": "1", "labels": labels}
+def secret(type_: str | None = None) -> Object:
+    metadata = {"name": "theirs", "uid": "1", "resourceVersion": "1"}
     return {"kind": "Secret", "metadata": metadata, "data": {"a": "Y2FuYXJ5"}} | (
         {"type": type_} if type_ else {}
     )
@@ -72,7 +73,7 @@ def mounting(
 @pytest.mark.parametrize("field", BY_FIELD)
 @pytest.mark.parametrize("type_", CREDENTIAL_TYPES)
 def test_credentials_of_the_cluster_are_refused(field: str, type_: str) -> None:
-    (problem,) = check_references(platform(**BY_FIELD[field]), {"theirs": secret(type_)}, {})
+    (problem,) = check_references(platform(**BY_FIELD[field]), {"theirs": secret(type_)}, {}, {})
     assert problem.reason == "NotAllowed"
     assert problem.message.startswith(f'{field}: Secret "theirs" has the type {type_}')
 
@@ -80,19 +81,15 @@ def test_credentials_of_the_cluster_are_refused(field: str, type_: str) -> None:
 @pytest.mark.parametrize("field", BY_FIELD)
 def test_secrets_of_another_platform_are_refused(field: str) -> None:
     (problem,) = check_references(
-        platform(**BY_FIELD[field]), {"theirs": secret("Opaque", OTHERS)}, {}
+        platform(**BY_FIELD[field]), {"theirs": secret("Opaque")}, {"theirs": "beta"}, {}
     )
     assert problem.message.startswith(f'{field}: Secret "theirs" belongs to platform "beta"')
 
 
 @pytest.mark.parametrize("field", BY_FIELD)
 @pytest.mark.parametrize("type_", [None, "Opaque", "kubernetes.io/tls", "kubernetes.io/basic-auth"])
-@pytest.mark.parametrize("labels", [None, {}, OWN, {keys.PLATFORM: "beta"}])
-def test_other_secrets_are_allowed(
-    field: str, type_: str | None, labels: Mapping[str, str] | None
-) -> None:
-    given = platform(**BY_FIELD[field])
-    assert check_references(given, {"theirs": secret(type_, labels)}, {}) == ()
+def test_other_secrets_are_allowed(field: str, type_: str | None) -> None:
+    assert check_references(platform(**BY_FIELD[field]), {"theirs": secret(type_)}, {}, {}) == ()
 
 
 class Reading:
@@ -133,6 +130,7 @@ async def test_no_archive_is_read_from_credentials(type_: str) -> None:
     ("found", "said"),
     [
         (ExistingPVC(pvc(OTHERS)), 'belongs to platform "beta"'),
+        (ExistingPVC(pvc(ownerReferences=[BETA])), 'belongs to platform "beta"'),
         (
             ExistingPVC(
                 pvc(ownerReferences=[{"kind": "Cluster", "name": "db", "controller": True}])
@@ -146,7 +144,7 @@ async def test_no_archive_is_read_from_credentials(type_: str) -> None:
     ],
 )
 def test_pvcs_of_others_are_refused(found: ExistingPVC, said: str) -> None:
-    (problem,) = check_references(platform(**CLAIM), {}, {"theirs": found})
+    (problem,) = check_references(platform(**CLAIM), {}, {}, {"theirs": found})
     assert problem.reason == "NotAllowed"
     assert problem.message.startswith(f'{PVC_FIELD}: PVC "theirs" {said}; ')
 
@@ -157,11 +155,12 @@ def test_pvcs_of_others_are_refused(found: ExistingPVC, said: str) -> None:
         pvc(),
         pvc(OWN),
         pvc({keys.PLATFORM: "beta"}),
+        pvc(ownerReferences=[{**BETA, "name": "acme"}]),
         pvc(ownerReferences=[{"kind": "Cluster", "name": "db"}]),
     ],
 )
 def test_pvcs_of_the_user_are_allowed(item: Object) -> None:
-    assert check_references(platform(**CLAIM), {}, {"theirs": ExistingPVC(item)}) == ()
+    assert check_references(platform(**CLAIM), {}, {}, {"theirs": ExistingPVC(item)}) == ()
 
 
 async def users(*others: Object, own: Object | None = None) -> tuple[str, ...]:

@@ -298,3 +298,22 @@ async def test_labels_that_others_removed_are_restored() -> None:
         for name, item in cluster.secrets.items()
     }
     assert found == {name: names.secret_purpose("acme", name) for name in found}
+
+
+@pytest.mark.parametrize("recorded", [True, False])
+async def test_a_secret_of_another_platform_is_not_adopted(*, recorded: bool) -> None:
+    """Also in place of a recorded one that was deleted."""
+    cluster = Cluster()
+    await reconcile(cluster)
+    if not recorded:
+        cluster.resource["status"]["ownership"]["secrets"] = []
+    labels = names.platform_labels("beta") | {"pryv.io/purpose": "hash-key"}
+    del cluster.secrets[HASH_KEY]
+    cluster.plant(secret(HASH_KEY, "hash-key", labels=labels))
+    cluster.adopt("1")
+    before = copy.deepcopy(cluster.secrets)
+    with pytest.raises(UnusableSecretError, match=f'"{HASH_KEY}": belongs to platform "beta"'):
+        await reconcile(cluster)
+    assert cluster.secrets == before
+    del cluster.secrets[HASH_KEY]["metadata"]["labels"]["pryv.io/platform"]
+    await reconcile(cluster)
