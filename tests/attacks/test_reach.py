@@ -160,8 +160,8 @@ def test_another_platforms_secrets_are_refused_without_their_labels(
             user.patch("secret", name, {"metadata": change})
     issued = {"cert-manager.io/certificate-name": "beta-tls"}
     tls = {"type": "kubernetes.io/tls", "stringData": {"tls.crt": "x", "tls.key": "x"}}
-    for name, annotations in (("beta-tls", issued), ("shared-tls", {})):
-        metadata = {"name": name, "annotations": annotations}
+    for name, noted in (("beta-tls", issued), ("shared-tls", {})):
+        metadata = {"name": name, "annotations": noted}
         user.apply({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, **tls})
     try:
         key = {"name": generated, "key": "value"}
@@ -190,6 +190,40 @@ def test_another_platforms_secrets_are_refused_without_their_labels(
         for name in ("beta-tls", "shared-tls", *stripped):
             user.control_plane.api.delete(user.path("secret", name))
         user.apply_platform()
+
+
+def test_no_pod_waits_for_a_pvc_that_appears_later(shared_platform: PlatformUser) -> None:
+    """It may be another platform's then, and a pod would mount it without another check."""
+    user = shared_platform
+    user.apply_and_wait()
+    pods = user.pods()
+    api, claim = user.control_plane.api, "beta-co1-mongodb-data"
+    size = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+    item = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "spec": size}
+
+    def mounting() -> list[str]:
+        found = user.list("pods", None)
+        return [each["metadata"]["name"] for each in found if claim in json.dumps(each["spec"])]
+
+    try:
+        storage = {"existingClaim": claim}
+        user.apply_platform(roles={"core": {"components": {"mongodb": {"storage": storage}}}})
+        message = user.wait_reason("WaitingForPVC")["message"]
+        assert f'mongodb.storage.existingClaim: PVC "{claim}" not found; create it' in message
+        user.apply(item | {"metadata": {"name": claim, "labels": OTHERS}})
+        message = user.wait_reason("NotAllowed")["message"]
+        assert f'PVC "{claim}" belongs to platform "beta"' in message
+        assert user.pods() == pods
+        assert not mounting()
+        # It is checked again, however often it is replaced.
+        api.delete(user.path("pvc", claim))
+        user.wait_reason("WaitingForPVC")
+        user.apply(item | {"metadata": {"name": claim}})
+        wait_until(mounting, "the user's PVC to be mounted", seconds=90)
+    finally:
+        user.apply_and_wait()
+        if user.find("pvc", claim):
+            user.delete("pvc", claim)
 
 
 @pytest.fixture

@@ -348,6 +348,9 @@ class Reason(StrEnum):
     WAITING_FOR_CERTIFICATE = ("WaitingForCertificate", Scope.WAITING,
         "the reverse proxies wait for their certificate",
         "create the TLS Secret, or check cert-manager's Certificate")
+    WAITING_FOR_PVC = ("WaitingForPVC", Scope.WAITING,
+        "a PersistentVolumeClaim that `existingClaim` names does not exist, or is being deleted",
+        "create the PersistentVolumeClaim that the message names")
     WAITING_FOR_OTHER_CORE = ("WaitingForOtherCore", Scope.WAITING,
         "a core instance is changed only while the others are ready, and one is not",
         "fix the core instance that the message names")

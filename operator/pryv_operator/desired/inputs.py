@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from pryv_operator.api.findings import Advisory, Finding, Problem
+from pryv_operator.api.findings import Advisory, Finding, Problem, Waiting
 from pryv_operator.api.platform import Platform
 from pryv_operator.desired.privileges import Privilege
 from pryv_operator.objects.pvcs import LivePVC
@@ -50,8 +50,9 @@ class Inputs:
     cluster_dns: str = ""
     #: What the spec may use beyond its namespace, as the operator's administrator decides.
     allowed: frozenset[Privilege] = frozenset()
-    #: Problems and warnings found while the inputs were read.
+    #: What was found while the inputs were read.
     problems: tuple[Problem, ...] = ()
+    waiting: tuple[Waiting, ...] = ()
     warnings: tuple[Advisory, ...] = ()
 
     def certificate_of(self, role: str) -> Certificate | Finding | None:

@@ -143,7 +143,11 @@ def compute_desired(inputs: Inputs) -> Desired:
     found = replace(
         found,
         warnings=(*found.warnings, *compute_warnings(subject)),
-        waiting=(*resolved.waiting, *_services_without_address(services, inputs.addresses)),
+        waiting=(
+            *inputs.waiting,
+            *resolved.waiting,
+            *_services_without_address(services, inputs.addresses),
+        ),
         services=services,
         certificate_request=certificates.certificate_request(inputs.platform),
         instances=tuple(

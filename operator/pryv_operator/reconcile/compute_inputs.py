@@ -22,6 +22,7 @@ from pryv_operator.pki.certificate import Certificate
 from pryv_operator.pki.pem import pem_text
 from pryv_operator.reconcile.ensure_authority import TLS_TYPE, EnsuredAuthority
 from pryv_operator.reconcile.ensure_secrets import EnsuredSecrets
+from pryv_operator.reconcile.existing_pvcs import missing_pvcs
 from pryv_operator.reconcile.reference_checks import check_references
 from pryv_operator.reconcile.retention import has_other_controller
 from pryv_operator.reconcile.secret_data import decoded_bytes, decoded_text
@@ -71,6 +72,7 @@ def compute_inputs(
             snapshot.platform, snapshot.secrets, snapshot.others_secrets, snapshot.existing_pvcs
         )
         or referenced.problems,
+        waiting=missing_pvcs(snapshot.platform, snapshot.existing_pvcs, live),
         warnings=_recreated_secrets(snapshot.platform, live),
     )
     inputs = _with_role_certificates(inputs, snapshot)

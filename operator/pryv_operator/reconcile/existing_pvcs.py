@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Set
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 
 from pryv_operator.api import labels_annotations as keys
+from pryv_operator.api.findings import Waiting
 from pryv_operator.api.instances import instances
 from pryv_operator.api.kubernetes import WORKLOAD_KINDS, Object
 from pryv_operator.api.platform import Platform
+from pryv_operator.api.reasons import Reason
 from pryv_operator.kube.client import KubeClient
 from pryv_operator.kube.resources import DEPLOYMENTS, PODS, PVCS, STATEFUL_SETS
 from pryv_operator.live.live_objects import LiveObjects
@@ -46,12 +48,39 @@ async def read_existing_pvcs(
     names = sorted({name for _, name in declared_pvcs(platform)})
     items = await asyncio.gather(*(client.get(PVCS, platform.namespace, name) for name in names))
     found = {name: item for name, item in zip(names, items, strict=True) if item}
-    own = [item for kind in WORKLOAD_KINDS for item in live.of_kind(kind)]
-    mounted = {claim for item in own for claim in _claims(item["spec"]["template"]["spec"])}
+    mounted = _mounted(live)
     if not found.keys() - mounted:
         return {name: ExistingPVC(item) for name, item in found.items()}
     users = await _users(client, platform, found.keys() - mounted)
     return {name: ExistingPVC(item, tuple(users.get(name, ()))) for name, item in found.items()}
+
+
+def missing_pvcs(
+    platform: Platform, found: Mapping[str, ExistingPVC], live: LiveObjects
+) -> tuple[Waiting, ...]:
+    """The declared PVCs that no pod may be created for yet. ``found``: those that exist.
+
+    A pod that waits for a PVC mounts whatever gets its name, unchecked. What the platform mounts
+    already stays as it is.
+    """
+    mounted = _mounted(live)
+    return tuple(
+        Waiting(
+            Reason.WAITING_FOR_PVC,
+            f'{where}: PVC "{name}" '
+            + ("is being deleted; wait" if name in found else "not found; create it")
+            + ", or name another PVC; nothing is applied until then",
+        )
+        for where, name in declared_pvcs(platform)
+        if name not in mounted
+        and (name not in found or found[name].item["metadata"].get("deletionTimestamp"))
+    )
+
+
+def _mounted(live: LiveObjects) -> set[str]:
+    """Names of the PVCs that a platform's workloads mount."""
+    own = [item for kind in WORKLOAD_KINDS for item in live.of_kind(kind)]
+    return {claim for item in own for claim in _claims(item["spec"]["template"]["spec"])}
 
 
 async def _users(client: KubeClient, platform: Platform, names: Set[str]) -> dict[str, list[str]]:

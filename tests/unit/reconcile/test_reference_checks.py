@@ -14,7 +14,7 @@ from pryv_operator.kube.client import KubeClient
 from pryv_operator.kube.resources import Resource
 from pryv_operator.live.live_objects import LiveObjects
 from pryv_operator.reconcile.computation import UnlimitedComputation
-from pryv_operator.reconcile.existing_pvcs import ExistingPVC, read_existing_pvcs
+from pryv_operator.reconcile.existing_pvcs import ExistingPVC, missing_pvcs, read_existing_pvcs
 from pryv_operator.reconcile.reference_checks import CREDENTIAL_TYPES, check_references
 from pryv_operator.reconcile.template_sources import TemplateReader
 from tests.unit.builders import platform
@@ -161,6 +161,21 @@ def test_pvcs_of_others_are_refused(found: ExistingPVC, said: str) -> None:
 )
 def test_pvcs_of_the_user_are_allowed(item: Object) -> None:
     assert check_references(platform(**CLAIM), {}, {}, {"theirs": ExistingPVC(item)}) == ()
+
+
+def test_a_platform_waits_for_a_pvc_that_it_does_not_mount_yet() -> None:
+    """What appears under the name is checked before a pod can mount it."""
+    nothing = LiveObjects({})
+    deleted = ExistingPVC(pvc(deletionTimestamp="2026-01-01T00:00:00Z"))
+    for found, said in (({}, "not found; create it"), ({"theirs": deleted}, "is being deleted")):
+        (waiting,) = missing_pvcs(platform(**CLAIM), found, nothing)
+        assert waiting.reason == "WaitingForPVC"
+        assert waiting.message.startswith(f'{PVC_FIELD}: PVC "theirs" {said}')
+    assert missing_pvcs(platform(**CLAIM), {"theirs": ExistingPVC(pvc())}, nothing) == ()
+    assert missing_pvcs(platform(), {}, nothing) == ()
+    own = mounting("StatefulSet", "acme-co1-mongodb", "theirs", OWN)
+    live = LiveObjects({("StatefulSet", "acme-co1-mongodb"): own})
+    assert missing_pvcs(platform(**CLAIM), {}, live) == ()
 
 
 async def users(*others: Object, own: Object | None = None) -> tuple[str, ...]:
