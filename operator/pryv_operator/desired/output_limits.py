@@ -17,6 +17,11 @@ from pryv_operator.objects.model import Component
 WORKLOAD_LIMIT: Final = 1500
 #: Bytes of all ConfigMaps and Secrets together; those of a service are counted once per role.
 CONFIGURATION_LIMIT: Final = 16 * 1024 * 1024
+#: The message if only the secrets in the files exceed it.
+HIDDEN_MESSAGE: Final = (
+    "templates: the files that services mount (counted for each service) are together too large "
+    "with their secrets; shorten the Secrets that go into them"
+)
 #: Files of all ConfigMaps and Secrets together: each is an entry of a pod template, too.
 FILE_LIMIT: Final = 20_000
 
@@ -36,7 +41,10 @@ def check_workloads(services: Iterable[int]) -> tuple[Problem, ...]:
 
 
 def check_configuration(components: Iterable[Component]) -> tuple[Problem, ...]:
-    """The problem of more configuration than may be written. Sizes of secrets are not told."""
+    """The problem of more configuration than may be written.
+
+    Sizes of masked texts are checked first, so that a secret does not change what is told.
+    """
     stored = {
         (each.instance.role, each.service.name, each.files): each.files for each in components
     }
@@ -49,7 +57,7 @@ def check_configuration(components: Iterable[Component]) -> tuple[Problem, ...]:
                 f"each service), and a platform may have {FILE_LIMIT:,}; mount smaller folders",
             ),
         )
-    if sum(file.size for file in files) > CONFIGURATION_LIMIT:
+    if sum(file.visible_size for file in files) > CONFIGURATION_LIMIT:
         return (
             Problem(
                 Reason.LIMIT_EXCEEDED,
@@ -58,4 +66,6 @@ def check_configuration(components: Iterable[Component]) -> tuple[Problem, ...]:
                 "shorten the files",
             ),
         )
+    if sum(file.size for file in files) > CONFIGURATION_LIMIT:
+        return (Problem(Reason.LIMIT_EXCEEDED, HIDDEN_MESSAGE),)
     return ()

@@ -19,6 +19,7 @@ from pryv_operator.leader.substitution import (
 )
 from pryv_operator.rendering.files import DuplicateFileError, UnknownRoleError
 from pryv_operator.rendering.jinja_errors import TemplateFailedError
+from pryv_operator.rendering.limits import TotalTooLargeError
 from pryv_operator.rendering.parse_checks import DoesNotParseError
 
 #: Every subclass of RenderError → its reason.
@@ -32,6 +33,7 @@ REASONS: Final[Mapping[type[RenderError], Reason]] = {
     TooLargeError: Reason.TOO_LARGE,
     TooManyElementsError: Reason.TOO_MANY_ELEMENTS,
     TooManyNamesError: Reason.TOO_MANY_NAMES,
+    TotalTooLargeError: Reason.TOO_LARGE,
     UndefinedValueError: Reason.UNDEFINED_VALUE,
     UnknownRoleError: Reason.UNKNOWN_ROLE,
 }

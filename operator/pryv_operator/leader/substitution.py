@@ -175,7 +175,8 @@ class Substitution:
         self._limit = limit
         self._room = _CACHED_TEXTS * limit // SIZE_LIMIT
         self._typed: dict[str, Value] = {}
-        self._typed_room = self._room
+        #: By secrecy: the size of a secret must not decide whether a public value fits.
+        self._typed_room = {False: self._room, True: self._room}
 
     def __contains__(self, name: str) -> bool:
         return name in self._by_name
@@ -211,9 +212,11 @@ class Substitution:
         return self._typed[name]
 
     def _resolve_typed(self, node: _Node) -> Value:
-        typing = _Typing(node, self.apply, min(self._limit, self._typed_room))
+        typing = _Typing(node, self.apply, self._limit)
         value = typing.copy(_unwrapped(node), 0)
-        self._typed_room -= typing.size
+        self._typed_room[typing.secret] -= typing.size
+        if self._typed_room[typing.secret] < 0:
+            raise TooLargeError(node.name)
         return Value(value, typing.secret)
 
     # --- resolving variables ---

@@ -80,7 +80,7 @@ def render(
     renderer = _Renderer(bundle, values, order, limits)
     defaults = _DefaultRenderer(bundle, values, order, limits)
     masked = _MaskedRenderer(bundle, values, order, limits, defaults)
-    budget = SizeBudget(limits)
+    sizes = _Sizes(bundle, limits)
     rendered: dict[str, tuple[RenderedFile, ...]] = {}
     for role in sorted(bundle.roles if roles is None else roles):
         if role not in bundle.roles:
@@ -98,15 +98,10 @@ def render(
                 # Outside of the handler: the failure may be another one, and is no consequence.
                 raise masked.reported(source, failure).at(role, source.path) from None
             is_secret = text.secret or bundle.secret
-            try:
-                budget.spend(source.output, len(content))
-            except RenderError as error:
-                raise (error if is_secret else error.at(role, source.path)) from None
-            files.append(
-                RenderedFile(
-                    source.output, content, is_secret, masked.text(source) if is_secret else None
-                )
-            )
+            masked_text = masked.text(source) if is_secret else None
+            file = RenderedFile(source.output, content, is_secret, masked_text)
+            sizes.count(role, source.path, file)
+            files.append(file)
         rendered[role] = tuple(files)
     return rendered
 
@@ -194,6 +189,34 @@ class _Renderer:
         return self._values.apply(source.text)
 
 
+class _Sizes:
+    """Counts the files of all roles against the limits: masked, and with their secrets.
+
+    What is told of the first depends on no secret, of the second only that they are too large.
+    """
+
+    def __init__(self, bundle: Bundle, limits: Limits) -> None:
+        self._concealed = bundle.secret
+        self._visible = SizeBudget(limits)
+        self._real = SizeBudget(limits)
+
+    def count(self, role: str, path: str, file: RenderedFile) -> None:
+        """Count a file of a role; ``path``: of its source.
+
+        Raises:
+            TotalTooLargeError: all files together exceed a limit.
+        """
+        visible = len((file.masked or "").encode()) if file.secret else len(file.content)
+        try:
+            self._visible.spend(file.path, visible)
+        except RenderError as error:
+            raise (error if self._concealed else error.at(role, path)) from None
+        try:
+            self._real.spend(file.path, len(file.content))
+        except RenderError as error:
+            raise error.concealed() from None
+
+
 class _MaskedRenderer:
     """Renders files with masks in the place of secrets: for all that is told about a file."""
 
@@ -207,7 +230,6 @@ class _MaskedRenderer:
     ) -> None:
         self._bundle = bundle
         self._defaults = defaults
-        self._budget = SizeBudget(limits)
         self._values = values
         self._order = order
         self._limits = limits
@@ -220,11 +242,9 @@ class _MaskedRenderer:
     def text(self, source: _Source) -> str | None:
         """The masked text of a file; None if it cannot be rendered so."""
         try:
-            text = self._renderer.text(source).text
-            self._budget.spend(source.output, len(text))
+            return self._renderer.text(source).text
         except RenderError:
             return None
-        return text
 
     def reported(self, source: _Source, error: RenderError) -> RenderError:
         """The error to report for a file: that of its masked text.

@@ -31,6 +31,15 @@ RECONCILIATION_LIMITS: Final = Limits(
 )
 
 
+class TotalTooLargeError(TooLargeError):
+    """All files together exceed a limit."""
+
+    hidden_message = (
+        "the files of all roles are together too large with their secrets; shorten the Secrets "
+        "that go into them"
+    )
+
+
 class SizeBudget:
     """What is left of the limits for all files together, while they are rendered in turn."""
 
@@ -43,15 +52,17 @@ class SizeBudget:
         """Count a rendered file of ``size`` bytes.
 
         Raises:
-            TooLargeError: it exceeds a limit, together with the files before it.
+            TotalTooLargeError: it exceeds a limit, together with the files before it.
         """
         self._total -= size
         if self._total < 0:
-            raise TooLargeError(limit=self._limits.total, subject="the total size of all files")
+            raise TotalTooLargeError(
+                limit=self._limits.total, subject="the total size of all files"
+            )
         if is_parsed(path):
             self._parsed -= size
             if self._parsed < 0:
-                raise TooLargeError(
+                raise TotalTooLargeError(
                     limit=self._limits.parsed,
                     subject="the total size of JSON, YAML and Hjson files",
                 )
