@@ -100,6 +100,43 @@ def test_policies_outlive_the_pods_of_a_deleted_platform(
     user.adopt()
 
 
+def test_pods_with_copied_labels_own_no_policy(shared_platform: PlatformUser) -> None:
+    """They would be newer than the real pods, and any number of them."""
+    user, store = shared_platform, STORES[0]
+    install(user)
+    labels = store_pods(user)[store]["metadata"]["labels"]
+    names = [f"planted-{number}" for number in range(25)]
+    container = {"name": "any", "image": "registry.example.com/any:1"}
+    # Other controllers' labels would have them count as the StatefulSet's.
+    copied = {key: text for key, text in labels.items() if "pryv" in key or "kubernetes" in key}
+    user.apply(
+        *(
+            {
+                "apiVersion": "v1",
+                "kind": "Pod",
+                "metadata": {"name": name, "labels": copied},
+                "spec": {"containers": [container], "nodeSelector": {"no": "such"}},
+            }
+            for name in names
+        )
+    )
+    try:
+        before = user.get("pod", f"{store}-0")["metadata"]["uid"]
+        user.delete("pod", f"{store}-0")
+        replaced = user.get("pod", f"{store}-0")["metadata"]["uid"]
+        assert replaced != before
+
+        def owners() -> set[str]:
+            return {each["uid"] for each in policies(user)[store]["metadata"]["ownerReferences"]}
+
+        wait_until(lambda: replaced in owners(), "the new pod to own its policy", seconds=60)
+        planted = {user.get("pod", name)["metadata"]["uid"] for name in names}
+        assert not planted & owners()
+    finally:
+        for name in names:
+            user.control_plane.api.delete(user.path("pods", name) + "?gracePeriodSeconds=0")
+
+
 @pytest.mark.long
 def test_orphaned_pods_keep_their_policies(user: PlatformUser, operator: OperatorProcess) -> None:
     install(user)

@@ -255,6 +255,11 @@ async def list_pod_metadata(client: KubeClient, platform: Platform) -> list[Obje
     return await _list_metadata(client, platform, PODS, selector(platform))
 
 
+async def list_replica_set_metadata(client: KubeClient, platform: Platform) -> list[Object]:
+    """The metadata of the ReplicaSets of the platform's Deployments."""
+    return await _list_metadata(client, platform, REPLICA_SETS, selector(platform))
+
+
 async def list_warning_events(client: KubeClient, platform: Platform) -> list[Object]:
     """Warning events of the namespace: why pods cannot be created, scheduled or started."""
     return await client.list_reduced(

@@ -3,7 +3,9 @@
 Stores have no password. The garbage collector deletes an object once all its owners are gone, and
 deletes workloads before their pods have terminated. So a policy is owned by the platform, by its
 workload (which stays when the platform is deleted with ``--cascade=orphan``), and by each pod that
-it selects. This works without the operator, and unlike a finalizer it can block nothing.
+it selects and that the workload controls. Others may create any number of pods with copied labels;
+a copied controller does not help them, as Kubernetes deletes pods that a workload has too many.
+This works without the operator, and unlike a finalizer it can block nothing.
 
 Owners that are gone are removed by the garbage collector; only new ones are written here.
 https://kubernetes.io/docs/concepts/architecture/garbage-collection/
@@ -11,7 +13,8 @@ https://kubernetes.io/docs/concepts/architecture/garbage-collection/
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping, Set
 from contextlib import suppress
 from typing import Final
 
@@ -36,18 +39,47 @@ async def ensure_policy_owners(client: KubeClient, platform: Platform, live: Liv
     if not policies:
         return
     pods = await live_objects.list_pod_metadata(client, platform)
+    recorded = {each["uid"] for policy in policies for each in _owners(policy)}
+    replica_sets = (
+        []
+        if all(pod["metadata"]["uid"] in recorded for pod in pods)
+        else await live_objects.list_replica_set_metadata(client, platform)
+    )
     workloads = {
         item["metadata"]["name"]: item for kind in WORKLOAD_KINDS for item in live.of_kind(kind)
     }
     for policy in policies:
-        owners = owners_to_write(policy, workloads.get(policy["metadata"]["name"]), pods)
+        workload = workloads.get(policy["metadata"]["name"])
+        controlled = controlled_pods(workload, pods, replica_sets) if workload else frozenset()
+        owners = owners_to_write(policy, workload, pods, controlled)
         if owners:
             with suppress(ConflictError, NotFoundError):
                 await client.patch_owner_references(policy, owners)
 
 
+def controlled_pods(
+    workload: Object, pods: Iterable[Object], replica_sets: Iterable[Object]
+) -> frozenset[str]:
+    """The uids of the pods that a workload has created.
+
+    A StatefulSet leaves pods alone that do not have one of its names, whatever their controller.
+    """
+    uid, name = workload["metadata"]["uid"], re.escape(workload["metadata"]["name"])
+    controllers = {uid}
+    if workload["kind"] == "Deployment":
+        controllers = {
+            each["metadata"]["uid"] for each in replica_sets if _controller_of(each) == uid
+        }
+    return frozenset(
+        pod["metadata"]["uid"]
+        for pod in pods
+        if _controller_of(pod) in controllers
+        and (workload["kind"] == "Deployment" or _is_numbered(pod, name))
+    )
+
+
 def owners_to_write(
-    policy: Object, workload: Object | None, pods: Iterable[Object]
+    policy: Object, workload: Object | None, pods: Iterable[Object], controlled: Set[str]
 ) -> list[Object] | None:
     """The owner references that a policy needs, or None if it has them.
 
@@ -55,23 +87,26 @@ def owners_to_write(
         policy: a live policy.
         workload: that of the same name, if there is one.
         pods: all pods of the platform, or their metadata.
+        controlled: uids of the pods that the workload has created.
     """
-    before: list[Object] = policy["metadata"].get("ownerReferences") or []
+    before = _owners(policy)
     selector = selected_labels(policy)
     if not before or not selector or policy["metadata"].get("deletionTimestamp"):
         return None
     selected = [
         each for each in pods if selector.items() <= (each["metadata"].get("labels") or {}).items()
     ]
-    newest_first = sorted(
-        selected,
-        key=lambda pod: (pod["metadata"]["creationTimestamp"], pod["metadata"]["uid"]),
-        reverse=True,
-    )
-    wanted = [_reference("v1", "Pod", each) for each in newest_first[:_MAX_PODS]]
+    known = {each["uid"] for each in before}
+
+    def rank(pod: Object) -> tuple[bool, bool, str]:
+        """Nothing displaces an owner. One that is not controlled any more is still terminating."""
+        uid = pod["metadata"]["uid"]
+        return uid not in controlled, uid not in known, uid
+
+    protected = [each for each in selected if each["metadata"]["uid"] in {*known, *controlled}]
+    wanted = [_reference("v1", "Pod", each) for each in sorted(protected, key=rank)[:_MAX_PODS]]
     if workload:
         wanted.append(_reference("apps/v1", workload["kind"], workload))
-    known = {each["uid"] for each in before}
     if all(each["uid"] in known for each in wanted):
         return None
     return [*(each for each in before if not _is_ours(each, policy)), *wanted]
@@ -80,6 +115,18 @@ def owners_to_write(
 def selected_labels(policy: Object) -> Mapping[str, str]:
     """The labels of the pods that a policy protects; another client may have removed them."""
     return ((policy.get("spec") or {}).get("podSelector") or {}).get("matchLabels") or {}
+
+
+def _controller_of(item: Object) -> str | None:
+    return next((each["uid"] for each in _owners(item) if each.get("controller")), None)
+
+
+def _owners(item: Object) -> list[Object]:
+    return item["metadata"].get("ownerReferences") or []
+
+
+def _is_numbered(pod: Object, pattern: str) -> bool:
+    return bool(re.fullmatch(rf"{pattern}-\d+", pod["metadata"]["name"]))
 
 
 def _reference(api_version: str, kind: str, owner: Object) -> Object:

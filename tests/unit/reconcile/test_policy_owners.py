@@ -13,6 +13,7 @@ from pryv_operator.kube.errors import ConflictError
 from pryv_operator.live.live_objects import LiveObjects
 from pryv_operator.reconcile.policy_owners import (
     _MAX_PODS,
+    controlled_pods,
     ensure_policy_owners,
     owners_to_write,
 )
@@ -29,13 +30,14 @@ OTHERS = {"apiVersion": "v1", "kind": "ConfigMap", "name": "theirs", "uid": "the
 STORE = {"kind": "StatefulSet", "metadata": {"name": "acme-co1-mongodb", "uid": "store"}}
 
 
-def pod(name: str, **labels: str) -> Object:
+def pod(name: str, controller: str = "store", **labels: str) -> Object:
     return {
         "metadata": {
             "name": name,
             "uid": name,
             "creationTimestamp": "2026-01-01T00:00:00Z",
             "labels": {**LABELS, **labels},
+            "ownerReferences": [{"uid": controller, "controller": True}],
         }
     }
 
@@ -49,46 +51,79 @@ def uids(owners: list[Object] | None) -> list[str]:
 
 
 @given(
-    pods=st.sets(st.sampled_from(["a", "b", "c"])),
+    pods=st.sets(st.sampled_from(["a", "b", "c", "planted"])),
     recorded=st.sets(st.sampled_from(["a", "b", "gone"])),
     exists=st.booleans(),
 )
 def test_owners_are_written_once_and_hold_all_pods(
     pods: set[str], recorded: set[str], exists: bool
 ) -> None:
+    """Those that the workload controls, and those that it has controlled."""
     own = PLATFORM.owner_reference()
     before = [own, OTHERS, *({"kind": "Pod", "name": each, "uid": each} for each in recorded)]
     live = [pod(each) for each in sorted(pods)]
     workload = STORE if exists else None
-    needed = pods | ({"store"} if exists else set())
-    after = owners_to_write(owned_by(*before), workload, live)
+    controlled = pods - {"planted"} if exists else set()
+    needed = controlled | ({"store"} if exists else set())
+    after = owners_to_write(owned_by(*before), workload, live, controlled)
     if needed <= recorded:
         assert after is None
         return
     assert after is not None
     assert after[:2] == [own, OTHERS]
-    assert set(uids(after[2:])) == needed, "what is gone goes with the write"
+    assert set(uids(after[2:])) == needed | pods & recorded, "what is gone goes with the write"
     assert sum(bool(each.get("controller")) for each in after) == 1
     assert not any(each.get("blockOwnerDeletion") for each in after)
-    assert owners_to_write(owned_by(*after), workload, live) is None
+    assert owners_to_write(owned_by(*after), workload, live, controlled) is None
+
+
+def test_pods_with_copied_labels_are_not_controlled() -> None:
+    pods = [
+        pod("acme-co1-mongodb-0"),
+        pod("acme-co1-mongodb-1", controller="other"),
+        pod("acme-co1-mongodb-x"),
+        pod("debug"),
+        {"metadata": {"name": "acme-co1-mongodb-3", "uid": "none"}},
+    ]
+    assert controlled_pods(STORE, pods, []) == {"acme-co1-mongodb-0"}
+
+
+def test_pods_of_a_deployment_are_controlled_by_its_replica_sets() -> None:
+    deployment = {"kind": "Deployment", "metadata": {"name": "acme-co1-hfs", "uid": "hfs"}}
+    sets = [pod("new", "hfs"), pod("old", "hfs"), pod("planted", "other")]
+    pods = [pod(each, each) for each in ("new", "old", "planted", "hfs")]
+    assert controlled_pods(deployment, pods, sets) == {"new", "old"}
 
 
 def test_only_pods_that_it_selects_own_a_policy() -> None:
     others = pod("b", **{"pryv.io/component": "core"})
-    assert uids(owners_to_write(POLICY, None, [pod("a"), others]))[1:] == ["a"]
+    assert uids(owners_to_write(POLICY, None, [pod("a"), others], {"a", "b"}))[1:] == ["a"]
 
 
 def test_pods_as_owners_are_bounded() -> None:
+    """Of a workload with more, those that have been owners stay."""
     pods = [pod(f"{number:03}") for number in range(3 * _MAX_PODS)]
-    owners = owners_to_write(POLICY, STORE, pods)
+    controlled = {each["metadata"]["uid"] for each in pods}
+    own, recorded = PLATFORM.owner_reference(), {"kind": "Pod", "name": "059", "uid": "059"}
+    owners = owners_to_write(owned_by(own, recorded), STORE, pods, controlled)
     assert owners is not None
+    assert "059" in uids(owners)
     assert len(owners) == _MAX_PODS + 2
-    assert owners_to_write(owned_by(*owners), STORE, pods) is None
+    assert owners_to_write(owned_by(*owners), STORE, pods, controlled) is None
+
+
+def test_owners_with_copied_labels_of_earlier_versions_displace_none() -> None:
+    planted = [pod(f"planted-{number}") for number in range(_MAX_PODS)]
+    before = [
+        {"kind": "Pod", "name": "", "uid": uid} for uid in uids([p["metadata"] for p in planted])
+    ]
+    owners = owners_to_write(owned_by(*before), STORE, [*planted, pod("z")], {"z"})
+    assert "z" in uids(owners)
 
 
 def test_a_policy_without_owners_gets_none() -> None:
     """It would be deleted with its pods: the platform comes first, by the next apply."""
-    assert owners_to_write(owned_by(), STORE, [pod("a")]) is None
+    assert owners_to_write(owned_by(), STORE, [pod("a")], {"a"}) is None
 
 
 class Server:
@@ -111,7 +146,7 @@ class Server:
 
 async def test_a_policy_that_has_changed_is_left_to_the_next_reconciliation() -> None:
     server: Any = Server(pod("a"))
-    await ensure_policy_owners(server, PLATFORM, LiveObjects({}).with_objects([POLICY]))
+    await ensure_policy_owners(server, PLATFORM, LiveObjects({}).with_objects([POLICY, STORE]))
     assert server.tried == ["acme-co1-mongodb"]
     await ensure_policy_owners(server, PLATFORM, LiveObjects({}))
     assert server.tried == ["acme-co1-mongodb"]
