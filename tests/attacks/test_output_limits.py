@@ -32,9 +32,10 @@ def multiplying(services: int, files: int, size: int) -> Bundle:
 @pytest.mark.parametrize(
     ("services", "files", "size", "cores", "words"),
     [
-        (64, 4, 900_000, 1, "exceed 16 MiB"),
-        (64, 1, 900_000, 8, "exceed 16 MiB"),
-        (64, 60, 15_000, 8, "exceed 16 MiB"),
+        (64, 4, 900_000, 1, "exceed 4 MiB"),
+        (64, 1, 900_000, 8, "exceed 4 MiB"),
+        (64, 30, 15_000, 8, "exceed 4 MiB"),
+        (13, 900, 10, 32, "files in the folders"),
         (64, 10, 2_000, 32, "workloads"),
     ],
 )

@@ -37,9 +37,30 @@ def length(prefix: bytes) -> int:
     return int(found)
 
 
+class _Pieces:
+    """Encoded data as a file that is read piece by piece.
+
+    ``pickle.loads`` keeps the interpreter's lock until it has the whole object, for longer than the
+    event loop may wait. A method that is written in Python lets other threads run: it is called for
+    each 64 KiB (a frame of the pickle protocol), and for each larger text.
+    """
+
+    def __init__(self, data: bytes) -> None:
+        self._data = memoryview(data)
+        self._at = 0
+
+    def read(self, size: int) -> bytes:
+        piece = self._data[self._at : self._at + size]
+        self._at += len(piece)
+        return bytes(piece)
+
+    def readline(self) -> bytes:
+        raise NotImplementedError("only the oldest protocols have lines")
+
+
 def decode(data: bytes) -> Any:
     """The object, without its length. Only for what the operator itself has encoded."""
-    return pickle.loads(data)  # noqa: S301
+    return pickle.Unpickler(_Pieces(data)).load()  # noqa: S301
 
 
 def read(stream: BinaryIO) -> bytes | None:

@@ -23,7 +23,7 @@ class ProcessLimits:
     #: Seconds by the clock: a busy node gives a process little of its CPUs.
     deadline_seconds: float = 60.0
     #: Bytes of the result, which the operator itself has to hold.
-    result_size: int = 64 * _MIB
+    result_size: int = 24 * _MIB
 
     def limit_address_space(self) -> None:
         """Limit this process for good."""

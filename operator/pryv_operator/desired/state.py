@@ -11,7 +11,14 @@ from pryv_operator.api.findings import Advisory, Finding, Problem, Waiting
 from pryv_operator.api.instances import Instance
 from pryv_operator.api.kubernetes import Object
 from pryv_operator.api.reasons import Reason
-from pryv_operator.desired import certificates, checks, privileges, restarts, shared_secrets
+from pryv_operator.desired import (
+    certificates,
+    checks,
+    output_limits,
+    privileges,
+    restarts,
+    shared_secrets,
+)
 from pryv_operator.desired.components import build_components
 from pryv_operator.desired.inputs import Inputs
 from pryv_operator.desired.service_values import check_service_values
@@ -154,7 +161,12 @@ def compute_desired(inputs: Inputs) -> Desired:
             _plan(instance, components, resolved.addresses) for instance in resolved.instances
         ),
     )
-    return found if found.waiting else _with_objects(found, inputs, components, resolved.masks)
+    if not found.waiting:
+        found = _with_objects(found, inputs, components, resolved.masks)
+    problems = output_limits.check_objects((*found.services, *found.objects))
+    if problems:
+        return Desired(found.release, problems=problems, warnings=found.warnings)
+    return found
 
 
 def _own_addresses(inputs: Inputs, addresses: Mapping[str, str]) -> frozenset[str]:

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from pryv_operator.child_processes import frames
 from pryv_operator.child_processes.limits import LimitExceededError, ProcessLimits
 from pryv_operator.child_processes.pool import ChildProcesses, UnexpectedInChildError
 
@@ -297,6 +298,26 @@ def test_importing_the_entry_point_starts_nothing() -> None:
     before = os.nice(0), os.fstat(0), os.fstat(1)
     importlib.import_module("pryv_operator.child_processes.__main__")
     assert (os.nice(0), os.fstat(0), os.fstat(1)) == before
+
+
+def test_a_large_answer_is_decoded_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between two pieces other threads run: the event loop must not wait for a whole answer."""
+    sizes: list[int] = []
+    read = frames._Pieces.read
+
+    def measured(pieces: frames._Pieces, size: int) -> bytes:
+        sizes.append(size)
+        return read(pieces, size)
+
+    monkeypatch.setattr(frames._Pieces, "read", measured)
+    long = "x" * 900_000
+    value = ([{"name": f"E{number}", "value": "v"} for number in range(100_000)], long)
+    encoded = frames.encode(value)
+    assert frames.decode(encoded[frames.LENGTH_SIZE :]) == value
+    # A frame holds many small objects, at most 64 KiB and the last one; a long text is one object.
+    assert sum(sizes) <= len(encoded)
+    assert max(size for size in sizes if size < len(long)) < 70_000
+    assert len(sizes) > (len(encoded) - len(long)) / 70_000
 
 
 def test_read_only_maps_are_understood() -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
+from pryv_operator.api.kubernetes import WORKLOAD_KINDS, Object
 from pryv_operator.api.reasons import Reason
 from pryv_operator.desired import components, output_limits
 from pryv_operator.desired.state import compute_desired
@@ -34,6 +37,9 @@ def test_the_largest_honest_platform_is_far_below_the_limits() -> None:
         for text in item["data"].values()
     )
     assert stored * 20 < output_limits.CONFIGURATION_LIMIT
+    assert sum(map(mounted_files, found.objects)) * 10 < output_limits.FILE_LIMIT
+    objects = (*found.services, *found.objects)
+    assert sum(len(json.dumps(item)) for item in objects) * 3 < output_limits.OBJECTS_LIMIT
 
 
 def test_too_many_workloads_are_refused_before_one_is_built() -> None:
@@ -59,6 +65,55 @@ def test_many_small_files_count_too() -> None:
     bundle = own({"pryv.yml": compose(64), **files}, jinja=False)
     found = compute_desired(inputs(platform(), bundle=bundle, addresses={}))
     assert [each.reason for each in found.problems] == [Reason.LIMIT_EXCEEDED]
+
+
+def test_files_count_for_each_instance() -> None:
+    """Each has pod templates of its own: 900 files in 13 services of 32 cores were 19 MB."""
+    files = {f"web/conf/{index}.conf": "x" for index in range(60)}
+    cores = [{"name": f"co{index}"} for index in range(1, 33)]
+    found = compute_desired(
+        inputs(
+            platform(roles={"core": {"instances": cores}}),
+            bundle=own({"pryv.yml": compose(13), **files}, jinja=False),
+            addresses={},
+        )
+    )
+    assert [each.reason for each in found.problems] == [Reason.LIMIT_EXCEEDED]
+    assert "24,960 files" in found.problems[0].message
+    assert not found.objects
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["objects", "only Services"])
+def test_all_objects_together_are_limited(known: bool) -> None:
+    """What is small in a compose file is repeated for each service and instance."""
+    ports = " ".join(f"s0:{number}" for number in range(10_000, 13_000))
+    environment = "".join(f"      E{index}: v\n" for index in range(3000))
+    text = (
+        "services:\n  s0:\n    image: a:1\n    volumes: ['./web/conf:/c:ro']\n"
+        f"    environment: &all\n{environment}  s1:\n    image: a:1\n    environment: *all\n"
+    )
+    cores = [{"name": f"co{index}"} for index in range(1, 33)]
+    given = inputs(
+        platform(roles={"core": {"instances": cores}}),
+        bundle=own({"pryv.yml": text, "web/conf/a.conf": ports}, jinja=False),
+        **({} if known else {"addresses": {}}),
+    )
+    found = compute_desired(given)
+    assert [each.reason for each in found.problems] == [Reason.LIMIT_EXCEEDED]
+    assert "exceed 6 MiB of JSON" in found.problems[0].message
+    assert not found.objects
+    assert not found.services
+
+
+def mounted_files(item: Object) -> int:
+    """Entries of the projected volumes of a workload."""
+    template = item["spec"]["template"]["spec"] if item["kind"] in WORKLOAD_KINDS else {}
+    return sum(
+        len(reference.get("items", ()))
+        for volume in template.get("volumes", ())
+        for source in volume.get("projected", {}).get("sources", ())
+        for reference in source.values()
+    )
 
 
 def test_files_are_searched_once(monkeypatch: pytest.MonkeyPatch) -> None:
