@@ -255,6 +255,8 @@ class ControlPlane:
                 "--use-service-account-credentials",
                 "--kube-api-qps=200",
                 "--kube-api-burst=400",
+                # Five minutes by default, after which a quota knows of a CRD that is newer than it.
+                "--resource-quota-sync-period=5s",
             ],
         )
         self.start_server("kube-scheduler", [self.binaries.kube_scheduler, *common])
