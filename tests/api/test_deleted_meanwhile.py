@@ -90,7 +90,9 @@ async def test_what_the_garbage_collector_has_deleted_is_not_created_again(
     transport: Any = EarlierAnswers(client._transport)
     client._transport = transport
     settings = Settings(cluster_dns="10.96.0.10")
-    reconcile = Reconciler(client, settings, References(), Domains(), ChildProcesses())
+    reconcile = Reconciler(
+        client, settings, References(), Domains(lambda _: None), ChildProcesses()
+    )
     key = Key(user.namespace, "acme")
     await reconcile(key)
     assert transport.writes == []  # it is at rest

@@ -19,7 +19,7 @@ from pryv_operator.kube.leadership import Leadership
 from pryv_operator.kube.lease import Election, LeaderElection
 from pryv_operator.kube.metrics_access import MetricsAccess
 from pryv_operator.kube.metrics_endpoint import serving_metrics
-from pryv_operator.kube.work_queue import WorkQueue
+from pryv_operator.kube.work_queue import Key, WorkQueue
 from pryv_operator.reconcile.domains import Domains
 from pryv_operator.reconcile.reconciler import RETRYABLE, Reconciler, Settings
 from pryv_operator.reconcile.references import References
@@ -71,7 +71,7 @@ class Process:
         """Nothing is started yet."""
         self._options = options
         self._metrics_access = MetricsAccess(client)
-        references, domains = References(), Domains()
+        references, domains = References(), Domains(self._on_domain_change)
         self._children = ChildProcesses()
         reconciler = Reconciler(client, options.settings, references, domains, self._children)
         self._queue = WorkQueue(reconciler, retryable=RETRYABLE)
@@ -82,7 +82,6 @@ class Process:
             client,
             self._queue,
             references,
-            domains,
             options.namespaces,
             batch_seconds=options.batch_seconds,
             enabled=self._election is None,
@@ -140,6 +139,9 @@ class Process:
                 serving_metrics(host, port, self._metrics_access)
             )
             log.info("serving /metrics with TLS and authentication on %s:%d", host, port)
+
+    def _on_domain_change(self, key: Key) -> None:
+        self._queue.add(key)
 
     def _start(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Start a task; when it ends before the process is stopped, the process stops too."""

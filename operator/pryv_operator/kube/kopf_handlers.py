@@ -19,19 +19,19 @@ import asyncio
 import contextlib
 import logging
 import signal
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from typing import Any, Final, cast
 
-import aiohttp
 import kopf
 
 from pryv_operator.api import labels_annotations as keys
 from pryv_operator.kube.client import METADATA_LIST, KubeClient
 from pryv_operator.kube.errors import ApiError, NotFoundError, TooDeepError
+from pryv_operator.kube.kopf_session import WatchOptions, open_session
 from pryv_operator.kube.resources import PLATFORMS
 from pryv_operator.kube.transport import WATCH_SECONDS
-from pryv_operator.kube.watch_backoff import WatchBackoff, WatchThrottle
+from pryv_operator.kube.watch_backoff import WatchBackoff
 from pryv_operator.kube.work_queue import Key
 
 log = logging.getLogger(__name__)
@@ -39,13 +39,15 @@ log = logging.getLogger(__name__)
 registry: Final = kopf.OperatorRegistry()
 
 _REQUEST_SECONDS: Final = 30
+#: Platforms in a page of a list, where the API server cannot stream lists.
+_CHUNK: Final = 20
 _CRD_POLL_SECONDS: Final = 1.0
 #: Between two watches of kopf, which begins with a list: one that ends at once is no busy loop.
 _RECONNECT_SECONDS: Final = 1.0
 
 
-#: Called with the key and the spec of a platform that has changed; None: it was deleted.
-OnChange = Callable[[Key, Mapping[str, Any] | None], None]
+#: Called with the key of a platform that has changed, or was deleted.
+OnChange = Callable[[Key], None]
 
 
 @dataclass
@@ -54,18 +56,20 @@ class Memo:
 
     client: KubeClient
     on_change: OnChange
-    throttle: WatchThrottle = field(default_factory=WatchThrottle)
+    options: WatchOptions
     #: What was last seen of the resource that asks for a reconciliation.
     trigger: tuple[object, ...] | None = None
 
 
 @kopf.on.startup(registry=registry)
-async def configure(settings: kopf.OperatorSettings, **_: Any) -> None:
+async def configure(settings: kopf.OperatorSettings, memo: Memo, **_: Any) -> None:
     """Set what kopf does by itself: watch, and nothing else."""
     settings.posting.enabled = False
     # kopf would kill the process ten minutes after it has ended, although it is started again then.
     settings.process.ultimate_exiting_timeout = None
     settings.scanning.disabled = True
+    settings.watching.initial_streaming = memo.options.streaming
+    settings.watching.chunk_size = _CHUNK
     settings.watching.server_timeout = WATCH_SECONDS
     settings.watching.client_timeout = WATCH_SECONDS + 30
     settings.watching.connect_timeout = 5
@@ -75,28 +79,8 @@ async def configure(settings: kopf.OperatorSettings, **_: Any) -> None:
 
 @kopf.on.login(registry=registry)
 async def login(memo: Memo, **_: Any) -> kopf.AiohttpSession:
-    """Give kopf a session with the credentials of our own client; its watches are throttled.
-
-    kopf begins a watch that has ended again without a pause.
-    """
-    configuration = memo.client.configuration
-    token = await configuration.get_api_key_with_prefix("BearerToken", alias="authorization")
-    info = kopf.ConnectionInfo(
-        server=configuration.host,
-        ca_path=configuration.ssl_ca_cert,
-        ca_data=configuration.ca_cert_data,
-        insecure=not configuration.verify_ssl,
-        certificate_path=configuration.cert_file,
-        private_key_path=configuration.key_file,
-        scheme="Bearer" if token else None,
-        token=token.split(" ", 1)[-1] if token else None,
-    )
-    session = aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0, ssl=info.as_ssl_context()),
-        headers=info.as_http_headers(),
-        trace_configs=[memo.throttle.trace_config()],
-    )
-    return kopf.AiohttpSession(server=info.server, aiohttp_session=session)
+    """Give kopf a session of ours."""
+    return await open_session(memo.client, memo.options)
 
 
 @kopf.on.event(keys.GROUP, keys.VERSION, keys.PLURAL, registry=registry)
@@ -104,31 +88,33 @@ async def on_platform_event(
     namespace: str | None,
     name: str | None,
     type: str | None,  # noqa: A002 - kopf's name; None: seen in a list
-    body: Any,
+    meta: Any,
     memo: Memo,
     **_: Any,
 ) -> None:
     """Report a change of a platform, unless only its status or other metadata changed."""
-    trigger = _trigger(body)
+    trigger = _trigger(meta)
     if type not in (None, "DELETED") and memo.trigger == trigger:
         return
     memo.trigger = trigger
-    memo.on_change(Key(str(namespace), str(name)), None if type == "DELETED" else body["spec"])
+    memo.on_change(Key(str(namespace), str(name)))
 
 
-def _trigger(body: Any) -> tuple[object, ...]:
+def _trigger(metadata: Any) -> tuple[object, ...]:
     """What a reconciliation reads of the resource itself.
 
     That is its spec (by generation), its deletion and the annotations that users write; of its
-    status, only whether there is one: a removed status is written again.
+    status, only whether there is one of ours: a removed status is written again.
     """
-    metadata = body["metadata"]
     annotations = metadata.get("annotations") or {}
     return (
         str(metadata["uid"]),
         int(metadata.get("generation", 0)),
         "deletionTimestamp" in metadata,
-        bool((body.get("status") or {}).get("conditions")),
+        any(
+            each.get("subresource") == "status" and each.get("manager") == keys.FIELD_MANAGER
+            for each in metadata.get("managedFields", ())
+        ),
         *(str(annotations.get(key, "")) for key in keys.USER_ANNOTATIONS),
     )
 
@@ -137,12 +123,16 @@ class PlatformWatch:
     """kopf's watch of all platforms. ``ready`` is set once it runs."""
 
     def __init__(
-        self, client: KubeClient, namespaces: Collection[str], on_change: OnChange
+        self,
+        client: KubeClient,
+        namespaces: Collection[str],
+        on_change: OnChange,
+        options: WatchOptions | None = None,
     ) -> None:
         """``namespaces`` empty: all of them."""
         self._client = client
         self._namespaces = sorted(namespaces)
-        self._memo = Memo(client, on_change)
+        self._memo = Memo(client, on_change, options or WatchOptions())
         self._stop = asyncio.Event()
         self.ready = asyncio.Event()
 

@@ -80,11 +80,11 @@ def _parsed(text: bytes | bytearray, what: str) -> Object:
         parsed: Object = json.loads(text)
     except RecursionError:
         message = f"{what}: an object is nested too deeply"
-        raise TooDeepError(message, _list_metadata(bytes(text))) from None
+        raise TooDeepError(message, list_metadata(bytes(text))) from None
     return parsed
 
 
-def _list_metadata(text: bytes) -> Object:
+def list_metadata(text: bytes) -> Object:
     """The metadata of a list whose items cannot be parsed; empty if it is not one.
 
     They come before the items, or after those of custom resources.
@@ -97,6 +97,24 @@ def _list_metadata(text: bytes) -> Object:
     except (ValueError, KeyError, RecursionError):
         return {}
     return found
+
+
+async def parsed_events(content: aiohttp.StreamReader, path: str) -> AsyncIterator[Object]:
+    """The events of a watch of ``path``.
+
+    Those that are too long, or nested too deeply, are skipped: whoever may write one object must
+    not end the watch of all others.
+
+    Raises:
+        ValueError: a line is not valid JSON.
+    """
+    async for line in _lines(content):
+        try:
+            event = _parsed(line, f"watch {path}")
+        except TooDeepError as error:
+            log.warning("%s; its event is skipped", error.message)
+            continue
+        yield event
 
 
 async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
@@ -163,10 +181,7 @@ class Transport:
             response.release()
 
     async def stream(self, request: Request) -> AsyncIterator[Object]:
-        """Send a request and yield the JSON of each line until the server ends the answer.
-
-        Events that are too long, or nested too deeply, are skipped: whoever may write one object
-        must not end the watch of all others.
+        """Send a request and yield its events until the server ends the answer.
 
         Raises:
             ApiError: it was not sent, answered with an error, or the connection broke.
@@ -175,12 +190,7 @@ class Transport:
         try:
             if response.status != 200:
                 raise await _error_of(response)
-            async for line in _lines(response.content):
-                try:
-                    event = _parsed(line, f"watch {request.path}")
-                except TooDeepError as error:
-                    log.warning("%s; its event is skipped", error.message)
-                    continue
+            async for event in parsed_events(response.content, request.path):
                 yield event
         except (aiohttp.ClientError, TimeoutError) as error:
             raise UnavailableError(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from pryv_operator.api.findings import Advisory
 from pryv_operator.api.platform import Platform
 from pryv_operator.api.reasons import Reason
@@ -9,21 +11,24 @@ from pryv_operator.kube.work_queue import Key
 
 
 class Domains:
-    """The domains of the platforms that this operator watches."""
+    """The domains of the platforms that this operator has reconciled."""
 
-    def __init__(self) -> None:
-        """Empty."""
+    def __init__(self, notify: Callable[[Key], None]) -> None:
+        """Empty. ``notify``: called with a platform that now shares its domain, or does no more."""
+        self._notify = notify
         self._domains: dict[Key, str] = {}
 
-    def set(self, key: Key, domain: str | None) -> frozenset[Key]:
+    def set(self, key: Key, domain: str | None) -> None:
         """Set a platform's domain (None: deleted).
 
-        Returns the other platforms with its former or its new domain, if the two differ.
+        If it differs, the other platforms with the former or the new one are notified.
         """
         before = self._domains.pop(key, None)
         if domain is not None:
             self._domains[key] = domain
-        return frozenset() if before == domain else self._with(before) | self._with(domain) - {key}
+        if before != domain:
+            for each in sorted(self._with(before) | self._with(domain) - {key}):
+                self._notify(each)
 
     def sharing(self, key: Key) -> frozenset[Key]:
         """The other platforms with a platform's domain."""

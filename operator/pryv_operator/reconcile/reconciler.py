@@ -190,6 +190,7 @@ class Reconciler:
             return await self._write_status(resource, self._failure(resource).invalid(too_much))
 
         # Read.
+        self._domains.set(key, spec.domain)
         self._references.set(key, references_of(platform))
         bundle = await self._templates.read(platform, stored_status(resource).release)
         if isinstance(bundle, Problem):
@@ -359,6 +360,7 @@ class Reconciler:
 
     def _forget(self, key: Key) -> None:
         self._references.forget(key)
+        self._domains.set(key, None)
         self._failures.pop(key, None)
         self._retry_after.pop(key, None)
         self._requeue_at_once.discard(key)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection, Mapping
-from typing import Any, Final
+from collections.abc import Collection
+from typing import Final
 
 from pryv_operator.api import labels_annotations as keys
 from pryv_operator.api.kubernetes import Object
@@ -24,7 +24,6 @@ from pryv_operator.kube.resources import (
     STATEFUL_SETS,
 )
 from pryv_operator.kube.work_queue import Key, WorkQueue
-from pryv_operator.reconcile.domains import Domains
 from pryv_operator.reconcile.references import References
 
 log = logging.getLogger(__name__)
@@ -49,7 +48,6 @@ class Triggers:
         client: KubeClient,
         queue: WorkQueue,
         references: References,
-        domains: Domains,
         namespaces: Collection[str],
         *,
         batch_seconds: float,
@@ -59,7 +57,6 @@ class Triggers:
         self._client = client
         self._queue = queue
         self._references = references
-        self._domains = domains
         self._namespaces = namespaces or (None,)
         self._batch_seconds = batch_seconds
         self.enabled = enabled
@@ -76,11 +73,9 @@ class Triggers:
             for resource in (*_OWNED, *_REFERENCED)
         ]
 
-    def on_platform_change(self, key: Key, spec: Mapping[str, Any] | None) -> None:
-        """A user changed a platform, or deleted it (None); more changes may follow at once."""
-        domain = spec["domain"] if spec else None
-        for each in (key, *self._domains.set(key, domain)):
-            self._enqueue(each, self._batch_seconds)
+    def on_platform_change(self, key: Key) -> None:
+        """A user changed a platform, or deleted it; more changes may follow at once."""
+        self._enqueue(key, self._batch_seconds)
 
     def on_object_change(self, change: Change) -> None:
         """An object changed: enqueue the platform it belongs to, and those that refer to it."""

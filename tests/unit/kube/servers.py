@@ -38,8 +38,12 @@ class ApiServer:
     retry_after: str | None = None
     url: str = ""
     watches: list[float] = field(default_factory=list)
+    #: Whether platforms were watched or listed → the representation that was asked for.
+    asked: list[tuple[bool, str]] = field(default_factory=list)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
+        if request.path.endswith("/pryvplatforms"):
+            self.asked.append(("watch" in request.query, request.headers["Accept"]))
         if request.query.get("watch"):
             return await self._watched(request)
         if request.method in ("POST", "PUT"):

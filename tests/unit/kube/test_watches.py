@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kubernetes.aio.client import Configuration
 
-from pryv_operator.kube.client import KubeClient
+from pryv_operator.kube.client import METADATA, METADATA_LIST, KubeClient
 from pryv_operator.kube.errors import ApiError, UnavailableError
 from pryv_operator.kube.kopf_handlers import PlatformWatch
 from pryv_operator.kube.leadership import Leadership
@@ -120,6 +120,16 @@ async def test_a_resource_that_is_not_served_for_a_while_does_not_end_the_watch(
     assert signal.pthread_kill not in scheduled
     assert "watch pryvplatforms: " in caplog.text
     assert "Traceback" not in caplog.text
+
+
+async def test_platforms_are_read_as_metadata_also_from_a_server_that_streams_no_lists() -> None:
+    """An API server refuses an option that it does not know with 422."""
+    server = ApiServer(lambda number: ([], 422) if number == 1 else None)
+    async with serving(server), KubeClient(Configuration(host=server.url)) as client:
+        watch = PlatformWatch(client, [], lambda *_: None)
+        await until(lambda: len(server.watches) > 1, watch.run(asyncio.Event()))
+    assert {(True, METADATA), (False, METADATA_LIST)} == set(server.asked)
+    assert [watched for watched, _ in server.asked] == [True, False, False, True]
 
 
 async def test_the_reflector_obeys_retry_after() -> None:

@@ -42,7 +42,7 @@ VERSION = {"generation": 1, "resourceVersion": "1"}
 
 def reconciler_with(client: Any) -> Reconciler:
     settings = Settings(cluster_dns="10.96.0.10")
-    return Reconciler(client, settings, References(), Domains(), ChildProcesses())
+    return Reconciler(client, settings, References(), Domains(lambda _: None), ChildProcesses())
 
 
 class ReportsFail:

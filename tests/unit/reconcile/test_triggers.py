@@ -8,7 +8,6 @@ from typing import Any
 from pryv_operator.api.kubernetes import Object
 from pryv_operator.kube.client import METADATA_LIST
 from pryv_operator.kube.work_queue import Key
-from pryv_operator.reconcile.domains import Domains
 from pryv_operator.reconcile.references import References
 from pryv_operator.reconcile.triggers import Triggers
 
@@ -35,6 +34,6 @@ class Queue:
 async def test_a_resync_enqueues_all_platforms_and_reads_no_specs() -> None:
     client: Any = Platforms()
     queue: Any = Queue()
-    triggers = Triggers(client, queue, References(), Domains(), (), batch_seconds=0.0, enabled=True)
+    triggers = Triggers(client, queue, References(), (), batch_seconds=0.0, enabled=True)
     assert await triggers.resync()
     assert queue.keys == [Key("n", "p0"), Key("n", "p1"), Key("n", "p2")]

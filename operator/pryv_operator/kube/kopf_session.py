@@ -1,0 +1,130 @@
+"""The HTTP session that kopf watches platforms with.
+
+kopf would read whole resources and parse whatever it receives: a few large ones exceed the memory
+of the process, and one that is nested too deeply ends the watch of all others. So the session asks
+for metadata, and hands over only events that can be parsed.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import AsyncIterator
+from typing import Any, Final, cast
+
+import aiohttp
+import kopf
+
+from pryv_operator.api import labels_annotations as keys
+from pryv_operator.api.kubernetes import Object
+from pryv_operator.kube.client import METADATA, METADATA_LIST, KubeClient
+from pryv_operator.kube.transport import list_metadata, parsed_events
+from pryv_operator.kube.watch_backoff import WatchThrottle
+
+log = logging.getLogger(__name__)
+
+#: Streamed lists (``sendInitialEvents``) are refused by these where the server lacks them.
+_UNKNOWN_OPTION: Final = (400, 422)
+
+
+class WatchOptions:
+    """What is known of the API server, and of past watches. It outlives kopf and its sessions."""
+
+    def __init__(self, *, streaming: bool = True) -> None:
+        """``streaming``: whether the server can stream lists, as far as is known."""
+        self.streaming = streaming
+        self.throttle = WatchThrottle()
+
+    def trace_config(self) -> aiohttp.TraceConfig:
+        """Hooks of a session that set Accept, and notice a server that cannot stream lists."""
+
+        async def ask_for_metadata(
+            _: aiohttp.ClientSession, __: Any, request: aiohttp.TraceRequestStartParams
+        ) -> None:
+            if request.url.path.endswith(f"/{keys.PLURAL}"):
+                watch = "watch" in request.url.query
+                request.headers["Accept"] = METADATA if watch else METADATA_LIST
+
+        async def notice_refusal(
+            _: aiohttp.ClientSession, __: Any, request: aiohttp.TraceRequestEndParams
+        ) -> None:
+            if "sendInitialEvents" in request.url.query:
+                self.streaming = request.response.status not in _UNKNOWN_OPTION
+
+        hooks = aiohttp.TraceConfig()
+        hooks.on_request_start.append(ask_for_metadata)
+        hooks.on_request_end.append(notice_refusal)
+        return hooks
+
+
+async def open_session(client: KubeClient, options: WatchOptions) -> kopf.AiohttpSession:
+    """A session with the credentials of ``client``. Its watches are throttled.
+
+    kopf begins a watch that has ended again without a pause.
+    """
+    configuration = client.configuration
+    token = await configuration.get_api_key_with_prefix("BearerToken", alias="authorization")
+    info = kopf.ConnectionInfo(
+        server=configuration.host,
+        ca_path=configuration.ssl_ca_cert,
+        ca_data=configuration.ca_cert_data,
+        insecure=not configuration.verify_ssl,
+        certificate_path=configuration.cert_file,
+        private_key_path=configuration.key_file,
+        scheme="Bearer" if token else None,
+        token=token.split(" ", 1)[-1] if token else None,
+    )
+    session = aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0, ssl=info.as_ssl_context()),
+        headers=info.as_http_headers(),
+        trace_configs=[options.trace_config(), options.throttle.trace_config()],
+        response_class=_Response,
+    )
+    return kopf.AiohttpSession(server=info.server, aiohttp_session=session)
+
+
+class _Response(aiohttp.ClientResponse):
+    """An answer whose events, or items, can be parsed."""
+
+    async def start(self, connection: Any) -> aiohttp.ClientResponse:
+        """Put a filter before the events of a watch."""
+        await super().start(connection)
+        if "watch" in self.url.query:
+            self.content = cast("aiohttp.StreamReader", _Events(self.content, self.url.path))
+        return self
+
+    async def json(self, **options: Any) -> Any:
+        """The answer's JSON; a page of a list that is nested too deeply has no items.
+
+        The periodic resync finds them.
+        """
+        try:
+            return await super().json(**options)
+        except RecursionError:
+            log.warning("list %s: an object is nested too deeply; its page is skipped", keys.PLURAL)
+            return {"items": [], "metadata": list_metadata(await self.read())}
+
+
+class _Events:
+    """The content of a watch: one event in each chunk."""
+
+    def __init__(self, content: aiohttp.StreamReader, path: str) -> None:
+        self._content = content
+        self._path = path
+
+    def __getattr__(self, name: str) -> Any:
+        """What aiohttp itself asks of it."""
+        return getattr(self._content, name)
+
+    async def iter_chunked(self, _: int) -> AsyncIterator[bytes]:
+        """What kopf asks of it."""
+        async for event in parsed_events(self._content, self._path):
+            yield json.dumps(_without_field_sets(event)).encode() + b"\n"
+
+
+def _without_field_sets(event: Object) -> Object:
+    """An event without the names of all fields, which are most of the metadata."""
+    metadata = event["object"].get("metadata", {})
+    for each in metadata.get("managedFields", ()):
+        each.pop("fieldsV1", None)
+    return event
