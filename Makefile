@@ -25,7 +25,7 @@ test: lint test-all ## Lint, then the tests: pure ones and those against a real 
 test-all: $(STAMP)
 	$(BIN)/python -u -m tests.cluster.binaries
 	$(BIN)/python -u -m tests.readers.node_packages
-	$(PYTEST) $(if $(LONG),,--numprocesses=2 --dist=loadfile) $(PYTEST_ARGS)
+	$(PYTEST) --numprocesses=2 $(PYTEST_ARGS)
 
 test-unit: $(STAMP) ## The pure tests only: seconds
 	$(PYTEST) tests/unit $(PYTEST_ARGS)

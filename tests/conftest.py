@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.examples import FEW, FULL
+from tests.rings import RingScheduling, place
 
 pytest_plugins = ["tests.cluster.fixtures", "tests.api.fixtures"]
 
@@ -63,17 +64,26 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Run tests without a control plane first; deselect long tests.
+    """Run tests without a control plane first, or folder by folder; deselect long tests.
 
     Long tests run with `--long`, `-m`, or if a test is given by its name.
     """
-    items.sort(key=lambda item: "cluster_echo" in getattr(item, "fixturenames", ()))
+    if config.getoption("numprocesses", default=None) or hasattr(config, "workerinput"):
+        items.sort(key=lambda item: place(item.nodeid))
+    else:
+        items.sort(key=lambda item: "cluster_echo" in getattr(item, "fixturenames", ()))
     named = any("::" in argument for argument in config.args)
     if config.getoption("--long") or config.option.markexpr or named:
         return
     deselected = [item for item in items if item.get_closest_marker("long")]
     config.hook.pytest_deselected(items=deselected)
     items[:] = [item for item in items if not item.get_closest_marker("long")]
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config) -> RingScheduling:
+    """With ``--numprocesses``, a process takes one folder after another."""
+    config.option.loadscopereorder = False
+    return RingScheduling(config)
 
 
 @pytest.fixture(scope="session")
