@@ -34,6 +34,49 @@ def hostile(revision: Object, number: int, **annotations: str) -> Object:
     return found | {"revision": number}
 
 
+def test_an_old_revision_is_not_rolled_back_to_after_the_history_was_deleted(
+    shared_platform: PlatformUser,
+) -> None:
+    """It has a valid MAC, from when it was the last good one."""
+    user = shared_platform
+
+    def wait_complete() -> Object:
+        def complete() -> Object | None:
+            found = newest(user)
+            return found if "pryv.io/complete" in found["metadata"]["annotations"] else None
+
+        return wait_until(complete, "the revision to be complete", seconds=60)
+
+    user.apply_and_wait()
+    old = wait_complete()
+    newer = {"core": {"components": {"hfs": {"image": "docker.io/pryvio/hfs:fixed"}}}}
+    user.apply_and_wait(roles=newer)
+    current = wait_complete()
+    assert current["revision"] > old["revision"]
+    pods = user.pods()
+
+    # While the rollout is paused the operator records nothing.
+    user.apply_platform(roles=newer, rollout={"paused": True})
+    user.wait_observed()
+    for item in user.list("controllerrevisions", f"{MANAGED},pryv.io/purpose=history"):
+        user.delete("controllerrevisions", item["metadata"]["name"])
+    kept = ("name", "labels", "annotations", "ownerReferences", "namespace")
+    user.apply(old | {"metadata": {key: old["metadata"][key] for key in kept}})
+    user.apply_platform(roles=CRASHING, rollout=ROLLBACK)
+    held = user.wait_reason("RolloutHeld")["message"]
+    assert f"revision {old['revision']} is not rolled back to automatically" in held
+    assert newest(user)["revision"] == current["revision"] + 1, "no number is used twice"
+    assert {key for key, uid in user.pods().items() if pods[key] != uid} <= {"co1/hfs"}
+    images = {
+        container["image"]
+        for item in user.list("deployments")
+        for container in item["spec"]["template"]["spec"]["containers"]
+    }
+    assert "docker.io/pryvio/hfs:crash" in images
+    user.delete("controllerrevisions", old["metadata"]["name"])
+    user.apply_and_wait()
+
+
 def test_planted_and_exchanged_revisions_are_never_applied(shared_platform: PlatformUser) -> None:
     user = shared_platform
     user.apply_and_wait()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
 from pryv_operator.api.schema import ATOMIC, SET, list_map
 from pryv_operator.api.spec import Model
+
+#: Revisions that the status records. A platform retains 102 at most.
+MAX_REVISION_RECORDS: Final = 256
 
 
 class Condition(Model):
@@ -118,6 +121,13 @@ class Ownership(Model):
     )
 
 
+class RevisionRecord(Model):
+    """A revision that the operator has created."""
+
+    number: int = Field(description="Number of the revision.")
+    uid: Annotated[str, Field(max_length=128)] = Field(description="uid of the ControllerRevision.")
+
+
 class PryvPlatformStatus(Model):
     """The observed state of a platform."""
 
@@ -129,6 +139,18 @@ class PryvPlatformStatus(Model):
     )
     revision: int | None = Field(
         None, description="Number of the desired revision; see kubectl pryv history."
+    )
+    revisions: (
+        Annotated[
+            list[RevisionRecord],
+            Field(max_length=MAX_REVISION_RECORDS, json_schema_extra=ATOMIC),
+        ]
+        | None
+    ) = Field(
+        None,
+        description="The revision history as the operator has created it. No other revision is "
+        "rolled back to automatically, whatever it says. A status without it is of an earlier "
+        "version of the operator, whose history is then taken over once.",
     )
     roles_ready: Annotated[str, Field(max_length=16)] | None = Field(
         None, description="Number of ready roles out of the desired ones, such as 3/3."

@@ -25,10 +25,12 @@ from pryv_operator.cli.platform_history import (
 from pryv_operator.cli.terminal import report
 from pryv_operator.kube.client import KubeClient
 from pryv_operator.kube.errors import ApiError
+from pryv_operator.reconcile.platform_status import stored_status
 from pryv_operator.rollout import revision_diff, rollback_checks
 from pryv_operator.rollout.recorded import HistoryError, RecordedRevision, find_revision
 from pryv_operator.rollout.revision_inputs import GENERATED_KEY
 from pryv_operator.rollout.revision_mac import RevisionSigner
+from pryv_operator.rollout.revision_records import RevisionRecords
 
 _Name = Annotated[str, typer.Argument(metavar="PLATFORM", help="Name of the platform.")]
 _Namespace = Annotated[
@@ -209,9 +211,12 @@ async def _check_rollback(
     rollback_checks.check_spec_differs(target, spec, resource["spec"], problems)
     key = rollback_checks.secret_bytes(hash_key, GENERATED_KEY)
     uid = resource["metadata"]["uid"]
-    if key and not RevisionSigner(key, uid).has_recorded(target.revision.item):
+    records = RevisionRecords.of(stored_status(resource), adopting=False)
+    carries_mac = not key or RevisionSigner(key, uid).has_recorded(target.revision.item)
+    if not carries_mac or not records.admits(target.revision):
+        lacks = "the operator's MAC" if not carries_mac else "the uid that status.revisions lists"
         report(
-            f"warning: {target.title}: does not carry the operator's MAC: it is of an earlier "
+            f"warning: {target.title}: does not carry {lacks}: it is of an earlier "
             "version, or another client wrote it; check the changes"
         )
     refusal = rollback_checks.refusal(target, problems, hash_key, resource["metadata"]["name"])

@@ -182,6 +182,7 @@ async def _roll_out(
             attempt=snapshot.annotation(keys.RECONCILE),
             update=snapshot.annotation(keys.UPDATE),
             now=now,
+            highest=snapshot.revision_records.highest,
         ),
     )
     applied = applied.with_objects(rollout.applied)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from pryv_operator.api.findings import Finding
 from pryv_operator.api.kubernetes import Object
-from pryv_operator.api.status import Ownership, ReplacedFileStatus
+from pryv_operator.api.status import Ownership, ReplacedFileStatus, RevisionRecord
 from pryv_operator.desired.state import Desired
 from pryv_operator.live.health import HealthInputs
 from pryv_operator.live.live_objects import LiveObjects
@@ -56,6 +56,8 @@ class Outcome:
     replaced_files: tuple[ReplacedFileStatus, ...] | None = None
     #: What the operator has created; None: not known.
     ownership: Ownership | None = None
+    #: The revision history; None: not known.
+    revisions: Sequence[RevisionRecord] | None = None
     #: Names of the private authorities that the desired configuration trusts.
     authorities: tuple[str, ...] = ()
     #: None: the rollout was not reached.

@@ -15,6 +15,7 @@ from pryv_operator.api.status import (
     InstanceStatus,
     Ownership,
     PryvPlatformStatus,
+    RevisionRecord,
     ServiceAddress,
     StatusWarning,
 )
@@ -52,6 +53,9 @@ def compute_status(outcome: Outcome, before: PryvPlatformStatus, now: str) -> Pr
         observed_generation=outcome.generation,
         release=outcome.desired.release,
         revision=outcome.rollout.revision if outcome.rollout else before.revision,
+        revisions=_first_revisions(before)
+        if outcome.revisions is None
+        else list(outcome.revisions),
         roles_ready=_roles_ready(instances, health) or before.roles_ready,
         conditions=compute_conditions(facts, before, now),
         instances=[_instance(plan, health[plan.name]) for plan in instances]
@@ -72,6 +76,11 @@ def compute_status(outcome: Outcome, before: PryvPlatformStatus, now: str) -> Pr
 def _first_ownership(before: PryvPlatformStatus) -> Ownership | None:
     """No record in the first status of a resource; None in one of an earlier version."""
     return Ownership() if before == PryvPlatformStatus() else None
+
+
+def _first_revisions(before: PryvPlatformStatus) -> list[RevisionRecord] | None:
+    """None recorded in the first status of a resource; None in one of an earlier version."""
+    return [] if before == PryvPlatformStatus() else before.revisions
 
 
 def _component_health(workload: WorkloadPlan, outcome: Outcome) -> Health:

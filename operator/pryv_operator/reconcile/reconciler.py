@@ -227,7 +227,12 @@ class Reconciler:
         snapshot = replace(
             snapshot,
             history=await revision_store.authenticate_history(
-                self._client, platform, signer, snapshot.history, snapshot.live
+                self._client,
+                platform,
+                signer,
+                snapshot.history,
+                snapshot.revision_records,
+                snapshot.live,
             ),
         )
 
@@ -270,7 +275,13 @@ class Reconciler:
 
     async def _record(self, snapshot: Snapshot, records: SecretRecords) -> Snapshot:
         """Write what is about to be created into the status, before it is created."""
-        status = snapshot.status.model_copy(update={"ownership": records.ownership})
+        revisions = snapshot.revision_records.entries
+        status = snapshot.status.model_copy(
+            update={
+                "ownership": records.ownership,
+                "revisions": None if revisions is None else list(revisions),
+            }
+        )
         written = await self._apply_status(snapshot.resource, status)
         return replace(snapshot, resource=written, records=records)
 
@@ -294,6 +305,11 @@ class Reconciler:
             certificate_problem=applied.certificate_problem
             or next(iter(desired.blocked.values()), None),
             authorities=authority.trusted if authority else (),
+            revisions=snapshot.revision_records.updated(
+                each
+                for each in (*snapshot.history, applied.rollout and applied.rollout.current)
+                if each
+            ),
             rollout=applied.rollout,
             pending=applied.pending,
             stopped=bool(snapshot.platform.spec.stopped),

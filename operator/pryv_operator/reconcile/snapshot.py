@@ -28,6 +28,7 @@ from pryv_operator.reconcile.referenced_objects import read_referenced
 from pryv_operator.reconcile.references import referenced_secrets
 from pryv_operator.reconcile.secret_records import SecretRecords, SortedSecrets, sort_secrets
 from pryv_operator.rollout import revision_store
+from pryv_operator.rollout.revision_records import RevisionRecords
 from pryv_operator.rollout.revisions import Revision
 from pryv_operator.templates.bundle import Bundle
 
@@ -59,6 +60,8 @@ class Snapshot:
     existing_pvcs: Mapping[str, ExistingPVC] = field(default_factory=dict)
     #: The Secrets that the operator has created once, as the status records them.
     records: SecretRecords = field(default_factory=SecretRecords)
+    #: The revisions that the operator has created, as the status records them.
+    revision_records: RevisionRecords = field(default_factory=RevisionRecords)
     #: Names of Secrets that look like such ones, and are not proven to be.
     unproven: tuple[str, ...] = ()
 
@@ -105,6 +108,12 @@ async def read_snapshot(
         unresolved=frozenset(),
         now=now,
         records=SecretRecords.of(stored_status(resource).ownership),
+    )
+    revision_records = RevisionRecords.of(snapshot.status, adopting=snapshot.adopting)
+    snapshot = replace(
+        snapshot,
+        history=revision_records.plausible(history),
+        revision_records=revision_records,
     )
     labelled = await live_objects.list_live_objects(client, platform, partial(_needed, snapshot))
     labelled = labelled.with_objects(await _read_unproven(client, snapshot, labelled))

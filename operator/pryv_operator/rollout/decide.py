@@ -341,7 +341,8 @@ def _rollback_obstacle(rollout: _Rollout) -> str | None:
     if rollout.progress.unsigned is not None:
         return (
             f"revision {rollout.progress.unsigned} is not rolled back to automatically: "
-            f"it does not carry the operator's MAC (annotation {keys.MAC})"
+            f"it does not carry the operator's MAC (annotation {keys.MAC}), "
+            "or status.revisions does not list it"
         )
     for each in rollout.ordered:
         if not each.migrates or each.last_good is None:

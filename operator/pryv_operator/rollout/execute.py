@@ -59,7 +59,8 @@ class RolloutInputs:
 
     ``inputs``: those of the desired state. ``spec``: as it is in the resource.
     ``history``: oldest revision first. ``attempt`` and ``update``: the resource's annotations
-    ``pryv.io/reconcile`` and ``pryv.io/update``.
+    ``pryv.io/reconcile`` and ``pryv.io/update``. ``highest``: the highest number of a revision
+    that is known to have been used.
     """
 
     inputs: Inputs
@@ -71,6 +72,7 @@ class RolloutInputs:
     attempt: str
     update: str
     now: dt.datetime
+    highest: int = 0
 
     @property
     def platform(self) -> Platform:
@@ -98,6 +100,7 @@ class RolloutResult:
     ``applied``: the applied objects as they are now. ``changed``: names of workloads among them.
     ``outdated``: names of workloads that still run another template than the desired one.
     ``last_good``: number of the newest revision that was rolled out completely before.
+    ``current``: the revision.
     """
 
     revision: int
@@ -106,6 +109,7 @@ class RolloutResult:
     changed: tuple[str, ...] = ()
     outdated: frozenset[str] = frozenset()
     last_good: int | None = None
+    current: Revision | None = None
 
 
 @dataclass(frozen=True)
@@ -206,6 +210,7 @@ async def roll(client: KubeClient, given: RolloutInputs) -> RolloutResult:
         changes.workloads,
         plan.outdated,
         plan.progress.last_good,
+        current,
     )
 
 
@@ -243,7 +248,7 @@ def _decide(given: RolloutInputs, current: Revision | None, *, failed: str | Non
         number, began, unready = current.number, current.began, current.unready
         failed = current.failed if failed is None else failed
     else:
-        number, began = _next_number(given.history), given.now
+        number, began = _next_number(given), given.now
         unready = frozenset(each.name for each in workloads if not each.ready)
     blocked = tuple(
         each.label
@@ -281,8 +286,8 @@ def _basis_changed(given: RolloutInputs, current: Revision) -> bool:
     return current.basis != _basis(given)
 
 
-def _next_number(history: Sequence[Revision]) -> int:
-    return history[-1].number + 1 if history else 1
+def _next_number(given: RolloutInputs) -> int:
+    return max(given.highest, *(each.number for each in given.history[-1:]), 0) + 1
 
 
 def rollout_policy(configured: Rollout | None) -> Policy:

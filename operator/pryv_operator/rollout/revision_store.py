@@ -24,6 +24,7 @@ from pryv_operator.rollout.revision_mac import (
     take_over_annotations,
 )
 from pryv_operator.rollout.revision_record import recorded_workloads
+from pryv_operator.rollout.revision_records import RevisionRecords
 from pryv_operator.rollout.revisions import (
     Revision,
     last_good,
@@ -45,23 +46,30 @@ async def authenticate_history(
     platform: Platform,
     signer: RevisionSigner,
     history: Sequence[Revision],
+    records: RevisionRecords,
     live: LiveObjects,
 ) -> tuple[Revision, ...]:
-    """The history, with what is authentic in it.
+    """The history, with what is authentic in it: it has a valid MAC, and the status admits it.
 
-    Revisions without a valid MAC (of an operator that wrote none, or after the hash key was lost)
-    are signed if they record nothing but what runs: the newest one, and the last good one. While
-    the rollout is paused nothing is written.
+    Recorded revisions without a valid MAC (of an operator that wrote none, or after the hash key
+    was lost) are signed if they record nothing but what runs: the newest one, and the last good
+    one. While the rollout is paused nothing is written.
 
     Raises:
         ConflictError: one has changed since it was read.
     """
-    verified = tuple(replace(each, authentic=signer.has_signed(each.item)) for each in history)
+    verified = tuple(
+        replace(each, authentic=records.admits(each) and signer.has_signed(each.item))
+        for each in history
+    )
     wanted = {each.name for each in (*verified[-1:], last_good(verified)) if each}
     return tuple(
         [
             await _take_over(client, platform, signer, each, live)
-            if each.name in wanted and not each.authentic and not platform.paused
+            if each.name in wanted
+            and not each.authentic
+            and records.is_recorded(each)
+            and not platform.paused
             else each
             for each in verified
         ]

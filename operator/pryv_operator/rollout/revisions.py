@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from pryv_operator.api import labels_annotations as keys
+from pryv_operator.api import names
 from pryv_operator.api.kubernetes import Object
 from pryv_operator.live.pod_references import Reference
 from pryv_operator.rollout.decide import PodTemplate
@@ -43,7 +44,7 @@ class Revision:
     recorded by an operator that did not record restarts.
     ``basis``: what else it was made from; None when recorded by an operator that did not defer.
     ``item``: the ControllerRevision as it was read, for preconditions.
-    ``authentic``: its MAC was verified; nothing that another one records is applied.
+    ``authentic``: the operator has recorded it; nothing that another one records is applied.
     """
 
     number: int
@@ -65,6 +66,11 @@ class Revision:
     basis: Mapping[str, Any] | None
     item: Object = field(repr=False)
     authentic: bool = False
+
+    @property
+    def uid(self) -> str:
+        """The uid of the ControllerRevision; empty offline."""
+        return str(self.item["metadata"].get("uid", ""))
 
     @property
     def began(self) -> dt.datetime:
@@ -185,13 +191,15 @@ def compact_json(value: Any) -> str:
 def _parse(item: Object) -> Revision | None:
     metadata = item["metadata"]
     annotations = metadata.get("annotations") or {}
-    number = metadata["name"].rsplit("-", 1)[-1]
     try:
+        number = int(metadata["name"].rpartition("-")[2])
+        if metadata["name"] != names.revision(metadata["labels"][keys.PLATFORM], number):
+            return None
         templates = json.loads(annotations[keys.TEMPLATES])
         references = json.loads(annotations[keys.REFERENCES])
         retried = annotations.get(keys.RETRIED)
         return Revision(
-            number=int(number),
+            number=number,
             name=metadata["name"],
             state_digest=annotations[keys.DESIRED],
             created=parse_time(metadata["creationTimestamp"]),

@@ -15,10 +15,12 @@ from hypothesis import strategies as st
 
 from pryv_operator.api import labels_annotations as keys
 from pryv_operator.api.kubernetes import WORKLOAD_KINDS, Object
+from pryv_operator.api.status import RevisionRecord
 from pryv_operator.live.apply import with_applied_hash
 from pryv_operator.live.live_objects import LiveObjects
 from pryv_operator.rollout import revision_mac, revision_store, revisions
 from pryv_operator.rollout.revision_mac import RevisionSigner
+from pryv_operator.rollout.revision_records import RevisionRecords
 from pryv_operator.rollout.revisions import Revision, parse_revisions
 from tests.unit.builders import UID, platform
 from tests.unit.rollout.recorded_revisions import revision_item, workload
@@ -169,10 +171,15 @@ class Server:
         )
 
 
-async def verified(server: Any, *live: Object, paused: bool = False) -> dict[int, bool]:
+async def verified(
+    server: Any,
+    *live: Object,
+    paused: bool = False,
+    records: RevisionRecords = RevisionRecords(),  # noqa: B008 - it is frozen
+) -> dict[int, bool]:
     of = platform(rollout={"paused": True}) if paused else platform()
     found = await revision_store.authenticate_history(
-        server, of, SIGNER, server.history(), running(*live)
+        server, of, SIGNER, server.history(), records, running(*live)
     )
     return {each.number: each.authentic for each in found}
 
@@ -205,6 +212,43 @@ async def test_revisions_of_an_earlier_version_are_taken_over_while_they_run() -
     assert await verified(server, CORE) == {1: False, 2: True}
     assert await verified(server) == {1: False, 2: True}
     assert server.written == ["acme-revision-2"]
+
+
+def records(**numbers: int) -> RevisionRecords:
+    """The records: uid and number of each."""
+    return RevisionRecords(tuple(RevisionRecord(number=n, uid=uid) for uid, n in numbers.items()))
+
+
+def with_uid(item: Object, uid: str) -> Object:
+    return {**item, "metadata": {**item["metadata"], "uid": uid}}
+
+
+async def test_an_old_revision_that_was_created_again_is_not_authentic() -> None:
+    """Whether its number is recorded for another object, or was before it was pruned."""
+    again = with_uid(signed(3), "again")
+    for known in (records(first=3, last=9), records(last=9)):
+        assert await verified(Server(again), records=known) == {3: False}
+        assert await verified(Server(again), CORE, records=known) == {3: False}
+    assert await verified(Server(with_uid(signed(3), "first")), records=records(first=3)) == {
+        3: True
+    }
+
+
+async def test_a_revision_of_an_operator_that_was_killed_is_authentic() -> None:
+    """Its number is new, which only the next one to be created has."""
+    items = [with_uid(signed(each), f"uid-{each}") for each in (1, 2)]
+    assert await verified(Server(*items), records=records(**{"uid-1": 1})) == {1: True, 2: True}
+
+
+async def test_what_the_operator_has_not_created_is_never_signed() -> None:
+    """Its spec, and what else it says besides pod templates, would be anybody's."""
+    server: Any = Server(
+        with_uid(revision_item(1, CORE, complete="true"), "first"),
+        with_uid(revision_item(2, CORE, complete="true"), "planted"),
+    )
+    assert await verified(server, CORE, records=records(first=1)) == {1: False, 2: False}
+    assert server.written == []
+    assert await verified(server, CORE, records=records(first=1, planted=2)) == {1: False, 2: True}
 
 
 async def test_what_does_not_run_is_not_taken_over() -> None:

@@ -6,6 +6,8 @@ import copy
 import json
 from collections.abc import Collection
 
+import pytest
+
 from pryv_operator.api import labels_annotations as keys
 from pryv_operator.api.kubernetes import Object
 from pryv_operator.desired.state import Desired, compute_desired
@@ -91,3 +93,13 @@ def test_a_lost_hash_key_is_no_change_of_the_desired_state() -> None:
     assert state_digest(after) == state_digest(before)
     marked[0]["spec"]["template"]["spec"]["containers"][0]["image"] = "another"
     assert state_digest(after) != state_digest(before)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["acme-revision-01", "acme-revision-+1", "revision-1", "beta-revision-1", "acme-revision-1-1"],
+)
+def test_a_revision_has_the_name_of_its_number(name: str) -> None:
+    item = recorded()
+    item["metadata"]["name"] = name
+    assert revisions.parse_revisions([item]) == ()
