@@ -42,7 +42,10 @@ class Raised:
 
 
 def main() -> None:
-    """Answer calls from stdin on stdout. The first object on stdin are the limits."""
+    """Answer calls from stdin on stdout, each after the seconds of CPU time that it may use.
+
+    The first object on stdin are the limits.
+    """
     os.nice(_NICE)
     calls, answers = _take_streams()
     first = frames.read(calls)
@@ -50,10 +53,10 @@ def main() -> None:
         return
     limits: ProcessLimits = frames.decode(first)
     limits.limit_address_space()
-    while (call := frames.read(calls)) is not None:
-        limits.restart_cpu_time()
+    while (seconds := frames.read(calls)) and (call := frames.read(calls)):
+        limits.restart_cpu_time(limits.cpu_seconds)
         try:
-            answer = _answer(call, limits)
+            answer = _answer(call, frames.decode(seconds), limits)
         except MemoryError:
             os._exit(OUT_OF_MEMORY)
         answers.write(answer)
@@ -68,10 +71,11 @@ def _take_streams() -> tuple[BinaryIO, BinaryIO]:
     return calls, answers
 
 
-def _answer(call: bytes, limits: ProcessLimits) -> bytes:
-    """The encoded answer to an encoded call."""
+def _answer(call: bytes, cpu_seconds: int, limits: ProcessLimits) -> bytes:
+    """The encoded answer to an encoded call, of which the first one imports its modules."""
     try:
         decoded: Call = frames.decode(call)
+        limits.restart_cpu_time(cpu_seconds)
         value = decoded.function(*decoded.arguments)
         return frames.encode(Returned(value, limits.permit_reuse()))
     except MemoryError:

@@ -20,6 +20,8 @@ class ProcessLimits:
     reused_size: int = 128 * _MIB
     #: Seconds (``RLIMIT_CPU``).
     cpu_seconds: int = 10
+    #: The same of a short call; a longer one is begun again where it holds up only others like it.
+    short_cpu_seconds: int = 1
     #: Seconds by the clock: a busy node gives a process little of its CPUs.
     deadline_seconds: float = 60.0
     #: Bytes of the result, which the operator itself has to hold.
@@ -34,10 +36,11 @@ class ProcessLimits:
         pages = int(Path("/proc/self/statm").read_text("ascii").split()[0])
         return pages * resource.getpagesize() <= self.reused_size
 
-    def restart_cpu_time(self) -> None:
-        """Give this process the CPU time of one more computation; SIGXCPU ends it afterwards."""
+    @staticmethod
+    def restart_cpu_time(seconds: int) -> None:
+        """Give this process so much CPU time for what comes; SIGXCPU ends it afterwards."""
         used = resource.getrusage(resource.RUSAGE_SELF)
-        soft = int(used.ru_utime + used.ru_stime) + 1 + self.cpu_seconds
+        soft = int(used.ru_utime + used.ru_stime) + 1 + seconds
         _, hard = resource.getrlimit(resource.RLIMIT_CPU)
         if hard != resource.RLIM_INFINITY:
             soft = min(soft, hard)

@@ -8,14 +8,14 @@ import os
 import signal
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager
 from typing import Any, Final, TypeVar
 
 from pryv_operator.child_processes import child, frames
 from pryv_operator.child_processes.backoff import Backoff
 from pryv_operator.child_processes.limits import ProcessLimits, mebibytes
+from pryv_operator.child_processes.slots import RecentUse, Slots, Ticket
 
 log = logging.getLogger(__name__)
 
@@ -40,8 +40,9 @@ class UnexpectedInChildError(Exception):
 class ChildProcesses:
     """Calls functions in child processes, one of each namespace at a time.
 
-    All namespaces whose computations have lately exceeded a limit use one at a time together. So
-    with two processes or more, they never hold up all others.
+    A call that takes more than the CPU time of a short one is ended, and begun again in the one
+    process that all namespaces with such calls share. So with two processes or more, they never
+    hold up the others. Of those that wait, the namespace that has lately computed least is next.
     """
 
     def __init__(
@@ -50,7 +51,8 @@ class ChildProcesses:
         *,
         size: int = 2,
         idle_seconds: float = 120.0,
-        confined_seconds: float = 3600.0,
+        confined_seconds: float = 600.0,
+        half_life: float = 60.0,
     ) -> None:
         """Say how many run, and for how long.
 
@@ -58,18 +60,14 @@ class ChildProcesses:
             limits: of each computation.
             size: how many processes run at most.
             idle_seconds: an unused one ends after so long.
-            confined_seconds: for so long after its computation has exceeded a limit, a namespace
-                shares one process with others like it.
+            confined_seconds: for so long after a long computation, or one that has exceeded a
+                limit, a namespace shares one process with others like it.
+            half_life: seconds after which half of a namespace's use counts.
         """
         self._limits = limits
         self._idle_seconds = idle_seconds
-        self._confined_seconds = confined_seconds
-        self._slots = asyncio.Semaphore(size)
-        self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
-        self._users: Counter[str] = Counter()
-        #: Namespace → the time until which it uses the common turn.
-        self._confined: dict[str, float] = {}
-        self._common_turn = asyncio.Lock()
+        self._slots = Slots(size, confined_seconds, RecentUse(half_life))
+        self._granted: dict[Ticket, asyncio.Event] = {}
         self._idle: dict[_Child, asyncio.TimerHandle] = {}
         self._backoff = Backoff()
 
@@ -80,17 +78,12 @@ class ChildProcesses:
             LimitExceededError: it exceeded a limit; its process was ended.
             UnexpectedInChildError: it raised an exception.
         """
-        clock = asyncio.get_running_loop().time
         call = await asyncio.to_thread(frames.encode, child.Call(function, arguments))
-        self._backoff.check(call, clock())
+        self._backoff.check(call, _now())
         try:
-            async with self._turn(namespace), self._slots, self._child() as process:
-                answer = await process.call(call)
-                if not (isinstance(answer, child.Returned) and answer.reusable):
-                    process.kill()
+            answer = await self._answer(namespace, call)
         except _EndedError as error:
-            self._confine(namespace, clock())
-            raise self._backoff.exceeded(call, error.limit, clock()) from None
+            raise self._backoff.exceeded(call, error.limit, _now()) from None
         self._backoff.succeeded(call)
         if isinstance(answer, child.Raised):
             log.error("operator bug: unexpected %s in a child process\n%s", *_fields(answer))
@@ -105,25 +98,51 @@ class ChildProcesses:
             timer.cancel()
             await process.end()
 
+    def sharing(self, namespace: str) -> str:
+        """What is equal for namespaces that share one process, and for others their own name."""
+        return "" if self._slots.is_confined(namespace, _now()) else namespace
+
+    async def _answer(self, namespace: str, call: bytes) -> child.Returned | child.Raised:
+        """The answer to an encoded call.
+
+        Raises:
+            _EndedError: it exceeded a limit.
+        """
+        limits, is_long = self._limits, False
+        while True:
+            async with self._slot(namespace, confined=is_long) as ticket:
+                cpu_seconds = limits.cpu_seconds if ticket.confined else limits.short_cpu_seconds
+                try:
+                    return await self._call(call, cpu_seconds)
+                except _EndedError as error:
+                    self._slots.confine(namespace, _now())
+                    if not error.out_of_cpu_time or cpu_seconds >= limits.cpu_seconds:
+                        raise
+            is_long = True
+
     @asynccontextmanager
-    async def _turn(self, namespace: str) -> AsyncIterator[None]:
-        self._users[namespace] += 1
+    async def _slot(self, namespace: str, *, confined: bool) -> AsyncIterator[Ticket]:
+        ticket = self._slots.wait(namespace, confined=confined)
+        granted = self._granted[ticket] = asyncio.Event()
+        self._grant()
         try:
-            async with self._turns[namespace], self._common_turn_of(namespace):
-                yield
+            await granted.wait()
+            yield ticket
         finally:
-            self._users[namespace] -= 1
-            if not self._users[namespace]:
-                del self._users[namespace], self._turns[namespace]
+            del self._granted[ticket]
+            self._slots.leave(ticket, _now())
+            self._grant()
 
-    def _confine(self, namespace: str, now: float) -> None:
-        self._confined = {name: until for name, until in self._confined.items() if now < until}
-        self._confined[namespace] = now + self._confined_seconds
+    def _grant(self) -> None:
+        while (ticket := self._slots.grant(_now())) is not None:
+            self._granted[ticket].set()
 
-    def _common_turn_of(self, namespace: str) -> AbstractAsyncContextManager[None]:
-        now = asyncio.get_running_loop().time()
-        is_confined = now < self._confined.get(namespace, 0.0)
-        return self._common_turn if is_confined else nullcontext()
+    async def _call(self, call: bytes, cpu_seconds: int) -> child.Returned | child.Raised:
+        async with self._child() as process:
+            answer = await process.call(call, cpu_seconds)
+            if not (isinstance(answer, child.Returned) and answer.reusable):
+                process.kill()
+            return answer
 
     @asynccontextmanager
     async def _child(self) -> AsyncIterator[_Child]:
@@ -156,9 +175,10 @@ class ChildProcesses:
 class _EndedError(Exception):
     """A child process was ended by a limit."""
 
-    def __init__(self, limit: str) -> None:
+    def __init__(self, limit: str, *, out_of_cpu_time: bool = False) -> None:
         super().__init__(limit)
         self.limit = limit
+        self.out_of_cpu_time = out_of_cpu_time
 
 
 class _Child:
@@ -190,14 +210,15 @@ class _Child:
     def alive(self) -> bool:
         return self._process.returncode is None
 
-    async def call(self, call: bytes) -> child.Returned | child.Raised:
-        """The answer to an encoded call.
+    async def call(self, call: bytes, cpu_seconds: int) -> child.Returned | child.Raised:
+        """The answer to an encoded call that may use so much CPU time.
 
         Raises:
             _EndedError: the process ended, or takes too long, or answers too much.
         """
         try:
             async with asyncio.timeout(self._limits.deadline_seconds):
+                self._write(frames.encode(cpu_seconds))
                 self._write(call)
                 return await self._read()
         except TimeoutError:
@@ -206,7 +227,7 @@ class _Child:
             code = await self._process.wait()
             if code > 0 and code != child.OUT_OF_MEMORY:
                 return child.Raised(f"exit code {code}", "")
-            raise _EndedError(self._exceeded(code)) from None
+            raise self._ended(code) from None
 
     def kill(self) -> None:
         """End the process at once: nothing in it is worth keeping."""
@@ -238,11 +259,15 @@ class _Child:
         answer: child.Returned | child.Raised = await asyncio.to_thread(frames.decode, data)
         return answer
 
-    def _exceeded(self, code: int) -> str:
+    def _ended(self, code: int) -> _EndedError:
         """The limit that ended the process. Other signals than SIGXCPU follow a failed malloc."""
         if code == -signal.SIGXCPU:
-            return f"{self._limits.cpu_seconds} s of CPU time"
-        return f"{mebibytes(self._limits.address_space)} of memory"
+            return _EndedError(f"{self._limits.cpu_seconds} s of CPU time", out_of_cpu_time=True)
+        return _EndedError(f"{mebibytes(self._limits.address_space)} of memory")
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
 
 
 def _fields(raised: child.Raised) -> tuple[str, str]:

@@ -74,7 +74,7 @@ class Process:
         references, domains = References(), Domains(self._on_domain_change)
         self._children = ChildProcesses()
         reconciler = Reconciler(client, options.settings, references, domains, self._children)
-        self._queue = WorkQueue(reconciler, retryable=RETRYABLE)
+        self._queue = WorkQueue(reconciler, group=self._children.sharing, retryable=RETRYABLE)
         self._election = (
             LeaderElection(client, options.election, leadership) if options.election else None
         )

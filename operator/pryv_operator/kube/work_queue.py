@@ -2,7 +2,7 @@
 
 A key is worked on by one worker at a time. Adding it again before it is due changes nothing, so a
 burst of events is one reconciliation. Failures are requeued with exponential back-off. Namespaces
-take turns, and one namespace has a share of the workers: a tenant does not hold up another.
+take turns, and the more workers one has, the more stay free: a tenant does not hold up another.
 """
 
 from __future__ import annotations
@@ -51,7 +51,8 @@ Reconcile = Callable[[Key], Awaitable[float | None]]
 class WorkQueue:
     """Keys with a time, and a few workers that take those that are due, a namespace after another.
 
-    One namespace never has more than ``share`` of the workers.
+    A group of namespaces gets another worker only while more are free than it has. So it has half
+    of them at most, a second one a quarter, and a third one finds a free worker at once.
     """
 
     def __init__(
@@ -59,19 +60,26 @@ class WorkQueue:
         reconcile: Reconcile,
         *,
         concurrency: int = 8,
-        share: int = 4,
+        group: Callable[[str], str] = str,
         retryable: type[Exception] | tuple[type[Exception], ...],
     ) -> None:
-        """``retryable``: exceptions that are expected; any other is logged as an operator bug."""
+        """Start nothing yet.
+
+        Args:
+            reconcile: what a worker does with a key.
+            concurrency: how many workers there are.
+            group: namespace → its group at present; default: each is one by itself.
+            retryable: exceptions that are expected; any other is logged as an operator bug.
+        """
         self._reconcile = reconcile
         self._concurrency = concurrency
-        self._share = share
+        self._group = group
         self._retryable = retryable
         self._states: dict[Key, _State] = {}
         #: Namespace → how many reconciliations had been started when it last had its turn.
         self._turns: Counter[str] = Counter()
         self._started = 0
-        #: Namespace → when a reconciliation of it was last started.
+        #: Group → when a reconciliation of it was last started.
         self._last_start: dict[str, float] = {}
         self._wake = asyncio.Event()
         self._stopping = False
@@ -97,12 +105,12 @@ class WorkQueue:
     def overdue(self) -> float:
         """Seconds that the oldest due key has waited for a worker, or that one has been running.
 
-        A wait begins again when another key of the namespace is started: as long as that happens,
+        A wait begins again when another key of the group is started: as long as that happens,
         nothing is stuck, however many wait.
         """
         now = asyncio.get_running_loop().time()
         due = (
-            max(state.due, self._last_start.get(key.namespace, 0.0))
+            max(state.due, self._last_start.get(self._group(key.namespace), 0.0))
             for key, state in self._states.items()
             if state.due is not None
         )
@@ -152,14 +160,17 @@ class WorkQueue:
     def _requested(self) -> list[tuple[float, Key]]:
         """Due time and key of what a worker may take, now or later."""
         running = Counter(
-            key.namespace for key, each in self._states.items() if each.began is not None
+            self._group(key.namespace)
+            for key, each in self._states.items()
+            if each.began is not None
         )
+        free = self._concurrency - running.total()
         return [
             (state.due, key)
             for key, state in self._states.items()
             if state.due is not None
             and state.began is None
-            and running[key.namespace] < self._share
+            and running[self._group(key.namespace)] < free
         ]
 
     def _start(self, key: Key, now: float) -> None:
@@ -167,7 +178,7 @@ class WorkQueue:
         self._states[key].began = now
         self._started += 1
         self._turns[key.namespace] = self._started
-        self._last_start[key.namespace] = now
+        self._last_start[self._group(key.namespace)] = now
 
     @staticmethod
     def _backoff(state: _State, error: Exception) -> float:

@@ -228,6 +228,84 @@ def test_after_a_while_a_namespace_has_a_process_of_its_own_again(tmp_path: Path
     asyncio.run(run())
 
 
+def test_a_long_call_is_begun_again_in_a_process_that_such_calls_share(tmp_path: Path) -> None:
+    """Two namespaces with calls within the limits leave a process to the third."""
+
+    async def run() -> None:
+        children = ChildProcesses(ProcessLimits(deadline_seconds=300))
+        barrier = tmp_path / "go"
+        busy = [
+            asyncio.create_task(children.run(namespace, long_call, str(barrier), number))
+            for number, namespace in enumerate(("a", "b"))
+        ]
+        # Would wait for the deadline if they had both processes.
+        assert await children.run("c", len, "abc") == 3
+        assert not any(task.done() for task in busy)
+        barrier.touch()
+        assert await asyncio.gather(*busy) == [0, 1]
+        assert [children.sharing(each) for each in "abc"] == ["", "", "c"]
+        await children.close()
+
+    asyncio.run(run())
+
+
+def long_call(path: str, result: int) -> int:
+    """Uses CPU time until it is ended; waits for a file when it is begun again."""
+    tried = Path(path).with_name(f"tried-{result}")
+    if not tried.exists():
+        tried.touch()
+        spin()
+    return wait_for_file(path, result)
+
+
+def test_what_takes_longest_may_take_the_limit_once_only() -> None:
+    """Neither for ever nor twice, also when its namespace is not confined any more."""
+
+    async def run() -> None:
+        children = ChildProcesses(
+            ProcessLimits(cpu_seconds=2, deadline_seconds=300), confined_seconds=0.0
+        )
+        with pytest.raises(LimitExceededError, match=r"^more than 2 s of CPU time$"):
+            await children.run("a", spin)
+        await children.close()
+
+    asyncio.run(run())
+
+
+def test_calls_that_are_cancelled_while_they_wait_leave_no_trace(tmp_path: Path) -> None:
+    async def run() -> None:
+        children = ChildProcesses(SMALL, size=1)
+        barrier = tmp_path / "go"
+        busy = asyncio.create_task(children.run("a", wait_for_file, str(barrier), 1))
+        waiting = [asyncio.create_task(children.run(each, len, "x")) for each in "abcb"]
+        await others_have_begun(barrier)
+        for task in waiting[:3]:
+            task.cancel()
+        await asyncio.wait(waiting[:3])
+        barrier.touch()
+        assert await busy == 1
+        assert await waiting[3] == 1
+        assert all(task.cancelled() for task in waiting[:3])
+        await children.close()
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("function", [leave, end_by_signal, fill_memory_at_once])
+def test_a_process_that_dies_leaves_its_slot(function: Callable[[], Any]) -> None:
+    async def run() -> list[int]:
+        children = ChildProcesses(SMALL, size=1)
+        failing = asyncio.create_task(children.run("a", function))
+        waiting = [asyncio.create_task(children.run(each, len, "x")) for each in "ab"]
+        with pytest.raises((LimitExceededError, UnexpectedInChildError)):
+            await failing
+        found = await asyncio.gather(*waiting)
+        await children.close()
+        return found
+
+    assert asyncio.run(run()) == [1, 1]
+
+
 async def others_have_begun(barrier: Path) -> None:
     """Wait until a call of `wait_for_file` runs, and give others the time to begin too."""
     for _ in range(3000):

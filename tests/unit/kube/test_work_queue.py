@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -76,14 +77,14 @@ def play(
     scene: Callable[[WorkQueue], Coroutine[Any, Any, None]],
     *,
     until: float,
-    concurrency: int = 4,
-    share: int = 4,
+    concurrency: int = 8,
+    group: Callable[[str], str] = str,
 ) -> None:
     """Run a queue and a scene beside it, and stop the queue at a moment."""
 
     async def run() -> None:
         queue = WorkQueue(
-            reconciler, concurrency=concurrency, share=share, retryable=TransientError
+            reconciler, concurrency=concurrency, group=group, retryable=TransientError
         )
         working = asyncio.create_task(queue.run())
         await scene(queue)
@@ -168,14 +169,14 @@ def test_one_reconciliation_of_a_key_at_a_time_and_no_request_is_lost() -> None:
     assert reconciler.times == [0, 5]
 
 
-def test_several_keys_in_parallel_up_to_the_concurrency() -> None:
+def test_several_keys_in_parallel_up_to_half_of_the_concurrency() -> None:
     reconciler = RecordingReconciler(seconds=5)
 
     async def scene(queue: WorkQueue) -> None:
         for number in range(6):
             queue.add(Key("ns", str(number)))
 
-    play(reconciler, scene, until=30, concurrency=2)
+    play(reconciler, scene, until=30, concurrency=4)
     assert reconciler.most == 2
     assert reconciler.times == [0, 0, 5, 5, 10, 10]
 
@@ -196,34 +197,76 @@ def test_namespaces_take_turns() -> None:
     assert order == ["many", "one", "two", "many", "one", "two", "many", "many", "many", "many"]
 
 
-def test_a_namespace_has_a_share_of_the_workers() -> None:
-    """Others find a worker at once, however long its reconciliations take."""
+def test_what_namespaces_leave_of_the_workers() -> None:
+    """Others find a worker at once, however long the reconciliations take."""
     reconciler = RecordingReconciler(seconds=100)
 
     async def scene(queue: WorkQueue) -> None:
-        for number in range(20):
-            queue.add(Key("hostile", str(number)))
+        for namespace in ("first", "second", "third"):
+            for number in range(20):
+                queue.add(Key(namespace, str(number)))
+            await asyncio.sleep(1)
+
+    play(reconciler, scene, until=50)
+    assert [key.namespace for _, key in reconciler.began] == (
+        ["first"] * 4 + ["second"] * 2 + ["third"]
+    )
+
+
+def test_a_group_of_namespaces_has_the_workers_of_one() -> None:
+    reconciler = RecordingReconciler(seconds=100)
+    grouped = {f"hostile-{number}": "" for number in range(10)}
+
+    async def scene(queue: WorkQueue) -> None:
+        for namespace in grouped:
+            for number in range(5):
+                queue.add(Key(namespace, str(number)))
         await asyncio.sleep(1)
         queue.add(Key("other", "a"))
 
-    play(reconciler, scene, until=50, concurrency=4, share=3)
-    assert [key.namespace for _, key in reconciler.began] == ["hostile"] * 3 + ["other"]
-    assert reconciler.times == [0, 0, 0, 1]
+    play(reconciler, scene, until=50, group=lambda name: grouped.get(name, name))
+    assert [key.namespace for _, key in reconciler.began] == [
+        *(f"hostile-{number}" for number in range(4)),
+        "other",
+    ]
+
+
+def test_a_namespace_that_joins_a_group_counts_there_with_all_it_has() -> None:
+    reconciler = RecordingReconciler(seconds=20)
+    grouped: set[str] = set()
+
+    async def scene(queue: WorkQueue) -> None:
+        for namespace in ("a", "b"):
+            for number in range(10):
+                queue.add(Key(namespace, str(number)))
+        await asyncio.sleep(1)
+        grouped.update("ab")
+
+    play(reconciler, scene, until=30, group=lambda name: "" if name in grouped else name)
+    began = Counter(reconciler.times)
+    assert (began[0], began[20]) == (6, 4)
 
 
 @given(
-    keys=st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 5)), max_size=40),
-    share=st.integers(1, 4),
+    keys=st.lists(st.tuples(st.sampled_from("abcde"), st.integers(0, 5)), max_size=40),
+    concurrency=st.integers(1, 8),
+    together=st.sets(st.sampled_from("abcde")),
 )
-def test_every_key_is_reconciled(keys: list[tuple[str, int]], share: int) -> None:
+def test_every_key_is_reconciled(
+    keys: list[tuple[str, int]], concurrency: int, together: set[str]
+) -> None:
     reconciler = RecordingReconciler(seconds=1)
 
     async def scene(queue: WorkQueue) -> None:
         for namespace, name in keys:
             queue.add(Key(namespace, str(name)))
 
-    play(reconciler, scene, until=100, concurrency=4, share=share)
+    def group(namespace: str) -> str:
+        return "" if namespace in together else namespace
+
+    play(reconciler, scene, until=100, concurrency=concurrency, group=group)
     assert {key for _, key in reconciler.began} == {Key(a, str(b)) for a, b in keys}
+    assert reconciler.most <= concurrency
 
 
 def test_the_key_that_waits_longest_comes_first() -> None:
@@ -307,7 +350,7 @@ def test_stop_lets_a_reconciliation_finish_and_starts_no_other() -> None:
         for key in (A, B, C):
             queue.add(key)
 
-    play(reconciler, scene, until=2, concurrency=2)
+    play(reconciler, scene, until=2, concurrency=4)
     assert reconciler.began == [(0, A), (0, B)]
     assert reconciler.running == []
 
@@ -343,5 +386,20 @@ def test_what_waits_for_its_own_namespace_is_not_overdue() -> None:
             await asyncio.sleep(9)
             seen.append(queue.overdue())
 
-    play(RecordingReconciler(seconds=10), scene, until=400, concurrency=8, share=4)
+    play(RecordingReconciler(seconds=10), scene, until=400)
+    assert max(seen) <= 10
+
+
+def test_what_waits_for_its_group_is_not_overdue() -> None:
+    """Nor does that of many namespaces which share a process."""
+    seen: list[float] = []
+
+    async def scene(queue: WorkQueue) -> None:
+        for number in range(40):
+            queue.add(Key(f"many-{number}", "a"))
+        for _ in range(20):
+            await asyncio.sleep(9)
+            seen.append(queue.overdue())
+
+    play(RecordingReconciler(seconds=10), scene, until=400, group=lambda _: "")
     assert max(seen) <= 10
