@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -36,6 +37,8 @@ from pryv_operator.live import reduce
 from pryv_operator.live.pod_references import Reference, referenced_configuration
 from pryv_operator.live.reduce import essential, is_written_by_operator
 
+log = logging.getLogger(__name__)
+
 _HISTORY: Final = "history"
 #: Kinds the operator writes.
 WRITTEN: Final = (
@@ -58,6 +61,10 @@ _MANY: Final = 500
 _WHOLE_BYTES: Final = 2 << 20
 #: Bytes that all objects of a kind may have which count as the operator's.
 _OWN_BYTES: Final = 16 << 20
+#: Bytes that the metadata of the revision history may have: of 102 revisions of 256 KiB, and more.
+_HISTORY_BYTES: Final = 32 << 20
+#: Objects of a kind that others have written and that are kept, to be taken over or reported.
+_MOST_OTHERS: Final = 2000
 
 
 @dataclass(frozen=True)
@@ -128,18 +135,19 @@ async def _list_written(client: KubeClient, platform: Platform, resource: Resour
     if whole is not None:
         return [item if _is_written(item) else essential(item) for item in whole]
     labels, budget = selector(platform), _Budget(platform, resource)
-    listed = await _list_metadata(client, platform, resource, labels)
+    listed = await _list_metadata(client, platform, resource, labels, _Others(platform, resource))
     ours = [item["metadata"]["name"] for item in listed if _is_written(item)]
     if 2 * len(ours) >= len(listed):
+        others = _Others(platform, resource)
         return await client.list_reduced(
             resource,
             platform.namespace,
-            lambda item: budget.spend(item) if _is_written(item) else essential(item),
+            lambda item: budget.spend(item) if _is_written(item) else others(item),
             labels=labels,
         )
     data = await read_by_name(client, platform, resource, ours, budget.spend)
-    others = [item for item in listed if not _is_written(item)]
-    return [*others, *(item for item in data.values() if _is_written(item))]
+    foreign = [item for item in listed if not _is_written(item)]
+    return [*foreign, *(item for item in data.values() if _is_written(item))]
 
 
 async def _list_configuration(
@@ -149,7 +157,8 @@ async def _list_configuration(
     is_needed: Callable[[str, str], bool],
 ) -> list[Object]:
     """All objects of a kind with the platform's labels; some of them without data."""
-    listed = await _list_metadata(client, platform, resource, selector(platform))
+    others = _Others(platform, resource)
+    listed = await _list_metadata(client, platform, resource, selector(platform), others)
     by_name = {item["metadata"]["name"]: item for item in listed}
     known = [name for name in by_name if is_needed(resource.kind, name)]
     limit = len(known) + _UNEXPECTED
@@ -207,8 +216,8 @@ async def read_by_name(
 class _Budget:
     """Bytes that the objects of one kind may have together."""
 
-    def __init__(self, platform: Platform, resource: Resource) -> None:
-        self._left = _OWN_BYTES
+    def __init__(self, platform: Platform, resource: Resource, limit: int = _OWN_BYTES) -> None:
+        self._left = self._limit = limit
         self._what = f'{resource.kind} objects with the labels of platform "{platform.name}"'
 
     def spend(self, item: Object) -> Object:
@@ -218,10 +227,31 @@ class _Budget:
             raise UnavailableError(
                 0,
                 "TooLarge",
-                f"{self._what} have more than {_OWN_BYTES} bytes; "
+                f"{self._what} have more than {self._limit} bytes; "
                 "delete those that the operator has not created",
             )
         return item
+
+
+class _Others:
+    """What is kept of listed metadata: the essential, and of others' objects a limited number."""
+
+    def __init__(self, platform: Platform, resource: Resource) -> None:
+        self._found = 0
+        self._what = f"{platform.namespace}/{platform.name}: {resource.kind}"
+
+    def __call__(self, item: Object) -> Object | None:
+        """The essential of an object; None beyond the limit, which is logged once."""
+        if not _is_written(item):
+            self._found += 1
+        if self._found == _MOST_OTHERS + 1 and not _is_written(item):
+            log.warning(
+                "%s: more than %d objects with the platform's labels that the operator has not "
+                "written; the others are ignored",
+                self._what,
+                _MOST_OTHERS,
+            )
+        return essential(item) if self._found <= _MOST_OTHERS or _is_written(item) else None
 
 
 def _is_written(item: Object) -> bool:
@@ -297,11 +327,16 @@ async def list_referenced_configuration(
 
 
 async def list_revision_metadata(client: KubeClient, platform: Platform) -> list[Object]:
-    """The ControllerRevisions of the platform's revision history, without their data."""
+    """The ControllerRevisions of the platform's revision history, without their data.
+
+    Raises:
+        UnavailableError: they are too large together.
+    """
+    budget = _Budget(platform, CONTROLLER_REVISIONS, _HISTORY_BYTES)
     return await client.list_reduced(
         CONTROLLER_REVISIONS,
         platform.namespace,
-        reduce.revision_metadata,
+        lambda item: budget.spend(reduce.revision_metadata(item)),
         labels=f"{selector(platform)},{keys.PURPOSE}={_HISTORY}",
         accept=METADATA_LIST,
     )
@@ -321,8 +356,12 @@ async def list_metadata_by_name(
 
 
 async def _list_metadata(
-    client: KubeClient, platform: Platform, resource: Resource, labels: str
+    client: KubeClient,
+    platform: Platform,
+    resource: Resource,
+    labels: str,
+    keep: Callable[[Object], Object | None] = essential,
 ) -> list[Object]:
     return await client.list_reduced(
-        resource, platform.namespace, essential, labels=labels, accept=METADATA_LIST
+        resource, platform.namespace, keep, labels=labels, accept=METADATA_LIST
     )

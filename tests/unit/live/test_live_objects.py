@@ -167,6 +167,33 @@ async def test_objects_that_look_like_ours_have_a_limit_together(others: int) ->
 
 
 @pytest.mark.parametrize("kind", ["ConfigMap", "Secret", "Deployment"])
+async def test_the_number_of_kept_objects_of_others_has_a_limit(
+    kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Those of the operator are found among any number."""
+    planted = [labelled(f"a{each:05}") for each in range(3000)]
+    server = Server(kind, *planted, labelled("ours", ours=True), labelled("z"))
+    found = await read(server)
+    assert len(found) == 2001
+    assert "ours" in found
+    (record,) = caplog.records
+    assert f"pryv/acme: {kind}: more than 2000 objects" in record.message
+
+
+@pytest.mark.parametrize(("size", "fits"), [(200_000, True), (250_000, False)])
+async def test_the_revision_history_has_a_limit(size: int, *, fits: bool) -> None:
+    """Annotations describe a revision, and others may create any number of them."""
+    annotations = {"pryv.io/templates": "x" * size, "other": "y" * size}
+    revisions = [labelled(f"r{each}", annotations=annotations) for each in range(150)]
+    client: Any = Server("ControllerRevision", *revisions)
+    if fits:
+        assert len(await live_objects.list_revision_metadata(client, platform())) == 150
+        return
+    with pytest.raises(UnavailableError, match=r"ControllerRevision objects .* have more than"):
+        await live_objects.list_revision_metadata(client, platform())
+
+
+@pytest.mark.parametrize("kind", ["ConfigMap", "Secret", "Deployment"])
 @pytest.mark.parametrize("ours", [True, False])
 async def test_large_metadata_are_read_in_small_pages_and_not_kept(
     kind: str, *, ours: bool
