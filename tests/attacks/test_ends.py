@@ -161,6 +161,27 @@ def test_orphaned_pods_keep_their_policies(user: PlatformUser, operator: Operato
 
 
 @pytest.mark.long
+def test_foreground_deletion_ends_and_keeps_no_policy(
+    user: PlatformUser, operator: OperatorProcess
+) -> None:
+    """A limit of Kubernetes that the docs report. If this fails, Kubernetes keeps the order now."""
+    install(user)
+    operator.stop()
+    try:
+        with slow_to_terminate(user):
+            delete(user, "Foreground")
+            wait_until(
+                lambda: len(user.list("pods")) == len(STORES), "other pods to go", seconds=120
+            )
+            wait_until(lambda: not policies(user), "the policies to go", seconds=30)
+            assert store_pods(user).keys() == {*STORES}
+        wait_until(lambda: not user.find("pryvplatform", "acme"), "the platform to go", seconds=90)
+        assert not user.list("pods")
+    finally:
+        operator.start()
+
+
+@pytest.mark.long
 def test_a_deleted_namespace_ends_with_the_operator_down(
     control_plane: ControlPlane, operator: OperatorProcess
 ) -> None:
