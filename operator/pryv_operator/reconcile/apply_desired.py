@@ -1,8 +1,12 @@
-"""Applies the desired state, or the next step towards it."""
+"""Applies the desired state, or the next step towards it.
+
+What looks at all objects of a platform runs in a thread: the event loop has to renew the lease.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
+from asyncio import to_thread
 from dataclasses import replace
 
 from pryv_operator.api import labels_annotations as keys
@@ -31,6 +35,7 @@ from pryv_operator.rollout.deferral import (
     seems_unchanged,
 )
 from pryv_operator.rollout.execute import RolloutInputs
+from pryv_operator.rollout.revisions import Revision
 
 
 async def apply_desired_state(
@@ -50,11 +55,12 @@ async def apply_desired_state(
     if desired.problems:
         return applied
     if snapshot.platform.paused:
-        return replace(applied, pending=_pending(snapshot.platform, desired, snapshot.live))
+        return replace(applied, pending=await to_thread(_pending, snapshot, desired))
     objects = [*desired.services, *desired.objects]
-    tolerated = conflicts.observe(find_drift(objects, snapshot.live), now)
+    tolerated = conflicts.observe(await to_thread(find_drift, objects, snapshot.live), now)
     if conflicts.warnings:
-        snapshot = replace(snapshot, live=tolerating(snapshot.live, objects, tolerated))
+        live = await to_thread(tolerating, snapshot.live, objects, tolerated)
+        snapshot = replace(snapshot, live=live)
         inputs = replace(inputs, warnings=(*inputs.warnings, *conflicts.warnings))
         desired = replace(desired, warnings=(*desired.warnings, *conflicts.warnings))
         applied = Applied(desired, snapshot.live)
@@ -94,18 +100,32 @@ async def _compute(
     """The desired state, without what an upgrade of the operator defers."""
     desired = await computation.run(snapshot.platform, compute_desired, inputs)
     revision = snapshot.history[-1] if snapshot.history else None
-    if revision is None or not desired.complete or is_state_of(revision, desired):
+    if revision is None or not desired.complete:
         return desired
-    spec = snapshot.resource["spec"]
-    basis = compute_basis(inputs, spec, snapshot.annotation(keys.UPDATE))
-    if revision.basis is not None and not has_same_basis(revision, inputs, basis):
+    if not await to_thread(_may_defer, snapshot, inputs, desired, revision):
         return desired
     recorded = await revision_store.read_record(client, snapshot.platform, revision)
     if recorded is None:
         return desired
-    if revision.basis is None and not seems_unchanged(revision, recorded.spec, inputs, spec):
-        return desired
-    return deferred_desired(desired, recorded.workloads, snapshot.live) or desired
+    if revision.basis is None:
+        spec = snapshot.resource["spec"]
+        if not await to_thread(seems_unchanged, revision, recorded.spec, inputs, spec):
+            return desired
+    deferred = await to_thread(deferred_desired, desired, recorded.workloads, snapshot.live)
+    return deferred or desired
+
+
+def _may_defer(snapshot: Snapshot, inputs: Inputs, desired: Desired, revision: Revision) -> bool:
+    """Whether the desired state is not that of the newest revision, but may be made from the same.
+
+    That is not known of a revision of an earlier operator, before it was read.
+    """
+    if is_state_of(revision, desired):
+        return False
+    if revision.basis is None:
+        return True
+    basis = compute_basis(inputs, snapshot.resource["spec"], snapshot.annotation(keys.UPDATE))
+    return has_same_basis(revision, inputs, basis)
 
 
 async def _apply_services(
@@ -117,7 +137,7 @@ async def _apply_services(
 ) -> Applied:
     """Apply changed Services, then compute the desired state again with their addresses."""
     desired, platform = applied.desired, snapshot.platform
-    changes = apply.compute_changes(desired.services, applied.live)
+    changes = await to_thread(apply.compute_changes, desired.services, applied.live)
     if not changes.objects:
         return applied
     if desired.complete:  # otherwise the addresses of new Services have to be known first
@@ -143,14 +163,15 @@ async def _validate_all(
     """
     desired, live = applied.desired, applied.live
     try:
-        changes = apply.compute_changes([*desired.services, *desired.objects], live)
+        objects = [*desired.services, *desired.objects]
+        changes = await to_thread(apply.compute_changes, objects, live)
         planned = await apply.prepare_apply(client, platform, changes, live)
         return planned.update(live)
     except ApplyRejectedError:
         missing = [
             item for item in desired.services if not live.get("Service", item["metadata"]["name"])
         ]
-        changes = apply.compute_changes(missing, live)
+        changes = await to_thread(apply.compute_changes, missing, live)
         await apply.apply_services(client, platform, changes, live, inputs.addresses)
         raise
 
@@ -193,8 +214,9 @@ async def _roll_out(
     )
 
 
-def _pending(platform: Platform, desired: Desired, live: LiveObjects) -> tuple[str, ...]:
+def _pending(snapshot: Snapshot, desired: Desired) -> tuple[str, ...]:
     """What would be applied or deleted if the rollout were not paused."""
+    live, platform = snapshot.live, snapshot.platform
     changes = apply.compute_changes([*desired.services, *desired.objects], live)
     changed = [_label(item) for item in changes.objects]
     if not desired.complete:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
@@ -47,13 +48,16 @@ async def clean_up(
     doomed = undesired(live, desired_objects(desired), desired.blocked, platform.uid)
     policies = [item for item in doomed if item["kind"] == "NetworkPolicy"]
     pods = await live_objects.list_pods(client, platform) if policies else []
-    needed = needed_policies(policies, pods, desired.objects)
-    for item in doomed:
-        if _key(item) in needed:
-            continue  # the end of the pods wakes the next reconciliation
-        # While a rollout goes on, undesired workloads serve until it is complete, unless a desired
-        # one needs their PVC, or there is no good revision to go back to.
-        if complete or rollout.last_good is None or holds_needed_pvc(item, desired.objects):
+    # While a rollout goes on, undesired workloads serve until it is complete, unless a desired one
+    # needs their PVC, or there is no good revision to go back to.
+    deletable = (
+        doomed
+        if complete or rollout.last_good is None
+        else await asyncio.to_thread(holders_of_needed_pvcs, doomed, desired.objects)
+    )
+    needed = await asyncio.to_thread(needed_policies, policies, pods, desired.objects)
+    for item in deletable:
+        if _key(item) not in needed:  # else the end of the pods wakes the next reconciliation
             await client.delete(item)
     await _delete_unreferenced_configuration(client, snapshot, applied)
     for item in obsolete.certificates:
@@ -145,10 +149,14 @@ def undesired_configuration(
     ]
 
 
-def holds_needed_pvc(item: Object, desired: Iterable[Object]) -> bool:
-    """Whether an undesired workload mounts a PVC that a desired workload mounts too."""
+def holders_of_needed_pvcs(doomed: Iterable[Object], desired: Iterable[Object]) -> list[Object]:
+    """Undesired workloads that mount a PVC which a desired workload mounts too."""
     needed = {name for other in desired if other["kind"] in WORKLOAD_KINDS for name in _pvcs(other)}
-    return item["kind"] in WORKLOAD_KINDS and not needed.isdisjoint(_pvcs(item))
+    return [
+        item
+        for item in doomed
+        if item["kind"] in WORKLOAD_KINDS and not needed.isdisjoint(_pvcs(item))
+    ]
 
 
 def _pvcs(workload: Object) -> Iterator[str]:

@@ -13,8 +13,9 @@ https://kubernetes.io/docs/concepts/architecture/garbage-collection/
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from contextlib import suppress
 from typing import Final
 
@@ -45,16 +46,27 @@ async def ensure_policy_owners(client: KubeClient, platform: Platform, live: Liv
         if all(pod["metadata"]["uid"] in recorded for pod in pods)
         else await live_objects.list_replica_set_metadata(client, platform)
     )
+    # Each policy with each pod: in a thread, as the event loop has to renew the lease.
+    for policy, owners in await asyncio.to_thread(_all_owners, live, pods, replica_sets):
+        with suppress(ConflictError, NotFoundError):
+            await client.patch_owner_references(policy, owners)
+
+
+def _all_owners(
+    live: LiveObjects, pods: Sequence[Object], replica_sets: Sequence[Object]
+) -> list[tuple[Object, list[Object]]]:
+    """The policies that need other owner references, each with those that it needs."""
     workloads = {
         item["metadata"]["name"]: item for kind in WORKLOAD_KINDS for item in live.of_kind(kind)
     }
-    for policy in policies:
+    found = []
+    for policy in live.of_kind("NetworkPolicy"):
         workload = workloads.get(policy["metadata"]["name"])
         controlled = controlled_pods(workload, pods, replica_sets) if workload else frozenset()
         owners = owners_to_write(policy, workload, pods, controlled)
         if owners:
-            with suppress(ConflictError, NotFoundError):
-                await client.patch_owner_references(policy, owners)
+            found.append((policy, owners))
+    return found
 
 
 def controlled_pods(

@@ -185,7 +185,7 @@ class Reconciler:
             cut_over_pending=is_cut_over_pending(metadata.get("annotations") or {}),
         )
 
-        too_much = check_variables(spec.variables)
+        too_much = await asyncio.to_thread(check_variables, spec.variables)
         if too_much:
             return await self._write_status(resource, self._failure(resource).invalid(too_much))
 
@@ -269,7 +269,9 @@ class Reconciler:
         # Report.
         outcome = await self._outcome(snapshot, inputs, authority, applied)
         outcome = replace(outcome, replaced_files=replaced.recorded, ownership=records.ownership)
-        after = compute_status(outcome, snapshot.status, api_time(self._now()))
+        after = await asyncio.to_thread(
+            compute_status, outcome, snapshot.status, api_time(self._now())
+        )
         self._plan_requeue(key, applied, after, snapshot.status)
         return await self._write_status(snapshot.resource, after)
 

@@ -1,8 +1,12 @@
-"""Carries a rollout out: reads, lets the decision decide, applies its step, records revisions."""
+"""Carries a rollout out: reads, lets the decision decide, applies its step, records revisions.
+
+What looks at all objects of a platform runs in a thread: the event loop has to renew the lease.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
+from asyncio import to_thread
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -156,44 +160,45 @@ async def roll(client: KubeClient, given: RolloutInputs) -> RolloutResult:
             nothing of the step was applied.
         ConflictError: an object, or the history, has changed since it was read.
     """
-    platform, digest = given.platform, _digest(given)
+    platform, digest = given.platform, await to_thread(_digest, given)
     signer = given.signer
     current = _current_revision(given, digest)
     if current and current.failed is not None and current.attempt != given.attempt:
         retried = retried_annotations(given.now)
         current = await patch_revision(client, signer, current, retried)
 
-    plan = _decide(given, current)
+    plan = await to_thread(_decide, given, current)
     failed = None
     if plan.decision.kind == "Failed" and current:
         failed = plan.decision.finding.message
         annotations = failed_annotations(failed, given.attempt)
         current = await patch_revision(client, signer, current, annotations)
-        plan = _decide(given, current, failed=failed)
+        plan = await to_thread(_decide, given, current, failed=failed)
 
     recorded = await read_recorded_workloads(client, platform, _sources(given, plan))
     while recorded.forged:  # each time fewer sources are left
         given = given.without(recorded.forged)
-        plan = _decide(given, current, failed=failed)
+        plan = await to_thread(_decide, given, current, failed=failed)
         recorded = await read_recorded_workloads(client, platform, _sources(given, plan))
-    targets = _target_objects(given.desired.objects, plan, recorded.workloads)
-    changes = apply.compute_changes(targets, given.live)
+    changes = await to_thread(_changes_now, given, plan, recorded.workloads)
     if current is None:
         await check_platform_exists(client, platform)
     planned = await apply.prepare_apply(client, platform, changes, given.live)
 
     # A revision is recorded after all of it was validated, and before anything of it is applied.
     if current is None:
-        later = _later_changes(given, changes)
+        later = await to_thread(_later_changes, given, changes)
         await apply.prepare_apply(client, platform, later, given.live)
-        record = controller_revision(platform, _new_revision(given, plan, digest))
+        record = await to_thread(_new_revision, given, plan, digest)
         current = await create_revision(client, platform, signer, record)
     elif plan.migrating - current.migrated:
         migrated = migrated_annotations(plan.migrating | current.migrated)
         current = await patch_revision(client, signer, current, migrated)
 
-    if _basis_changed(given, current):
-        current = await patch_revision(client, signer, current, basis_annotations(_basis(given)))
+    changed_basis = await to_thread(_changed_basis, given, current)
+    if changed_basis is not None:
+        annotations = basis_annotations(changed_basis)
+        current = await patch_revision(client, signer, current, annotations)
 
     applied = await apply.apply_planned(client, planned)
     # A stopped platform shows nothing about its revision, and nothing is complete without what is
@@ -279,11 +284,12 @@ def _basis(given: RolloutInputs) -> dict[str, Any]:
     return compute_basis(given.inputs, given.spec, given.update)
 
 
-def _basis_changed(given: RolloutInputs, current: Revision) -> bool:
-    """Whether the revision's inputs changed while its desired state did not."""
-    if given.desired.deferred:
-        return current.basis is None
-    return current.basis != _basis(given)
+def _changed_basis(given: RolloutInputs, current: Revision) -> dict[str, Any] | None:
+    """The basis to record: the revision's inputs changed while its desired state did not."""
+    if given.desired.deferred and current.basis is not None:
+        return None
+    basis = _basis(given)
+    return None if current.basis == basis else basis
 
 
 def _next_number(given: RolloutInputs) -> int:
@@ -352,6 +358,12 @@ def _target_objects(
     return found
 
 
+def _changes_now(given: RolloutInputs, plan: _Plan, recorded: Mapping[str, Object]) -> Changes:
+    """What this step changes."""
+    targets = _target_objects(given.desired.objects, plan, recorded)
+    return apply.compute_changes(targets, given.live)
+
+
 def _later_changes(given: RolloutInputs, changes: Changes) -> Changes:
     """The desired workloads that a later step changes."""
     now = {(item["kind"], item["metadata"]["name"]) for item in changes.objects}
@@ -363,11 +375,11 @@ def _later_changes(given: RolloutInputs, changes: Changes) -> Changes:
     return apply.compute_changes(later, given.live)
 
 
-def _new_revision(given: RolloutInputs, plan: _Plan, digest: str) -> NewRevision:
-    """The revision to record for the desired state."""
+def _new_revision(given: RolloutInputs, plan: _Plan, digest: str) -> Object:
+    """The ControllerRevision to record for the desired state."""
     # Earlier revisions may be pruned, so this one records what they did about migrated data.
     before = migrated_workloads(given.history) & {each.name for each in plan.workloads}
-    return NewRevision(
+    new = NewRevision(
         number=plan.progress.revision,
         spec=given.spec,
         objects=given.desired.objects,
@@ -378,3 +390,4 @@ def _new_revision(given: RolloutInputs, plan: _Plan, digest: str) -> NewRevision
         migrated=plan.migrating | before,
         blocked=plan.progress.blocked,
     )
+    return controller_revision(given.platform, new)

@@ -18,6 +18,7 @@ from pryv_operator.api import labels_annotations as keys
 from pryv_operator.api import names
 from pryv_operator.api.kubernetes import WORKLOAD_KINDS, Object
 from pryv_operator.api.platform import Platform
+from pryv_operator.desired.output_limits import OBJECTS_LIMIT
 from pryv_operator.live import diff
 from pryv_operator.live.pod_references import referenced_configuration
 from pryv_operator.rollout.decide import PodTemplate
@@ -33,7 +34,7 @@ from pryv_operator.rollout.revisions import (
 #: object holds at most 1.5 MiB.
 _PLAIN_BYTES: Final = 600_000
 #: More is not read: a few bytes can stand for gigabytes.
-_MAX_UNPACKED_BYTES: Final = 16 * 1024 * 1024
+_MAX_UNPACKED_BYTES: Final = OBJECTS_LIMIT
 #: Scaling a workload makes no new revision.
 _NOT_RECORDED: Final = ("replicas",)
 #: Kinds that make up a desired state. Configuration is named in the pod templates of workloads.
@@ -73,7 +74,12 @@ def state_digest(objects: Iterable[Object]) -> str:
         ),
         key=lambda entry: (entry[0], entry[1]),
     )
-    return hashlib.sha256(json.dumps(counted, sort_keys=True).encode()).hexdigest()[:16]
+    # That of the list as JSON, entry by entry: other threads run in between.
+    digest = hashlib.sha256(b"[")
+    for index, entry in enumerate(counted):
+        digest.update((", " * bool(index) + json.dumps(entry, sort_keys=True)).encode())
+    digest.update(b"]")
+    return digest.hexdigest()[:16]
 
 
 def pod_template(workload: Object) -> PodTemplate:
@@ -168,7 +174,11 @@ def _without_secret_hashes(recorded: Object) -> Object:
 
 
 def _packed(workloads: Mapping[str, Object]) -> Object:
-    text = compact_json(workloads)
+    # As ``compact_json`` of all, but other threads run in between.
+    entries = (
+        f"{compact_json(name)}:{compact_json(workloads[name])}" for name in sorted(workloads)
+    )
+    text = f"{{{','.join(entries)}}}"
     if len(text) <= _PLAIN_BYTES:
         return {"workloads": dict(workloads)}
     return {"packedWorkloads": base64.b64encode(zlib.compress(text.encode(), 9)).decode()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asyncio import to_thread
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -38,7 +39,8 @@ _NUMBERS_TRIED: Final = 20
 
 async def list_revisions(client: KubeClient, platform: Platform) -> tuple[Revision, ...]:
     """The platform's revision history, oldest first."""
-    return parse_revisions(await live_objects.list_revision_metadata(client, platform))
+    listed = await live_objects.list_revision_metadata(client, platform)
+    return await to_thread(parse_revisions, listed)
 
 
 async def authenticate_history(
@@ -85,7 +87,7 @@ async def _take_over(
 ) -> Revision:
     """Sign a revision, if it records nothing but what runs."""
     item = await client.get(CONTROLLER_REVISIONS, platform.namespace, revision.name)
-    change = take_over_annotations(item, live) if item else None
+    change = await to_thread(take_over_annotations, item, live) if item else None
     if change is None:
         return revision
     return await patch_revision(client, signer, replace(revision, authentic=True), change)
@@ -112,10 +114,10 @@ async def read_recorded_workloads(
         item = await client.get(CONTROLLER_REVISIONS, platform.namespace, revision.name)
         if item is None:
             continue
-        if not holds_signed_data(revision, item):
+        if not await to_thread(holds_signed_data, revision, item):
             forged.add(revision.number)
             continue
-        recorded = recorded_workloads(item)
+        recorded = await to_thread(recorded_workloads, item)
         found |= {
             name: recorded[name]
             for name, source in sources.items()
@@ -132,9 +134,9 @@ async def read_record(
     None when it is unreadable, or the operator has not signed it.
     """
     item = await client.get(CONTROLLER_REVISIONS, platform.namespace, revision.name)
-    if item is None or not holds_signed_data(revision, item):
+    if item is None or not await to_thread(holds_signed_data, revision, item):
         return None
-    return next(iter(parse_recorded([item])), None)
+    return next(iter(await to_thread(parse_recorded, [item])), None)
 
 
 async def create_revision(
@@ -148,7 +150,8 @@ async def create_revision(
     """
     for number in range(record["revision"], record["revision"] + _NUMBERS_TRIED):
         metadata = {**record["metadata"], "name": names.revision(platform.name, number)}
-        numbered = signer.signed({**record, "metadata": metadata, "revision": number})
+        unsigned = {**record, "metadata": metadata, "revision": number}
+        numbered = await to_thread(signer.signed, unsigned)
         try:
             (created,) = parse_revisions([await client.create_controller_revision(numbered)])
         except ConflictError:

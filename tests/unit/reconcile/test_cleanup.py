@@ -7,7 +7,7 @@ from typing import Any
 from pryv_operator.api import names
 from pryv_operator.api.kubernetes import Object
 from pryv_operator.reconcile.cleanup import (
-    holds_needed_pvc,
+    holders_of_needed_pvcs,
     needed_policies,
     undesired,
     undesired_configuration,
@@ -99,11 +99,10 @@ def mounting(kind: str, name: str, *pvcs: str) -> Object:
 
 def test_an_undesired_workload_may_hold_a_pvc_that_a_desired_one_needs() -> None:
     old = mounting("StatefulSet", "acme-co1-mongodb", "mine", "backup")
-    assert holds_needed_pvc(old, [mounting("StatefulSet", "acme-co2-mongodb", "mine")])
-    assert not holds_needed_pvc(
-        old, [mounting("StatefulSet", "acme-co2-mongodb", "another"), item("Service", "x")]
-    )
-    assert not holds_needed_pvc(item("Service", "x"), [old])
+    doomed = [old, item("Service", "x")]
+    assert holders_of_needed_pvcs(doomed, [mounting("StatefulSet", "new", "mine")]) == [old]
+    others = [mounting("StatefulSet", "new", "another"), item("Service", "x")]
+    assert holders_of_needed_pvcs(doomed, others) == []
 
 
 def test_objects_being_deleted_are_left_alone() -> None:
