@@ -9,6 +9,7 @@ from pryv_operator.rollout.recorded import (
     RecordedRevision,
     changed_inputs,
     component_label,
+    incomparable_inputs,
     shortened,
 )
 
@@ -69,6 +70,9 @@ def _changed(before: RecordedRevision | None, after: RecordedRevision) -> str:
     inputs = changed_inputs(before, after)
     if inputs:
         cells.append(f"by {_listed([str(each) for each in inputs])}")
+    unknown = incomparable_inputs(before, after)
+    if unknown:
+        cells.append(f"not comparable: {_listed([str(each) for each in unknown])}")
     return "; ".join(cells) or "Services or PVCs"
 
 

@@ -28,8 +28,8 @@ from pryv_operator.rollout.revision_inputs import (
     RevisionInput,
     SecretInput,
     TemplatesInput,
-    fingerprints,
-    keyed_hash,
+    contents,
+    fingerprint,
 )
 
 #: Field manager of what a user writes with this command.
@@ -144,19 +144,20 @@ async def _hash_inputs(
         )
     current: dict[RevisionInput, str | None] = {}
     secrets: dict[str, Object | None] = {}
-    for each in target.revision.inputs:
+    for each, recorded in target.revision.inputs.items():
+        content: bytes | None = None
         if isinstance(each, SecretInput):
             if each.secret not in secrets:
                 secrets[each.secret] = await client.get(SECRETS, platform.namespace, each.secret)
             content = rollback_checks.secret_bytes(secrets[each.secret], each.key)
-            current[each] = None if content is None else keyed_hash(key, content)
         elif isinstance(each, TemplatesInput):
-            current[each] = await _hash_templates(client, platform, key)
+            content = await _read_templates(client, platform)
+        current[each] = None if content is None else fingerprint(key, each, content, recorded)
     return current
 
 
-async def _hash_templates(client: KubeClient, platform: Platform, key: bytes) -> str | None:
-    """The keyed hash of a platform's own templates; None when they are missing or invalid."""
+async def _read_templates(client: KubeClient, platform: Platform) -> bytes | None:
+    """The content of a platform's own templates; None when they are missing or invalid."""
     try:
         bundle = await TemplateReader(client, UnlimitedComputation()).read(platform)
     except LimitExceededError as error:
@@ -166,8 +167,8 @@ async def _hash_templates(client: KubeClient, platform: Platform, key: bytes) ->
         ) from None
     if isinstance(bundle, Problem):
         return None
-    inputs = Inputs(platform, bundle, secrets={}, hash_key=key, addresses={}, certificate=None)
-    return fingerprints(inputs).get(TemplatesInput())
+    inputs = Inputs(platform, bundle, secrets={}, hash_key=b"", addresses={}, certificate=None)
+    return contents(inputs).get(TemplatesInput())
 
 
 async def write_spec(

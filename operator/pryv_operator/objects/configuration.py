@@ -34,8 +34,9 @@ _DIGEST_CHARACTERS: Final = 10
 class SecretNaming:
     """What the names of content-addressed Secrets depend on.
 
-    A plain hash would let a reader verify guesses of the content, so it is keyed. Live Secrets
-    with equal content are reused: after the loss of the key nothing rolls out.
+    A plain hash would let a reader verify guesses of the content, so it is keyed. The component
+    goes into it, so that equal content of two components does not show. Live Secrets of a component
+    with equal content are reused: neither the loss of the key nor an upgrade rolls anything out.
     """
 
     hash_key: bytes = field(repr=False)
@@ -134,7 +135,8 @@ def _config_map(component: Component, data: dict[str, str]) -> Object:
 
 def _secret(component: Component, data: dict[str, str], naming: SecretNaming) -> Object:
     encoded = {name: base64.b64encode(text.encode()).decode() for name, text in data.items()}
-    digest = hmac.new(naming.hash_key, rfc8785.dumps(data), hashlib.sha256).hexdigest()
+    hashed = rfc8785.dumps([component.instance.role, component.service.name, data])
+    digest = hmac.new(naming.hash_key, hashed, hashlib.sha256).hexdigest()
     name = _name(component, digest[:_DIGEST_CHARACTERS])
     equal = _live_secrets(component, encoded, naming)
     return {

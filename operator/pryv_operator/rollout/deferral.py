@@ -28,7 +28,7 @@ from pryv_operator.desired.state import Desired, InstancePlan
 from pryv_operator.live.live_objects import LiveObjects
 from pryv_operator.live.pod_references import referenced_configuration
 from pryv_operator.pki.certificate import Certificate
-from pryv_operator.rollout.revision_inputs import fingerprints, keyed_hash
+from pryv_operator.rollout.revision_inputs import contents, fingerprint, keyed_hash
 from pryv_operator.rollout.revision_record import state_digest, with_recorded_template
 from pryv_operator.rollout.revisions import Revision
 
@@ -174,8 +174,11 @@ def _is_configuration(kind: str, name: str) -> bool:
 
 def _same_inputs(revision: Revision, inputs: Inputs) -> bool:
     """Whether every secret and the templates that a revision records have the same content."""
-    now = fingerprints(inputs)
-    return all(now.get(each) == digest for each, digest in revision.inputs.items())
+    now = contents(inputs)
+    return all(
+        each in now and fingerprint(inputs.hash_key, each, now[each], digest) == digest
+        for each, digest in revision.inputs.items()
+    )
 
 
 def _certificate_is_in_use(inputs: Inputs) -> bool:

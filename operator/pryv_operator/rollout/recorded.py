@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from pryv_operator.api import labels_annotations as keys
 from pryv_operator.api.kubernetes import Object
-from pryv_operator.rollout.revision_inputs import RevisionInput, encode
+from pryv_operator.rollout.revision_inputs import RevisionInput, are_comparable, encode
 from pryv_operator.rollout.revision_record import recorded_workloads
 from pryv_operator.rollout.revisions import Revision, parse_revisions
 
@@ -71,11 +71,17 @@ def find_revision(history: Sequence[RecordedRevision], number: int) -> RecordedR
 
 
 def changed_inputs(before: RecordedRevision, after: RecordedRevision) -> list[RevisionInput]:
-    """Inputs of only one of the revisions, or of both with different values."""
+    """Inputs of only one of the revisions, or of both with values that are known to differ."""
     old, new = before.revision.inputs, after.revision.inputs
-    return sorted(
-        (each for each in old.keys() | new.keys() if old.get(each) != new.get(each)), key=encode
-    )
+    differing = {each for each in old.keys() | new.keys() if old.get(each) != new.get(each)}
+    return sorted(differing.difference(incomparable_inputs(before, after)), key=encode)
+
+
+def incomparable_inputs(before: RecordedRevision, after: RecordedRevision) -> list[RevisionInput]:
+    """Inputs of both revisions that an earlier version recorded in another form."""
+    old, new = before.revision.inputs, after.revision.inputs
+    both = old.keys() & new.keys()
+    return sorted((each for each in both if not are_comparable(old[each], new[each])), key=encode)
 
 
 def component_label(name: str, workloads: Mapping[str, Object]) -> str:

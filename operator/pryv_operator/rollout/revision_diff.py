@@ -13,7 +13,12 @@ from typing import Any, Final
 
 from pryv_operator.api.kubernetes import Object
 from pryv_operator.objects import manifest
-from pryv_operator.rollout.recorded import RecordedRevision, changed_inputs, component_label
+from pryv_operator.rollout.recorded import (
+    RecordedRevision,
+    changed_inputs,
+    component_label,
+    incomparable_inputs,
+)
 
 #: The hash at the end of the name of a ConfigMap or Secret with configuration.
 _CONTENT_HASH: Final = re.compile("-[0-9a-f]{10}$")
@@ -58,11 +63,15 @@ def revision_difference(
     spec = spec_difference(before.spec, after.spec, before.title, after.title)
     if spec:
         sections.append(f"# spec\n{spec}")
-    inputs = changed_inputs(before, after)
-    if inputs:
-        sections.append(
-            "# made with other values of\n" + "".join(f"#   {each}\n" for each in inputs)
-        )
+    for title, inputs in (
+        ("made with other values of", changed_inputs(before, after)),
+        (
+            "cannot be compared, as a revision is of an earlier version of the operator",
+            incomparable_inputs(before, after),
+        ),
+    ):
+        if inputs:
+            sections.append(f"# {title}\n" + "".join(f"#   {each}\n" for each in inputs))
     labels_by_text: dict[str, list[str]] = {}
     workloads = {**before.workloads, **after.workloads}
     for name in sorted(workloads):

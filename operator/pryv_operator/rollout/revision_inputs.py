@@ -1,8 +1,9 @@
 """What a revision was made from besides the spec: keys of Secrets, and templates. Pure.
 
-The annotation ``pryv.io/inputs`` of a revision maps each input to a keyed hash of its content. The
-encoding of an input is part of the format: an operator that is upgraded reads revisions of the one
-before.
+The annotation ``pryv.io/inputs`` of a revision maps each input to a keyed hash of its name and its
+content, so that equal contents of two inputs do not show. Earlier versions hashed the content
+alone. Both forms, and the encoding of an input, are part of the format: an operator that is
+upgraded reads revisions of the one before.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from pryv_operator.templates.user_templates import uses_builtin_release
 #: The key under which the operator keeps a value that it has generated.
 GENERATED_KEY: Final = "value"
 _TEMPLATES: Final = "templates"
+#: How hashes of the name and the content begin.
+_NAMED: Final = "named:"
 #: Names and keys of Kubernetes objects hold neither a blank nor a comma.
 _SECRET: Final = re.compile(r"Secret (?P<secret>[^\s,]+), key (?P<key>[^\s,]+)")
 
@@ -81,16 +84,40 @@ def decode(text: str) -> RevisionInput:
     return SecretInput(match["secret"], match["key"]) if match else UnknownInput(text)
 
 
-def fingerprints(inputs: Inputs) -> dict[RevisionInput, str]:
-    """Each input of a desired state besides the spec → keyed hash of its content."""
-    found: dict[RevisionInput, str] = {
-        secret_input(inputs.platform, variable): keyed_hash(inputs.hash_key, text.encode())
+def contents(inputs: Inputs) -> dict[RevisionInput, bytes]:
+    """Each input of a desired state besides the spec → its content."""
+    found: dict[RevisionInput, bytes] = {
+        secret_input(inputs.platform, variable): text.encode()
         for variable, text in inputs.secrets.items()
     }
     if inputs.platform.spec.templates:
-        content = [[*where, text.hex()] for where, text in sorted(_own_files(inputs).items())]
-        found[TemplatesInput()] = keyed_hash(inputs.hash_key, json.dumps(content).encode())
+        files = [[*where, text.hex()] for where, text in sorted(_own_files(inputs).items())]
+        found[TemplatesInput()] = json.dumps(files).encode()
     return found
+
+
+def fingerprints(inputs: Inputs) -> dict[RevisionInput, str]:
+    """Each input of a desired state besides the spec → keyed hash, as a revision records it."""
+    return {
+        each: fingerprint(inputs.hash_key, each, content)
+        for each, content in contents(inputs).items()
+    }
+
+
+def fingerprint(
+    key: bytes, revision_input: RevisionInput, content: bytes, like: str = _NAMED
+) -> str:
+    """The keyed hash of an input with this content, in the form of the recorded hash ``like``."""
+    return (
+        named_hash(key, encode(revision_input), content)
+        if like.startswith(_NAMED)
+        else keyed_hash(key, content)
+    )
+
+
+def are_comparable(one: str, other: str) -> bool:
+    """Whether two recorded hashes have the same form: only then does a difference mean a change."""
+    return one.startswith(_NAMED) == other.startswith(_NAMED)
 
 
 def _own_files(inputs: Inputs) -> dict[tuple[str, str], bytes]:
@@ -116,6 +143,14 @@ def secret_input(platform: Platform, variable: str) -> SecretInput:
 def keyed_hash(key: bytes, content: bytes) -> str:
     """A hash (HMAC) of content that only holders of the key can verify guesses with."""
     return hmac.new(key, content, hashlib.sha256).hexdigest()[:16]
+
+
+def named_hash(key: bytes, name: str, content: bytes) -> str:
+    """A keyed hash of content and of what holds it, so that equal contents elsewhere do not show.
+
+    ``name`` has no null character.
+    """
+    return _NAMED + keyed_hash(key, name.encode() + b"\0" + content)
 
 
 def encode_all(hashes: Mapping[RevisionInput, str]) -> dict[str, str]:

@@ -58,6 +58,12 @@ def test_what_changed() -> None:
             workload("co2/g"),
             inputs={"Secret a, key k": "1"},
         ),
+        revision_item(
+            8,
+            *(workload(name, image="x:2") for name in names[:5]),
+            workload("co2/g"),
+            inputs={"Secret a, key k": "named:1"},
+        ),
     )
     assert [row[2] for row in found] == [
         "oldest retained revision",
@@ -65,4 +71,5 @@ def test_what_changed() -> None:
         "added: co2/g; removed: co1/f",
         'by Secret "a", key "k"',
         "Services or PVCs",
+        'not comparable: Secret "a", key "k"',
     ]

@@ -91,6 +91,23 @@ def test_the_name_of_a_secret_does_not_let_a_reader_verify_guesses() -> None:
     assert name_of(secret) != name_of(plain)
 
 
+def test_equal_content_of_two_components_does_not_show() -> None:
+    secret = File("a", CANARY, secret=True)
+    names = {
+        str(configuration_of(component(each, files=[secret]), NEW).objects[0]["metadata"]["name"])
+        for each in ("core", "hfs")
+    }
+    assert len({name[-10:] for name in names}) == 2
+
+
+def test_a_name_of_an_earlier_version_stays() -> None:
+    """It was a hash of the content alone."""
+    secret = File("a", CANARY, secret=True)
+    (before,) = of([secret]).objects
+    live = {"acme-core-core-0123456789": before["data"]}
+    assert name_of(secret, SecretNaming(b"key", live)) == "acme-core-core-0123456789"
+
+
 def test_a_lost_hash_key_renames_no_live_secret() -> None:
     secret = File("a", CANARY, secret=True)
     (before,) = of([secret]).objects

@@ -7,6 +7,7 @@ import hashlib
 import pytest
 
 from pryv_operator.reconcile.replaced_files import ReplacedFiles, compare_replaced
+from pryv_operator.rollout.revision_inputs import keyed_hash
 from pryv_operator.templates.bundle import ReplacedFile
 
 KEY = b"key"
@@ -51,3 +52,33 @@ def test_no_guess_can_be_verified_by_what_is_recorded() -> None:
     for text in (b"a secret", b"another"):
         assert text.decode() not in shown
         assert hashlib.sha256(text).hexdigest()[:16] not in shown
+
+
+def test_equal_files_do_not_show() -> None:
+    """Who may write one of them could verify a guess of the other."""
+    one, other = (ReplacedFile("core", path, b"1", b"the same") for path in "ab")
+    found = compare_replaced([one, other], (), KEY).recorded
+    assert len({found[0].original, found[0].replacement, found[1].original}) == 3
+    assert found[0].replacement != found[1].replacement
+
+
+@pytest.mark.parametrize(
+    ("original", "replacement", "reported"),
+    [(b"1", b"mine", []), (b"2", b"mine", ["OriginalChanged"]), (b"2", b"adapted", [])],
+)
+def test_records_of_an_earlier_version_are_compared(
+    original: bytes, replacement: bytes, reported: list[str]
+) -> None:
+    first = compared(b"1", b"mine")
+    earlier = ReplacedFiles(
+        tuple(
+            each.model_copy(
+                update={"original": keyed_hash(KEY, b"1"), "replacement": keyed_hash(KEY, b"mine")}
+            )
+            for each in first.recorded
+        )
+    )
+    found = compared(original, replacement, earlier)
+    assert reasons(found) == reported
+    assert reasons(compared(original, replacement, found)) == reported
+    assert found.recorded[0].replacement == compared(original, replacement).recorded[0].replacement

@@ -21,7 +21,7 @@ from pryv_operator.rollout.deferral import (
     has_same_basis,
     seems_unchanged,
 )
-from pryv_operator.rollout.revision_inputs import fingerprints
+from pryv_operator.rollout.revision_inputs import contents, fingerprints, keyed_hash
 from pryv_operator.rollout.revision_record import (
     NewRevision,
     controller_revision,
@@ -121,6 +121,16 @@ class TestDeferred:
         found = deferred_desired(newer, recorded_workloads(revision_item()), LIVE)
         assert found is not None
         assert extra not in found.objects
+
+
+@pytest.mark.parametrize("secret", ["value", "another value"])
+def test_inputs_of_an_earlier_version_are_compared(secret: str) -> None:
+    before = inputs(INPUTS.platform, secrets={"CORE_SYSTEM_KEY": "value"})
+    hashes = {each: keyed_hash(before.hash_key, text) for each, text in contents(before).items()}
+    earlier = replace(revision(before), inputs=hashes)
+    now = inputs(INPUTS.platform, secrets={"CORE_SYSTEM_KEY": secret})
+    same = has_same_basis(earlier, now, compute_basis(now, SPEC, ""))
+    assert same == (secret == "value")
 
 
 CHANGES: dict[str, Inputs] = {

@@ -109,6 +109,14 @@ def test_spec_pod_template_and_inputs() -> None:
     assert 'Secret "b"' not in text
 
 
+def test_inputs_of_an_earlier_version_do_not_count_as_changed() -> None:
+    before = recorded(1, workload(), inputs={"Secret a, key k": "1", "Secret b, key k": "1"})
+    after = recorded(2, workload(), inputs={"Secret a, key k": "named:2"})
+    text = revision_difference(before, after, {})
+    assert '# made with other values of\n#   Secret "b", key "k"\n\n# cannot be compared' in text
+    assert text.endswith('#   Secret "a", key "k"\n')
+
+
 def test_what_revisions_do_not_record() -> None:
     before, after = revision_item(1, workload()), revision_item(2, workload())
     after["metadata"]["annotations"][keys.DESIRED] = "another"

@@ -13,9 +13,12 @@ from pryv_operator.rollout.revision_inputs import (
     UnknownInput,
     decode,
     encode,
+    fingerprint,
+    fingerprints,
+    keyed_hash,
     secret_input,
 )
-from tests.unit.builders import platform
+from tests.unit.builders import inputs, platform
 
 
 @pytest.mark.parametrize(
@@ -56,3 +59,28 @@ def test_secret_of_a_generated_value_depends_on_its_rotation() -> None:
 
 def test_messages_quote_names() -> None:
     assert str(SecretInput("smtp", "password")) == 'Secret "smtp", key "password"'
+
+
+def test_equal_secrets_do_not_show() -> None:
+    """Who may write one Secret could verify a guess of the other."""
+    names = ("CORE_SYSTEM_KEY", "REGISTER_ADMIN_KEY")
+    found = fingerprints(inputs(secrets=dict.fromkeys(names, "the same")))
+    one, other = (found[secret_input(platform(), name)] for name in names)
+    assert one != other
+    assert keyed_hash(b"key", b"the same") not in "".join(found.values())
+
+
+@given(st.binary(max_size=4), st.binary(max_size=4), st.sampled_from("ab"), st.sampled_from("ab"))
+def test_a_hash_is_of_one_input_and_content(
+    content: bytes, other: bytes, key: str, another: str
+) -> None:
+    one = fingerprint(b"key", SecretInput("a", key), content)
+    assert (one == fingerprint(b"key", SecretInput("a", another), other)) == (
+        (key, content) == (another, other)
+    )
+
+
+def test_a_hash_of_an_earlier_version_is_compared_in_its_form() -> None:
+    recorded = keyed_hash(b"key", b"value")
+    assert fingerprint(b"key", TemplatesInput(), b"value", recorded) == recorded
+    assert fingerprint(b"key", TemplatesInput(), b"changed", recorded) != recorded
