@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -44,13 +44,24 @@ class StandIns:
         """
         self._run(self._serve(name, answers or {}, lambda runner: web.UnixSite(runner, str(path))))
 
-    def tls_upstream(self, port: int, name: str, context: ssl.SSLContext) -> None:
-        """Answer with TLS on a port of the loopback address."""
+    def tls_upstream(
+        self, port: int, name: str, context: ssl.SSLContext
+    ) -> Sequence[Mapping[str, Any]]:
+        """Answer with TLS on a port of the loopback address.
+
+        Returns:
+            The requests, as they come in.
+        """
+        seen: list[Mapping[str, Any]] = []
         self._run(
             self._serve(
-                name, {}, lambda runner: web.TCPSite(runner, LOOPBACK, port, ssl_context=context)
+                name,
+                {},
+                lambda runner: web.TCPSite(runner, LOOPBACK, port, ssl_context=context),
+                seen.append,
             )
         )
+        return seen
 
     def dns(self, port: int, hosts: frozenset[str]) -> None:
         """Answer DNS queries: these hosts are on the loopback address, there are no others."""
@@ -67,7 +78,11 @@ class StandIns:
         self._loop.close()
 
     async def _serve(
-        self, name: str, answers: Mapping[str, Any], site: Callable[[web.AppRunner], web.BaseSite]
+        self,
+        name: str,
+        answers: Mapping[str, Any],
+        site: Callable[[web.AppRunner], web.BaseSite],
+        record: Callable[[Mapping[str, Any]], None] = lambda _: None,
     ) -> None:
         async def answer(request: web.Request) -> web.Response:
             if request.raw_path in answers:
@@ -75,14 +90,15 @@ class StandIns:
             for target, location in REDIRECTS.items():
                 if request.raw_path.endswith(target):
                     return web.Response(status=302, headers={"Location": location})
-            return web.json_response(
-                {
-                    "upstream": name,
-                    "method": request.method,
-                    "target": request.raw_path,
-                    "headers": {key.lower(): value for key, value in request.headers.items()},
-                }
-            )
+            seen = {
+                "upstream": name,
+                "method": request.method,
+                "target": request.raw_path,
+                "headers": {key.lower(): value for key, value in request.headers.items()},
+                "body": await request.text(),
+            }
+            record(seen)
+            return web.json_response(seen)
 
         application = web.Application()
         application.router.add_route("*", "/{any:.*}", answer)

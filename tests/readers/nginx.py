@@ -23,7 +23,7 @@ import pwd
 import re
 import socket
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -178,6 +178,8 @@ class RunningNginx:
 
     files: LocalFiles
     process: ServerProcess
+    #: Requests that the stand-in for the public host has got.
+    seen_by_public_site: Sequence[Mapping[str, Any]]
 
 
 @contextmanager
@@ -204,7 +206,7 @@ def running_nginx(
         files.public_authority.write_text(public_site.authority)
     with stand_ins() as servers:
         _start_upstreams(pod, files, servers, answers or {})
-        servers.tls_upstream(files.public_port, PUBLIC_HOST, public_site.tls)
+        seen = servers.tls_upstream(files.public_port, PUBLIC_HOST, public_site.tls)
         servers.dns(files.dns_port, public_hosts)
         name = f"nginx-{pod.instance}-{files.ports[443]}"
         command = [*_command(files), "-g", "daemon off;"]
@@ -212,7 +214,7 @@ def running_nginx(
         try:
             for port in _listened(files):
                 wait_until_accepts(port, process.check_alive)
-            yield RunningNginx(files, process)
+            yield RunningNginx(files, process, seen)
         finally:
             process.stop()
 

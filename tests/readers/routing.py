@@ -88,6 +88,8 @@ def _paths(location: list[str]) -> Iterator[str]:
         case [("~" | "~*"), expression]:
             assert expression in SAMPLES, f"add a path that matches {expression}"
             yield from (f"{SAMPLES[expression]}?a=1", f"/x{SAMPLES[expression]}")
+        case [name] if name.startswith("@"):
+            pass  # Other locations lead there.
         case [path] | ["^~", path]:
             yield from (path, f"{path.rstrip('/')}/below%20it?a=1")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import re
 import ssl
 from collections.abc import Callable, Iterator
@@ -33,6 +34,8 @@ PROXIES = [
 #: Requests that only the leader's templates know: the leader, its followers and the admin panel
 #: are gone (`NO_FOLLOWER`, `NO_ADMIN_PANEL` in tests/unit/templates/intended_differences.py).
 LEADERS_OWN = re.compile(r" https://(?:(?:lead|adm)\.DOMAIN\b|DOMAIN/|[\w.]+/notify\b)")
+#: Requests for the pages of another host: `NO_LOGIN` in the same file.
+PAGES = re.compile(r" https://(?:mfa\.DOMAIN/|alice\.DOMAIN/(?:\?\S*)? )")
 
 
 @contextmanager
@@ -82,7 +85,11 @@ def test_the_built_in_release_routes_as_pryvs_own_templates(ours: str, theirs: s
 
     def lines(name: str) -> list[str]:
         text = (GOLDEN / f"{name}.txt").read_text()
-        return [line for line in text.splitlines() if not LEADERS_OWN.search(line)]
+        return [
+            line
+            for line in text.splitlines()
+            if not LEADERS_OWN.search(line) and not PAGES.search(line)
+        ]
 
     assert lines(ours) == lines(theirs)
 
@@ -202,3 +209,84 @@ def test_answers_of_the_api_are_not_compressed(
     assert answer.status == 200
     assert "json" in answer.headers["content-type"]
     assert "content-encoding" not in answer.headers
+
+
+#: What a browser or a client of the API may send with a login in it.
+LOGIN = {
+    "authorization": "hidden",
+    "cookie": "sso=hidden",
+    "referer": "https://alice.pryv.example/?auth=hidden",
+    "x_custom": "hidden",
+    "if_none_match": '"1"',
+}
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("target", ["/", "/?auth=hidden"])
+@pytest.mark.parametrize(
+    ("name", "instance", "prefix", "page"),
+    [
+        ("builtin-cluster", "co1", "alice", "/app-web/"),
+        ("builtin-cluster", "sw", "mfa", "/app-web-mfa/"),
+        ("builtin-singlenode", "single", "alice", "/app-web/"),
+        ("builtin-singlenode", "single", "mfa", "/app-web-mfa/"),
+    ],
+)
+def test_no_login_leaves_the_platform(
+    name: str,
+    instance: str,
+    prefix: str,
+    page: str,
+    target: str,
+    method: str,
+    run_folder: RunFolder,
+    public_pages: PublicSite,
+) -> None:
+    platform = read_platform(name)
+    host = f"{prefix}.{platform.domain}"
+    with serving(platform, instance, run_folder, public_pages) as running:
+        answer = ask(running, 443, host, method, target, client(platform), **LOGIN)
+        (seen,) = running.seen_by_public_site
+    assert answer.status == 200
+    assert (seen["method"], seen["target"]) == (method, page)
+    # Versions of nginx differ in the header Connection, which they write themselves.
+    assert {key: text for key, text in seen["headers"].items() if key != "connection"} == {
+        "host": "pryv.github.io",
+        "accept-encoding": "identity",
+        "if-none-match": '"1"',
+    }
+    assert "hidden" not in str(seen)
+    assert not seen["body"]
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS"])
+@pytest.mark.parametrize(
+    ("name", "instance"), [("builtin-cluster", "co1"), ("builtin-singlenode", "single")]
+)
+def test_core_gets_all_other_requests_as_they_are(
+    name: str, instance: str, method: str, run_folder: RunFolder, public_pages: PublicSite
+) -> None:
+    platform = read_platform(name)
+    host = f"alice.{platform.domain}"
+    with serving(platform, instance, run_folder, public_pages) as running:
+        answer = ask(running, 443, host, method, "/?auth=hidden", client(platform), **LOGIN)
+        assert not running.seen_by_public_site
+    seen = json.loads(answer.body)
+    assert seen["upstream"].startswith("core")
+    assert (seen["method"], seen["target"]) == (method, "/?auth=hidden")
+    sent = {key.replace("_", "-"): text for key, text in LOGIN.items()}
+    assert seen["headers"].items() >= {**sent, "host": host}.items()
+    assert seen["body"] == ("{}" if method == "POST" else "")
+
+
+@pytest.mark.parametrize(
+    ("name", "instance"), [("builtin-cluster", "sw"), ("builtin-singlenode", "single")]
+)
+def test_the_pages_of_mfa_take_nothing(
+    name: str, instance: str, run_folder: RunFolder, public_pages: PublicSite
+) -> None:
+    platform = read_platform(name)
+    host = f"mfa.{platform.domain}"
+    with serving(platform, instance, run_folder, public_pages) as running:
+        assert ask(running, 443, host, "POST", "/", client(platform)).status == 405
+        assert not running.seen_by_public_site

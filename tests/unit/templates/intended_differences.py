@@ -109,6 +109,10 @@ MODERN_TLS = (
     "TLS 1.3 is enabled"
 )
 ONE_TEXT = "it means the same; both layouts share one text"
+NO_LOGIN = (
+    "the pages are static, and of another host: headers, query and body of a request, which may "
+    "hold what logs a person in, stay in the platform"
+)
 VERIFIED = "whoever answers in place of pryv.github.io could take what a person types there"
 FOREIGN_KEYS = "keys of Pryv's own accounts at a third party; reporting there is off"
 
@@ -116,8 +120,24 @@ CIPHERS = "EECDH+AESGCM:EECDH+CHACHA20"
 RESOLVER = [["10.96.0.10", "ipv6=off", "valid=30s"]]
 API = "server *.DOMAIN"
 START_PAGE = "location = /"
+RETURNS_START_PAGE = {"(in order)": [["return", "418"]]}
+NOT_ALLOWED = {"(in order)": [["return", "405"]]}
 SETS_WEB_APPS = ["set", "$web_apps", "https://pryv.github.io"]
 MFA_PAGE = ("server mfa.DOMAIN", "location /")
+#: Of a request only these headers go to the pages that are hosted elsewhere.
+PASSED = {
+    "proxy_pass_request_headers": [["off"]],
+    "proxy_pass_request_body": [["off"]],
+    "proxy_set_header": [
+        ["Accept", "$http_accept"],
+        ["Accept-Encoding", "$http_accept_encoding"],
+        ["Content-Length", ""],
+        ["Host", "pryv.github.io"],
+        ["If-Modified-Since", "$http_if_modified_since"],
+        ["If-None-Match", "$http_if_none_match"],
+        ["User-Agent", "$http_user_agent"],
+    ],
+}
 PILOT = ("net", "aahostings", "regions", "pilot", "zones", "pilot", "hostings", "pilot")
 
 VERIFIES = {
@@ -190,11 +210,31 @@ DIFFERENCES: tuple[Difference, ...] = (
         for edit, reason in (
             (Set((API, "resolver"), RESOLVER, new=True), RUN_TIME),
             (Set((API, "resolver_timeout"), [["5s"]], new=True), RUN_TIME),
-            (Insert((API, START_PAGE, "(in order)", 0), SETS_WEB_APPS), RUN_TIME),
             (
-                Set((API, START_PAGE, "proxy_pass"), [["$web_apps/app-web/$is_args$args"]]),
-                RUN_TIME
-                + "; same address upstream, with the query that nginx no longer appends itself",
+                Set(
+                    (API, START_PAGE),
+                    {
+                        "error_page": [["418", "=", "@start_page"]],
+                        "(in order)": [
+                            ["if", "$request_method", "~", "^(GET|HEAD)$", RETURNS_START_PAGE]
+                        ],
+                        "proxy_pass": [["http://core_server"]],
+                    },
+                ),
+                NO_LOGIN + "; other methods reach the core as before",
+            ),
+            (
+                Set(
+                    (API, "location @start_page"),
+                    {
+                        "(in order)": [SETS_WEB_APPS],
+                        **{name: [value.split()] for name, value in VERIFIES.items()},
+                        **PASSED,
+                        "proxy_pass": [["$web_apps/app-web/"]],
+                    },
+                    new=True,
+                ),
+                f"{NO_LOGIN}; {VERIFIED}; {RUN_TIME}",
             ),
         )
     ),
@@ -208,10 +248,19 @@ DIFFERENCES: tuple[Difference, ...] = (
             (
                 Set(
                     (*MFA_PAGE, "(in order)"),
-                    [SETS_WEB_APPS, ["rewrite", "^", "/app-web-mfa$uri", "break"]],
+                    [
+                        ["if", "$request_method", "!~", "^(GET|HEAD)$", NOT_ALLOWED],
+                        SETS_WEB_APPS,
+                        ["rewrite", "^", "/app-web-mfa$uri?", "break"],
+                    ],
                     new=True,
                 ),
-                RUN_TIME + "; the same address upstream",
+                f"{RUN_TIME}; the same address upstream; {NO_LOGIN}",
+            ),
+            (Set((*MFA_PAGE, "proxy_set_header"), PASSED["proxy_set_header"]), NO_LOGIN),
+            *(
+                (Set((*MFA_PAGE, name), [["off"]], new=True), NO_LOGIN)
+                for name in ("proxy_pass_request_headers", "proxy_pass_request_body")
             ),
             (
                 Set(
@@ -229,8 +278,6 @@ DIFFERENCES: tuple[Difference, ...] = (
             f"{role}/nginx/conf/{file}", Set((*page, name), [value.split()], new=True), VERIFIED
         )
         for role, file, page in (
-            ("core", "site-443.conf", (API, START_PAGE)),
-            ("singlenode", "site-443.conf", (API, START_PAGE)),
             ("static", "site-443-mfa.conf", MFA_PAGE),
             ("singlenode", "site-443-mfa.conf", MFA_PAGE),
         )
