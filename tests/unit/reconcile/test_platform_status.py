@@ -9,7 +9,7 @@ import pytest
 
 from pryv_operator.api.findings import Advisory, Problem
 from pryv_operator.api.kubernetes import Object
-from pryv_operator.api.status import PryvPlatformStatus
+from pryv_operator.api.status import PryvPlatformStatus, RevisionRecord
 from pryv_operator.desired.state import Desired, compute_desired
 from pryv_operator.live.health import HealthInputs
 from pryv_operator.reconcile.outcome import Outcome
@@ -356,3 +356,14 @@ def test_pending_cut_over_survives_an_interrupted_reconciliation_and_a_problem()
 
 def test_condition_is_gone_once_the_platform_is_cut_over() -> None:
     assert "CutOver" not in conditions(of(of(desired=imported())))
+
+
+def test_a_reconciliation_that_did_not_reach_the_history_keeps_its_records() -> None:
+    """Only a status of an earlier version has none, and only a new resource starts with none."""
+    record = RevisionRecord(number=1, uid="1")
+    assert of().revisions == []
+    earlier = PryvPlatformStatus(revision=1)
+    assert of(earlier).revisions is None
+    recorded = of(earlier, revisions=[record])
+    assert recorded.revisions == [record]
+    assert of(recorded).revisions == [record]
