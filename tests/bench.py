@@ -6,6 +6,8 @@ Measured are:
 - the requests of an install, of a change of one variable, and of a steady state;
 - the time until a deleted object is recreated;
 - the operator's memory;
+- how long the event loop is kept from other work while a platform near the limits is computed and
+  compared, and the memory that it takes;
 - a change of one variable beside a tenant with costly templates and many ConfigMaps, and the
   memory meanwhile, under the limit of the chart where control groups can be created.
 """
@@ -14,12 +16,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
+import json
+import os
 import statistics
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -28,12 +34,18 @@ from pryv_operator.api import names
 from pryv_operator.api.kubernetes import Object
 from pryv_operator.api.platform import Platform
 from pryv_operator.api.spec import PryvPlatformSpec
+from pryv_operator.child_processes.limits import ProcessLimits
+from pryv_operator.child_processes.pool import ChildProcesses
 from pryv_operator.desired.inputs import Inputs
 from pryv_operator.desired.state import Desired, compute_desired
 from pryv_operator.kube.client import KubeClient
 from pryv_operator.kube.credentials import read_kubeconfig
+from pryv_operator.live.apply import compute_changes
+from pryv_operator.live.drift import find_drift
+from pryv_operator.live.live_objects import LiveObjects
 from pryv_operator.objects import profiles
 from pryv_operator.pki.certificate import Certificate
+from pryv_operator.rollout.revision_record import state_digest
 from pryv_operator.templates.builtin import load_release
 from pryv_operator.values.addresses import Address, placeholder_addresses
 from pryv_operator.values.platform_values import generated_names
@@ -65,6 +77,7 @@ def main() -> int:
         kubeconfig = install_chart(cluster)
         _rendering_against_writing(cluster)
         _requests(cluster, kubeconfig)
+        asyncio.run(_largest_platform())
         _beside_a_hostile_tenant(cluster, kubeconfig)
     return 0
 
@@ -118,6 +131,71 @@ def _requests(cluster: ControlPlane, kubeconfig: Path) -> None:
     operator.stop()
     if writes:
         raise SystemExit("a reconciliation without a change must write nothing")
+
+
+async def _largest_platform() -> None:
+    """A platform of 32 cores near the limits, as a reconciliation computes and compares it."""
+    given = _near_the_limits()
+    gc.freeze()  # as the operator does when it starts
+    memory = _resident(os.getpid())
+    children = ChildProcesses(ProcessLimits(deadline_seconds=600))
+    with _stretches() as longest:
+        started = time.perf_counter()
+        found = await children.run("bench", compute_desired, given)
+        objects = [*found.services, *found.objects]
+        changes = await asyncio.to_thread(compute_changes, objects, LiveObjects({}))
+        live = LiveObjects({}).with_objects(changes.objects)
+        await asyncio.to_thread(find_drift, objects, live)
+        await asyncio.to_thread(state_digest, objects)
+        await asyncio.sleep(0.01)
+        seconds = time.perf_counter() - started
+    await children.close()
+    size = sum(len(json.dumps(item)) for item in objects)
+    print(
+        f"\na platform near the limits: {len(objects)} objects, {size / 2**20:.1f} MiB of JSON\n"
+        f"  computed and compared in                {seconds:.2f} s\n"
+        f"  longest stretch of the event loop       {max(longest) * 1000:.0f} ms, "
+        f"{max(longest) / seconds:.3f} of it\n"
+        f"  memory                                  +{_resident(os.getpid()) - memory:.0f} MiB"
+    )
+
+
+def _near_the_limits() -> Inputs:
+    """Two services with many variables, which each of 32 cores has."""
+    variables = "".join(f"      E{number}: v\n" for number in range(2300))
+    text = (
+        f"services:\n  a:\n    image: a:1\n    environment: &all\n{variables}"
+        "  b:\n    image: a:1\n    environment: *all\n"
+    )
+    cores = [{"name": f"co{number}"} for number in range(1, 33)]
+    spec = PryvPlatformSpec.model_validate({**SPEC, "roles": {"core": {"instances": cores}}})
+    given = replace(
+        _inputs(Platform("acme", "bench", "", spec)),
+        bundle=load_release().with_files({"core": {"pryv.yml": text.encode()}}),
+        addresses={},
+    )
+    services = [item["metadata"]["name"] for item in compute_desired(given).services]
+    return replace(given, addresses=placeholder_addresses(services))
+
+
+@contextlib.contextmanager
+def _stretches() -> Iterator[list[float]]:
+    """Seconds that a task which is always due has waited, each time."""
+    found = [0.0]
+
+    async def beat() -> None:
+        last = time.perf_counter()
+        while True:
+            await asyncio.sleep(0.001)
+            now = time.perf_counter()
+            found.append(now - last - 0.001)
+            last = now
+
+    task = asyncio.get_running_loop().create_task(beat())
+    try:
+        yield found
+    finally:
+        task.cancel()
 
 
 def _beside_a_hostile_tenant(cluster: ControlPlane, kubeconfig: Path) -> None:
@@ -259,7 +337,11 @@ class _Counter:
 
 def _desired() -> Desired:
     platform = Platform("acme", "bench", "", PryvPlatformSpec.model_validate(SPEC))
-    inputs = Inputs(
+    return compute_desired(_inputs(platform))
+
+
+def _inputs(platform: Platform) -> Inputs:
+    return Inputs(
         platform=platform,
         bundle=load_release(platform.spec.release),
         secrets={
@@ -272,7 +354,6 @@ def _desired() -> Desired:
         authorities="-----BEGIN CERTIFICATE-----",
         cluster_dns="10.96.0.10",
     )
-    return compute_desired(inputs)
 
 
 @cache

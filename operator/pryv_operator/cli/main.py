@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import secrets
 import socket
 from enum import StrEnum
@@ -168,6 +169,8 @@ def run(
         if elected
         else None,
     )
+    # A collection stops all threads. What is loaded by now stays, so it need not be looked through.
+    gc.freeze()
     if not asyncio.run(_run(kubeconfig, context, options)):
         raise typer.Exit(1)
 

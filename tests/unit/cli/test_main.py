@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from pryv_operator.cli import main
 from pryv_operator.cli.main import operator
 
 TOKEN = "canary-51fe"
@@ -36,6 +38,27 @@ def test_of_several_contexts_one_has_to_be_named(tmp_path: Path) -> None:
     assert answer.exit_code == 2
     assert "--context" in answer.output
     assert "hospital, playground" in " ".join(answer.output.replace("│", " ").split())
+
+
+def test_collections_do_not_look_through_loaded_modules(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frozen: list[int] = []
+
+    async def run(*_: Any) -> bool:
+        frozen.append(gc.get_freeze_count())
+        return True
+
+    monkeypatch.setattr(main, "_run", run)
+    try:
+        file = kubeconfig(tmp_path, "hospital")
+        answer = CliRunner().invoke(
+            operator, ["run", f"--kubeconfig={file}", "--cluster-dns=10.96.0.10"]
+        )
+        assert answer.exit_code == 0, answer.output
+        assert frozen[0] > 10_000
+    finally:
+        gc.unfreeze()
 
 
 @pytest.mark.parametrize(
