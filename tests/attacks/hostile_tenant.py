@@ -19,19 +19,30 @@ COSTLY = (
     ),
 )
 
+#: Some seconds of CPU time, within the limit; it fails afterwards, so that nothing is rolled out.
+_BELOW_THE_LIMIT = "{{{{ 1|round(-6500{number:03}) }}}}{{{{ [][1] }}}}"
+
 
 def hostile_platform(number: int) -> tuple[Object, Object]:
     """A ConfigMap with a costly template, and a platform that uses it under many paths."""
+    return _platform(number, COSTLY[number % len(COSTLY)], paths=40)
+
+
+def platform_below_the_limit(number: int) -> tuple[Object, Object]:
+    """The same with a template that takes most of the CPU time that it may."""
+    return _platform(number, _BELOW_THE_LIMIT, paths=1)
+
+
+def _platform(number: int, template: str, paths: int) -> tuple[Object, Object]:
     name = f"hostile-{number}"
-    template = COSTLY[number % len(COSTLY)].format(number=number)
-    items = [{"key": "x", "path": f"core/conf/{path}.txt.j2"} for path in range(40)]
+    items = [{"key": "x", "path": f"core/conf/{path}.txt.j2"} for path in range(paths)]
     files = [{"role": "core", "configMapRef": {"name": name}, "items": items}]
     return (
         {
             "apiVersion": "v1",
             "kind": "ConfigMap",
             "metadata": {"name": name},
-            "data": {"x": template},
+            "data": {"x": template.format(number=number)},
         },
         platform(
             name,

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import ExitStack
 
 import pytest
 
 from tests.api.operator_process import OperatorProcess
 from tests.api.platforms import PlatformUser
-from tests.attacks.hostile_tenant import COSTLY, hostile_platform
+from tests.attacks.hostile_tenant import COSTLY, hostile_platform, platform_below_the_limit
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.fixtures import new_namespace
+from tests.cluster.waiting import wait_until
 
 
 @pytest.mark.parametrize(
@@ -41,3 +43,40 @@ def test_costly_templates_do_not_stop_a_neighbour(
         tenant.apply(hostile_platform(0)[0] | {"data": {"x": "harmless"}})
         tenant.wait_ready("hostile-0")
         tenant.delete_all()
+
+
+def test_two_namespaces_below_the_limits_do_not_hold_up_a_neighbour(
+    shared_platform: PlatformUser, operator: OperatorProcess, control_plane: ControlPlane
+) -> None:
+    """With more platforms than there are workers. Its change does not wait for one of them."""
+    shared_platform.apply_and_wait()
+    with ExitStack() as started:
+        started.enter_context(operator.started_with("--resync-seconds=300"))
+        names = [started.enter_context(new_namespace(control_plane)) for _ in range(2)]
+        tenants = [PlatformUser(control_plane, name) for name in names]
+        # It has no worker already when the others come.
+        shared_platform.wait_steady()
+        for number in range(8):
+            for tenant in tenants:
+                tenant.apply(*platform_below_the_limit(number))
+        wait_until(lambda: _queue_length(operator) >= 8, "a queue", seconds=60, every=0.05)
+        shared_platform.apply_platform(variables={"PLATFORM_NAME": "Beside two hostile tenants"})
+        shared_platform.wait_observed()
+        assert not any(map(_reconciled, tenants))
+        assert operator.status("/healthz") == 200
+        wait_until(
+            lambda: any(map(_reconciled, tenants)), "the first hostile platform", seconds=300
+        )
+        for tenant in tenants:
+            tenant.delete_all()
+
+
+def _queue_length(operator: OperatorProcess) -> float:
+    found = re.search(r"^pryv_operator_queue_length (\S+)", operator.text("/metrics"), re.MULTILINE)
+    return float(found[1]) if found else 0.0
+
+
+def _reconciled(user: PlatformUser) -> list[str]:
+    """Platforms that have been reconciled, whatever the outcome."""
+    found = user.list("pryvplatforms", None)
+    return [item["metadata"]["name"] for item in found if item.get("status", {}).get("conditions")]
