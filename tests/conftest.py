@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -80,10 +81,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = [item for item in items if not item.get_closest_marker("long")]
 
 
-def pytest_xdist_make_scheduler(config: pytest.Config) -> RingScheduling:
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> RingScheduling:
     """With ``--numprocesses``, a process takes one folder after another."""
     config.option.loadscopereorder = False
-    return RingScheduling(config)
+    return RingScheduling(config, log)
 
 
 @pytest.fixture(scope="session")
