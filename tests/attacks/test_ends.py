@@ -123,8 +123,14 @@ def test_pods_with_copied_labels_own_no_policy(shared_platform: PlatformUser) ->
     try:
         before = user.get("pod", f"{store}-0")["metadata"]["uid"]
         user.delete("pod", f"{store}-0")
-        replaced = user.get("pod", f"{store}-0")["metadata"]["uid"]
-        assert replaced != before
+
+        def replacement() -> str | None:
+            uid = (user.find("pod", f"{store}-0") or {"metadata": {"uid": before}})["metadata"][
+                "uid"
+            ]
+            return uid if uid != before else None
+
+        replaced = wait_until(replacement, "another pod", seconds=60)
 
         def owners() -> set[str]:
             return {each["uid"] for each in policies(user)[store]["metadata"]["ownerReferences"]}

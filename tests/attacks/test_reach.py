@@ -196,7 +196,7 @@ def test_no_pod_waits_for_a_pvc_that_appears_later(shared_platform: PlatformUser
     """It may be another platform's then, and a pod would mount it without another check."""
     user = shared_platform
     user.apply_and_wait()
-    pods = user.pods()
+    pods, services = user.pods(), user.digests("services").keys()
     api, claim = user.control_plane.api, "beta-co1-mongodb-data"
     size = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
     item = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "spec": size}
@@ -207,8 +207,10 @@ def test_no_pod_waits_for_a_pvc_that_appears_later(shared_platform: PlatformUser
 
     try:
         storage = {"existingClaim": claim}
-        user.apply_platform(roles={"core": {"components": {"mongodb": {"storage": storage}}}})
+        core = {"components": {"mongodb": {"storage": storage}}}
+        user.apply_platform(roles={"core": core, "reg-slave": {}})
         message = user.wait_reason("WaitingForPVC")["message"]
+        assert user.digests("services").keys() == services
         assert f'mongodb.storage.existingClaim: PVC "{claim}" not found; create it' in message
         user.apply(item | {"metadata": {"name": claim, "labels": OTHERS}})
         message = user.wait_reason("NotAllowed")["message"]

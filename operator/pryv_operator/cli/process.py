@@ -14,13 +14,14 @@ from pryv_operator.api import labels_annotations as keys
 from pryv_operator.child_processes.pool import ChildProcesses
 from pryv_operator.kube import health_endpoints
 from pryv_operator.kube.client import KubeClient
+from pryv_operator.kube.errors import ApiError
 from pryv_operator.kube.kopf_handlers import PlatformWatch, set_on_signals
 from pryv_operator.kube.leadership import Leadership
 from pryv_operator.kube.lease import Election, LeaderElection
 from pryv_operator.kube.metrics_access import MetricsAccess
 from pryv_operator.kube.metrics_endpoint import serving_metrics
 from pryv_operator.kube.work_queue import Key, WorkQueue
-from pryv_operator.reconcile.domains import Domains
+from pryv_operator.reconcile.domains import Domains, read_domains
 from pryv_operator.reconcile.reconciler import RETRYABLE, Reconciler, Settings
 from pryv_operator.reconcile.references import References
 from pryv_operator.reconcile.triggers import Triggers
@@ -33,6 +34,8 @@ _STUCK_SECONDS: Final = 300.0
 #: next leader continues from wherever they stop.
 _FINISH_SECONDS: Final = 1.0
 _RETRY_SECONDS: Final = 1.0
+#: The window in which changes of domains by others become one reconciliation of a platform.
+_SHARED_DOMAIN_SECONDS: Final = 10.0
 
 
 @dataclass(frozen=True)
@@ -71,9 +74,11 @@ class Process:
         """Nothing is started yet."""
         self._options = options
         self._metrics_access = MetricsAccess(client)
-        references, domains = References(), Domains(self._on_domain_change)
+        self._client = client
+        self._domains = Domains(self._on_domain_change)
+        references = References()
         self._children = ChildProcesses()
-        reconciler = Reconciler(client, options.settings, references, domains, self._children)
+        reconciler = Reconciler(client, options.settings, references, self._domains, self._children)
         self._queue = WorkQueue(reconciler, group=self._children.sharing, retryable=RETRYABLE)
         self._election = (
             LeaderElection(client, options.election, leadership) if options.election else None
@@ -141,7 +146,7 @@ class Process:
             log.info("serving /metrics with TLS and authentication on %s:%d", host, port)
 
     def _on_domain_change(self, key: Key) -> None:
-        self._queue.add(key)
+        self._queue.add(key, delay=_SHARED_DOMAIN_SECONDS)
 
     def _start(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Start a task; when it ends before the process is stopped, the process stops too."""
@@ -169,10 +174,17 @@ class Process:
         if self._election:
             await self._election.leading.wait()
             self._triggers.enabled = True
+        await self._read_domains()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._queue.run())
             if self._election:
                 tasks.create_task(self._first_resync())
+
+    async def _read_domains(self) -> None:
+        try:
+            await read_domains(self._client, self._options.namespaces or (None,), self._domains)
+        except ApiError as error:
+            log.warning("listing %s failed: %s", keys.PLURAL, error)  # found while reconciling
 
     async def _first_resync(self) -> None:
         while True:

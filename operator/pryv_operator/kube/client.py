@@ -146,7 +146,7 @@ class KubeClient:
                 if not isinstance(error, TooDeepError):
                     raise
                 log.warning("%s; it is skipped", error.message)
-                reduced, metadata = [], error.list_metadata
+                reduced, metadata, limit = [], error.list_metadata, _PAGE
             found += reduced
             token = metadata.get("continue")
             if not token:

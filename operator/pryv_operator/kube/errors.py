@@ -48,11 +48,15 @@ class UnavailableError(ApiError):
     """429, 5xx, or no answer: retrying later may help."""
 
 
-class TooLargeError(ApiError):
-    """The answer has more bytes than its reader accepts; it was not read to its end."""
+class UnreadableError(ApiError):
+    """There is more than the operator reads, until somebody deletes some of it."""
 
 
-class TooDeepError(ApiError):
+class TooLargeError(UnreadableError):
+    """There are more bytes than the reader accepts; they were not read to their end."""
+
+
+class TooDeepError(UnreadableError):
     """The answer is nested more deeply than Python's parser can follow.
 
     The API server takes 10,000 levels. ``list_metadata``: of a list, what stands before its items.

@@ -18,6 +18,7 @@ import kopf
 from pryv_operator.api import labels_annotations as keys
 from pryv_operator.api.kubernetes import Object
 from pryv_operator.kube.client import METADATA, METADATA_LIST, KubeClient
+from pryv_operator.kube.reflector import is_end_of_list
 from pryv_operator.kube.transport import list_metadata, parsed_events
 from pryv_operator.kube.watch_backoff import WatchThrottle
 
@@ -25,6 +26,9 @@ log = logging.getLogger(__name__)
 
 #: Streamed lists (``sendInitialEvents``) are refused by these where the server lacks them.
 _UNKNOWN_OPTION: Final = (400, 422)
+
+#: The answer to a watch from a version that is too old; kopf then lists again.
+_LIST_AGAIN: Final = {"type": "ERROR", "object": {"code": 410, "message": "cut list"}}
 
 
 class WatchOptions:
@@ -90,7 +94,9 @@ class _Response(aiohttp.ClientResponse):
         """Put a filter before the events of a watch."""
         await super().start(connection)
         if "watch" in self.url.query:
-            self.content = cast("aiohttp.StreamReader", _Events(self.content, self.url.path))
+            lists = "sendInitialEvents" in self.url.query
+            events = _Events(self.content, self.url.path, lists=lists)
+            self.content = cast("aiohttp.StreamReader", events)
         return self
 
     async def json(self, **options: Any) -> Any:
@@ -106,11 +112,16 @@ class _Response(aiohttp.ClientResponse):
 
 
 class _Events:
-    """The content of a watch: one event in each chunk."""
+    """The content of a watch: one event in each chunk.
 
-    def __init__(self, content: aiohttp.StreamReader, path: str) -> None:
+    ``lists``: it begins with a list. If it ends before the end of that, kopf would watch from the
+    version of the last object, and miss those that were to follow; so it is told to list again.
+    """
+
+    def __init__(self, content: aiohttp.StreamReader, path: str, *, lists: bool) -> None:
         self._content = content
         self._path = path
+        self._lists = lists
 
     def __getattr__(self, name: str) -> Any:
         """What aiohttp itself asks of it."""
@@ -118,8 +129,20 @@ class _Events:
 
     async def iter_chunked(self, _: int) -> AsyncIterator[bytes]:
         """What kopf asks of it."""
-        async for event in parsed_events(self._content, self._path):
-            yield json.dumps(_without_field_sets(event)).encode() + b"\n"
+        listing = self._lists
+        try:
+            async for event in parsed_events(self._content, self._path):
+                listing = listing and not is_end_of_list(event)
+                yield _line(_without_field_sets(event))
+        except (aiohttp.ClientError, TimeoutError, ValueError):
+            if not listing:
+                raise
+        if listing:
+            yield _line(_LIST_AGAIN)
+
+
+def _line(event: Object) -> bytes:
+    return json.dumps(event).encode() + b"\n"
 
 
 def _without_field_sets(event: Object) -> Object:

@@ -143,7 +143,7 @@ class Reflector:
                 self._record(seen, deleted=event["type"] == "DELETED")
             if listed is None:
                 self._version = metadata["resourceVersion"]
-            elif metadata.get("annotations", {}).get(_INITIAL_EVENTS_END) == "true":
+            elif is_end_of_list(event):
                 self._forget_all_but(listed)
                 listed = None
                 self._version = metadata["resourceVersion"]
@@ -191,6 +191,12 @@ class Reflector:
         if labels_before != labels:  # for the platform that it belonged to, it is deleted
             self._notify(Change(self._resource, *key, deleted=True, labels=labels_before))
         self._notify(Change(self._resource, *key, deleted=deleted, labels=labels))
+
+
+def is_end_of_list(event: Object) -> bool:
+    """Whether an event ends the list that a watch with ``sendInitialEvents`` begins with."""
+    annotations = event["object"].get("metadata", {}).get("annotations") or {}
+    return event["type"] == "BOOKMARK" and annotations.get(_INITIAL_EVENTS_END) == "true"
 
 
 def _error_of(status: Object) -> ApiError:

@@ -79,7 +79,7 @@ def _parsed(text: bytes | bytearray, what: str) -> Object:
     try:
         parsed: Object = json.loads(text)
     except RecursionError:
-        message = f"{what}: an object is nested too deeply"
+        message = f"{what}: an object is nested too deeply to be read; delete it"
         raise TooDeepError(message, list_metadata(bytes(text))) from None
     return parsed
 

@@ -16,7 +16,12 @@ from pryv_operator.api import labels_annotations as keys
 from pryv_operator.api.kubernetes import Object
 from pryv_operator.api.platform import Platform
 from pryv_operator.kube.client import METADATA, METADATA_LIST, KubeClient
-from pryv_operator.kube.errors import ConflictError, NotFoundError, TooLargeError, UnavailableError
+from pryv_operator.kube.errors import (
+    ConflictError,
+    NotFoundError,
+    TooLargeError,
+    UnreadableError,
+)
 from pryv_operator.kube.resources import (
     CERTIFICATES,
     CONFIG_MAPS,
@@ -224,7 +229,7 @@ class _Budget:
         """The object, if the budget is not exceeded."""
         self._left -= len(json.dumps(item))
         if self._left < 0:
-            raise UnavailableError(
+            raise UnreadableError(
                 0,
                 "TooLarge",
                 f"{self._what} have more than {self._limit} bytes; "

@@ -48,11 +48,12 @@ async def apply_desired_state(
 ) -> Applied:
     """Apply Services, then cert-manager's Certificate, then the rollout's next step.
 
-    Nothing is written when the inputs have problems, or while the rollout is paused.
+    Nothing is written when the inputs have problems or wait for something, or while the rollout is
+    paused.
     """
     desired = await _compute(client, computation, snapshot, inputs)
     applied = Applied(desired, snapshot.live)
-    if desired.problems:
+    if desired.problems or inputs.waiting:  # what ``desired`` waits for may need its Services
         return applied
     if snapshot.platform.paused:
         return replace(applied, pending=await to_thread(_pending, snapshot, desired))

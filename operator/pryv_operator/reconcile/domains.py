@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from pryv_operator.api.findings import Advisory
+from pryv_operator.api.kubernetes import Object
 from pryv_operator.api.platform import Platform
 from pryv_operator.api.reasons import Reason
+from pryv_operator.kube.client import KubeClient
+from pryv_operator.kube.resources import PLATFORMS
 from pryv_operator.kube.work_queue import Key
 
 
 class Domains:
-    """The domains of the platforms that this operator has reconciled."""
+    """The domains of the platforms that this operator watches."""
 
     def __init__(self, notify: Callable[[Key], None]) -> None:
         """Empty. ``notify``: called with a platform that now shares its domain, or does no more."""
@@ -38,6 +41,24 @@ class Domains:
         if domain is None:
             return frozenset()
         return frozenset(key for key, found in self._domains.items() if found == domain)
+
+
+async def read_domains(
+    client: KubeClient, namespaces: Iterable[str | None], domains: Domains
+) -> None:
+    """Fill the index before anything is reconciled, or warnings would go and come again.
+
+    Raises:
+        ApiError: platforms could not be listed.
+    """
+    for namespace in namespaces:
+        for key, domain in await client.list_reduced(PLATFORMS, namespace, _domain_of):
+            domains.set(key, domain)
+
+
+def _domain_of(item: Object) -> tuple[Key, str]:
+    metadata = item["metadata"]
+    return Key(metadata["namespace"], metadata["name"]), item["spec"]["domain"]
 
 
 def shared_domain_warnings(platform: Platform, sharing: frozenset[Key]) -> tuple[Advisory, ...]:

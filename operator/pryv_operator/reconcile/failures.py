@@ -13,7 +13,7 @@ from pryv_operator.api.reasons import Reason
 from pryv_operator.api.status import PryvPlatformStatus
 from pryv_operator.child_processes.pool import UnexpectedInChildError
 from pryv_operator.desired.state import Desired
-from pryv_operator.kube.errors import RejectedError, UnavailableError
+from pryv_operator.kube.errors import RejectedError, UnavailableError, UnreadableError
 from pryv_operator.live.health import HealthInputs
 from pryv_operator.live.rejections import message_without_content
 from pryv_operator.reconcile.outcome import Outcome
@@ -61,6 +61,10 @@ class Failures:
         """The API server has failed several times in a row."""
         text = f"API server: requests fail repeatedly: {error.reason}: {error.message}; retrying"
         return self._interrupted(Waiting(Reason.API_SERVER_FAILING, text), retryable=True)
+
+    def unreadable(self, error: UnreadableError) -> PryvPlatformStatus:
+        """There is more than the operator reads, or something that it cannot read."""
+        return self._interrupted(Problem(Reason.LIMIT_EXCEEDED, f"API server: {error.message}"))
 
     def bug(self, error: Exception) -> PryvPlatformStatus:
         """An unexpected exception: its type, without the message, which could quote anything."""

@@ -30,7 +30,7 @@ from pryv_operator.desired.inputs import Inputs
 from pryv_operator.desired.privileges import Privilege
 from pryv_operator.kube import metrics
 from pryv_operator.kube.client import KubeClient
-from pryv_operator.kube.errors import ApiError, RejectedError, UnavailableError
+from pryv_operator.kube.errors import ApiError, RejectedError, UnavailableError, UnreadableError
 from pryv_operator.kube.resources import PLATFORMS
 from pryv_operator.kube.work_queue import Key
 from pryv_operator.reconcile import events
@@ -163,6 +163,9 @@ class Reconciler:
             if error.status and self._failures.get(key, 0) >= _FAILURES_REPORTED:
                 await self._try_to_report(resource, self._failure(resource).unavailable(error))
             self._failures[key] = self._failures.get(key, 0) + 1
+            raise
+        except UnreadableError as error:
+            await self._try_to_report(resource, self._failure(resource).unreadable(error))
             raise
         except ApiError:
             raise

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -40,6 +40,8 @@ class ApiServer:
     watches: list[float] = field(default_factory=list)
     #: Whether platforms were watched or listed → the representation that was asked for.
     asked: list[tuple[bool, str]] = field(default_factory=list)
+    #: Of each watch, its options.
+    options: list[Mapping[str, str]] = field(default_factory=list)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         if request.path.endswith("/pryvplatforms"):
@@ -53,6 +55,7 @@ class ApiServer:
         return _discovered(request.path)
 
     async def _watched(self, request: web.Request) -> web.StreamResponse:
+        self.options.append(dict(request.query))
         self.watches.append(asyncio.get_running_loop().time())
         scripted = self.watch(len(self.watches))
         events, status = scripted or ([SYNCED], 200)

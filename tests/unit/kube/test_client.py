@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import pytest
 from aiohttp import web
@@ -17,10 +18,9 @@ EVENT = b'{"type": "ADDED", "object": {"metadata": {"name": "a"}}}\n'
 
 
 @asynccontextmanager
-async def server_that_answers(body: bytes) -> AsyncIterator[KubeClient]:
-    async def handle(request: web.Request) -> web.Response:
-        return web.Response(body=body)
-
+async def answering(
+    handle: Callable[[web.Request], Awaitable[web.Response]],
+) -> AsyncIterator[KubeClient]:
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", handle)
     runner = web.AppRunner(app)
@@ -33,6 +33,13 @@ async def server_that_answers(body: bytes) -> AsyncIterator[KubeClient]:
             yield client
     finally:
         await runner.cleanup()
+
+
+def server_that_answers(body: bytes) -> AbstractAsyncContextManager[KubeClient]:
+    async def handle(request: web.Request) -> web.Response:
+        return web.Response(body=body)
+
+    return answering(handle)
 
 
 @pytest.mark.parametrize(
@@ -88,3 +95,27 @@ async def test_of_a_large_answer_only_its_beginning_is_read() -> None:
             "items": [],
             "metadata": {},
         }
+
+
+async def test_after_a_deeply_nested_object_pages_are_large_again() -> None:
+    """Else one object would make each list thousands of requests."""
+    names = [f"o{number:04}" for number in range(1200)]
+    limits: list[int] = []
+
+    async def handle(request: web.Request) -> web.Response:
+        first, limit = int(request.query.get("continue", 0)), int(request.query["limit"])
+        limits.append(limit)
+        page = range(first, min(first + limit, len(names)))
+        items = [
+            "[" * 100_000 if each == 600 else json.dumps({"metadata": {"name": names[each]}})
+            for each in page
+        ]
+        more = {"continue": str(page.stop)} if page.stop < len(names) else {}
+        body = f'{{"metadata":{json.dumps(more)},"items":[{",".join(items)}]}}'
+        return web.Response(text=body)
+
+    async with answering(handle) as client:
+        found = await client.list_reduced(CONFIG_MAPS, "n", lambda item: item["metadata"]["name"])
+    assert found == [*names[:600], *names[601:]]
+    assert limits[-1] == limits[0]
+    assert len(limits) < 30

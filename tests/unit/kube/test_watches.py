@@ -132,6 +132,18 @@ async def test_platforms_are_read_as_metadata_also_from_a_server_that_streams_no
     assert [watched for watched, _ in server.asked] == [True, False, False, True]
 
 
+async def test_a_list_of_platforms_that_is_cut_is_read_again() -> None:
+    """Objects do not come in the order of their versions: later ones would be missed."""
+    metadata = {"name": "a", "namespace": "n", "uid": "1", "resourceVersion": "900"}
+    added = {"type": "ADDED", "object": {"metadata": metadata}}
+    server = ApiServer(lambda number: ([added], 200) if number == 1 else None)
+    async with serving(server), KubeClient(Configuration(host=server.url)) as client:
+        watch = PlatformWatch(client, [], lambda *_: None)
+        await until(lambda: len(server.watches) > 1, watch.run(asyncio.Event()))
+    assert [each.get("resourceVersion") for each in server.options[:2]] == [None, None]
+    assert all(each["sendInitialEvents"] == "true" for each in server.options[:2])
+
+
 async def test_the_reflector_obeys_retry_after() -> None:
     async with (
         serving(ApiServer(lambda _: ([], 429), retry_after="7")) as server,

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pryv_operator.api import names
 from pryv_operator.api.kubernetes import Object
 from pryv_operator.kube.client import METADATA_LIST, KubeClient
-from pryv_operator.kube.errors import TooLargeError, UnavailableError
+from pryv_operator.kube.errors import TooLargeError, UnreadableError
 from pryv_operator.kube.resources import PODS, Resource
 from pryv_operator.live import live_objects
 from pryv_operator.live.live_objects import list_live_objects, list_referenced_configuration
@@ -161,7 +161,7 @@ async def test_objects_that_look_like_ours_have_a_limit_together(others: int) ->
     forged = [labelled(f"d{each}", ours=True, size=MIB) for each in range(40)]
     foreign = [labelled(f"x{each}") for each in range(others)]
     server = Server("Deployment", *forged, *foreign)
-    with pytest.raises(UnavailableError, match=r'Deployment objects .* platform "acme" have more'):
+    with pytest.raises(UnreadableError, match=r'Deployment objects .* platform "acme" have more'):
         await read(server)
     assert len(server.data & {item["metadata"]["name"] for item in forged}) <= 24
 
@@ -189,7 +189,7 @@ async def test_the_revision_history_has_a_limit(size: int, *, fits: bool) -> Non
     if fits:
         assert len(await live_objects.list_revision_metadata(client, platform())) == 150
         return
-    with pytest.raises(UnavailableError, match=r"ControllerRevision objects .* have more than"):
+    with pytest.raises(UnreadableError, match=r"ControllerRevision objects .* have more than"):
         await live_objects.list_revision_metadata(client, platform())
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pryv_operator.kube.work_queue import Key
-from pryv_operator.reconcile.domains import Domains, shared_domain_warnings
+from pryv_operator.reconcile.domains import Domains, read_domains, shared_domain_warnings
 from tests.unit.builders import platform
 
 KEYS = [Key(namespace, name) for namespace in ("pryv", "other") for name in ("acme", "zeta")]
@@ -36,6 +38,21 @@ def test_every_platform_whose_warnings_change_is_notified(
             if each != key and expected != before[each]:
                 assert each in notified
         assert key not in notified
+
+
+async def test_the_domains_of_all_platforms_are_known_before_they_are_reconciled() -> None:
+    """Or a warning would go at each start, and come again."""
+
+    class Platforms:
+        async def list_reduced(self, _: Any, namespace: str | None, reduce: Any) -> list[Any]:
+            assert namespace is None
+            items = [{"metadata": each._asdict(), "spec": {"domain": "a.io"}} for each in KEYS[:2]]
+            return [reduce(item) for item in items]
+
+    client: Any = Platforms()
+    domains = Domains(lambda _: None)
+    await read_domains(client, [None], domains)
+    assert domains.sharing(KEYS[0]) == {KEYS[1]}
 
 
 def test_a_platform_of_another_namespace_is_not_named() -> None:

@@ -8,7 +8,13 @@ import pytest
 
 from pryv_operator.api.kubernetes import Object
 from pryv_operator.child_processes.pool import ChildProcesses
-from pryv_operator.kube.errors import ApiError, ConflictError, UnavailableError
+from pryv_operator.kube.errors import (
+    ApiError,
+    ConflictError,
+    TooDeepError,
+    UnavailableError,
+    UnreadableError,
+)
 from pryv_operator.kube.metrics import REGISTRY
 from pryv_operator.kube.work_queue import Key
 from pryv_operator.reconcile.domains import Domains
@@ -69,3 +75,43 @@ async def test_a_status_that_cannot_be_written_does_not_hide_the_failure(
     with pytest.raises(KeyError, match="spec"):
         await reconciler(Key("pryv", "acme"))
     assert "pryv/acme: writing the status failed" in caplog.text
+
+
+class ReadsFail:
+    """An API server that has a platform, and objects of it that are not read."""
+
+    def __init__(self, error: ApiError) -> None:
+        self._error = error
+        self.statuses: list[Object] = []
+
+    async def get(self, *_: Any) -> Object:
+        metadata = {"name": "acme", "namespace": "pryv", "uid": "1", **VERSION}
+        named = {"apiVersion": "pryv.io/v1alpha1", "kind": "PryvPlatform"}
+        return {**named, "metadata": metadata, "spec": {"domain": "acme.test"}}
+
+    async def list_reduced(self, *_: Any, **__: Any) -> None:
+        raise self._error
+
+    async def apply_status(self, item: Object) -> Object:
+        self.statuses.append(item["status"])
+        return item
+
+    async def create(self, item: Object) -> Object:
+        return item
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        UnreadableError(0, "TooLarge", "more than 9 bytes; delete some"),
+        TooDeepError("nested too deeply; delete some", {}),
+    ],
+)
+async def test_what_is_too_much_to_be_read_is_reported(error: ApiError) -> None:
+    """At once, and tried again: the status is the only place where its owner looks."""
+    client: Any = ReadsFail(error)
+    with pytest.raises(UnreadableError):
+        await reconciler_with(client)(Key("pryv", "acme"))
+    ready = next(each for each in client.statuses[-1]["conditions"] if each["type"] == "Ready")
+    assert ready["reason"] == "LimitExceeded"
+    assert error.message in ready["message"]
