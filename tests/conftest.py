@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.examples import FEW, FULL
-from tests.rings import RingScheduling, place
+from tests.rings import FolderScheduling, place
 
 pytest_plugins = ["tests.cluster.fixtures", "tests.api.fixtures"]
 
@@ -81,10 +81,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = [item for item in items if not item.get_closest_marker("long")]
 
 
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> RingScheduling:
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FolderScheduling:
     """With ``--numprocesses``, a process takes one folder after another."""
     config.option.loadscopereorder = False
-    return RingScheduling(config, log)
+    return FolderScheduling(config, log)
 
 
 @pytest.fixture(scope="session")
