@@ -9,7 +9,7 @@ import signal
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from typing import Any, Final, TypeVar
 
 from pryv_operator.child_processes import child, frames
@@ -53,6 +53,7 @@ class ChildProcesses:
         idle_seconds: float = 120.0,
         confined_seconds: float = 600.0,
         half_life: float = 60.0,
+        waiting: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         """Say how many run, and for how long.
 
@@ -63,10 +64,12 @@ class ChildProcesses:
             confined_seconds: for so long after a long computation, or one that has exceeded a
                 limit, a namespace shares one process with others like it.
             half_life: seconds after which half of a namespace's use counts.
+            waiting: entered by a call while it waits for a process that others use.
         """
         self._limits = limits
         self._idle_seconds = idle_seconds
         self._slots = Slots(size, confined_seconds, RecentUse(half_life))
+        self._waiting = waiting
         self._granted: dict[Ticket, asyncio.Event] = {}
         self._idle: dict[_Child, asyncio.TimerHandle] = {}
         self._backoff = Backoff()
@@ -126,7 +129,8 @@ class ChildProcesses:
         granted = self._granted[ticket] = asyncio.Event()
         self._grant()
         try:
-            await granted.wait()
+            with self._waiting():
+                await granted.wait()
             yield ticket
         finally:
             del self._granted[ticket]

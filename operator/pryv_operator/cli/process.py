@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 from collections.abc import Coroutine
-from contextlib import AsyncExitStack
+from contextlib import AbstractContextManager, AsyncExitStack
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -28,7 +28,7 @@ from pryv_operator.reconcile.triggers import Triggers
 
 log = logging.getLogger(__name__)
 
-#: A platform that waits longer for its reconciliation means that something is stuck.
+#: A reconciliation that is at work for longer is stuck, and so are all if none moves.
 _STUCK_SECONDS: Final = 300.0
 #: After SIGTERM, reconciliations under way have so long when a standby may wait for the lease. The
 #: next leader continues from wherever they stop.
@@ -77,7 +77,7 @@ class Process:
         self._client = client
         self._domains = Domains(self._on_domain_change)
         references = References()
-        self._children = ChildProcesses()
+        self._children = ChildProcesses(waiting=self._waiting_for_process)
         reconciler = Reconciler(client, options.settings, references, self._domains, self._children)
         self._queue = WorkQueue(reconciler, group=self._children.sharing, retryable=RETRYABLE)
         self._election = (
@@ -148,6 +148,9 @@ class Process:
     def _on_domain_change(self, key: Key) -> None:
         self._queue.add(key, delay=_SHARED_DOMAIN_SECONDS)
 
+    def _waiting_for_process(self) -> AbstractContextManager[None]:
+        return self._queue.waiting_for_others()
+
     def _start(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Start a task; when it ends before the process is stopped, the process stops too."""
         task = asyncio.create_task(coroutine)
@@ -205,7 +208,7 @@ class Process:
         overdue = self._queue.overdue()
         if overdue <= _STUCK_SECONDS:
             return None
-        return f"a platform has waited {overdue:.0f} s for its reconciliation"
+        return f"a reconciliation has made no progress for {overdue:.0f} s"
 
     def _ready(self) -> str | None:
         missing = sorted(

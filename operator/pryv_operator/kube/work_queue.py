@@ -11,7 +11,9 @@ import asyncio
 import logging
 import traceback
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -35,13 +37,18 @@ class _State:
     """A key's place in the queue, in the loop's time.
 
     ``due``: when its next reconciliation may start, None when none is requested. ``began``: when
-    the one under way started.
+    the one under way started. ``working``: since when that has been at work; None while it waits
+    for others.
     """
 
     due: float | None = None
     began: float | None = None
+    working: float | None = None
     failures: int = 0
 
+
+#: That of the reconciliation that the running task belongs to.
+_CURRENT: Final[ContextVar[_State]] = ContextVar("current")
 
 #: Reconciles a platform. Returns seconds until it is requeued, or None; an exception requeues it
 #: with back-off.
@@ -79,8 +86,8 @@ class WorkQueue:
         #: Namespace → how many reconciliations had been started when it last had its turn.
         self._turns: Counter[str] = Counter()
         self._started = 0
-        #: Group → when a reconciliation of it was last started.
-        self._last_start: dict[str, float] = {}
+        #: When a reconciliation last started, ended, or began or ended to wait for others.
+        self._moved = 0.0
         self._wake = asyncio.Event()
         self._stopping = False
 
@@ -102,21 +109,38 @@ class WorkQueue:
             for state in self._states.values()
         )
 
-    def overdue(self) -> float:
-        """Seconds that the oldest due key has waited for a worker, or that one has been running.
+    def age(self) -> float:
+        """Seconds that the oldest due key has waited for a worker, or that one has been running."""
+        now = asyncio.get_running_loop().time()
+        times = [at for state in self._states.values() for at in (state.due, state.began)]
+        return max(0.0, now - min((at for at in times if at is not None), default=now))
 
-        A wait begins again when another key of the group is started: as long as that happens,
-        nothing is stuck, however many wait.
+    def overdue(self) -> float:
+        """Seconds that a reconciliation has been at work, or that nothing moves though keys wait.
+
+        What waits for a worker, or in ``waiting_for_others``, is not stuck while any other moves:
+        what it waits for is at work, and counts by itself. However many wait, and for how long.
         """
         now = asyncio.get_running_loop().time()
-        due = (
-            max(state.due, self._last_start.get(self._group(key.namespace), 0.0))
-            for key, state in self._states.items()
-            if state.due is not None
+        states = self._states.values()
+        waiting = (max(state.due, self._moved) for state in states if state.due is not None)
+        running = (
+            self._moved if state.working is None else state.working
+            for state in states
+            if state.began is not None
         )
-        began = (state.began for state in self._states.values() if state.began is not None)
-        since = (*due, *began)
-        return max(0.0, now - min(since, default=now))
+        return max(0.0, now - min((*waiting, *running), default=now))
+
+    @contextmanager
+    def waiting_for_others(self) -> Iterator[None]:
+        """Enter it while the reconciliation under way waits for its turn among others."""
+        state = _CURRENT.get(_State())
+        state.working = None
+        self._moved = asyncio.get_running_loop().time()
+        try:
+            yield
+        finally:
+            state.working = self._moved = asyncio.get_running_loop().time()
 
     def stop(self) -> None:
         """Start no further reconciliation; ``run`` returns when those under way have finished."""
@@ -126,7 +150,7 @@ class WorkQueue:
     async def run(self) -> None:
         """Work until stopped."""
         metrics.QUEUE_LENGTH.set_function(self.waiting)
-        metrics.QUEUE_AGE.set_function(self.overdue)
+        metrics.QUEUE_AGE.set_function(self.age)
         slots = asyncio.Semaphore(self._concurrency)
         async with asyncio.TaskGroup() as workers:
             while True:
@@ -174,11 +198,11 @@ class WorkQueue:
         ]
 
     def _start(self, key: Key, now: float) -> None:
-        self._states[key].due = None
-        self._states[key].began = now
+        state = self._states[key]
+        state.due = None
+        state.began = state.working = self._moved = now
         self._started += 1
         self._turns[key.namespace] = self._started
-        self._last_start[self._group(key.namespace)] = now
 
     @staticmethod
     def _backoff(state: _State, error: Exception) -> float:
@@ -187,6 +211,7 @@ class WorkQueue:
 
     async def _work(self, key: Key) -> None:
         state = self._states[key]
+        _CURRENT.set(state)
         requeue_after: float | None
         try:
             requeue_after = await self._reconcile(key)
@@ -212,7 +237,8 @@ class WorkQueue:
                 frames,
             )
         finally:
-            state.began = None
+            state.began = state.working = None
+            self._moved = asyncio.get_running_loop().time()
             self._wake.set()
         if requeue_after is not None:
             self.add(key, delay=requeue_after)

@@ -403,3 +403,106 @@ def test_what_waits_for_its_group_is_not_overdue() -> None:
 
     play(RecordingReconciler(seconds=10), scene, until=400, group=lambda _: "")
     assert max(seen) <= 10
+
+
+def test_a_namespace_that_leaves_its_group_is_not_overdue() -> None:
+    """However long ago a reconciliation of it began while it was in no group."""
+    seen: list[float] = []
+    grouped = {f"many-{number}" for number in range(40)}
+
+    async def scene(queue: WorkQueue) -> None:
+        for namespace in sorted(grouped):
+            for number in range(5):
+                queue.add(Key(namespace, f"p{number}"))
+        for _ in range(30):
+            await asyncio.sleep(9)
+            seen.append(queue.overdue())
+        grouped.clear()
+        seen.append(queue.overdue())
+
+    play(
+        RecordingReconciler(seconds=10),
+        scene,
+        until=280,
+        group=lambda name: "" if name in grouped else name,
+    )
+    assert max(seen) <= 10
+
+
+def test_the_age_is_that_of_the_oldest_key_whatever_it_waits_for() -> None:
+    ages: list[float | None] = []
+
+    async def scene(queue: WorkQueue) -> None:
+        for number in range(4):
+            queue.add(Key("many", f"p{number}"))
+        for _ in range(4):
+            await asyncio.sleep(9)
+            ages.append(REGISTRY.get_sample_value("pryv_operator_queue_age_seconds"))
+
+    play(RecordingReconciler(seconds=10), scene, until=100, concurrency=1)
+    assert ages == [9, 18, 27, 6]
+
+
+class QueueingReconciler:
+    """Reconciliations that wait one after another for what only one of them can use at a time."""
+
+    def __init__(self, seconds: Callable[[Key], float]) -> None:
+        self._seconds = seconds
+        self._one = asyncio.Lock()
+        self.queue: WorkQueue
+
+    async def __call__(self, key: Key) -> None:
+        with self.queue.waiting_for_others():
+            await self._one.acquire()
+        try:
+            await asyncio.sleep(self._seconds(key))
+        finally:
+            self._one.release()
+
+
+def overdue_after(seconds: Callable[[Key], float], *, lock_held: bool = False) -> float:
+    """The most that was overdue in 590 seconds of eight reconciliations that share something."""
+
+    async def run() -> float:
+        reconciler = QueueingReconciler(seconds)
+        queue = reconciler.queue = WorkQueue(reconciler, retryable=TransientError)
+        if lock_held:
+            await reconciler._one.acquire()
+        for number in range(8):
+            queue.add(Key(f"ns-{number}", "a"))
+        working = asyncio.create_task(queue.run())
+        most = 0.0
+        for _ in range(59):
+            await asyncio.sleep(10)
+            most = max(most, queue.overdue())
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)
+        return most
+
+    with asyncio.Runner(loop_factory=Clock) as runner:
+        return runner.run(run())
+
+
+def test_reconciliations_that_wait_for_others_are_not_overdue() -> None:
+    assert overdue_after(lambda _: 60) <= 60
+
+
+def test_the_one_that_others_wait_for_is_overdue() -> None:
+    assert overdue_after(lambda key: 1e6 if key.namespace == "ns-3" else 60) == 410
+
+
+def test_reconciliations_that_wait_are_overdue_when_nothing_moves() -> None:
+    """Also when what they wait for got lost."""
+    assert overdue_after(lambda _: 60, lock_held=True) == 590
+
+
+def test_nothing_is_kept_of_platforms_that_are_gone() -> None:
+    queues: list[WorkQueue] = []
+
+    async def scene(queue: WorkQueue) -> None:
+        queues.append(queue)
+        for number in range(20):
+            queue.add(Key(f"ns-{number}", "a"))
+
+    play(RecordingReconciler(seconds=1), scene, until=60, group=lambda name: f"group of {name}")
+    assert [each for each in vars(queues[0]).values() if isinstance(each, dict) and each] == []
