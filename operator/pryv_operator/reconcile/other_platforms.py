@@ -7,8 +7,11 @@ the uids of their Secrets, and tenants cannot write it. A Secret of cert-manager
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
+from weakref import WeakKeyDictionary
 
 from pryv_operator.api import labels_annotations as keys
 from pryv_operator.api import names
@@ -16,10 +19,20 @@ from pryv_operator.api.kubernetes import Object
 from pryv_operator.api.platform import Platform
 from pryv_operator.kube.client import KubeClient
 from pryv_operator.kube.resources import PLATFORMS
-from pryv_operator.live import live_objects
 
 #: cert-manager's annotation of each Secret that it fills: the Certificate.
 _CERTIFICATE_NAME: Final = "cert-manager.io/certificate-name"
+#: Of all reconciliations, one reads another platform at a time: as Python objects, one can take
+#: twenty times its 1.5 MiB.
+_TURNS: Final[WeakKeyDictionary[KubeClient, asyncio.Lock]] = WeakKeyDictionary()
+
+
+@dataclass(frozen=True)
+class _Recorded:
+    """What is kept of a platform: uids of its recorded Secrets, and the one of cert-manager."""
+
+    uids: frozenset[str]
+    requested: str | None
 
 
 def shown_platform(item: Object, platform: Platform) -> str:
@@ -53,14 +66,20 @@ async def read_other_platforms(
         for name in (metadata["name"] for metadata in unlabelled)
     }
     wanted = {each for candidates in possible.values() for each in candidates}
-    others = await live_objects.read_by_name(
-        client, platform, PLATFORMS, sorted(wanted), _secrets_of
-    )
+    others = {each: await _read_recorded(client, platform, each) for each in sorted(wanted)}
     for metadata in unlabelled:
         for candidate in possible[metadata["name"]]:
-            if candidate in others and _has_created(others[candidate], metadata):
+            other = others[candidate]
+            if other and _has_created(other, metadata):
                 found[metadata["name"]] = candidate
     return found
+
+
+async def _read_recorded(client: KubeClient, platform: Platform, other: str) -> _Recorded | None:
+    """What another platform's status and spec record; None if it does not exist."""
+    async with _TURNS.setdefault(client, asyncio.Lock()):
+        resource = await client.get(PLATFORMS, platform.namespace, other)
+        return _secrets_of(resource) if resource else None
 
 
 def _is_platform(reference: Object) -> bool:
@@ -68,8 +87,8 @@ def _is_platform(reference: Object) -> bool:
     return (group, reference.get("kind")) == (keys.GROUP, keys.KIND)
 
 
-def _secrets_of(resource: Object) -> Object:
-    """What is kept of a platform: uids of its recorded Secrets, and the one of cert-manager.
+def _secrets_of(resource: Object) -> _Recorded:
+    """The Secrets of a platform.
 
     It is what the API server has validated, so it has this form; a field may be null.
     """
@@ -78,14 +97,12 @@ def _secrets_of(resource: Object) -> Object:
     tls = (resource.get("spec") or {}).get("tls") or {}
     requested = tls.get("issuerRef") and not tls.get("secretName")
     name = names.cert_manager_certificate(resource["metadata"]["name"])
-    return {
-        "uids": {each["uid"] for each in recorded if each.get("uid")},
-        "requested": name if requested else None,
-    }
+    uids = frozenset(each["uid"] for each in recorded if each.get("uid"))
+    return _Recorded(uids, name if requested else None)
 
 
-def _has_created(other: Object, secret: Object) -> bool:
+def _has_created(other: _Recorded, secret: Object) -> bool:
     """Whether a platform has created a Secret, or cert-manager has for it; by its metadata."""
     certificate = (secret.get("annotations") or {}).get(_CERTIFICATE_NAME)
-    issued = secret["name"] == certificate == other["requested"]
-    return issued or secret["uid"] in other["uids"]
+    issued = secret["name"] == certificate == other.requested
+    return issued or secret["uid"] in other.uids

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import weakref
 from typing import Any
 
 import pytest
@@ -100,3 +102,30 @@ async def test_platforms_are_read_only_for_names_that_they_may_have_given() -> N
     for name in ("wildcard", "a-b-c-d", "acme-hash-key", "-tls"):
         assert await owner_of(secret(name), client) is None
     assert client.read == []
+
+
+class Whole(dict[str, Any]):
+    """A PryvPlatform, of which a test sees whether it is still held."""
+
+
+async def test_of_all_reconciliations_one_holds_another_platform_at_a_time() -> None:
+    """Who may write PryvPlatforms could make each of them large."""
+
+    class Large(Others):
+        held: tuple[weakref.ref[Whole], ...] = ()
+        most = 0
+
+        async def get(self, resource: Resource, namespace: str, name: str) -> Object | None:
+            item = Whole(await super().get(resource, namespace, name) or {})
+            await asyncio.sleep(0)
+            self.held = (*(each for each in self.held if each()), weakref.ref(item))
+            self.most = max(self.most, len(self.held))
+            return item
+
+    client: Any = Large(**{f"p{number}": ({}, "1") for number in range(9)})
+    secrets = [secret(f"p{number}-hash-key") for number in range(9)]
+    found = await asyncio.gather(
+        *(read_other_platforms(client, platform(), secrets) for _ in range(3))
+    )
+    assert found == [{f"p{number}-hash-key": f"p{number}" for number in range(9)}] * 3
+    assert client.most == 1
