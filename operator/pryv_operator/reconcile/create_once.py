@@ -24,7 +24,7 @@ from pryv_operator.kube.transport import JSON
 from pryv_operator.live.live_objects import LiveObjects
 from pryv_operator.live.rejections import rejection_problem
 from pryv_operator.reconcile.events import create_announcement_event
-from pryv_operator.reconcile.other_platforms import read_other_platforms
+from pryv_operator.reconcile.other_platforms import OtherPlatform, read_other_platforms
 from pryv_operator.reconcile.secret_data import encode_data
 from pryv_operator.reconcile.secret_records import SecretRecords
 from pryv_operator.reconcile.snapshot import Snapshot
@@ -84,7 +84,7 @@ async def plan_creations(
     """
     platform, live = snapshot.platform, snapshot.live
     missing, foreign = [], set(_foreign_authorities(snapshot))
-    others: dict[str, str] = {}
+    others: dict[str, OtherPlatform] = {}
     for content in contents:
         name = content.name
         if live.get("Secret", name):
@@ -183,9 +183,9 @@ def _adoption_problem(foreign: Iterable[str]) -> Problem:
     )
 
 
-def _others_problem(others: Mapping[str, str]) -> Problem:
+def _others_problem(others: Mapping[str, OtherPlatform]) -> Problem:
     listed = "; ".join(
-        f'Secret "{name}": belongs to platform "{other}" and cannot be adopted'
+        f'Secret "{name}": {other.possession} and cannot be adopted'
         for name, other in sorted(others.items())
     )
     return Problem(

@@ -18,6 +18,7 @@ from pryv_operator.api import names
 from pryv_operator.api.kubernetes import Object
 from pryv_operator.api.platform import Platform
 from pryv_operator.kube.client import KubeClient
+from pryv_operator.kube.errors import TooDeepError
 from pryv_operator.kube.resources import PLATFORMS
 
 #: cert-manager's annotation of each Secret that it fills: the Certificate.
@@ -28,11 +29,27 @@ _TURNS: Final[WeakKeyDictionary[KubeClient, asyncio.Lock]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
+class OtherPlatform:
+    """Another platform that an object belongs to; or may belong to, if it is not ``readable``."""
+
+    name: str
+    readable: bool = True
+
+    @property
+    def possession(self) -> str:
+        """That the object belongs to it, for messages."""
+        if self.readable:
+            return f'belongs to platform "{self.name}"'
+        return f'may belong to platform "{self.name}", which is nested too deeply to be read'
+
+
+@dataclass(frozen=True)
 class _Recorded:
     """What is kept of a platform: uids of its recorded Secrets, and the one of cert-manager."""
 
-    uids: frozenset[str]
-    requested: str | None
+    uids: frozenset[str] = frozenset()
+    requested: str | None = None
+    readable: bool = True
 
 
 def shown_platform(item: Object, platform: Platform) -> str:
@@ -52,13 +69,13 @@ def shown_platform(item: Object, platform: Platform) -> str:
 
 async def read_other_platforms(
     client: KubeClient, platform: Platform, secrets: Iterable[Object]
-) -> dict[str, str]:
+) -> dict[str, OtherPlatform]:
     """Name of a Secret → the other platform that it belongs to, for those that do. Reads only."""
-    found: dict[str, str] = {}
+    found: dict[str, OtherPlatform] = {}
     unlabelled: list[Object] = []
     for secret in secrets:
         if shown := shown_platform(secret, platform):
-            found[secret["metadata"]["name"]] = shown
+            found[secret["metadata"]["name"]] = OtherPlatform(shown)
         else:
             unlabelled.append(secret["metadata"])
     possible = {
@@ -70,15 +87,20 @@ async def read_other_platforms(
     for metadata in unlabelled:
         for candidate in possible[metadata["name"]]:
             other = others[candidate]
-            if other and _has_created(other, metadata):
-                found[metadata["name"]] = candidate
+            if other and not other.readable:
+                found.setdefault(metadata["name"], OtherPlatform(candidate, readable=False))
+            elif other and _has_created(other, metadata):
+                found[metadata["name"]] = OtherPlatform(candidate)
     return found
 
 
 async def _read_recorded(client: KubeClient, platform: Platform, other: str) -> _Recorded | None:
     """What another platform's status and spec record; None if it does not exist."""
     async with _TURNS.setdefault(client, asyncio.Lock()):
-        resource = await client.get(PLATFORMS, platform.namespace, other)
+        try:
+            resource = await client.get(PLATFORMS, platform.namespace, other)
+        except TooDeepError:
+            return _Recorded(readable=False)
         return _secrets_of(resource) if resource else None
 
 

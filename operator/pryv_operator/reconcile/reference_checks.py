@@ -17,7 +17,7 @@ from pryv_operator.api.platform import Platform
 from pryv_operator.api.reasons import Reason
 from pryv_operator.desired import certificates
 from pryv_operator.reconcile.existing_pvcs import ExistingPVC, declared_pvcs
-from pryv_operator.reconcile.other_platforms import shown_platform
+from pryv_operator.reconcile.other_platforms import OtherPlatform, shown_platform
 from pryv_operator.reconcile.retention import has_other_controller
 
 #: Types of Secrets that no platform needs the content of, and what they hold.
@@ -36,7 +36,7 @@ _SHOWN: Final = 3
 def check_references(
     platform: Platform,
     secrets: Mapping[str, Object],
-    others: Mapping[str, str],
+    others: Mapping[str, OtherPlatform],
     pvcs: Mapping[str, ExistingPVC],
 ) -> tuple[Problem, ...]:
     """A problem for each reference that is refused.
@@ -60,7 +60,7 @@ def check_references(
     return tuple(problem for problem in found if problem)
 
 
-def check_secret(where: str, secret: Object, others: Mapping[str, str]) -> Problem | None:
+def check_secret(where: str, secret: Object, others: Mapping[str, OtherPlatform]) -> Problem | None:
     """Why a platform may not refer to a Secret. ``where``: the field that does.
 
     ``others``: name of a Secret → the other platform that it belongs to.
@@ -76,8 +76,7 @@ def check_secret(where: str, secret: Object, others: Mapping[str, str]) -> Probl
     if other := others.get(name):
         return _refused(
             where,
-            f'Secret "{name}" belongs to platform "{other}"; copy the value into a Secret of your '
-            "own",
+            f'Secret "{name}" {other.possession}; copy the value into a Secret of your own',
         )
     return None
 

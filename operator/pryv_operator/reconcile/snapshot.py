@@ -22,7 +22,11 @@ from pryv_operator.live.reduce import is_written_by_operator
 from pryv_operator.reconcile import upstreams
 from pryv_operator.reconcile.computation import Computation
 from pryv_operator.reconcile.existing_pvcs import ExistingPVC, read_existing_pvcs
-from pryv_operator.reconcile.other_platforms import read_other_platforms, shown_platform
+from pryv_operator.reconcile.other_platforms import (
+    OtherPlatform,
+    read_other_platforms,
+    shown_platform,
+)
 from pryv_operator.reconcile.platform_status import stored_status
 from pryv_operator.reconcile.referenced_objects import read_referenced
 from pryv_operator.reconcile.references import referenced_secrets
@@ -51,7 +55,7 @@ class Snapshot:
     #: Referenced Secrets that exist, by name.
     secrets: Mapping[str, Object] = field(repr=False)
     #: Name of a referenced Secret → the other platform that it belongs to.
-    others_secrets: Mapping[str, str]
+    others_secrets: Mapping[str, OtherPlatform]
     #: Public hosts that the templates name and the cluster's DNS does not resolve.
     unresolved: frozenset[str]
     #: When it was read.

@@ -11,8 +11,8 @@ from pryv_operator.api import names
 from pryv_operator.api.kubernetes import Object
 from pryv_operator.api.platform import Platform
 from pryv_operator.api.spec import DEFAULT_HISTORY_LIMIT
-from pryv_operator.kube.client import KubeClient
-from pryv_operator.kube.errors import ConflictError
+from pryv_operator.kube.client import METADATA, KubeClient
+from pryv_operator.kube.errors import ConflictError, TooDeepError
 from pryv_operator.kube.resources import CONTROLLER_REVISIONS
 from pryv_operator.live import live_objects
 from pryv_operator.live.apply import belongs_to
@@ -86,7 +86,7 @@ async def _take_over(
     live: LiveObjects,
 ) -> Revision:
     """Sign a revision, if it records nothing but what runs."""
-    item = await client.get(CONTROLLER_REVISIONS, platform.namespace, revision.name)
+    item = await _read_with_data(client, platform, revision)
     change = await to_thread(take_over_annotations, item, live) if item else None
     if change is None:
         return revision
@@ -111,7 +111,7 @@ async def read_recorded_workloads(
     found: dict[str, Object] = {}
     forged: set[int] = set()
     for revision in {each.number: each for each in sources.values()}.values():
-        item = await client.get(CONTROLLER_REVISIONS, platform.namespace, revision.name)
+        item = await _read_with_data(client, platform, revision)
         if item is None:
             continue
         if not await to_thread(holds_signed_data, revision, item):
@@ -133,10 +133,22 @@ async def read_record(
 
     None when it is unreadable, or the operator has not signed it.
     """
-    item = await client.get(CONTROLLER_REVISIONS, platform.namespace, revision.name)
+    item = await _read_with_data(client, platform, revision)
     if item is None or not await to_thread(holds_signed_data, revision, item):
         return None
     return next(iter(await to_thread(parse_recorded, [item])), None)
+
+
+async def _read_with_data(
+    client: KubeClient, platform: Platform, revision: Revision
+) -> Object | None:
+    """A ControllerRevision; without its data, as if it recorded nothing, if nested too deeply."""
+    try:
+        return await client.get(CONTROLLER_REVISIONS, platform.namespace, revision.name)
+    except TooDeepError:
+        return await client.get(
+            CONTROLLER_REVISIONS, platform.namespace, revision.name, accept=METADATA
+        )
 
 
 async def create_revision(
@@ -155,7 +167,9 @@ async def create_revision(
         try:
             (created,) = parse_revisions([await client.create_controller_revision(numbered)])
         except ConflictError:
-            existing = await client.get(CONTROLLER_REVISIONS, platform.namespace, metadata["name"])
+            existing = await client.get(
+                CONTROLLER_REVISIONS, platform.namespace, metadata["name"], accept=METADATA
+            )
             if existing is None or _is_readable_revision(existing, metadata["labels"]):
                 raise
             if not belongs_to(existing["metadata"], platform.uid, platform.name):

@@ -10,8 +10,9 @@ import pytest
 
 from pryv_operator.api import labels_annotations as keys
 from pryv_operator.api.kubernetes import Object
+from pryv_operator.kube.errors import TooDeepError
 from pryv_operator.kube.resources import PLATFORMS, Resource
-from pryv_operator.reconcile.other_platforms import read_other_platforms
+from pryv_operator.reconcile.other_platforms import OtherPlatform, read_other_platforms
 from tests.unit.builders import platform
 
 MANAGED = {keys.MANAGED_BY: keys.FIELD_MANAGER}
@@ -45,7 +46,8 @@ def secret(name: str, **metadata: Any) -> Object:
 async def owner_of(item: Object, client: Others | None = None) -> str | None:
     reading: Any = client or Others(beta=({"tls": ISSUER}, "1"))
     found = await read_other_platforms(reading, platform(), [item])
-    return found.get(item["metadata"]["name"])
+    other = found.get(item["metadata"]["name"])
+    return other and other.name
 
 
 @pytest.mark.parametrize(
@@ -97,6 +99,30 @@ async def test_of_an_ambiguous_name_the_record_decides() -> None:
     assert client.read == ["beta", "beta-generated"]
 
 
+async def test_a_platform_that_cannot_be_read_may_own_what_has_its_name() -> None:
+    """A platform that refers to such a Secret is refused with its name, not without a status."""
+
+    class Deep(Others):
+        async def get(self, resource: Resource, namespace: str, name: str) -> Object | None:
+            if name == "beta":
+                raise TooDeepError("GET beta: an object is nested too deeply", {})
+            return await super().get(resource, namespace, name)
+
+    client: Any = Deep(**{"beta-generated": ({}, "2")})
+    theirs = [
+        secret(name, uid=uid)
+        for name, uid in (
+            ("beta-tls", "1"),
+            ("beta-generated-generated-key", "2"),
+            ("gamma-tls", "3"),
+        )
+    ]
+    assert await read_other_platforms(client, platform(), theirs) == {
+        "beta-tls": OtherPlatform("beta", readable=False),
+        "beta-generated-generated-key": OtherPlatform("beta-generated"),
+    }
+
+
 async def test_platforms_are_read_only_for_names_that_they_may_have_given() -> None:
     client = Others()
     for name in ("wildcard", "a-b-c-d", "acme-hash-key", "-tls"):
@@ -127,5 +153,6 @@ async def test_of_all_reconciliations_one_holds_another_platform_at_a_time() -> 
     found = await asyncio.gather(
         *(read_other_platforms(client, platform(), secrets) for _ in range(3))
     )
-    assert found == [{f"p{number}-hash-key": f"p{number}" for number in range(9)}] * 3
+    each = {f"p{number}-hash-key": OtherPlatform(f"p{number}") for number in range(9)}
+    assert found == [each] * 3
     assert client.most == 1

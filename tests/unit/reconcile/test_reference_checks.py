@@ -15,6 +15,7 @@ from pryv_operator.kube.resources import Resource
 from pryv_operator.live.live_objects import LiveObjects
 from pryv_operator.reconcile.computation import UnlimitedComputation
 from pryv_operator.reconcile.existing_pvcs import ExistingPVC, missing_pvcs, read_existing_pvcs
+from pryv_operator.reconcile.other_platforms import OtherPlatform
 from pryv_operator.reconcile.reference_checks import CREDENTIAL_TYPES, check_references
 from pryv_operator.reconcile.template_sources import TemplateReader
 from tests.unit.builders import platform
@@ -80,10 +81,15 @@ def test_credentials_of_the_cluster_are_refused(field: str, type_: str) -> None:
 
 @pytest.mark.parametrize("field", BY_FIELD)
 def test_secrets_of_another_platform_are_refused(field: str) -> None:
-    (problem,) = check_references(
-        platform(**BY_FIELD[field]), {"theirs": secret("Opaque")}, {"theirs": "beta"}, {}
+    spec, found = platform(**BY_FIELD[field]), {"theirs": secret("Opaque")}
+    (problem,) = check_references(spec, found, {"theirs": OtherPlatform("beta")}, {})
+    assert problem.message.startswith(f'{field}: Secret "theirs" belongs to platform "beta"; ')
+    unreadable = OtherPlatform("beta", readable=False)
+    (problem,) = check_references(spec, found, {"theirs": unreadable}, {})
+    assert problem.message == (
+        f'{field}: Secret "theirs" may belong to platform "beta", which is nested too deeply to be '
+        "read; copy the value into a Secret of your own"
     )
-    assert problem.message.startswith(f'{field}: Secret "theirs" belongs to platform "beta"')
 
 
 @pytest.mark.parametrize("field", BY_FIELD)

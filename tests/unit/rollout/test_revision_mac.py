@@ -16,6 +16,9 @@ from hypothesis import strategies as st
 from pryv_operator.api import labels_annotations as keys
 from pryv_operator.api.kubernetes import WORKLOAD_KINDS, Object
 from pryv_operator.api.status import RevisionRecord
+from pryv_operator.kube.client import METADATA
+from pryv_operator.kube.errors import ConflictError, TooDeepError
+from pryv_operator.kube.transport import JSON
 from pryv_operator.live.apply import with_applied_hash
 from pryv_operator.live.live_objects import LiveObjects
 from pryv_operator.rollout import revision_mac, revision_store, revisions
@@ -27,6 +30,8 @@ from tests.unit.rollout.recorded_revisions import revision_item, workload
 
 SIGNER = RevisionSigner(b"key", UID)
 EARLIER = Path(__file__).parents[2] / "api/upgrade/before-the-rooms-moved.json"
+#: Stands for data that are nested more deeply than the parser can follow.
+DEEP = {"spec": "deep"}
 CORE = workload("co1/core", image="core:1")
 
 
@@ -146,10 +151,17 @@ class Server:
         self.items = {item["metadata"]["name"]: as_served(item) for item in items}
         self.written: list[str] = []
 
-    async def get(self, _: Any, __: str, name: str) -> Object | None:
-        return copy.deepcopy(self.items.get(name))
+    async def get(self, _: Any, __: str, name: str, *, accept: str = JSON) -> Object | None:
+        found = copy.deepcopy(self.items.get(name))
+        if found and accept == METADATA:
+            return {key: value for key, value in found.items() if key != "data"}
+        if found and found["data"] == DEEP:
+            raise TooDeepError(f"GET {name}: an object is nested too deeply", {})
+        return found
 
     async def create_controller_revision(self, item: Object) -> Object:
+        if item["metadata"]["name"] in self.items:
+            raise ConflictError(409, "AlreadyExists", "exists")
         metadata = {**item["metadata"], "creationTimestamp": "2026-01-01T00:00:00Z"}
         self.items[metadata["name"]] = as_served({**item, "metadata": metadata})
         return self.items[metadata["name"]]
@@ -275,6 +287,30 @@ async def test_an_exchanged_record_is_forged_and_never_read() -> None:
     )
     assert (found.workloads, found.forged) == ({}, {1})
     assert await revision_store.read_record(server, platform(), revision) is None
+
+
+async def test_a_revision_that_is_nested_too_deeply_is_ignored() -> None:
+    """It is read as one without data; what is recorded of an authentic one is forged."""
+    item = signed()
+    server: Any = Server({**item, "data": DEEP})
+    revision = read(item)
+    assert await verified(Server({**revision_item(1, CORE), "data": DEEP}), CORE) == {1: False}
+    for each in (revision, authentic(revision)):
+        assert await revision_store.read_record(server, platform(), each) is None
+    found = await revision_store.read_recorded_workloads(
+        server, platform(), {"acme-co1-core": authentic(revision)}
+    )
+    assert (found.workloads, found.forged) == ({}, {1})
+
+
+async def test_of_a_revision_with_the_next_number_only_metadata_are_read() -> None:
+    unlabelled = revision_item(1, CORE)
+    del unlabelled["metadata"]["labels"][keys.PURPOSE]
+    server: Any = Server({**unlabelled, "data": DEEP})
+    created = await revision_store.create_revision(
+        server, platform(), SIGNER, revision_item(1, CORE)
+    )
+    assert created.number == 2
 
 
 def test_the_history_of_an_earlier_version_is_what_runs() -> None:
