@@ -33,7 +33,7 @@ from pryv_operator.rollout.revisions import (
     revisions_to_prune,
 )
 
-#: At most so many numbers in a row are skipped because of unreadable objects with their names.
+#: At most so many numbers in a row are skipped because of others' objects with their names.
 _NUMBERS_TRIED: Final = 20
 
 
@@ -154,7 +154,10 @@ async def _read_with_data(
 async def create_revision(
     client: KubeClient, platform: Platform, signer: RevisionSigner, record: Object
 ) -> Revision:
-    """Sign and create a revision; a number is skipped when an unreadable object has its name.
+    """Sign and create a revision; a number is skipped if what has its name is not the operator's.
+
+    A revision of the operator was created since the history was read, and the next reading has it.
+    One of another client may never count, as its number is too high or it is unreadable.
 
     Raises:
         ConflictError: the history has grown since it was read; reconcile again.
@@ -170,7 +173,7 @@ async def create_revision(
             existing = await client.get(
                 CONTROLLER_REVISIONS, platform.namespace, metadata["name"], accept=METADATA
             )
-            if existing is None or _is_readable_revision(existing, metadata["labels"]):
+            if existing is None or _is_signed_revision(existing, metadata["labels"], signer):
                 raise
             if not belongs_to(existing["metadata"], platform.uid, platform.name):
                 raise name_in_use(record["kind"], metadata["name"]) from None
@@ -179,9 +182,9 @@ async def create_revision(
     raise name_in_use(record["kind"], record["metadata"]["name"])
 
 
-def _is_readable_revision(item: Object, labels: Mapping[str, str]) -> bool:
+def _is_signed_revision(item: Object, labels: Mapping[str, str], signer: RevisionSigner) -> bool:
     has_labels = labels.items() <= (item["metadata"].get("labels") or {}).items()
-    return has_labels and bool(parse_revisions([item]))
+    return has_labels and bool(parse_revisions([item])) and signer.has_signed(item)
 
 
 async def patch_revision(

@@ -313,6 +313,28 @@ async def test_of_a_revision_with_the_next_number_only_metadata_are_read() -> No
     assert created.number == 2
 
 
+async def test_a_planted_revision_does_not_keep_the_next_one_from_being_created() -> None:
+    """Its number is higher than what counts, so reading the history again would not help."""
+    first, limit = with_uid(signed(1), "first"), 1 + 1000
+    planted = [revision_item(1, CORE) for _ in range(2)]
+    for number, item in enumerate(planted, limit):
+        item["metadata"]["name"] = f"acme-revision-{number}"
+    server: Any = Server(first, *planted)
+    history = records(first=1).plausible(server.history())
+    assert [each.number for each in history] == [1, limit]
+    record = {**revision_item(1, CORE), "revision": limit + 1}
+    created = await revision_store.create_revision(server, platform(), SIGNER, record)
+    assert (created.number, created.authentic) == (limit + 2, True)
+
+
+async def test_a_revision_of_the_operator_that_was_not_read_is_a_conflict() -> None:
+    server: Any = Server(signed(2))
+    record = {**revision_item(1, CORE), "revision": 2}
+    with pytest.raises(ConflictError):
+        await revision_store.create_revision(server, platform(), SIGNER, record)
+    assert server.items.keys() == {"acme-revision-2"}
+
+
 def test_the_history_of_an_earlier_version_is_what_runs() -> None:
     """So an upgrade signs it, and goes on without a rolled pod."""
     objects = json.loads(EARLIER.read_text())["objects"]
