@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -27,9 +28,13 @@ class Call:
 
 @dataclass(frozen=True)
 class Returned:
-    """The result of a call. ``reusable``: whether the process may answer another one."""
+    """The result of a call, and the CPU time that it has taken.
+
+    ``reusable``: whether the process may answer another one.
+    """
 
     value: Any = field(repr=False)
+    cpu_seconds: float = 0.0
     reusable: bool = True
 
 
@@ -76,8 +81,10 @@ def _answer(call: bytes, cpu_seconds: int, limits: ProcessLimits) -> bytes:
     try:
         decoded: Call = frames.decode(call)
         limits.restart_cpu_time(cpu_seconds)
+        began = time.process_time()
         value = decoded.function(*decoded.arguments)
-        return frames.encode(Returned(value, limits.permit_reuse()))
+        used = time.process_time() - began
+        return frames.encode(Returned(value, used, limits.permit_reuse()))
     except MemoryError:
         raise
     except Exception as error:  # noqa: BLE001 - reported by the operator, whatever it is

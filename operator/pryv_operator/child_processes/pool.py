@@ -116,11 +116,15 @@ class ChildProcesses:
             async with self._slot(namespace, confined=is_long) as ticket:
                 cpu_seconds = limits.cpu_seconds if ticket.confined else limits.short_cpu_seconds
                 try:
-                    return await self._call(call, cpu_seconds)
+                    answer = await self._call(call, cpu_seconds)
                 except _EndedError as error:
                     self._slots.confine(namespace, _now())
                     if not error.out_of_cpu_time or cpu_seconds >= limits.cpu_seconds:
                         raise
+                else:
+                    if ticket.confined and _cpu_seconds(answer) > limits.short_cpu_seconds:
+                        self._slots.confine(namespace, _now())
+                    return answer
             is_long = True
 
     @asynccontextmanager
@@ -272,6 +276,10 @@ class _Child:
 
 def _now() -> float:
     return asyncio.get_running_loop().time()
+
+
+def _cpu_seconds(answer: child.Returned | child.Raised) -> float:
+    return answer.cpu_seconds if isinstance(answer, child.Returned) else 0.0
 
 
 def _fields(raised: child.Raised) -> tuple[str, str]:

@@ -16,6 +16,7 @@ import pytest
 from pryv_operator.child_processes import frames
 from pryv_operator.child_processes.limits import LimitExceededError, ProcessLimits
 from pryv_operator.child_processes.pool import ChildProcesses, UnexpectedInChildError
+from pryv_operator.child_processes.slots import Slots
 
 #: Without a deadline that a busy machine reaches.
 SMALL = ProcessLimits(cpu_seconds=1, deadline_seconds=300, result_size=1024 * 1024)
@@ -256,6 +257,35 @@ def long_call(path: str, result: int) -> int:
         tried.touch()
         spin()
     return wait_for_file(path, result)
+
+
+def test_each_long_call_confines_its_namespace_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So it shares a process for as long as it has such calls, and a while longer."""
+    confined: list[str] = []
+    confine = Slots.confine
+
+    def recorded(slots: Slots, namespace: str, now: float) -> None:
+        confined.append(namespace)
+        confine(slots, namespace, now)
+
+    monkeypatch.setattr(Slots, "confine", recorded)
+
+    async def run() -> list[int]:
+        children = ChildProcesses(ProcessLimits(deadline_seconds=300))
+        counts = []
+        for function in (work_two_seconds_and_a_half, work_two_seconds_and_a_half, os.getpid):
+            await children.run("a", function)
+            counts.append(len(confined))
+        await children.close()
+        return counts
+
+    assert asyncio.run(run()) == [2, 3, 3], "the first was ended and begun again"
+
+
+def work_two_seconds_and_a_half() -> None:
+    end = time.process_time() + 2.5
+    while time.process_time() < end:
+        pass
 
 
 def test_what_takes_longest_may_take_the_limit_once_only() -> None:
