@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -123,19 +123,27 @@ def migrated_workloads(history: Sequence[Revision]) -> frozenset[str]:
 
 
 def recorded_restarts(history: Sequence[Revision]) -> Mapping[str, str] | None:
-    """Workload → the restart that the newest revision records; None when none is recorded."""
-    return history[-1].restarts if history else None
+    """Workload → the restart that the newest authentic revision records; None without records."""
+    return next((each.restarts for each in reversed(history) if each.authentic), None)
 
 
 def revisions_to_prune(history: Sequence[Revision], limit: int) -> tuple[Revision, ...]:
-    """Revisions beyond the limit; never the newest one, nor one that a rollback may need."""
-    good = last_good(history)
-    needed = {good.number} if good else set()
-    for name in good.not_run if good else ():
-        ran = last_run(history, name)
-        needed |= {ran.number} if ran else set()
+    """Revisions beyond the limit; never the newest one, nor one that a rollback may need.
+
+    Those that are not authentic go first: others could create so many that no other one is left.
+    """
+    authentic = [each for each in history if each.authentic]
+    needed = {each.number for some in (history, authentic) for each in _needed(some)}
     older = [each for each in history[:-1] if each.number not in needed]
+    older.sort(key=lambda each: (each.authentic, each.number))
     return tuple(older[: max(0, len(older) - limit)])
+
+
+def _needed(history: Sequence[Revision]) -> Iterator[Revision]:
+    """The last good revision, and those whose templates a rollback takes in place of its own."""
+    if good := last_good(history):
+        yield good
+        yield from (ran for name in good.not_run if (ran := last_run(history, name)))
 
 
 def basis_annotations(basis: Mapping[str, Any]) -> dict[str, str | None]:

@@ -175,6 +175,12 @@ class Server:
         self.written.append(name)
         return copy.deepcopy(self.items[name])
 
+    async def delete(self, item: Object) -> bool:
+        if self.items[item["metadata"]["name"]]["data"] == DEEP:
+            raise TooDeepError("DELETE: an object is nested too deeply", {})
+        del self.items[item["metadata"]["name"]]
+        return True
+
     def history(self) -> tuple[Revision, ...]:
         """As it is read: metadata only."""
         return parse_revisions(
@@ -301,6 +307,15 @@ async def test_a_revision_that_is_nested_too_deeply_is_ignored() -> None:
         server, platform(), {"acme-co1-core": authentic(revision)}
     )
     assert (found.workloads, found.forged) == ({}, {1})
+
+
+async def test_a_revision_that_a_finalizer_retains_does_not_end_the_pruning() -> None:
+    """The API server returns it as a whole."""
+    deep = {**revision_item(1, CORE), "data": DEEP}
+    server: Any = Server(deep, revision_item(2, CORE), revision_item(3, CORE), signed(4))
+    of = platform(rollout={"historyLimit": 1})
+    await revision_store.prune_revisions(server, of, server.history())
+    assert server.items.keys() == {f"acme-revision-{number}" for number in (1, 3, 4)}
 
 
 async def test_of_a_revision_with_the_next_number_only_metadata_are_read() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Collection
+from dataclasses import replace
 
 import pytest
 
@@ -27,9 +28,9 @@ def recorded(of: Desired = BASE, number: int = 1, **more: Collection[str]) -> Ob
     return item
 
 
-def read(item: Object) -> Revision:
+def read(item: Object, *, authentic: bool = True) -> Revision:
     (revision,) = revisions.parse_revisions([item])
-    return revision
+    return replace(revision, authentic=authentic)
 
 
 def test_unready_and_migrated_workloads_are_recorded() -> None:
@@ -73,6 +74,25 @@ def test_restarts_are_recorded_with_the_revision() -> None:
     assert revisions.recorded_restarts([read(earlier)]) is None, (
         "an earlier operator did not record it: the live workloads tell"
     )
+
+
+def test_restarts_that_another_client_recorded_do_not_count() -> None:
+    """They would change pod templates."""
+    ours = read(recorded(compute_desired(inputs(restart="co1/hfs@1"))))
+    planted = recorded(compute_desired(inputs(restart="all@2")), number=2)
+    assert revisions.recorded_restarts([ours, read(planted, authentic=False)]) == {
+        "acme-co1-hfs": "co1/hfs@1"
+    }
+    assert revisions.recorded_restarts([read(planted, authentic=False)]) is None
+
+
+def test_revisions_of_other_clients_displace_none_of_the_operator() -> None:
+    items = [recorded(number=number + 1) for number in range(6)]
+    for item in (items[0], *items[3:]):
+        item["metadata"]["annotations"] |= revisions.complete_annotations()
+    history = [read(item, authentic=number < 3) for number, item in enumerate(items)]
+    assert [each.number for each in revisions.revisions_to_prune(history, 2)] == [4, 5]
+    assert [each.number for each in revisions.revisions_to_prune(history, 1)] == [4, 5, 2]
 
 
 def test_a_lost_hash_key_is_no_change_of_the_desired_state() -> None:
