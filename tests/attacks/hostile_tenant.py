@@ -22,6 +22,9 @@ COSTLY = (
 #: Some seconds of CPU time, within the limit; it fails afterwards, so that nothing is rolled out.
 _BELOW_THE_LIMIT = "{{{{ 1|round(-6500{number:03}) }}}}{{{{ [][1] }}}}"
 
+#: Each is ended twice, one after another, in a process of low priority: minutes on a busy machine.
+HOSTILE_SECONDS = 400
+
 
 def hostile_platform(number: int) -> tuple[Object, Object]:
     """A ConfigMap with a costly template, and a platform that uses it under many paths."""

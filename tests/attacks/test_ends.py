@@ -179,7 +179,7 @@ def test_foreground_deletion_ends_and_keeps_no_policy(
             wait_until(
                 lambda: len(user.list("pods")) == len(STORES), "other pods to go", seconds=120
             )
-            wait_until(lambda: not policies(user), "the policies to go", seconds=30)
+            wait_until(lambda: not policies(user), "the policies to go", seconds=120)
             assert store_pods(user).keys() == {*STORES}
         wait_until(lambda: not user.find("pryvplatform", "acme"), "the platform to go", seconds=90)
         assert not user.list("pods")

@@ -9,7 +9,12 @@ import pytest
 
 from tests.api.operator_process import OperatorProcess
 from tests.api.platforms import PlatformUser
-from tests.attacks.hostile_tenant import COSTLY, hostile_platform, platform_below_the_limit
+from tests.attacks.hostile_tenant import (
+    COSTLY,
+    HOSTILE_SECONDS,
+    hostile_platform,
+    platform_below_the_limit,
+)
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.fixtures import new_namespace
 from tests.cluster.waiting import wait_until
@@ -36,7 +41,7 @@ def test_costly_templates_do_not_stop_a_neighbour(
         # Ready while the calls of the tenant, one after the other, are still being computed.
         shared_platform.apply_and_wait(variables={"PLATFORM_NAME": "Beside a hostile tenant"})
         assert operator.status("/healthz") == 200
-        condition = tenant.wait_reason("LimitExceeded", "hostile-0")
+        condition = tenant.wait_reason("LimitExceeded", "hostile-0", HOSTILE_SECONDS)
         assert condition["status"] == "False"
         assert "more than 10 s of CPU time, the limit; use fewer" in condition["message"]
         # Other input is tried at once.

@@ -8,7 +8,7 @@ import pytest
 
 from tests.api.operator_process import OperatorProcess
 from tests.api.platforms import PlatformUser
-from tests.attacks.hostile_tenant import COSTLY, flood, hostile_platform
+from tests.attacks.hostile_tenant import COSTLY, HOSTILE_SECONDS, flood, hostile_platform
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.fixtures import new_namespace
 from tests.cluster.memory_cgroup import (
@@ -46,7 +46,7 @@ def test_a_hostile_tenant_stays_below_the_limit_of_the_chart(
             tenant.apply(*hostile_platform(number))
         shared_platform.apply_and_wait(variables={"PLATFORM_NAME": "Under a limit"})
         for number in range(len(COSTLY)):
-            tenant.wait_reason("LimitExceeded", f"hostile-{number}")
+            tenant.wait_reason("LimitExceeded", f"hostile-{number}", HOSTILE_SECONDS)
         assert operator.status("/healthz") == 200
         peak = cgroup.peak / 2**20
         cluster_echo(f"operator beside a hostile tenant: {peak:.0f} MiB at most, of the kernel")
