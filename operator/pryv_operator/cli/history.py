@@ -211,7 +211,7 @@ async def _check_rollback(
     rollback_checks.check_spec_differs(target, spec, resource["spec"], problems)
     key = rollback_checks.secret_bytes(hash_key, GENERATED_KEY)
     uid = resource["metadata"]["uid"]
-    records = RevisionRecords.of(stored_status(resource), adopting=False)
+    records = RevisionRecords.of(stored_status(resource))
     carries_mac = not key or RevisionSigner(key, uid).has_recorded(target.revision.item)
     if not carries_mac or not records.admits(target.revision):
         lacks = "the operator's MAC" if not carries_mac else "the uid that status.revisions lists"

@@ -113,7 +113,9 @@ async def read_snapshot(
         now=now,
         records=SecretRecords.of(stored_status(resource).ownership),
     )
-    revision_records = RevisionRecords.of(snapshot.status, adopting=snapshot.adopting)
+    revision_records = RevisionRecords.of(snapshot.status)
+    if snapshot.adopting:
+        revision_records = revision_records.adopting(history)
     snapshot = replace(
         snapshot,
         history=revision_records.plausible(history),

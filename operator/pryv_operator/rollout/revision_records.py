@@ -9,7 +9,7 @@ so that its uid stands for it.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Self
 
 from pryv_operator.api.status import MAX_REVISION_RECORDS, PryvPlatformStatus, RevisionRecord
@@ -18,7 +18,7 @@ from pryv_operator.rollout.revisions import Revision
 #: An unrecorded revision counts only if its number is at most so much higher than the recorded
 #: ones: the next number follows the highest one, and others could choose the last there is.
 _MOST_AHEAD: Final = 1000
-#: The same where none is recorded.
+#: The same where none is recorded, or the history is taken over.
 _LIMIT: Final = 1_000_000
 
 
@@ -26,20 +26,24 @@ _LIMIT: Final = 1_000_000
 class RevisionRecords:
     """The recorded revisions.
 
-    ``entries`` None: an earlier version has recorded none, or the user asks to take over what
-    exists. All revisions count once then.
+    ``entries`` None: an earlier version has recorded none. All revisions count once then.
     """
 
     entries: tuple[RevisionRecord, ...] | None = None
 
     @classmethod
-    def of(cls, status: PryvPlatformStatus, *, adopting: bool) -> Self:
+    def of(cls, status: PryvPlatformStatus) -> Self:
         """The records in a status; none in that of a new resource."""
-        if adopting:
-            return cls()
         if status == PryvPlatformStatus():
             return cls(())
         return cls(None if status.revisions is None else tuple(status.revisions))
+
+    def adopting(self, history: Iterable[Revision]) -> Self:
+        """With all of a history recorded: the user asks to take over what exists."""
+        limit = max(_LIMIT, self.highest + _MOST_AHEAD)
+        return replace(
+            self, entries=tuple(self._recording(each for each in history if each.number <= limit))
+        )
 
     @property
     def highest(self) -> int:
@@ -64,11 +68,11 @@ class RevisionRecords:
 
     def updated(self, history: Iterable[Revision]) -> list[RevisionRecord]:
         """What the status records from now on: what exists of the history, and the highest."""
+        return self._recording(each for each in history if self.is_recorded(each) or each.authentic)
+
+    def _recording(self, history: Iterable[Revision]) -> list[RevisionRecord]:
+        """Records of a history, and of the highest number."""
         highest = [each for each in self.entries or () if each.number == self.highest]
-        found = {
-            each.uid: RevisionRecord(number=each.number, uid=each.uid)
-            for each in history
-            if self.is_recorded(each) or each.authentic
-        }
-        records = {**{each.uid: each for each in highest}, **found}.values()
+        found = [RevisionRecord(number=each.number, uid=each.uid) for each in history]
+        records = {each.uid: each for each in (*highest, *found)}.values()
         return sorted(records, key=lambda each: (each.number, each.uid))[-MAX_REVISION_RECORDS:]

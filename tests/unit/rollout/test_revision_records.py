@@ -32,18 +32,36 @@ def numbers_of(found: list[RevisionRecord]) -> list[int]:
 
 
 def test_an_upgrade_takes_the_history_over_once() -> None:
-    upgraded = RevisionRecords.of(EARLIER, adopting=False)
+    upgraded = RevisionRecords.of(EARLIER)
     history = [revision(1, authentic=False), revision(2)]
     assert all(upgraded.admits(each) for each in history)
     after = PryvPlatformStatus(revisions=upgraded.updated(history))
     assert numbers_of(after.revisions or []) == [1, 2]
-    known = RevisionRecords.of(after, adopting=False)
-    assert [known.is_recorded(revision(1, uid)) for uid in ("uid-1", "again")] == [True, False]
-    assert RevisionRecords.of(after, adopting=True).is_recorded(revision(1, "again"))
+    known, again = RevisionRecords.of(after), revision(1, "again")
+    assert [known.is_recorded(each) for each in (history[0], again)] == [True, False]
+    assert known.adopting([again]).is_recorded(again)
+
+
+def test_an_adoption_does_not_forget_the_highest_number() -> None:
+    """Otherwise old revisions of higher numbers count as newer, after the history was deleted."""
+    before = PryvPlatformStatus(revisions=list(records(7, 12).entries or ()))
+    for history in ([], [revision(3, "restored", authentic=False)]):
+        adopted = RevisionRecords.of(before).adopting(history)
+        assert adopted.highest == 12
+        assert all(adopted.is_recorded(each) for each in history)
+        after = PryvPlatformStatus(revisions=adopted.updated(history))
+        assert RevisionRecords.of(after) == adopted
+        assert not adopted.admits(revision(7, "again"))
+
+
+@pytest.mark.parametrize("status", [EARLIER, PryvPlatformStatus()])
+def test_an_adoption_records_what_exists(status: PryvPlatformStatus) -> None:
+    adopted = RevisionRecords.of(status).adopting([revision(1), revision(2, authentic=False)])
+    assert numbers_of(list(adopted.entries or ())) == [1, 2]
 
 
 def test_a_new_resource_has_no_history_that_counts() -> None:
-    new = RevisionRecords.of(PryvPlatformStatus(), adopting=False)
+    new = RevisionRecords.of(PryvPlatformStatus())
     assert not new.is_recorded(revision(1))
     assert new.updated([revision(1, authentic=False)]) == []
 
@@ -61,12 +79,13 @@ def test_a_new_revision_is_recorded_if_it_is_authentic() -> None:
 
 def test_records_are_bounded() -> None:
     many = [revision(number + 1) for number in range(MAX_REVISION_RECORDS + 9)]
-    found = RevisionRecords().updated(many)
-    assert (len(found), found[-1].number) == (MAX_REVISION_RECORDS, MAX_REVISION_RECORDS + 9)
+    for found in (RevisionRecords().updated(many), RevisionRecords().adopting(many).entries or ()):
+        assert (len(found), found[-1].number) == (MAX_REVISION_RECORDS, MAX_REVISION_RECORDS + 9)
 
 
 @pytest.mark.parametrize("known", [RevisionRecords(), records(7)])
 def test_numbers_that_nobody_can_have_reached_do_not_count(known: RevisionRecords) -> None:
     """The next number would not fit into the API's."""
-    planted = revision(9_223_372_036_854_775_807)
-    assert known.plausible([revision(7), revision(8), planted]) == (revision(7), revision(8))
+    history = [revision(7), revision(8), revision(9_223_372_036_854_775_807)]
+    assert known.plausible(history) == (*history[:2],)
+    assert known.adopting(history).highest == 8
