@@ -54,16 +54,21 @@ class _Recorded:
 
 def shown_platform(item: Object, platform: Platform) -> str:
     """The other platform that an object's metadata name; empty if they name none."""
-    metadata = item["metadata"]
-    labels = metadata.get("labels") or {}
+    return labelled_platform(item, platform) or owning_platform(item, platform)
+
+
+def labelled_platform(item: Object, platform: Platform) -> str:
+    """The other platform that an object's labels of the operator name, or an empty text."""
+    labels = item["metadata"].get("labels") or {}
     labelled = str(labels.get(keys.PLATFORM, ""))
-    if labels.get(keys.MANAGED_BY) == keys.FIELD_MANAGER and labelled not in ("", platform.name):
-        return labelled
-    owners = (
-        str(each.get("name", ""))
-        for each in metadata.get("ownerReferences") or ()
-        if _is_platform(each)
-    )
+    is_managed = labels.get(keys.MANAGED_BY) == keys.FIELD_MANAGER
+    return labelled if is_managed and labelled != platform.name else ""
+
+
+def owning_platform(item: Object, platform: Platform) -> str:
+    """The other platform that an object's owner references name, or an empty text."""
+    references = item["metadata"].get("ownerReferences") or ()
+    owners = (str(each.get("name", "")) for each in references if _is_platform(each))
     return next((name for name in owners if name != platform.name), "")
 
 

@@ -17,7 +17,11 @@ from pryv_operator.api.platform import Platform
 from pryv_operator.api.reasons import Reason
 from pryv_operator.desired import certificates
 from pryv_operator.reconcile.existing_pvcs import ExistingPVC, declared_pvcs
-from pryv_operator.reconcile.other_platforms import OtherPlatform, shown_platform
+from pryv_operator.reconcile.other_platforms import (
+    OtherPlatform,
+    labelled_platform,
+    owning_platform,
+)
 from pryv_operator.reconcile.retention import has_other_controller
 
 #: Types of Secrets that no platform needs the content of, and what they hold.
@@ -84,11 +88,13 @@ def check_secret(where: str, secret: Object, others: Mapping[str, OtherPlatform]
 def _check_pvc(where: str, pvc: ExistingPVC, platform: Platform) -> Problem | None:
     """Why a platform may not mount a PVC that exists."""
     name = pvc.item["metadata"]["name"]
-    if other := shown_platform(pvc.item, platform):
+    label, owner = labelled_platform(pvc.item, platform), owning_platform(pvc.item, platform)
+    if other := label or owner:
+        marks = [f"label {keys.PLATFORM}"] * bool(label) + ["owner reference"] * bool(owner)
         return _refused(
             where,
-            f'PVC "{name}" belongs to platform "{other}"; name another PVC, or remove the label '
-            f"{keys.PLATFORM} of this one to hand it over",
+            f'PVC "{name}" belongs to platform "{other}"; name another PVC, or remove the '
+            f"{' and the '.join(marks)} of this one to hand it over",
         )
     if has_other_controller(pvc.item, platform):
         return _refused(

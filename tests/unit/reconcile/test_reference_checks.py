@@ -156,6 +156,19 @@ def test_pvcs_of_others_are_refused(found: ExistingPVC, said: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("item", "marks"),
+    [
+        (pvc(OTHERS), "label pryv.io/platform"),
+        (pvc(ownerReferences=[BETA]), "owner reference"),
+        (pvc(OTHERS, ownerReferences=[BETA]), "label pryv.io/platform and the owner reference"),
+    ],
+)
+def test_what_hands_over_a_pvc_is_named(item: Object, marks: str) -> None:
+    (problem,) = check_references(platform(**CLAIM), {}, {}, {"theirs": ExistingPVC(item)})
+    assert problem.message.endswith(f"or remove the {marks} of this one to hand it over")
+
+
+@pytest.mark.parametrize(
     "item",
     [
         pvc(),
