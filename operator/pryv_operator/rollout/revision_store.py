@@ -147,9 +147,7 @@ async def _read_with_data(
     try:
         return await client.get(CONTROLLER_REVISIONS, platform.namespace, revision.name)
     except TooDeepError:
-        return await client.get(
-            CONTROLLER_REVISIONS, platform.namespace, revision.name, accept=METADATA
-        )
+        return {"metadata": revision.item["metadata"]}
 
 
 async def create_revision(
@@ -171,13 +169,14 @@ async def create_revision(
         try:
             (created,) = parse_revisions([await client.create_controller_revision(numbered)])
         except ConflictError:
-            existing = await client.get(
-                CONTROLLER_REVISIONS, platform.namespace, metadata["name"], accept=METADATA
-            )
-            if existing is None or _is_signed_revision(existing, metadata["labels"], signer):
-                raise
-            if not belongs_to(existing["metadata"], platform.uid, platform.name):
-                raise name_in_use(record["kind"], metadata["name"]) from None
+            with suppress(TooDeepError):  # another client can choose the managed fields
+                existing = await client.get(
+                    CONTROLLER_REVISIONS, platform.namespace, metadata["name"], accept=METADATA
+                )
+                if existing is None or _is_signed_revision(existing, metadata["labels"], signer):
+                    raise
+                if not belongs_to(existing["metadata"], platform.uid, platform.name):
+                    raise name_in_use(record["kind"], metadata["name"]) from None
         else:
             return replace(created, authentic=signer.has_signed(created.item))
     raise name_in_use(record["kind"], record["metadata"]["name"])

@@ -153,9 +153,10 @@ class Server:
 
     async def get(self, _: Any, __: str, name: str, *, accept: str = JSON) -> Object | None:
         found = copy.deepcopy(self.items.get(name))
-        if found and accept == METADATA:
+        managed = found and found["metadata"].get("managedFields")
+        if found and accept == METADATA and managed != DEEP:
             return {key: value for key, value in found.items() if key != "data"}
-        if found and found["data"] == DEEP:
+        if found and DEEP in (managed, found["data"]):
             raise TooDeepError(f"GET {name}: an object is nested too deeply", {})
         return found
 
@@ -318,10 +319,12 @@ async def test_a_revision_that_a_finalizer_retains_does_not_end_the_pruning() ->
     assert server.items.keys() == {f"acme-revision-{number}" for number in (1, 3, 4)}
 
 
-async def test_of_a_revision_with_the_next_number_only_metadata_are_read() -> None:
-    unlabelled = revision_item(1, CORE)
-    del unlabelled["metadata"]["labels"][keys.PURPOSE]
-    server: Any = Server({**unlabelled, "data": DEEP})
+@pytest.mark.parametrize("managed", [None, DEEP])
+async def test_a_number_whose_revision_is_nested_too_deeply_is_skipped(managed: Any) -> None:
+    item = revision_item(1, CORE)
+    del item["metadata"]["labels"][keys.PURPOSE]
+    item["metadata"]["managedFields"] = managed
+    server: Any = Server({**item, "data": DEEP})
     created = await revision_store.create_revision(
         server, platform(), SIGNER, revision_item(1, CORE)
     )
