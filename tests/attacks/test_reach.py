@@ -210,7 +210,7 @@ def test_no_pod_waits_for_a_pvc_that_appears_later(shared_platform: PlatformUser
         core = {"components": {"mongodb": {"storage": storage}}}
         user.apply_platform(roles={"core": core, "reg-slave": {}})
         message = user.wait_reason("WaitingForPVC")["message"]
-        assert user.digests("services").keys() == services
+        assert user.digests("services").keys() <= services  # those of others may go
         assert f'mongodb.storage.existingClaim: PVC "{claim}" not found; create it' in message
         user.apply(item | {"metadata": {"name": claim, "labels": OTHERS}})
         message = user.wait_reason("NotAllowed")["message"]
