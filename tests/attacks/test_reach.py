@@ -13,6 +13,7 @@ import yaml
 from pryv_operator.desired.privileges import Privilege
 from tests.api.fixtures import CHART, helm
 from tests.api.platforms import MANAGED_KINDS, PlatformUser, platform
+from tests.attacks.hostile_tenant import create_deep_platform
 from tests.attacks.privileged_specs import NAMESPACE, ORDINARY, REFUSED
 from tests.cluster.api_client import MERGE_PATCH
 from tests.cluster.control_plane import ControlPlane
@@ -190,6 +191,25 @@ def test_another_platforms_secrets_are_refused_without_their_labels(
         for name in ("beta-tls", "shared-tls", *stripped):
             user.control_plane.api.delete(user.path("secret", name))
         user.apply_platform()
+
+
+def test_a_platform_that_cannot_be_parsed_is_named(shared_platform: PlatformUser) -> None:
+    """Whether a Secret that its name suggests is its own cannot be known."""
+    user = shared_platform
+    user.apply_and_wait()
+    pods = user.pods()
+    tls = {"type": "kubernetes.io/tls", "stringData": {"tls.crt": "x", "tls.key": "x"}}
+    user.apply({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "deep-tls"}, **tls})
+    create_deep_platform(user, "deep")
+    try:
+        user.apply_platform(tls={"secretName": "deep-tls"})
+        message = user.wait_reason("NotAllowed")["message"]
+        assert 'Secret "deep-tls" may belong to platform "deep", which is nested too' in message
+        assert user.pods() == pods
+    finally:
+        for kind, name in (("pryvplatform", "deep"), ("secret", "deep-tls")):
+            user.control_plane.api.delete(user.path(kind, name))
+        user.apply_and_wait()
 
 
 def test_no_pod_waits_for_a_pvc_that_appears_later(shared_platform: PlatformUser) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
+import json
 from typing import Any
 
 from tests.api.platforms import MANAGED, PlatformUser
+from tests.attacks.hostile_tenant import LEVELS
 from tests.cluster.waiting import wait_until
 
 Object = dict[str, Any]
@@ -32,6 +34,15 @@ def hostile(revision: Object, number: int, **annotations: str) -> Object:
         f"pryv.io/{key}": text for key, text in annotations.items()
     }
     return found | {"revision": number}
+
+
+def plant_deep(user: PlatformUser, revision: Object) -> None:
+    """Create a revision with data of very many levels."""
+    body = json.dumps(revision | {"data": "DEEP"})
+    deep = '{"a":' * LEVELS + "1" + "}" * LEVELS
+    user.control_plane.api.text(
+        "POST", user.path("controllerrevisions"), body.replace('"DEEP"', deep)
+    )
 
 
 def test_an_old_revision_is_not_rolled_back_to_after_the_history_was_deleted(
@@ -115,3 +126,42 @@ def test_planted_and_exchanged_revisions_are_never_applied(shared_platform: Plat
     back = user.wait_reason("RolledBack")
     assert f"revision {number} runs again" in back["message"]
     assert {key for key, uid in user.pods().items() if before[key] != uid} <= {"co1/hfs"}
+
+
+def test_planted_revisions_stop_no_rollout(shared_platform: PlatformUser) -> None:
+    """One that cannot be parsed, and those with the highest number that counts and the next one."""
+    user = shared_platform
+    user.apply_and_wait()
+    wait_until(
+        lambda: "pryv.io/complete" in newest(user)["metadata"]["annotations"],
+        "the revision to be complete",
+        seconds=60,
+    )
+    good = newest(user)
+    number, before = good["revision"], user.pods()
+    deep, highest = number + 1, number + 2 + 1000
+
+    def wait_revision(expected: int) -> None:
+        def current() -> bool:
+            status = user.get("pryvplatform", "acme")["status"]
+            return bool(status["revision"] == expected)
+
+        wait_until(current, f"revision {expected}", seconds=30)
+        user.wait_ready()
+
+    try:
+        plant_deep(user, hostile(good, deep, desired="0123456789abcdef"))
+        user.reconcile()
+        wait_revision(deep + 1)
+        assert user.pods() == before
+        for each in (highest, highest + 1):
+            user.apply(hostile(good, each, desired="0123456789abcdef"))
+        newer = {"core": {"components": {"hfs": {"image": "docker.io/pryvio/hfs:newer"}}}}
+        user.apply_platform(roles=newer)
+        wait_revision(highest + 2)
+        assert {key for key, uid in user.pods().items() if before[key] != uid} == {"co1/hfs"}
+        assert EVIL not in str(user.list("deployments,statefulsets,replicasets,pods"))
+    finally:
+        for each in (deep, highest, highest + 1):
+            user.control_plane.api.delete(user.path("controllerrevisions", f"acme-revision-{each}"))
+    user.apply_and_wait()
