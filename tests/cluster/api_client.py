@@ -22,6 +22,9 @@ APPLY_PATCH = "application/apply-patch+yaml"
 MERGE_PATCH = "application/merge-patch+json"
 JSON_PATCH = "application/json-patch+json"
 
+#: The API server ends a request after 60 s; on a busy machine some take most of that.
+_TIMEOUT_SECONDS = 90
+
 
 class ApiError(RuntimeError):
     """An error response of the API server; `status` is the HTTP status."""
@@ -127,5 +130,5 @@ class ApiClient:
         address = urlsplit(self.url)
         context = ssl.create_default_context(cafile=str(self.ca_file))
         return http.client.HTTPSConnection(
-            address.hostname or "", address.port, timeout=30, context=context
+            address.hostname or "", address.port, timeout=_TIMEOUT_SECONDS, context=context
         )
