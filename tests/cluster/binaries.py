@@ -190,7 +190,7 @@ def _build(module: _Module, folder: Path, echo: Callable[[str], None]) -> None:
             stderr=subprocess.STDOUT,
         ) as build:
             try:
-                _report_until_done(build, f"building {names}", started, echo)
+                report_until_done(build, f"building {names}", started, echo)
             except BaseException:
                 build.kill()
                 raise
@@ -205,7 +205,7 @@ def _build(module: _Module, folder: Path, echo: Callable[[str], None]) -> None:
     echo(f"built {names} in {time.monotonic() - started:.0f} s")
 
 
-def _report_until_done(
+def report_until_done(
     build: subprocess.Popen[bytes],
     what: str,
     started: float,
