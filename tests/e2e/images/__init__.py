@@ -1,0 +1,1 @@
+"""Stand-ins for Pryv's images, and the operator's image, as archives that nodes can load."""
