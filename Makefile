@@ -11,7 +11,7 @@ PYTEST := $(BIN)/pytest $(if $(LONG),--long)
 export MYPY_CACHE_DIR ?= $(CACHE)/mypy
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit test-readers test-api lint format generate bench lock image clean
+.PHONY: help demo test test-unit test-readers test-api e2e lint format generate bench lock image clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -35,6 +35,9 @@ test-readers: $(STAMP) ## What is rendered, before the programs that read it: ng
 
 test-api: $(STAMP) ## The tests against a real control plane only
 	$(PYTEST) tests/api tests/cluster $(PYTEST_ARGS)
+
+e2e: $(STAMP) ## The operator in real pods, on kind (KEEP=1: leave the cluster up; LONG=1: the long tests too)
+	$(PYTEST) --verbose tests/e2e $(PYTEST_ARGS)
 
 lint: $(STAMP) ## Formatting, style, types, and the direction of imports
 	$(BIN)/ruff format --check

@@ -67,8 +67,11 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Run tests without a control plane first, or folder by folder; deselect long tests.
 
-    Long tests run with `--long`, `-m`, or if a test is given by its name.
+    Long tests run with `--long`, `-m`, or if a test is given by its name. Those with real pods
+    (`tests/e2e`) run only if their folder is named.
     """
+    if not any("e2e" in Path(argument.partition("::")[0]).parts for argument in config.args):
+        _deselect(config, items, [item for item in items if "/e2e/" in item.nodeid])
     if config.getoption("numprocesses", default=None) or hasattr(config, "workerinput"):
         items.sort(key=lambda item: place(item.nodeid))
     else:
@@ -76,9 +79,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     named = any("::" in argument for argument in config.args)
     if config.getoption("--long") or config.option.markexpr or named:
         return
-    deselected = [item for item in items if item.get_closest_marker("long")]
+    _deselect(config, items, [item for item in items if item.get_closest_marker("long")])
+
+
+def _deselect(
+    config: pytest.Config, items: list[pytest.Item], deselected: list[pytest.Item]
+) -> None:
     config.hook.pytest_deselected(items=deselected)
-    items[:] = [item for item in items if not item.get_closest_marker("long")]
+    gone = {id(item) for item in deselected}
+    items[:] = [item for item in items if id(item) not in gone]
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FolderScheduling:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from tests.cluster.cache import cache_folder, exclusive_lock, print_with_time, remove_unused
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 GO_FOLDER = Path(__file__).parent / "go"
 KUBERNETES_VERSION = "1.36.3"
@@ -27,14 +27,16 @@ NEEDED_GO = (1, 26)
 _VERSION_PACKAGE = "k8s.io/component-base/version"
 _MAJOR, _MINOR, _PATCH = KUBERNETES_VERSION.split(".")
 # Without these flags the servers report version v0.0.0.
-_KUBERNETES_LDFLAGS = (
+KUBERNETES_LDFLAGS = (
     f"-s -w -X {_VERSION_PACKAGE}.gitVersion=v{KUBERNETES_VERSION}"
     f" -X {_VERSION_PACKAGE}.gitMajor={_MAJOR} -X {_VERSION_PACKAGE}.gitMinor={_MINOR}"
 )
 
 
 @dataclass(frozen=True)
-class _Module:
+class Module:
+    """A Go module in `GO_FOLDER`, and the packages of it that are built."""
+
     folder: str
     packages: tuple[str, ...]
     ldflags: str
@@ -46,8 +48,8 @@ class _Module:
         return tuple(package.rsplit("/", 1)[-1] for package in self.packages)
 
 
-_MODULES = (
-    _Module(
+_CONTROL_PLANE = (
+    Module(
         "controlplane",
         (
             "./etcd",
@@ -56,11 +58,11 @@ _MODULES = (
             "k8s.io/kubernetes/cmd/kube-scheduler",
             "k8s.io/kubernetes/cmd/kubectl",
         ),
-        _KUBERNETES_LDFLAGS,
+        KUBERNETES_LDFLAGS,
         cold_seconds=300,
     ),
-    _Module("kwok", ("sigs.k8s.io/kwok/cmd/kwok",), "-s -w", cold_seconds=60),
-    _Module("helm", ("helm.sh/helm/v4/cmd/helm",), "-s -w", cold_seconds=100),
+    Module("kwok", ("sigs.k8s.io/kwok/cmd/kwok",), "-s -w", cold_seconds=60),
+    Module("helm", ("helm.sh/helm/v4/cmd/helm",), "-s -w", cold_seconds=100),
 )
 
 
@@ -92,20 +94,35 @@ def ensure_binaries(echo: Callable[[str], None]) -> Binaries:
     Raises:
         BuildError: Go is missing or too old, or a build failed.
     """
+    folder = ensure_programs("control-plane", _CONTROL_PLANE, echo)
+    names = (program for module in _CONTROL_PLANE for program in module.programs)
+    return Binaries(**{name.replace("-", "_"): folder / name for name in names})
+
+
+def ensure_programs(name: str, modules: Sequence[Module], echo: Callable[[str], None]) -> Path:
+    """Build the programs of these modules that are not in the cache yet; return their folder.
+
+    Args:
+        name: the folder of the cache that holds one folder per content of the modules.
+        modules: what is built.
+        echo: is told of progress.
+
+    Raises:
+        BuildError: Go is missing or too old, or a build failed.
+    """
     go_version, platform = _go()
-    cache = cache_folder() / "control-plane"
-    folder = cache / _fingerprint(go_version, platform)
-    if not _is_complete(folder):
+    cache = cache_folder() / name
+    folder = cache / _fingerprint(modules, go_version, platform)
+    if not _is_complete(folder, modules):
         cache.mkdir(parents=True, exist_ok=True)
         with exclusive_lock(cache / "lock", echo, "builds the test cluster's programs"):
             folder.mkdir(exist_ok=True)
-            for module in _MODULES:
+            for module in modules:
                 if not _has(folder, module):
                     _build(module, folder, echo)
             remove_unused(cache, keep={folder.name})
     os.utime(folder)
-    names = (program for module in _MODULES for program in module.programs)
-    return Binaries(**{name.replace("-", "_"): folder / name for name in names})
+    return folder
 
 
 def _go() -> tuple[str, str]:
@@ -138,13 +155,28 @@ def _go() -> tuple[str, str]:
     return go["GOVERSION"], f"{go['GOOS']}/{go['GOARCH']}"
 
 
+def module_folder(folder: Path, path: str) -> Path:
+    """Where the sources of a module that the one in `folder` requires are."""
+    answer = subprocess.run(
+        ["go", "list", "-m", "-f", "{{.Dir}}", path],
+        cwd=folder,
+        env=_go_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if answer.returncode != 0 or not answer.stdout.strip():
+        raise BuildError(f"the sources of {path} were not found: {answer.stderr.strip()}")
+    return Path(answer.stdout.strip())
+
+
 def _go_environment() -> dict[str, str]:
     return {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-mod=readonly"}
 
 
-def _fingerprint(go_version: str, platform: str) -> str:
+def _fingerprint(modules: Sequence[Module], go_version: str, platform: str) -> str:
     digest = hashlib.sha256()
-    for module in _MODULES:
+    for module in modules:
         digest.update(repr((module.folder, module.packages, module.ldflags)).encode())
         for source in sorted((GO_FOLDER / module.folder).rglob("*")):
             if source.is_file():
@@ -155,15 +187,15 @@ def _fingerprint(go_version: str, platform: str) -> str:
     return digest.hexdigest()[:16]
 
 
-def _has(folder: Path, module: _Module) -> bool:
+def _has(folder: Path, module: Module) -> bool:
     return all((folder / program).is_file() for program in module.programs)
 
 
-def _is_complete(folder: Path) -> bool:
-    return all(_has(folder, module) for module in _MODULES)
+def _is_complete(folder: Path, modules: Sequence[Module]) -> bool:
+    return all(_has(folder, module) for module in modules)
 
 
-def _build(module: _Module, folder: Path, echo: Callable[[str], None]) -> None:
+def _build(module: Module, folder: Path, echo: Callable[[str], None]) -> None:
     """Build into a temporary folder; move the programs into `folder` once all are built."""
     names = ", ".join(module.programs)
     echo(f"building {names} (about {module.cold_seconds} s the first time, then it is cached)")

@@ -1,0 +1,4 @@
+// What pods of the tests run.
+module pryv.io/operator/tests/client
+
+go 1.26.0
