@@ -20,7 +20,8 @@ RUN /opt/build/bin/pip --python /opt/pryv-operator/bin/python install --no-compi
 RUN cd /opt/pryv-operator/lib/python3*/site-packages \
  && rm -r kubernetes/client/api kubernetes/aio/client/api \
  && find kubernetes/client/models kubernetes/aio/client/models -name '*.py' ! -name __init__.py -delete \
- && find . -depth \( -type d \( -name test -o -name tests \) -o -name '*_test.py' -o -name 'test_*.py' \) -exec rm -r {} + \
+ && find /opt/pryv-operator -depth \
+        \( -type d \( -name test -o -name tests \) -o -name '*_test.py' -o -name 'test_*.py' -o -name .gitignore \) -exec rm -r {} + \
  && find /opt/pryv-operator/bin -type f -delete
 COPY pyproject.toml README.md LICENSE ./
 COPY operator operator

@@ -36,10 +36,10 @@ def exclusive_lock(lock: Path, echo: Callable[[str], None], what: str) -> Iterat
         yield
 
 
-def remove_unused(cache: Path, keep: Container[str]) -> None:
+def remove_unused(cache: Path, keep: Container[str], seconds: float = KEEP_UNUSED_SECONDS) -> None:
     """Remove folders that no run has used for a month, but not those of these names."""
     for entry in cache.iterdir():
-        unused = entry.is_dir() and time.time() - entry.stat().st_mtime > KEEP_UNUSED_SECONDS
+        unused = entry.is_dir() and time.time() - entry.stat().st_mtime > seconds
         if unused and entry.name not in keep:
             shutil.rmtree(entry, ignore_errors=True)
 

@@ -53,6 +53,8 @@ _MAKE_ROOT_FILE_SYSTEM: Final = (
 )
 _PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _PULL_SECONDS: Final = 180
+#: Each change of the code makes another one.
+_KEEP_ARCHIVES_SECONDS: Final = 24 * 3600
 
 
 class ImageError(RuntimeError):
@@ -84,9 +86,10 @@ def ensure_archive(echo: Callable[[str], None]) -> Path:
         ImageError: there is no container engine, or a command failed.
     """
     cache = cache_folder() / "operator-image"
-    cache.mkdir(parents=True, exist_ok=True)
+    archives = cache / "archives"
+    archives.mkdir(parents=True, exist_ok=True)
     sources = [Path(__file__), ROOT / "Dockerfile", *_context()]
-    archive = cache / _digest_of(sources) / "operator.tar"
+    archive = archives / _digest_of(sources) / "operator.tar"
     with exclusive_lock(cache / "lock", echo, "builds the operator's image"):
         if not archive.is_file():
             if reason := missing_engine():
@@ -94,7 +97,8 @@ def ensure_archive(echo: Callable[[str], None]) -> Path:
             archive.parent.mkdir(exist_ok=True)
             _build(archive, cache, echo)
         os.utime(archive.parent)
-        remove_unused(cache, keep={archive.parent.name})
+        remove_unused(archives, {archive.parent.name}, _KEEP_ARCHIVES_SECONDS)
+        remove_unused(cache, keep={archives.name})
     return archive
 
 
