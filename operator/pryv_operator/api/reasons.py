@@ -316,6 +316,9 @@ class Reason(StrEnum):
     NODE_NOT_READY = ("NodeNotReady", Scope.POD,
         "the node of a pod is not ready, so the pod may not run",
         "repair the node; if it does not come back, delete it, so that its pods move")
+    VOLUME_NOT_WRITABLE = ("VolumeNotWritable", Scope.POD,
+        "the user of a component cannot write to its volume",
+        "the storage ignores `fsGroup` (NFS, hostPath): change the owner of the folder there")
     FAILED_MOUNT = ("FailedMount", Scope.POD,
         "a volume cannot be mounted",
         "see the message: a ConfigMap or Secret may be missing, or the storage may fail")

@@ -7,6 +7,7 @@ a container's output.
 from __future__ import annotations
 
 import datetime as dt
+import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from pryv_operator.api.findings import Explanation, Finding, Problem, Waiting
 from pryv_operator.api.kubernetes import Object
 from pryv_operator.api.reasons import Reason
 from pryv_operator.desired.state import WorkloadPlan
+from pryv_operator.objects.init_containers import VOLUME_OWNER
 
 #: Reason of a waiting container → message; these do not end without a change.
 _FAILURES: Final[Mapping[str, str]] = {
@@ -180,6 +182,8 @@ def _container_failure(plan: WorkloadPlan, pods: Iterable[Object]) -> Finding | 
             reason = container.get("state", {}).get("waiting", {}).get("reason", "")
             reason = _SAME_REASON.get(reason, reason)
             if reason in _FAILURES:
+                if container["name"] == VOLUME_OWNER and reason == Reason.CRASH_LOOP_BACK_OFF:
+                    return Problem(Reason.VOLUME_NOT_WRITABLE, _not_writable(plan, pod))
                 message = f"{plan.label}: {_failure_message(reason, container, pod)}"
                 if reason == Reason.CRASH_LOOP_BACK_OFF:
                     message = _with_hint(message, plan)
@@ -188,6 +192,21 @@ def _container_failure(plan: WorkloadPlan, pods: Iterable[Object]) -> Finding | 
             reason = status.get("reason", "PodFailed")
             return Problem(reason, f"{plan.label}: pod failed: {status.get('message', reason)}")
     return None
+
+
+def _not_writable(plan: WorkloadPlan, pod: Object) -> str:
+    """What to do about volumes that the init container cannot give to the component's user."""
+    claims = [
+        claim["claimName"]
+        for volume in pod["spec"].get("volumes", ())
+        if (claim := volume.get("persistentVolumeClaim"))
+    ]
+    user = pod["spec"].get("securityContext", {}).get("fsGroup", "?")
+    return (
+        f"{plan.label}: PVC {', '.join(map(json.dumps, claims))}: user {user} cannot write to the "
+        "volume: its storage ignores fsGroup, and does not let root change the owner; give its "
+        f"folder to {user}:{user} on the storage"
+    )
 
 
 def _failure_message(reason: str, container: Object, pod: Object) -> str:

@@ -88,11 +88,17 @@ def pod(item: Object) -> Object:
         for each in spec.get("volumes") or ()
         if (claim := each.get("persistentVolumeClaim"))
     ]
+    security = _only(spec.get("securityContext") or {}, ("fsGroup",))
     fields = ("phase", "reason", "message", "conditions")
     statuses = ("initContainerStatuses", "containerStatuses")
     return {
         **essential(item),
-        "spec": {**_only(spec, ("nodeName",)), **containers, "volumes": volumes[:_MOST]},
+        "spec": {
+            **_only(spec, ("nodeName",)),
+            **containers,
+            "securityContext": security,
+            "volumes": volumes[:_MOST],
+        },
         "status": _only(status, (*fields, *statuses)),
     }
 

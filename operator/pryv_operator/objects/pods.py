@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
 from typing import Any, Final
 
 from pryv_operator.api import labels_annotations as keys
 from pryv_operator.api import names
 from pryv_operator.api.kubernetes import Object
-from pryv_operator.compose.model import Mount, Service
-from pryv_operator.objects import audit, images, pvcs
+from pryv_operator.compose.model import Service
+from pryv_operator.objects import audit, images, init_containers, pvcs, volume_names
 from pryv_operator.objects.configuration import Configuration
 from pryv_operator.objects.model import Component
-from pryv_operator.objects.profiles import Probe
+from pryv_operator.objects.profiles import STOPPING, Probe
 
 _LOG_VOLUME_SIZE: Final = "1Gi"
 #: Copies log files to the output, and truncates each at 64 MiB: nginx never rotates its own.
@@ -21,7 +19,7 @@ _LOG_VOLUME_SIZE: Final = "1Gi"
 #: newest stay, as the volume has a limit and a pod that exceeds it is evicted. Their services write
 #: the same lines to the output themselves.
 _LOG_READER: Final = """\
-trap 'kill $readers 2>/dev/null; exit 0' TERM INT
+trap 'kill $readers 2>/dev/null; exit 0' TERM INT QUIT HUP
 seen=" "
 readers=""
 while :; do
@@ -45,7 +43,11 @@ _LOG_READER_RESOURCES: Final = {
     "requests": {"cpu": "5m", "memory": "16Mi"},
     "limits": {"cpu": "200m", "memory": "64Mi"},
 }
-_LABEL: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+#: How long kube-proxy, and nginx with the connections that it keeps, may still use a pod that has
+#: been replaced. Without it 15 of 751 requests failed when register was replaced.
+_DRAIN_SECONDS: Final = 5
+#: How long the probe of a pod that is to stop being Ready takes to find out.
+_UNREADY_SECONDS: Final = 4
 #: What remains of the grace period for the kubelet once the services have stopped.
 _STOP_MARGIN_SECONDS: Final = 10
 
@@ -71,11 +73,9 @@ def pod_template(
         "containers": [_container(component, configuration)],
         "volumes": _volumes(component, configuration),
     }
-    sidecars = audit.sidecars(component.service, image(component))
-    if any(pvcs.is_log(mount) for mount in component.service.mounts):
-        sidecars.insert(0, _log_reader(component))
-    if sidecars:
-        spec["initContainers"] = sidecars
+    before = _init_containers(component)
+    if before:
+        spec["initContainers"] = before
     if component.host_aliases:
         spec["hostAliases"] = [
             {"ip": ip, "hostnames": list(hosts)} for ip, hosts in component.host_aliases
@@ -161,6 +161,19 @@ def _container_security_context(*capabilities: str) -> Object:
     return {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]} | added}
 
 
+def _init_containers(component: Component) -> list[Object]:
+    """What runs before the component, and the sidecars, which run beside it."""
+    of = image(component)
+    found = [
+        init_containers.volume_owner(component, of),
+        init_containers.dependencies(component, of),
+    ]
+    if any(pvcs.is_log(mount) for mount in component.service.mounts):
+        found.append(_log_reader(component))
+    found += audit.sidecars(component.service, of)
+    return [each for each in found if each]
+
+
 def _container(component: Component, configuration: Configuration) -> Object:
     container: Object = {
         "name": names.slug(component.service.name),
@@ -191,9 +204,50 @@ def _lifecycle(component: Component) -> Object:
     post_start = audit.post_start(component.service)
     if post_start:
         hooks["postStart"] = post_start
-    if component.profile.runit:
-        hooks["preStop"] = {"exec": {"command": ["/bin/sh", "-c", _stop_command(component)]}}
+    pre_stop = _pre_stop(component)
+    if pre_stop:
+        hooks["preStop"] = pre_stop
     return hooks
+
+
+def _pre_stop(component: Component) -> Object | None:
+    """What happens before the container gets its signal.
+
+    Where another pod has replaced this one, it goes on serving while its clients learn that. Where
+    none has, kube-proxy sends new connections to it until it is gone, as it is the last one
+    (KEP-1669, terminating endpoints); a SYN packet to the address of a pod that is gone is lost,
+    and its client waits for two minutes. So it stops being Ready first: connections that it has
+    are served, new ones are refused, and tried again.
+    """
+    seconds, commands = 0, []
+    if component.profile.leaves_first:
+        seconds = _UNREADY_SECONDS + _DRAIN_SECONDS
+        commands.append(f"touch {STOPPING}")
+    elif _is_reached(component) and is_replaced_first(component):
+        seconds = _DRAIN_SECONDS
+    if not commands and not component.profile.runit:
+        return {"sleep": {"seconds": seconds}} if seconds else None
+    if seconds:
+        commands.append(f"sleep {seconds}")
+    if component.profile.runit:
+        limit = component.profile.grace_seconds - _STOP_MARGIN_SECONDS - seconds
+        # Kills them shortly before the grace period ends.
+        commands.append(f"sv -w {limit} force-stop /etc/service/*")
+    return {"exec": {"command": ["/bin/sh", "-c", "; ".join(commands)]}}
+
+
+def _is_reached(component: Component) -> bool:
+    return bool(component.reached_ports or component.reached_udp_ports)
+
+
+def is_replaced_first(component: Component) -> bool:
+    """Whether a new pod is Ready before the old one stops.
+
+    Pods that mount a PVC run on one node: a new pod beside an old one could not move to another,
+    and on the same node both would write the same files.
+    """
+    profile = component.profile
+    return not (profile.stateful or profile.single or pvcs.pvcs_of(component))
 
 
 def _command(service: Service) -> Object:
@@ -209,12 +263,6 @@ def _command(service: Service) -> Object:
 def _literal(text: str) -> str:
     """A text that Kubernetes leaves as it is: it would expand ``$(NAME)``, and ``$$`` to ``$``."""
     return text.replace("$", "$$") if "$(" in text or "$$" in text else text
-
-
-def _stop_command(component: Component) -> str:
-    """Stops runit's services, and kills them shortly before the grace period ends."""
-    seconds = component.profile.grace_seconds - _STOP_MARGIN_SECONDS
-    return f"sv -w {seconds} force-stop /etc/service/*"
 
 
 def _ports(component: Component) -> list[Object]:
@@ -253,7 +301,11 @@ def _probes(component: Component) -> Object:
     if profile.readiness:
         attempts = max(1, profile.slow_start_seconds // 5)
         probes["startupProbe"] = _probe(profile.readiness, period=5, failures=attempts, timeout=3)
-        probes["readinessProbe"] = _probe(profile.readiness, period=5, failures=3, timeout=3)
+        probes["readinessProbe"] = (
+            _probe(profile.readiness, period=_UNREADY_SECONDS // 2, failures=2, timeout=3)
+            if profile.leaves_first
+            else _probe(profile.readiness, period=5, failures=3, timeout=3)
+        )
     if profile.liveness:
         probes["livenessProbe"] = _probe(profile.liveness, period=20, failures=6, timeout=5)
     return probes
@@ -278,7 +330,7 @@ def _log_reader(component: Component) -> Object:
         "command": ["/bin/sh", "-c", _LOG_READER],
         "securityContext": _container_security_context("DAC_OVERRIDE"),
         "resources": _LOG_READER_RESOURCES,
-        "volumeMounts": [{"name": _volume_name(log.source), "mountPath": "/app/log"}],
+        "volumeMounts": [{"name": volume_names.folder(log.source), "mountPath": "/app/log"}],
     }
 
 
@@ -288,16 +340,16 @@ def _volume_mounts(component: Component) -> list[Object]:
         pvc = pvcs.pvc_of(component, mount)
         if pvc:
             mounts.append(
-                {"name": _pvc_volume_name(pvc), "mountPath": mount.target}
+                {"name": volume_names.pvc(pvc), "mountPath": mount.target}
                 | ({"readOnly": True} if mount.read_only else {})
             )
         elif pvcs.is_log(mount):
-            mounts.append({"name": _volume_name(mount.source), "mountPath": mount.target})
+            mounts.append({"name": volume_names.folder(mount.source), "mountPath": mount.target})
         elif mount.kind == "tmpfs":
-            mounts.append({"name": _tmpfs_volume_name(mount), "mountPath": mount.target})
+            mounts.append({"name": volume_names.tmpfs(mount), "mountPath": mount.target})
     mounts += audit.volume_mounts(component.service)
     return mounts + [
-        {"name": _volume_name(mount.folder), "mountPath": mount.target, "readOnly": True}
+        {"name": volume_names.folder(mount.folder), "mountPath": mount.target, "readOnly": True}
         | ({"subPath": mount.file} if mount.file else {})
         for mount in component.file_mounts
     ]
@@ -308,14 +360,16 @@ def _volumes(component: Component, configuration: Configuration) -> list[Object]
     for mount in component.service.mounts:
         pvc = pvcs.pvc_of(component, mount)
         if pvc:
-            volumes[_pvc_volume_name(pvc)] = {"persistentVolumeClaim": {"claimName": pvc.name}}
+            volumes[volume_names.pvc(pvc)] = {"persistentVolumeClaim": {"claimName": pvc.name}}
         elif pvcs.is_log(mount):
-            volumes[_volume_name(mount.source)] = {"emptyDir": {"sizeLimit": _LOG_VOLUME_SIZE}}
+            volumes[volume_names.folder(mount.source)] = {
+                "emptyDir": {"sizeLimit": _LOG_VOLUME_SIZE}
+            }
         elif mount.kind == "tmpfs":
             limit = {"sizeLimit": str(mount.size)} if mount.size else {}
-            volumes[_tmpfs_volume_name(mount)] = {"emptyDir": {"medium": "Memory"} | limit}
+            volumes[volume_names.tmpfs(mount)] = {"emptyDir": {"medium": "Memory"} | limit}
     for files in component.file_mounts:
-        volumes[_volume_name(files.folder)] = {
+        volumes[volume_names.folder(files.folder)] = {
             "projected": {"defaultMode": 0o444, "sources": _sources(files.folder, configuration)}
         }
     return [
@@ -342,24 +396,3 @@ def _sources(folder: str, configuration: Configuration) -> list[Object]:
         {"configMap" if kind == "ConfigMap" else "secret": {"name": name, "items": listed}}
         for (kind, name), listed in sorted(items.items())
     ]
-
-
-def _pvc_volume_name(pvc: pvcs.PVC) -> str:
-    return _label(f"{pvc.owner}-{pvc.purpose}")
-
-
-def _tmpfs_volume_name(mount: Mount) -> str:
-    return _label(f"tmpfs{mount.target.replace('/', '-')}")
-
-
-def _volume_name(path: str) -> str:
-    return _label(path.replace("/", "-"))
-
-
-def _label(text: str) -> str:
-    """A DNS label: the text itself where it can be one, else with a hash of it."""
-    plain = names.slug(text)
-    if _LABEL.fullmatch(plain):
-        return plain
-    readable = re.sub("[^a-z0-9]+", "-", plain)[:50].strip("-")
-    return f"{readable or 'volume'}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"

@@ -28,6 +28,24 @@ def http(path: str, port: int) -> Probe:
     return {"httpGet": {"path": path, "port": port}}
 
 
+#: A file that is there while a pod goes on serving, and is not to get new connections.
+STOPPING: Final = "/tmp/stopping"  # noqa: S108 (of the container)
+#: An answer, whatever it says of passwords; "LOADING" while it reads its data.
+_REDIS_READY: Final = {
+    "exec": {
+        "command": [
+            "/bin/sh",
+            "-c",
+            f"""\
+[ ! -e {STOPPING} ] || exit 1
+command -v redis-cli >/dev/null || exit 0
+redis-cli ping | grep -qE 'PONG|NOAUTH'
+""",
+        ]
+    }
+}
+
+
 @dataclass(frozen=True)
 class Profile:
     """How a component runs."""
@@ -44,10 +62,14 @@ class Profile:
     nodejs: bool = False
     #: It connects to no other component.
     passive: bool = False
+    #: Host and port of what it connects to at its start, and does not start without.
+    connects: tuple[tuple[str, int], ...] = ()
     #: It connects to every core by its name under DOMAIN.
     calls_cores: bool = False
     #: It is a reverse proxy: it serves the certificate.
     proxy: bool = False
+    #: Its pod stops being Ready some seconds before its process stops: `STOPPING` is there.
+    leaves_first: bool = False
     readiness: Probe | None = None
     liveness: Probe | None = None
     fs_group: int | None = None
@@ -92,6 +114,13 @@ class Profile:
 _DROPS_ROOT: Final = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "SETGID", "SETUID")
 _SERVES_LOW_PORTS: Final = (*_DROPS_ROOT, "NET_BIND_SERVICE")
 
+_MONGODB: Final = ("mongodb", 27017)
+_CORE_STORES: Final = (_MONGODB, ("influxdb", 8086))
+#: The messages between the processes of core, preview, hfs and webhooks; core runs the server.
+_NATS: Final = ("core", 4222)
+#: It serves the service information, by the reverse proxy.
+_REGISTER: Final = ("reg.DOMAIN", 443)
+
 
 def _nodejs(**different: Any) -> Profile:
     return Profile(
@@ -114,6 +143,7 @@ _PROFILES: Final[Mapping[str, Profile]] = {
     "core": _nodejs(
         # Every nginx upstream names 3000 to 3005; NUM_PROCS of them listen. 4222: NATS.
         ports=(3000, 3001, 3002, 3003, 3004, 3005, 4222),
+        connects=(*_CORE_STORES, _REGISTER),
         stateful=True,
         runit=True,
         readiness=tcp(3000),
@@ -124,9 +154,16 @@ _PROFILES: Final[Mapping[str, Profile]] = {
         grace_seconds=60,
     ),
     "mfa": _nodejs(ports=(7000,), single=True, readiness=tcp(7000), liveness=tcp(7000)),
-    "preview": _nodejs(ports=(9000,), runit=True, readiness=tcp(9000), liveness=tcp(9000)),
+    "preview": _nodejs(
+        ports=(9000,),
+        connects=(_MONGODB, _NATS, _REGISTER),
+        runit=True,
+        readiness=tcp(9000),
+        liveness=tcp(9000),
+    ),
     "hfs": _nodejs(
         ports=(3000, 3001, 3002, 3003, 3004, 3005),
+        connects=(*_CORE_STORES, _NATS, _REGISTER),
         runit=True,
         readiness=http("/system/status", 3000),
         liveness=tcp(3000),
@@ -134,7 +171,7 @@ _PROFILES: Final[Mapping[str, Profile]] = {
         hint="hfs exits when it cannot fetch EVENT_TYPES_URL: allow egress to that host, or set "
         "the variable to a copy that pods can reach",
     ),
-    "webhooks": _nodejs(single=True, runit=True),
+    "webhooks": _nodejs(single=True, runit=True, connects=(_MONGODB, _NATS, _REGISTER)),
     "mongodb": Profile(
         ports=(27017,),
         stateful=True,
@@ -162,7 +199,8 @@ _PROFILES: Final[Mapping[str, Profile]] = {
         stateful=True,
         passive=True,
         runit=True,
-        readiness=tcp(6379),
+        leaves_first=True,
+        readiness=_REDIS_READY,
         capabilities=_DROPS_ROOT,
         state_path="/app/data",
         storage={"data": "5Gi"},
@@ -170,8 +208,14 @@ _PROFILES: Final[Mapping[str, Profile]] = {
         grace_seconds=60,
     ),
     "register": _nodejs(
-        calls_cores=True, ports=(9000,), readiness=http("/service/info", 9000), liveness=tcp(9000)
+        calls_cores=True,
+        ports=(9000,),
+        # It asks redis for the user that register always has (``src/storage/database.js``), so the
+        # pod is not Ready while user names are unanswered.
+        readiness=http("/wactiv/check_username", 9000),
+        liveness=tcp(9000),
     ),
+    # Without redis it still serves the names of its configuration.
     "dns": _nodejs(calls_cores=True, ports=(9000,), readiness=tcp(9000), liveness=tcp(9000)),
     "mail": _nodejs(
         ports=(9000,), runit=True, readiness=http("/system/status", 9000), liveness=tcp(9000)

@@ -8,7 +8,7 @@ from pryv_operator.api.kubernetes import Object
 from pryv_operator.objects import pvcs
 from pryv_operator.objects.configuration import Configuration
 from pryv_operator.objects.model import Component
-from pryv_operator.objects.pods import pod_template
+from pryv_operator.objects.pods import is_replaced_first, pod_template
 
 #: ReplicaSets and ControllerRevisions that the cluster retains; the operator has its own history.
 _REVISION_HISTORY: Final = 2
@@ -77,11 +77,6 @@ def _replicas(component: Component) -> Object:
 
 
 def _strategy(component: Component) -> Object:
-    """Replace the pod once the new one is Ready, unless two pods cannot run side by side.
-
-    Pods that mount a PVC run on one node: a new pod beside an old one could not move to another,
-    and on the same node both would write the same files.
-    """
-    if component.profile.single or pvcs.pvcs_of(component):
-        return {"type": "Recreate"}
-    return {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
+    if is_replaced_first(component):
+        return {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
+    return {"type": "Recreate"}

@@ -9,6 +9,7 @@ import pytest
 
 from pryv_operator.api.kubernetes import Object
 from pryv_operator.desired.state import WorkloadPlan
+from pryv_operator.live import reduce
 from pryv_operator.live.health import (
     READY,
     Health,
@@ -189,6 +190,19 @@ def test_a_crash_is_reported_by_its_exit_code_without_output() -> None:
     assert reason(found) == "CrashLoopBackOff"
     assert found.failed
     assert "exit code 7" in str(found.problem)
+
+
+def test_a_volume_that_its_user_cannot_write_to() -> None:
+    status = waiting("CrashLoopBackOff", kind="initContainerStatuses")
+    status["initContainerStatuses"][0]["name"] = "volume-owner"
+    failing = pod(**status)
+    failing["spec"]["securityContext"] = {"fsGroup": 9999}
+    assert reduce.pod(failing)["spec"]["securityContext"] == {"fsGroup": 9999}
+    found = of(UNREADY, failing)
+    assert reason(found) == "VolumeNotWritable"
+    assert found.failed
+    assert 'PVC "acme-co1-core-data"' in str(found.problem)
+    assert "9999:9999" in str(found.problem)
 
 
 @pytest.mark.parametrize(

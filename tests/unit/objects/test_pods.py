@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+import signal
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -78,6 +80,53 @@ def test_probes(name: str) -> None:
 @pytest.mark.parametrize("name", ["core", "preview", "hfs", "webhooks", "mail", "mongodb", "redis"])
 def test_components_that_ignore_term_have_a_pre_stop_hook(name: str) -> None:
     assert "sv " in " ".join(container(component(name))["lifecycle"]["preStop"]["exec"]["command"])
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_what_is_replaced_by_another_pod_serves_until_its_clients_know(name: str) -> None:
+    """Connections are refused, or lost, that reach a pod after its process has stopped."""
+    of = component(name)
+    hook = container(of).get("lifecycle", {}).get("preStop", {})
+    waits = hook.get("sleep") == {"seconds": 5} or "sleep 5; sv" in str(hook.get("exec"))
+    replaced_first = "rollingUpdate" in built(of)["spec"].get("strategy", {})
+    assert waits is (replaced_first and internal_service(of) is not None)
+
+
+@pytest.mark.parametrize("image", ["docker.io/pryvio/redis:1.9.0", "redis:7"])
+def test_redis_gets_no_new_connection_before_it_stops(image: str, tmp_path: Path) -> None:
+    """Its probe fails at once, and its pod is not Ready any more when its process stops."""
+    found = container(component(replace(service("redis"), image=image)))
+    stop = found["lifecycle"]["preStop"]["exec"]["command"]
+    probe = found["readinessProbe"]
+    seconds = probe["periodSeconds"] * probe["failureThreshold"]
+    assert 0 < seconds < int(re.findall(r"sleep (\d+)", stop[-1])[0])
+
+    def run(command: list[str], answer: str | None = "PONG") -> int:
+        programs = {"sleep": "", "sv": "", "grep": 'exec /bin/grep "$@"', "touch": "/bin/touch $@"}
+        if answer is not None:
+            programs["redis-cli"] = f"echo {answer}"
+        folder = tmp_path / str(answer)
+        folder.mkdir(exist_ok=True)
+        for name, text in programs.items():
+            (folder / name).write_text(f"#!/bin/sh\n{text}\n")
+            (folder / name).chmod(0o755)
+        words = [word.replace("/tmp/stopping", str(tmp_path / "stopping")) for word in command]
+        return subprocess.run(words, env={"PATH": str(folder)}, check=False).returncode
+
+    ready = probe["exec"]["command"]
+    assert run(ready) == run(ready, None) == run(ready, "NOAUTH Authentication required.") == 0
+    assert run(ready, "LOADING Redis is loading the dataset in memory") == run(ready, "") == 1
+    run(stop)
+    assert run(ready) == run(ready, None) == 1
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_services_have_their_time_to_stop(name: str) -> None:
+    """The kubelet counts the preStop hook into the grace period."""
+    spec = template(component(name))["spec"]
+    command = str(spec["containers"][0].get("lifecycle", {}).get("preStop", {}).get("exec"))
+    seconds = sum(map(int, re.findall(r"(?:sleep|sv -w) (\d+)", command)))
+    assert seconds <= spec["terminationGracePeriodSeconds"] - 10
 
 
 @pytest.mark.parametrize("name", ["core", "mongodb", "influxdb", "redis"])
@@ -196,6 +245,26 @@ def test_logs_go_to_the_output_and_are_bounded() -> None:
     (sidecar,) = spec["initContainers"]
     assert sidecar["restartPolicy"] == "Always"
     assert sidecar["volumeMounts"] == [{"name": "core-log", "mountPath": "/app/log"}]
+
+
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGQUIT, signal.SIGINT, signal.SIGHUP])
+def test_the_log_reader_ends_by_the_signal_that_its_image_declares(
+    tmp_path: Path, stop: signal.Signals
+) -> None:
+    """The kubelet sends the image's STOPSIGNAL, to sidecars too: nginx' is QUIT."""
+    spec = template(component(service("reverse_proxy", mounts=["nginx/log:/app/log"])))["spec"]
+    command = [
+        word.replace("/app/log", str(tmp_path)) for word in spec["initContainers"][0]["command"]
+    ]
+    (tmp_path / "access.log").write_text("a line\n")
+    with subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True) as process:
+        assert process.stdout
+        assert process.stdout.readline() == b"a line\n"
+        process.send_signal(stop)
+        assert process.wait(timeout=15) == 0
+        # What it had just begun ends with the container.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def test_rotated_log_files_do_not_fill_the_volume(tmp_path: Path) -> None:
