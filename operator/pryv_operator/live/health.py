@@ -57,6 +57,9 @@ _POD_EVENTS: Final = (
     "FailedMapVolume",
     "FailedCreatePodSandBox",
 )
+#: A node that gets a new pod does not know its ConfigMaps yet, reports that as a failed mount, and
+#: tries again half a second later. Seen on kind: "failed to sync configmap cache".
+_POD_EVENTS_COUNT_AFTER: Final = dt.timedelta(seconds=10)
 
 
 @dataclass(frozen=True)
@@ -302,16 +305,24 @@ def _without_volume(
 ) -> Finding | None:
     """Why a scheduled pod does not get its volumes or its network."""
     for pod in _newest_first(pods):
-        started = any(
-            "running" in each.get("state", {})
-            for each in pod.get("status", {}).get("containerStatuses", ())
-        )
-        if started or _condition(pod, "PodScheduled").get("status") != "True":
+        scheduled = _condition(pod, "PodScheduled")
+        if _has_started(pod) or scheduled.get("status") != "True":
             continue
-        event = _newest_event(health_inputs.events, "Pod", pod, *_POD_EVENTS)
+        since = _after(scheduled, _POD_EVENTS_COUNT_AFTER)
+        event = _newest_event(health_inputs.events, "Pod", pod, *_POD_EVENTS, since=since)
         if event:
             return Problem(event["reason"], f"{label}: pod cannot start: {event['message']}")
     return None
+
+
+def _has_started(pod: Object) -> bool:
+    """Whether a container runs, or one that runs before it has: then the volumes are mounted."""
+    status = pod.get("status", {})
+    before = [each.get("state", {}) for each in status.get("initContainerStatuses", ())]
+    states = [each.get("state", {}) for each in status.get("containerStatuses", ())]
+    return any("terminated" in state for state in before) or any(
+        "running" in state for state in (*before, *states)
+    )
 
 
 def _no_pod(
@@ -424,6 +435,12 @@ def _newest_event(
         and (since is None or not _time(event) or dt.datetime.fromisoformat(_time(event)) >= since)
     ]
     return max(found, key=_time, default=None)
+
+
+def _after(condition: Mapping[str, Any], delay: dt.timedelta) -> dt.datetime | None:
+    """Some time after the condition became what it is; None if that is unknown."""
+    since = _since(condition)
+    return dt.datetime.fromisoformat(since) + delay if since else None
 
 
 def _since(condition: Mapping[str, Any]) -> str:

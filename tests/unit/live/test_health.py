@@ -303,6 +303,30 @@ def test_a_volume_that_cannot_be_mounted() -> None:
     assert "MountVolume.SetUp failed" in str(found.problem)
 
 
+@pytest.mark.parametrize(
+    ("at", "expected"),
+    [("00:00:01", "Progressing"), ("00:00:59", "Progressing"), ("00:01:10", "FailedMount")],
+)
+def test_a_failure_to_mount_counts_when_it_lasts(at: str, expected: str) -> None:
+    """The node of a new pod does not know its ConfigMaps yet, and tries again at once."""
+    new = pod(**waiting("ContainerCreating"))
+    new["status"]["conditions"][0]["lastTransitionTime"] = "2026-01-02T00:01:00Z"
+    mount = event("Pod", "p1", "FailedMount", "no such Secret", f"2026-01-02T{at}Z")
+    assert reason(of(UNREADY, new, events=[mount])) == expected
+
+
+@pytest.mark.parametrize(
+    "state", [{"running": {}}, {"terminated": {"exitCode": 0, "reason": "Completed"}}]
+)
+def test_a_pod_whose_first_container_has_started_has_its_volumes(state: dict[str, Any]) -> None:
+    started = {
+        "initContainerStatuses": [{"name": "dependencies", "state": state}],
+        **waiting("PodInitializing"),
+    }
+    mount = event("Pod", "p1", "FailedMount", "once")
+    assert reason(of(UNREADY, pod(**started), events=[mount])) == "Progressing"
+
+
 def test_the_hint_of_a_component_is_shown_where_it_may_be_the_cause() -> None:
     running: dict[str, Any] = {"containerStatuses": [{"name": "core", "state": {"running": {}}}]}
     for status in (waiting("CrashLoopBackOff"), running):
