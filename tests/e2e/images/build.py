@@ -47,6 +47,7 @@ _PACKAGES: Final = (
     "procps",
     "redis-server",
     "runit",
+    "unbound",
 )
 _WITHOUT: Final = ("doc", "man", "locale", "info")
 #: Users as docker/base/install.sh, docker/redis/install.sh and docker/mongodb/install.sh of
@@ -68,7 +69,7 @@ _Echo = Callable[[str], None]
 _RUNIT: Final = ("runsvdir", "/etc/service")
 _MY_INIT: Final = ("/sbin/my_init",)
 _NGINX: Final = ("nginx", "-g", "daemon off;")
-_KINDS: Final[Mapping[str, tuple[Sequence[str], Sequence[str]]]] = {
+KINDS: Final[Mapping[str, tuple[Sequence[str], Sequence[str]]]] = {
     "nginx": (("nginx",), _NGINX),
     "app-web-auth3": (("app-web-auth3",), _NGINX),
     "influxdb": ((), ("influxd",)),
@@ -79,7 +80,7 @@ _KINDS: Final[Mapping[str, tuple[Sequence[str], Sequence[str]]]] = {
         for name in ("core", "hfs", "preview", "webhooks", "mail")
     },
     **{name: (("node", "all", "phusion", name), _MY_INIT) for name in ("mfa", "register", "dns")},
-    "client": (("node", "all"), ("sleep", "infinity")),
+    "client": (("node", "all", "client"), ("sleep", "infinity")),
     "smtp-sink": (("node", "all"), ("node", "/app/bin/smtp_sink.js")),
     "public-site": (("public-site", "certificate"), _NGINX),
 }
@@ -111,6 +112,14 @@ def ensure_archive(echo: _Echo) -> Path:
     return archive
 
 
+def ensure_packages(echo: _Echo) -> Path:
+    """The npm packages of the stand-ins: a folder ``node_modules``."""
+    cache = cache_folder() / "images"
+    cache.mkdir(parents=True, exist_ok=True)
+    with exclusive_lock(cache / "lock", echo, "builds the stand-ins for Pryv's images"):
+        return _ensure_parts(cache, echo, ("node",))["node"].parent / "node_modules"
+
+
 def public_authority() -> str:
     """The certificate (PEM) of the authority that `PUBLIC_SITE` is certified by.
 
@@ -137,7 +146,9 @@ def _digest(folder: Path, *more: str) -> str:
     return digest.hexdigest()[:16]
 
 
-def _ensure_parts(cache: Path, echo: _Echo) -> Mapping[str, Path]:
+def _ensure_parts(
+    cache: Path, echo: _Echo, names: Sequence[str] = ("debian", "node", "ferretdb")
+) -> Mapping[str, Path]:
     """The layers that take long: each in a folder named after what it is made from."""
     parts: dict[str, tuple[str, Callable[[Path], None], str]] = {
         "debian": (_digest(FOLDER / "none", _SUITE, *_PACKAGES, _SETUP), _debian, "Debian"),
@@ -155,7 +166,7 @@ def _ensure_parts(cache: Path, echo: _Echo) -> Mapping[str, Path]:
         return folder / "layer.tar"
 
     with ThreadPoolExecutor() as pool:
-        return dict(zip(parts, pool.map(ensure, parts), strict=True))
+        return dict(zip(names, pool.map(ensure, names), strict=True))
 
 
 def _debian(folder: Path) -> None:
@@ -174,13 +185,11 @@ def _debian_sources() -> Iterator[Path]:
 
 
 def _npm_packages(folder: Path) -> None:
-    with tempfile.TemporaryDirectory() as temporary:
-        for file in (FOLDER / "node").iterdir():
-            shutil.copy(file, temporary)
-        options = ["--ignore-scripts", "--no-audit", "--no-fund"]
-        _run(["npm", "ci", *options], folder=Path(temporary))
-        modules = Path(temporary) / "node_modules"
-        write_layer(folder / "layer.tar", {"app/bin/node_modules": modules}, {})
+    for file in (FOLDER / "node").iterdir():
+        shutil.copy(file, folder)
+    _run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], folder=folder)
+    modules = folder / "node_modules"
+    write_layer(folder / "layer.tar", {"app/bin/node_modules": modules}, {})
 
 
 def _ferretdb(folder: Path) -> None:
@@ -204,7 +213,7 @@ def _build_archive(folder: Path, parts: Mapping[str, Path]) -> None:
 
 
 def _image(image: str, layers: Mapping[str, Path]) -> Image:
-    above, command = _KINDS[name_of(image)]
+    above, command = KINDS[name_of(image)]
     return Image(
         layers=[layers[name] for name in ("debian", "trusted", *above)],
         command=command,
