@@ -1,19 +1,16 @@
-"""The stand-ins for Pryv's images: what they do with rendered files, and the archive they are in.
+"""The stand-ins for Pryv's images: what they do with rendered files.
 
 No cluster and no container engine is needed.
 """
 
 from __future__ import annotations
 
-import hashlib
 import http.server
-import io
 import json
 import re
 import subprocess
-import tarfile
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +22,6 @@ import pytest
 from tests.cluster.processes import ServerProcess
 from tests.cluster.run_folder import RunFolder
 from tests.e2e.images.build import FOLDER, KINDS, ensure_packages
-from tests.e2e.images.docker_archive import Image, write_archive, write_layer
 from tests.e2e.images.release import images_of_release, name_of
 from tests.readers.conftest import echo_of
 from tests.readers.node_packages import ensure_node
@@ -271,32 +267,3 @@ def test_mfa_refuses_an_unknown_mode(
 
 def test_every_image_of_the_release_has_a_stand_in() -> None:
     assert {name_of(image) for image in images_of_release()} <= set(KINDS)
-
-
-def test_an_archive_has_each_layer_once(tmp_path: Path) -> None:
-    (tmp_path / "run").write_text("#!/bin/sh\n")
-    (tmp_path / "run").chmod(0o755)
-    base, top = tmp_path / "base.tar", tmp_path / "top.tar"
-    write_layer(base, {"etc/service/run": tmp_path / "run"}, {"usr/bin/sv": "/bin/sv"})
-    write_layer(top, {"etc/other": tmp_path / "run"}, {})
-    images = {"one:1": Image([base], ["run"]), "two:1": Image([base, top], ["run", "it"])}
-    write_archive(tmp_path / "images.tar", images)
-
-    with tarfile.open(tmp_path / "images.tar") as archive:
-        names = archive.getnames()
-        files = {n: content.read() for n in names if (content := archive.extractfile(n))}
-    assert len(names) == len(set(names))
-    manifest = {entry["RepoTags"][0]: entry for entry in json.loads(files["manifest.json"])}
-    assert set(manifest["one:1"]["Layers"]) < set(manifest["two:1"]["Layers"])
-    configuration = json.loads(files[manifest["two:1"]["Config"]])
-    assert configuration["config"]["Cmd"] == ["run", "it"]
-    assert configuration["rootfs"]["diff_ids"] == digests(files, manifest["two:1"]["Layers"])
-    with tarfile.open(fileobj=io.BytesIO(files[manifest["one:1"]["Layers"][0]])) as layer:
-        run = layer.getmember("etc/service/run")
-        assert (run.mode, run.uid, run.mtime) == (0o755, 0, 0)
-        assert layer.getmember("usr/bin/sv").linkname == "/bin/sv"
-
-
-def digests(files: Mapping[str, bytes], layers: list[str]) -> list[str]:
-    """The digests of layers, as an image names them."""
-    return [f"sha256:{hashlib.sha256(files[layer]).hexdigest()}" for layer in layers]

@@ -84,16 +84,40 @@ def make_root(target: Path, echo: Callable[[str], None]) -> None:
     Raises:
         BuildError: the packages cannot be downloaded; the message holds the output's end.
     """
+    unpack(target, _PACKAGES, f"unpacking Debian {SUITE} for nodes (about 100 s)", echo)
+
+
+def unpack(
+    target: Path,
+    packages: Sequence[str],
+    what: str,
+    echo: Callable[[str], None],
+    *,
+    setup: str = "",
+) -> None:
+    """Make a root file system: a folder, or a tar file if `target` is named so.
+
+    Args:
+        target: where.
+        packages: besides those that Debian is never without.
+        what: is told of progress.
+        echo: where progress is told.
+        setup: commands for a shell, carried out in it at the end.
+
+    Raises:
+        BuildError: the packages cannot be downloaded; the message holds the output's end.
+    """
     with tempfile.TemporaryDirectory(prefix=".debian-", dir=target.parent) as work:
         command = [
             *("perl", str(_mmdebstrap(Path(work), echo)), "--mode=root", "--variant=minbase"),
             *(f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in _OMITTED),
-            f"--include={','.join(_PACKAGES)}",
+            *([f"""--customize-hook=chroot "$1" sh -e -c '{setup}'"""] if setup else []),
+            f"--include={','.join(packages)}",
             SUITE,
             str(target),
             *_mirrors(),
         ]
-        _run(command, f"unpacking Debian {SUITE} for nodes (about 100 s)", echo)
+        _run(command, what, echo)
 
 
 def _mmdebstrap(folder: Path, echo: Callable[[str], None]) -> Path:

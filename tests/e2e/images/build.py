@@ -1,7 +1,7 @@
 """Builds the stand-ins for Pryv's images into one docker archive, once, in the cache folder.
 
-A root file system of Debian, the npm packages and FerretDB are built apart from each other and
-cached each, so that a change of a program takes seconds. No container engine is needed.
+A root file system of Debian, the npm packages and FerretDB are cached each, so that a change of a
+program takes seconds. No container engine is needed.
 """
 
 from __future__ import annotations
@@ -14,16 +14,17 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from pryv_operator.pki.authority import issue_authority, issue_certificate, parse_issued
+from tests.cluster.binaries import GO_FOLDER, BuildError, Module, ensure_programs
 from tests.cluster.cache import cache_folder, exclusive_lock, print_with_time, remove_unused
-from tests.e2e.images.docker_archive import Image, write_archive, write_layer
+from tests.cluster.kind import archive as docker_archive
+from tests.cluster.kind import debian
+from tests.cluster.kind.archive import Image, Layer, write_archive, write_layer
 from tests.e2e.images.release import images_of_release, name_of
 
 FOLDER: Final = Path(__file__).parent
@@ -33,7 +34,9 @@ SMTP_SINK: Final = "pryv-operator.test/smtp-sink:1"
 PUBLIC_SITE: Final = "pryv-operator.test/public-site:1"
 PUBLIC_HOST: Final = "pryv.github.io"
 
-_SUITE: Final = "bookworm"
+_FERRETDB: Final = Module(
+    "ferretdb", ("pryv.io/operator/tests/ferretdb",), "-s -w", cold_seconds=240
+)
 _PACKAGES: Final = (
     "bind9-dnsutils",
     "ca-certificates",
@@ -49,7 +52,6 @@ _PACKAGES: Final = (
     "runit",
     "unbound",
 )
-_WITHOUT: Final = ("doc", "man", "locale", "info")
 #: Users as docker/base/install.sh, docker/redis/install.sh and docker/mongodb/install.sh of
 #: dev-release-packaging 1.9.0 create them (redis: by its package), and that of the image nginx.
 _SETUP: Final = """
@@ -86,10 +88,6 @@ KINDS: Final[Mapping[str, tuple[Sequence[str], Sequence[str]]]] = {
 }
 
 
-class BuildError(RuntimeError):
-    """The images cannot be built; the message holds the end of the output."""
-
-
 def ensure_archive(echo: _Echo) -> Path:
     """Build what is missing and return the archive: `docker load`, or import it into nodes.
 
@@ -99,25 +97,25 @@ def ensure_archive(echo: _Echo) -> Path:
     Raises:
         BuildError: a program is missing, or a build failed.
     """
-    cache = cache_folder() / "images"
-    cache.mkdir(parents=True, exist_ok=True)
-    with exclusive_lock(cache / "lock", echo, "builds the stand-ins for Pryv's images"):
-        archive = _archive()
-        if not archive.is_file():
-            parts = _ensure_parts(cache, echo)
-            with _told(echo, "the archive of images"):
+    archive = _archive()
+    if not archive.is_file():
+        ferretdb = ensure_programs("ferretdb-program", (_FERRETDB,), echo) / "ferretdb"
+        with _locked(echo) as cache:
+            packages = _ensure_npm_packages(cache, echo)
+            system = _ensure_debian(cache, echo)
+            if not archive.is_file():
+                echo("writing the archive of stand-ins for Pryv's images (about 20 s)")
+                parts = {"debian": system, "node": packages / "layer.tar", "ferretdb": ferretdb}
                 _install(archive.parent, lambda folder: _build_archive(folder, parts))
-        os.utime(archive.parent)
-        remove_unused(cache, keep={archive.parent.name})
+            remove_unused(cache, keep={part.parent.name for part in (archive, *parts.values())})
+    os.utime(archive.parent)
     return archive
 
 
 def ensure_packages(echo: _Echo) -> Path:
     """The npm packages of the stand-ins: a folder ``node_modules``."""
-    cache = cache_folder() / "images"
-    cache.mkdir(parents=True, exist_ok=True)
-    with exclusive_lock(cache / "lock", echo, "builds the stand-ins for Pryv's images"):
-        return _ensure_parts(cache, echo, ("node",))["node"].parent / "node_modules"
+    with _locked(echo) as cache:
+        return _ensure_npm_packages(cache, echo) / "node_modules"
 
 
 def public_authority() -> str:
@@ -131,100 +129,101 @@ def public_authority() -> str:
 def _archive() -> Path:
     # The certificate of the public site is valid for longer than a month.
     month = dt.datetime.now(dt.UTC).strftime("%Y-%m")
-    code = [(FOLDER / name).read_text() for name in ("build.py", "docker_archive.py")]
-    parts = [_digest(FOLDER / name) for name in ("go", "node")]
-    digest = _digest(FOLDER / "files", *parts, *code, *images_of_release(), month)
+    code = [Path(file).read_text() for file in (__file__, docker_archive.__file__)]
+    go = GO_FOLDER / _FERRETDB.folder
+    digest = _digest([FOLDER / "files", FOLDER / "node", go], *code, *images_of_release(), month)
     return cache_folder() / "images" / f"archive-{digest}" / "images.tar"
 
 
-def _digest(folder: Path, *more: str) -> str:
+def _digest(folders: Sequence[Path], *more: str) -> str:
     digest = hashlib.sha256(repr((platform.machine(), *more)).encode())
-    for file in sorted(folder.rglob("*")):
-        if file.is_file() and "__pycache__" not in file.parts:
+    for folder in folders:
+        for file in sorted(path for path in folder.rglob("*") if path.is_file()):
             name = file.relative_to(folder).as_posix()
             digest.update(repr((name, file.stat().st_mode, file.read_bytes())).encode())
     return digest.hexdigest()[:16]
 
 
-def _ensure_parts(
-    cache: Path, echo: _Echo, names: Sequence[str] = ("debian", "node", "ferretdb")
-) -> Mapping[str, Path]:
-    """The layers that take long: each in a folder named after what it is made from."""
-    parts: dict[str, tuple[str, Callable[[Path], None], str]] = {
-        "debian": (_digest(FOLDER / "none", _SUITE, *_PACKAGES, _SETUP), _debian, "Debian"),
-        "node": (_digest(FOLDER / "node"), _npm_packages, "the npm packages"),
-        "ferretdb": (_digest(FOLDER / "go"), _ferretdb, "FerretDB"),
-    }
-
-    def ensure(name: str) -> Path:
-        digest, build, what = parts[name]
-        folder = cache / f"{name}-{digest}"
-        if not folder.is_dir():
-            with _told(echo, f"{what} (a few minutes, then cached)"):
-                _install(folder, build)
-        os.utime(folder)
-        return folder / "layer.tar"
-
-    with ThreadPoolExecutor() as pool:
-        return dict(zip(names, pool.map(ensure, names), strict=True))
+@contextmanager
+def _locked(echo: _Echo) -> Iterator[Path]:
+    """The folder of the cache, for one run at a time."""
+    cache = cache_folder() / "images"
+    cache.mkdir(parents=True, exist_ok=True)
+    with exclusive_lock(cache / "lock", echo, "builds the stand-ins for Pryv's images"):
+        yield cache
 
 
-def _debian(folder: Path) -> None:
-    without = [f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in _WITHOUT]
-    setup = f"""--customize-hook=chroot "$1" sh -e -c '{_SETUP}'"""
-    options = ["--mode=root", "--variant=minbase", f"--include={','.join(_PACKAGES)}", *without]
-    sources = [str(file) for file in _debian_sources()]
-    _run(["mmdebstrap", *options, setup, _SUITE, str(folder / "layer.tar"), *sources])
+def _ensure_debian(cache: Path, echo: _Echo) -> Path:
+    """The tar file of a root file system."""
+    folder = cache / f"debian-{_digest([], debian.SUITE, *_PACKAGES, _SETUP)}"
+
+    def build(target: Path) -> None:
+        what = f"unpacking Debian {debian.SUITE} for the stand-ins (60 s)"
+        debian.unpack(target / "layer.tar", _PACKAGES, what, echo, setup=_SETUP)
+
+    if not folder.is_dir():
+        _install(folder, build)
+    os.utime(folder)
+    return folder / "layer.tar"
 
 
-def _debian_sources() -> Iterator[Path]:
-    """The machine's own sources of this suite; without any, mmdebstrap takes its defaults."""
-    for file in Path("/etc/apt/sources.list.d").glob("*.sources"):
-        if f"{_SUITE}-security" in file.read_text():
-            yield file
+def _ensure_npm_packages(cache: Path, echo: _Echo) -> Path:
+    """A folder with ``node_modules``, and ``layer.tar`` with these at the programs' place."""
+    folder = cache / f"node-{_digest([FOLDER / 'node'])}"
 
+    def build(target: Path) -> None:
+        for file in (FOLDER / "node").iterdir():
+            shutil.copy(file, target)
+        echo("installing the npm packages of the stand-ins (about a minute)")
+        _run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], folder=target)
+        write_layer(target / "layer.tar", _files(target / "node_modules", "app/bin/node_modules"))
 
-def _npm_packages(folder: Path) -> None:
-    for file in (FOLDER / "node").iterdir():
-        shutil.copy(file, folder)
-    _run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], folder=folder)
-    modules = folder / "node_modules"
-    write_layer(folder / "layer.tar", {"app/bin/node_modules": modules}, {})
-
-
-def _ferretdb(folder: Path) -> None:
-    go = {"CGO_ENABLED": "0", "GOFLAGS": "-mod=readonly"}
-    program = folder / "ferretdb"
-    build = ["go", "build", "-buildvcs=false", "-ldflags=-s -w", "-o", str(program)]
-    _run([*build, "."], folder=FOLDER / "go", environment=go)
-    write_layer(folder / "layer.tar", {"app/bin/mongodb/bin/ferretdb": program}, {})
+    if not folder.is_dir():
+        _install(folder, build)
+    os.utime(folder)
+    return folder
 
 
 def _build_archive(folder: Path, parts: Mapping[str, Path]) -> None:
     with tempfile.TemporaryDirectory(dir=folder) as temporary:
-        layers = dict(parts)
+        work = Path(temporary)
+        layers = {name: Layer.of(parts[name]) for name in ("debian", "node")}
+        ferretdb = {"app/bin/mongodb/bin/ferretdb": parts["ferretdb"]}
+        layers["ferretdb"] = write_layer(work / "ferretdb.tar", ferretdb)
         for source in sorted((FOLDER / "files").iterdir()):
-            layers[source.name] = Path(temporary) / f"{source.name}.tar"
-            write_layer(layers[source.name], {"": source}, {})
-        authority = _certify_public_site(Path(temporary), layers)
-        (folder / "authority.pem").write_text(authority)
+            layers[source.name] = write_layer(work / f"{source.name}.tar", _files(source))
+        layers |= _public_site(work)
+        shutil.copy(work / "authority.pem", folder)
         names = [*images_of_release(), CLIENT, SMTP_SINK, PUBLIC_SITE]
-        write_archive(folder / "images.tar", {name: _image(name, layers) for name in names})
+        write_archive(folder / "images.tar", [_image(name, layers) for name in names])
 
 
-def _image(image: str, layers: Mapping[str, Path]) -> Image:
+def _files(folder: Path, below: str = "") -> dict[str, Path]:
+    """The files of a folder, by their paths in an image."""
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    return {(Path(below) / path.relative_to(folder)).as_posix(): path for path in files}
+
+
+def _image(image: str, layers: Mapping[str, Layer]) -> Image:
     above, command = KINDS[name_of(image)]
-    return Image(
-        layers=[layers[name] for name in ("debian", "trusted", *above)],
-        command=command,
-        environment=["INFLUXDB_REPORTING_DISABLED=true"] if command == ("influxd",) else [],
+    settings: dict[str, Any] = {"Cmd": list(command)}
+    if command == _NGINX:
         # Source: the Dockerfile of nginx, https://github.com/nginx/docker-nginx
-        stop_signal="SIGQUIT" if command == _NGINX else "SIGTERM",
+        settings["StopSignal"] = "SIGQUIT"
+    return Image(
+        tags=[image],
+        layers=[layers[name] for name in ("debian", "trusted", *above)],
+        entrypoint=(),
+        environment=[
+            "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+            "INFLUXDB_REPORTING_DISABLED=true",
+        ],
+        settings=settings,
     )
 
 
-def _certify_public_site(folder: Path, layers: dict[str, Path]) -> str:
-    """Add the layers with the site's certificate and with its authority; returns the latter."""
+def _public_site(folder: Path) -> dict[str, Layer]:
+    """The layers with the site's certificate, and with its authority."""
     now = dt.datetime.now(dt.UTC)
     made = issue_authority("public", PUBLIC_HOST.partition(".")[2], now)
     authority = parse_issued("public-ca-1", made.chain, made.key)
@@ -234,14 +233,14 @@ def _certify_public_site(folder: Path, layers: dict[str, Path]) -> str:
     for name, text in files.items():
         (folder / f"{name}.pem").write_text(text)
     served = {f"etc/nginx/{name}.pem": folder / f"{name}.pem" for name in ("certificate", "key")}
-    layers["certificate"] = folder / "certificate.tar"
-    write_layer(layers["certificate"], served, {})
     # OpenSSL finds an authority by this name, in Node.js of Debian and in curl.
     hashed = _run(["openssl", "x509", "-hash", "-noout", "-in", str(folder / "authority.pem")])
-    layers["trusted"] = folder / "trusted.tar"
     link = {f"etc/ssl/certs/{hashed.strip()}.0": f"/{_TRUSTED}"}
-    write_layer(layers["trusted"], {_TRUSTED: folder / "authority.pem"}, link)
-    return made.chain
+    trusted = {_TRUSTED: folder / "authority.pem"}
+    return {
+        "certificate": write_layer(folder / "certificate.tar", served),
+        "trusted": write_layer(folder / "trusted.tar", trusted, links=link),
+    }
 
 
 def _install(folder: Path, build: Callable[[Path], None]) -> None:
@@ -253,29 +252,10 @@ def _install(folder: Path, build: Callable[[Path], None]) -> None:
         content.rename(folder)
 
 
-@contextmanager
-def _told(echo: _Echo, what: str) -> Iterator[None]:
-    echo(f"building {what}")
-    started = time.monotonic()
-    yield
-    echo(f"built {what.partition(' (')[0]} in {time.monotonic() - started:.0f} s")
-
-
-def _run(
-    command: Sequence[str],
-    folder: Path | None = None,
-    environment: Mapping[str, str] | None = None,
-) -> str:
+def _run(command: Sequence[str], folder: Path | None = None) -> str:
     """Run a program and return what it prints."""
     try:
-        done = subprocess.run(
-            command,
-            cwd=folder,
-            env={**os.environ, **(environment or {})},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     except FileNotFoundError:
         raise BuildError(f"{command[0]} is not installed") from None
     if done.returncode != 0:

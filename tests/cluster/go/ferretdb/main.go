@@ -1,4 +1,4 @@
-// The MongoDB-compatible server of the stand-in for mongodb: FerretDB, with files of SQLite.
+// A MongoDB-compatible server: FerretDB, with files of SQLite.
 package main
 
 import (

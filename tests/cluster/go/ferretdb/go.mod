@@ -1,5 +1,5 @@
-// The MongoDB-compatible server of the stand-in for mongodb.
-module pryv.io/operator/tests/e2e/images
+// The MongoDB-compatible server of the stand-in for mongodb (tests/e2e/images).
+module pryv.io/operator/tests/ferretdb
 
 go 1.26.0
 
