@@ -15,6 +15,7 @@ from tests.rings import FolderScheduling, place
 pytest_plugins = ["tests.cluster.fixtures", "tests.api.fixtures"]
 
 _SHARED = Path(__file__).parents[2] / "shared" / "pryv"
+_E2E = Path(__file__).parent / "e2e"
 #: CI uses the same examples each time, so that a failure comes from the change under test.
 _COMMON = {
     "deadline": None,
@@ -71,7 +72,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     (`tests/e2e`) run only if their folder is named.
     """
     if not any("e2e" in Path(argument.partition("::")[0]).parts for argument in config.args):
-        _deselect(config, items, [item for item in items if "/e2e/" in item.nodeid])
+        _deselect(config, items, [item for item in items if _E2E in item.path.parents])
     if config.getoption("numprocesses", default=None) or hasattr(config, "workerinput"):
         items.sort(key=lambda item: place(item.nodeid))
     else:

@@ -8,13 +8,14 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 import yaml
 
-from tests.cluster.cache import print_with_time
+from tests.cluster.kind.cluster import KindCluster, OnMachine, Place
 from tests.cluster.waiting import wait_until
 from tests.e2e.images.archive_reader import Entry, Image, read_image
 from tests.e2e.images.operator_image import ROOT, ensure_archive, image_name, missing_engine
@@ -164,10 +165,19 @@ UNWANTED: Final[list[tuple[Callable[[Entry], bool], Entry]]] = [
 
 
 @pytest.fixture(scope="module")
-def archive() -> Path:
-    if reason := missing_engine():
-        pytest.skip(reason)
-    return ensure_archive(print_with_time)
+def docker(request: pytest.FixtureRequest) -> Docker:
+    """The machine's container engine, or else that of the cluster."""
+    if not missing_engine():
+        return Docker(OnMachine())
+    cluster: KindCluster = request.getfixturevalue("cluster")
+    if cluster.name is None:
+        pytest.skip(missing_engine())
+    return Docker(cluster.place)
+
+
+@pytest.fixture(scope="module")
+def archive(docker: Docker, cluster_echo: Callable[[str], None]) -> Path:
+    return ensure_archive(cluster_echo, docker.place)
 
 
 @pytest.fixture(scope="module")
@@ -176,11 +186,12 @@ def image(archive: Path) -> Image:
 
 
 @pytest.fixture(scope="module")
-def loaded(archive: Path) -> Iterator[str]:
-    """The image's name, in the engine."""
-    subprocess.run(["docker", "load", "-i", str(archive)], check=True, capture_output=True)
-    yield image_name()
-    subprocess.run(["docker", "image", "rm", image_name()], check=False, capture_output=True)
+def loaded(docker: Docker, archive: Path) -> Iterator[Docker]:
+    """An engine that has the image."""
+    with archive.open("rb") as content:
+        docker.run("load", stdin=content)
+    yield docker
+    docker.run("image", "rm", image_name(), check=False)
 
 
 class TestContent:
@@ -247,23 +258,27 @@ _AS_POD: Final = (
 )
 
 
-def _run(
-    image: str, *command: str, options: tuple[str, ...] = (), stdin: str = ""
-) -> subprocess.CompletedProcess[str]:
-    """Run a program of the image in a container as the chart's pod has it."""
-    entry = f"--entrypoint={command[0]}"
-    return subprocess.run(
-        ["docker", "run", "--rm", "--interactive", *_AS_POD, *options, entry, image, *command[1:]],
-        input=stdin,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+@dataclass(frozen=True)
+class Docker:
+    """A container engine."""
+
+    place: Place
+
+    def run(self, *command: str, **options: Any) -> subprocess.CompletedProcess[str]:
+        """Run docker, as ``subprocess.run``."""
+        defaults = {"capture_output": True, "text": True, "check": True, "timeout": 120}
+        line = self.place.enter("docker", *command)
+        return subprocess.run(line, **(defaults | options))  # noqa: PLW1510
+
+    def program(self, *command: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+        """Run a program of the image in a container as the chart's pod has it."""
+        entry = f"--entrypoint={command[0]}"
+        options = ("run", "--rm", "--interactive", *_AS_POD, entry, image_name())
+        return self.run(*options, *command[1:], input=stdin, check=False)
 
 
 class TestRun:
-    def test_the_user_has_no_name_and_no_rights(self, loaded: str) -> None:
+    def test_the_user_has_no_name_and_no_rights(self, loaded: Docker) -> None:
         program = """
 import os, pathlib, pwd
 status = pathlib.Path("/proc/self/status").read_text()
@@ -277,18 +292,18 @@ try:
 except OSError as error:
     print(error.strerror)
 """
-        answer = _run(loaded, "python3", "-c", program)
+        answer = loaded.program("python3", "-c", program)
         expected = ["65532", "65532", "CapEff:", "0" * 16, "no", "name"]
         assert answer.stdout.split()[:6] == expected, answer.stderr
         assert answer.stdout.splitlines()[2] in {"Permission denied", "Read-only file system"}
 
     @pytest.mark.parametrize("program", ["pryv-operator", "kubectl-pryv"])
-    def test_the_commands_print_their_help(self, loaded: str, program: str) -> None:
-        answer = _run(loaded, program, "--help")
+    def test_the_commands_print_their_help(self, loaded: Docker, program: str) -> None:
+        answer = loaded.program(program, "--help")
         assert answer.returncode == 0, answer.stderr
         assert f"Usage: {program}" in answer.stdout
 
-    def test_every_module_can_be_imported(self, loaded: str) -> None:
+    def test_every_module_can_be_imported(self, loaded: Docker) -> None:
         program = """
 import importlib, pkgutil
 import pryv_operator
@@ -297,14 +312,14 @@ for module in modules:
     importlib.import_module(module.name)
 print(len(modules))
 """
-        answer = _run(loaded, "python3", "-c", program)
+        answer = loaded.program("python3", "-c", program)
         assert answer.returncode == 0, answer.stderr
         assert int(answer.stdout) > 200
 
-    def test_it_renders_what_the_sources_render(self, loaded: str) -> None:
+    def test_it_renders_what_the_sources_render(self, loaded: Docker) -> None:
         platform = (ROOT / "manifests/samples/platform.yaml").read_text()
         command = ("render", "--objects", "--file", "-")
-        answer = _run(loaded, "kubectl-pryv", *command, stdin=platform)
+        answer = loaded.program("kubectl-pryv", *command, stdin=platform)
         assert answer.returncode == 0, answer.stderr
         here = subprocess.run(
             [
@@ -321,52 +336,45 @@ print(len(modules))
         assert len(here.stdout) > 100_000
         assert answer.stdout == here.stdout
 
-    def test_without_a_cluster_it_says_what_is_missing(self, loaded: str) -> None:
-        answer = _run(loaded, "pryv-operator", "run", "--in-cluster")
+    def test_without_a_cluster_it_says_what_is_missing(self, loaded: Docker) -> None:
+        answer = loaded.program("pryv-operator", "run", "--in-cluster")
         assert answer.returncode == 2
         words = " ".join(answer.stderr.replace("│", " ").split())
         assert "credentials of the cluster cannot be read" in words
         assert "Traceback" not in words
 
-    def test_it_is_alive_without_its_api_server_and_stops_at_a_signal(
-        self, loaded: str, tmp_path: Path
-    ) -> None:
-        account = tmp_path / "serviceaccount"
-        account.mkdir()
-        (account / "namespace").write_text("pryv")
-        (account / "token").write_text("token")
-        (account / "ca.crt").write_text(Path("/etc/ssl/certs/ca-certificates.crt").read_text())
+    def test_it_is_alive_without_its_api_server_and_stops_at_a_signal(self, loaded: Docker) -> None:
+        program = """
+import os, pathlib, certifi
+account = pathlib.Path("/var/run/secrets/kubernetes.io/serviceaccount")
+account.joinpath("namespace").write_text("pryv")
+account.joinpath("token").write_text("token")
+account.joinpath("ca.crt").write_text(pathlib.Path(certifi.where()).read_text())
+os.execvp("pryv-operator", ["pryv-operator", "run", "--in-cluster"])
+"""
         name = f"pryv-operator-{uuid.uuid4().hex[:8]}"
         options = (
-            f"--volume={account}:/var/run/secrets/kubernetes.io/serviceaccount:ro",
+            *("--detach", f"--name={name}", *_AS_POD, "--entrypoint=python3"),
+            "--tmpfs=/var/run/secrets/kubernetes.io/serviceaccount",
             *("--env=KUBERNETES_SERVICE_HOST=127.0.0.1", "--env=KUBERNETES_SERVICE_PORT=1"),
         )
-        command = ["docker", "run", "--detach", f"--name={name}", *_AS_POD, *options, loaded]
-        subprocess.run(command, check=True, capture_output=True)
+        loaded.run("run", *options, image_name(), "-c", program)
         try:
-            wait_until(lambda: _get(name, "/healthz").startswith("200"), "/healthz", seconds=60)
-            assert _get(name, "/readyz").startswith("503 not synced yet")
-            subprocess.run(["docker", "stop", "-t", "9", name], check=True, capture_output=True)
-            assert _docker("inspect", "--format={{.State.ExitCode}}", name).strip() == "0"
-            logs = _docker("logs", name)
-            assert "NoConnection" in logs
-            assert "Traceback" not in logs
+            wait_until(
+                lambda: _get(loaded, name, "/healthz").startswith("200"), "/healthz", seconds=60
+            )
+            assert _get(loaded, name, "/readyz").startswith("503 not synced yet")
+            loaded.run("stop", "-t", "9", name)
+            code = loaded.run("inspect", "--format={{.State.ExitCode}}", name).stdout.strip()
+            logs = loaded.run("logs", name)
+            assert code == "0"
+            assert "NoConnection" in logs.stdout + logs.stderr
+            assert "Traceback" not in logs.stdout + logs.stderr
         finally:
-            subprocess.run(["docker", "rm", "--force", name], check=False, capture_output=True)
+            loaded.run("rm", "--force", name, check=False)
 
 
-def _docker(*command: str) -> str:
-    answer = subprocess.run(
-        ["docker", *command],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=True,
-    )
-    return answer.stdout
-
-
-def _get(container: str, path: str) -> str:
+def _get(docker: Docker, container: str, path: str) -> str:
     """Status and body of a GET inside of the container; empty without an answer."""
     program = f"""
 import http.client
@@ -375,10 +383,4 @@ connection.request("GET", "{path}")
 answer = connection.getresponse()
 print(answer.status, answer.read().decode())
 """
-    answer = subprocess.run(
-        ["docker", "exec", container, "python3", "-c", program],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return answer.stdout
+    return docker.run("exec", container, "python3", "-c", program, check=False).stdout

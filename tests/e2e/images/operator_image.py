@@ -2,27 +2,32 @@
 
 With a registry: from the base image that the Dockerfile names. Without one: from Debian's Python,
 and from wheels of the lock files, which the image that builds brings along. The Dockerfile is the
-same, and the second build has no network.
+same, and the second build has no network. The engine need not see this machine's files (that of
+`tests/cluster/kind` does not): it is sent all that it needs.
 """
 
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import platform
 import re
 import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import IO, TYPE_CHECKING, Final
 
 import yaml
 
 from tests.cluster.binaries import report_until_done
 from tests.cluster.cache import cache_folder, exclusive_lock, print_with_time, remove_unused
+from tests.cluster.kind.cluster import OnMachine, Place
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -69,7 +74,7 @@ def image_name() -> str:
 
 
 def missing_engine() -> str:
-    """Why no image can be built here; empty if one can."""
+    """Why this machine has no engine that builds an image; empty if it has one."""
     if shutil.which("docker") is None:
         return "needs a container engine: `docker` was not found"
     answer = subprocess.run(["docker", "info"], capture_output=True, text=True, check=False)
@@ -77,10 +82,14 @@ def missing_engine() -> str:
     return "" if answer.returncode == 0 else f"needs a container engine: {lines[-1]}"
 
 
-def ensure_archive(echo: Callable[[str], None]) -> Path:
+def ensure_archive(echo: Callable[[str], None], place: Place | None = None) -> Path:
     """Build the image unless the cache has it; return the docker archive with it.
 
     It takes about a minute, and two more where the base image cannot be pulled.
+
+    Args:
+        echo: is told of progress.
+        place: where the container engine is; default: on this machine.
 
     Raises:
         ImageError: there is no container engine, or a command failed.
@@ -88,14 +97,14 @@ def ensure_archive(echo: Callable[[str], None]) -> Path:
     cache = cache_folder() / "operator-image"
     archives = cache / "archives"
     archives.mkdir(parents=True, exist_ok=True)
-    sources = [Path(__file__), ROOT / "Dockerfile", *_context()]
+    sources = [Path(__file__), *_context()]
     archive = archives / _digest_of(sources) / "operator.tar"
     with exclusive_lock(cache / "lock", echo, "builds the operator's image"):
         if not archive.is_file():
-            if reason := missing_engine():
+            if place is None and (reason := missing_engine()):
                 raise ImageError(reason)
             archive.parent.mkdir(exist_ok=True)
-            _build(archive, cache, echo)
+            _Build(place or OnMachine(), cache, echo).build(archive)
         os.utime(archive.parent)
         remove_unused(archives, {archive.parent.name}, _KEEP_ARCHIVES_SECONDS)
         remove_unused(cache, keep={archives.name})
@@ -103,11 +112,12 @@ def ensure_archive(echo: Callable[[str], None]) -> Path:
 
 
 def _context() -> list[Path]:
-    """The files that the engine is sent: those that ``.dockerignore`` includes again."""
+    """What the engine is sent: the Dockerfile, and what ``.dockerignore`` includes again."""
     lines = (ROOT / ".dockerignore").read_text().splitlines()
     included = [ROOT / line[1:] for line in lines if line.startswith("!")]
-    files = (file for path in included for file in (path.rglob("*") if path.is_dir() else [path]))
-    return sorted(file for file in files if file.is_file() and "__pycache__" not in file.parts)
+    files = [file for path in included for file in (path.rglob("*") if path.is_dir() else [path])]
+    found = (file for file in files if file.is_file() and "__pycache__" not in file.parts)
+    return sorted([ROOT / "Dockerfile", *found])
 
 
 def _digest_of(files: Iterable[Path]) -> str:
@@ -117,63 +127,97 @@ def _digest_of(files: Iterable[Path]) -> str:
     return digest.hexdigest()[:16]
 
 
-def _build(archive: Path, cache: Path, echo: Callable[[str], None]) -> None:
-    """Build the image and save it; no tag stays in the engine."""
-    name = image_name()
-    suffix = archive.parent.name
-    base, build_base = f"pryv-operator-base:{suffix}", f"pryv-operator-build-base:{suffix}"
-    building = archive.with_name("operator.tar.part")
-    try:
-        options = ["--build-arg=PIP_INDEX_URL"]
-        if not _default_base_is_here(echo):
-            _import_bases(base, build_base, cache, echo)
-            options = [
-                "--network=none",
-                f"--build-arg=BASE={base}",
-                f"--build-arg=BUILD_BASE={build_base}",
-            ]
-        _run(["docker", "build", *options, "-t", name, str(ROOT)], f"building {name}", 60, echo)
-        _run(["docker", "save", "-o", str(building), name], f"saving {name}", 10, echo)
-    finally:
-        subprocess.run(
-            ["docker", "image", "rm", "--force", name, build_base, base],
-            capture_output=True,
-            check=False,
-        )
-    building.replace(archive)
+def _tar(files: Iterable[Path], folder: Path, dockerfile: str | None = None) -> IO[bytes]:
+    """A build context: files by their path in a folder."""
+    content = io.BytesIO()
+    # Docker takes a stream that begins with a PAX header for a Dockerfile.
+    with tarfile.open(fileobj=content, mode="w", format=tarfile.GNU_FORMAT) as context:
+        for file in files:
+            context.add(file, file.relative_to(folder).as_posix())
+        if dockerfile is not None:
+            member = tarfile.TarInfo("Dockerfile")
+            member.size = len(dockerfile.encode())
+            context.addfile(member, io.BytesIO(dockerfile.encode()))
+    content.seek(0)
+    return content
 
 
-def _default_base_is_here(echo: Callable[[str], None]) -> bool:
-    """Whether the engine has the base image that the Dockerfile names, or can pull it."""
-    found = re.search(r"^ARG BASE=(.+)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
-    assert found
-    try:
-        for command in ("image", "inspect"), ("pull",):
-            answer = subprocess.run(
-                ["docker", *command, found[1]],
-                capture_output=True,
-                check=False,
-                timeout=_PULL_SECONDS,
+@dataclass(frozen=True)
+class _Build:
+    """A build of the image with a container engine."""
+
+    place: Place
+    cache: Path
+    echo: Callable[[str], None]
+
+    def build(self, archive: Path) -> None:
+        """Build the image and save it; no tag stays in the engine."""
+        name = image_name()
+        suffix = archive.parent.name
+        base, build_base = f"pryv-operator-base:{suffix}", f"pryv-operator-build-base:{suffix}"
+        building = archive.with_name("operator.tar.part")
+        try:
+            options = ["--build-arg=PIP_INDEX_URL"]
+            if not self._default_base_is_here():
+                self._import_bases(base, build_base)
+                options = [
+                    "--network=none",
+                    f"--build-arg=BASE={base}",
+                    f"--build-arg=BUILD_BASE={build_base}",
+                ]
+            context = _tar(_context(), ROOT)
+            self._docker(
+                f"building {name}", 60, "build", *options, f"--tag={name}", "-", stdin=context
             )
-            if answer.returncode == 0:
-                return True
-    except subprocess.TimeoutExpired:
-        pass
-    echo(
-        f"{found[1].partition('@')[0]} cannot be pulled: Debian's Python is the base image instead"
-    )
-    return False
+            with building.open("wb") as output:
+                self._docker("saving it", 10, "save", name, stdout=output)
+        finally:
+            remove = self.place.enter("docker", "image", "rm", "--force", name, build_base, base)
+            subprocess.run(remove, capture_output=True, check=False)
+        building.replace(archive)
 
+    def _default_base_is_here(self) -> bool:
+        """Whether the engine has the base image that the Dockerfile names, or can pull it."""
+        text = (ROOT / "Dockerfile").read_text()
+        found = re.search(r"^ARG BASE=(.+)$", text, re.MULTILINE)
+        assert found
+        try:
+            for command in ("image", "inspect"), ("pull",):
+                answer = subprocess.run(
+                    self.place.enter("docker", *command, found[1]),
+                    capture_output=True,
+                    check=False,
+                    timeout=_PULL_SECONDS,
+                )
+                if answer.returncode == 0:
+                    return True
+        except subprocess.TimeoutExpired:
+            pass
+        name = found[1].partition("@")[0]
+        self.echo(f"{name} cannot be pulled: Debian's Python is the base image instead")
+        return False
 
-def _import_bases(base: str, build_base: str, cache: Path, echo: Callable[[str], None]) -> None:
-    """Debian's Python as an image, and the same with the wheels for the image that builds."""
-    root = _root_file_system(cache, echo)
-    path = f"ENV PATH={_PATH}"
-    _run(["docker", "import", "--change", path, str(root), base], "importing it", 5, echo)
-    wheels = _wheels(cache, echo)
-    recipe = f"FROM {base}\nENV PIP_NO_INDEX=1 PIP_FIND_LINKS=/wheels\nCOPY . /wheels\n"
-    command = ["docker", "build", "--network=none", "-t", build_base, "-f", "-", str(wheels)]
-    _run(command, "adding the wheels", 5, echo, stdin=recipe)
+    def _import_bases(self, base: str, build_base: str) -> None:
+        """Debian's Python as an image, and the same with wheels for the image that builds."""
+        with _root_file_system(self.cache, self.echo).open("rb") as root:
+            arguments = ("import", f"--change=ENV PATH={_PATH}", "-", base)
+            self._docker("importing the base image", 5, *arguments, stdin=root)
+        wheels = _wheels(self.cache, self.echo)
+        recipe = f"FROM {base}\nENV PIP_NO_INDEX=1 PIP_FIND_LINKS=/wheels\nCOPY *.whl /wheels/\n"
+        context = _tar(sorted(wheels.iterdir()), wheels, recipe)
+        arguments = ("build", "--network=none", f"--tag={build_base}", "-")
+        self._docker("adding the wheels", 5, *arguments, stdin=context)
+
+    def _docker(
+        self,
+        what: str,
+        seconds: int,
+        *arguments: str,
+        stdin: IO[bytes] | None = None,
+        stdout: IO[bytes] | None = None,
+    ) -> None:
+        line = self.place.enter("docker", *arguments)
+        _run(line, what, seconds, self.echo, stdin=stdin, stdout=stdout)
 
 
 def _root_file_system(cache: Path, echo: Callable[[str], None]) -> Path:
@@ -221,7 +265,8 @@ def _run(
     seconds: int,
     echo: Callable[[str], None],
     *,
-    stdin: str = "",
+    stdin: IO[bytes] | None = None,
+    stdout: IO[bytes] | None = None,
 ) -> None:
     """Run a command to its end.
 
@@ -230,11 +275,12 @@ def _run(
     """
     echo(f"{what} (about {seconds} s)")
     started = time.monotonic()
-    with tempfile.TemporaryFile("w+") as given, tempfile.TemporaryFile("w+") as output:
-        given.write(stdin)
-        given.seek(0)
+    with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as output:
+        if stdin is not None:
+            shutil.copyfileobj(stdin, given)
+            given.seek(0)
         with subprocess.Popen(
-            command, stdin=given, stdout=output, stderr=subprocess.STDOUT
+            command, stdin=given, stdout=stdout or output, stderr=output
         ) as process:
             try:
                 report_until_done(process, what, started, echo)
@@ -243,7 +289,8 @@ def _run(
                 raise
         if process.returncode != 0:
             output.seek(0)
-            raise ImageError(f"`{' '.join(command)}` failed:\n{output.read()[-4000:]}")
+            text = output.read()[-4000:].decode(errors="replace")
+            raise ImageError(f"`{' '.join(command)}` failed:\n{text}")
 
 
 if __name__ == "__main__":
