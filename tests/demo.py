@@ -28,7 +28,11 @@ NAMESPACE = "pryv"
 SAMPLE = Path(__file__).parents[1] / "manifests" / "samples" / "platform.yaml"
 SHOWN_FILE = "register/conf/register.json"
 #: The components that each change rolls.
-OF_PLATFORM_NAME = {"reg/register", "reg/dns"}
+OF_PLATFORM_NAME = {
+    *("reg/register", "reg/dns"),
+    # They read the name from register once, when they start; so they come after it.
+    *("co1/core", "co1/hfs", "co1/preview", "co1/webhooks"),
+}
 OF_ADMIN_KEY = {"reg/register", "reg/dns"}
 
 

@@ -122,7 +122,7 @@ def test_history_lists_changes(person: Person) -> None:
     rows = [re.split(r" {2,}", line) for line in lines[1:]]
     assert [(row[0], row[2], row[3]) for row in rows] == [
         ("1", "complete", "first revision"),
-        ("2", "complete", "reg/dns, reg/mail, reg/register"),
+        ("2", "complete", "co1/core, co1/hfs, co1/preview, co1/webhooks and 3 more"),
         ("3", "complete", "co1/hfs"),
     ]
 
@@ -130,7 +130,9 @@ def test_history_lists_changes(person: Person) -> None:
 def test_diff_shows_spec_files_and_pods(person: Person) -> None:
     text = person.gets("diff", "acme", "--revision", "1", "--to", "2")
     sections = {section.partition("\n")[0]: section for section in text.split("\n\n")}
-    assert sections.keys() == {"# spec", "# reg/dns", "# reg/mail", "# reg/register"}
+    readers = "# co1/core, co1/hfs, co1/preview, co1/webhooks"
+    assert sections.keys() == {"# spec", readers, "# reg/dns", "# reg/mail", "# reg/register"}
+    assert "pryv.io/boot-inputs" in sections[readers], "they read the name from register"
     assert "+  PLATFORM_NAME: Another name" in sections["# spec"]
     assert "#   register-conf/register.json" in sections["# reg/register"]
     assert "Another name" not in sections["# reg/register"], "that file has secrets in it"

@@ -12,7 +12,7 @@ import pytest
 from pryv_operator.pki import authority
 from tests.api.operator_process import OperatorProcess
 from tests.api.platforms import PlatformUser
-from tests.api.test_main_job import rolled
+from tests.api.test_main_job import READERS, rolled
 from tests.api.test_tls import make_issuer, mounted, now, template, tls_secret
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.fixtures import new_namespace
@@ -251,9 +251,13 @@ def test_restart_on_change(lab: PlatformUser) -> None:
     lab.apply_platform(
         **SPEC | {"variables": SPEC["variables"] | {"PLATFORM_NAME": "Another name"}}
     )
-    lab.wait_rolled(before, {"reg/register", "reg/dns", "reg-slave/dns"})
+    expected = {
+        *("reg/register", "reg/dns", "reg-slave/dns"),
+        *(f"co{number}/{each}" for number in (1, 2, 3) for each in READERS),
+    }
+    lab.wait_rolled(before, expected)
     lab.wait_steady()
-    assert rolled(before, lab.pods()) == {"reg/register", "reg/dns", "reg-slave/dns"}
+    assert rolled(before, lab.pods()) == expected
     lab.apply_platform(**SPEC)
     lab.wait_ready()
 

@@ -32,6 +32,8 @@ COMPONENTS = {
 
 
 TWO_CORES = {"core": {"instances": [{"name": "co1"}, {"name": "co2"}]}}
+#: Components that read the service information from register when they start.
+READERS = ("core", "hfs", "preview", "webhooks")
 
 
 def test_domain_is_enough(user: PlatformUser) -> None:
@@ -91,7 +93,11 @@ def test_single_node(user: PlatformUser) -> None:
     assert "1/1" in user.kubectl("get", "pryvplatforms")
     before = user.pods()
     user.apply_and_wait(roles={"singlenode": {}}, variables={"PLATFORM_NAME": "Acme"})
-    assert rolled(before, user.pods()) == {"single/register", "single/dns"}
+    assert rolled(before, user.pods()) == {
+        *("single/register", "single/dns"),
+        *(f"single/{each}" for each in READERS),
+    }
+    assert_read_after_register(user, "single/register")
 
 
 def test_upload_size_rolls_proxies_core_and_hfs(shared_platform: PlatformUser) -> None:
@@ -121,11 +127,43 @@ def test_another_core_does_not_roll_the_first_one(shared_platform: PlatformUser)
     }
 
 
-def test_platform_name_rolls_register_and_dns(shared_platform: PlatformUser) -> None:
+def test_platform_name_rolls_register_dns_and_what_reads_it(shared_platform: PlatformUser) -> None:
+    variables: dict[str, object] = {"PLATFORM_NAME": "Acme Health"}
     shared_platform.apply_and_wait(roles=TWO_CORES)
     before = shared_platform.pods()
-    shared_platform.apply_and_wait(roles=TWO_CORES, variables={"PLATFORM_NAME": "Acme Health"})
-    assert rolled(before, shared_platform.pods()) == {"reg/register", "reg/dns"}
+    shared_platform.apply_and_wait(roles=TWO_CORES, variables=variables)
+    renamed = shared_platform.pods()
+    assert rolled(before, renamed) == {
+        *("reg/register", "reg/dns"),
+        *(f"{core}/{each}" for core in ("co1", "co2") for each in READERS),
+    }
+    assert_read_after_register(shared_platform, "reg/register")
+    # Another value of register's file, which nobody reads from register.
+    variables["INVITATION_TOKENS"] = ["enjoy1"]
+    shared_platform.apply_and_wait(roles=TWO_CORES, variables=variables)
+    assert rolled(renamed, shared_platform.pods()) == {"reg/register", "reg/dns"}
+
+
+def assert_read_after_register(user: PlatformUser, register: str) -> None:
+    """Every pod of a reader was created once register's was Ready (in whole seconds)."""
+    pods = {
+        f"{labels['pryv.io/instance']}/{labels['pryv.io/component']}": item
+        for item in user.list("pods")
+        if not item["metadata"].get("deletionTimestamp")
+        for labels in [item["metadata"]["labels"]]
+    }
+    (ready,) = (
+        each["lastTransitionTime"]
+        for each in pods[register]["status"]["conditions"]
+        if each["type"] == "Ready"
+    )
+    created = {
+        name: item["metadata"]["creationTimestamp"]
+        for name, item in pods.items()
+        if name.split("/")[1] in READERS
+    }
+    assert created
+    assert {name for name, time in created.items() if time < ready} == set()
 
 
 def test_order_and_annotations_do_not_matter(shared_platform: PlatformUser) -> None:

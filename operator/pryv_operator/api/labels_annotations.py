@@ -64,11 +64,13 @@ TEMPLATE: Final = "pryv.io/template"
 SHARED_SECRETS: Final = "pryv.io/shared-secrets"
 #: On a pod template: the value of ``pryv.io/restart`` that last restarted it.
 RESTARTED: Final = "pryv.io/restarted"
+#: On a pod template: digest of what the component reads from another one once, when it starts.
+BOOT_INPUTS: Final = "pryv.io/boot-inputs"
 
 # Annotations of a revision in the history (ControllerRevision)
 #: Digest of the desired state that the revision records.
 DESIRED: Final = "pryv.io/desired"
-#: Workload → digest of its pod template, image and shared secrets (JSON).
+#: Workload → digest of its pod template, image, shared secrets and boot inputs (JSON).
 TEMPLATES: Final = "pryv.io/templates"
 #: Names of the ConfigMaps and Secrets that its pod templates refer to (JSON).
 REFERENCES: Final = "pryv.io/references"

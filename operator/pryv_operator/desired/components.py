@@ -11,6 +11,7 @@ from pryv_operator.api.findings import Problem
 from pryv_operator.api.instances import Instance
 from pryv_operator.compose.model import ComposeFile, Mount, Service
 from pryv_operator.desired import certificates, output_limits
+from pryv_operator.desired.boot_inputs import with_boot_inputs
 from pryv_operator.desired.compose_files import (
     COMPOSE_FILE,
     RoleServices,
@@ -79,6 +80,7 @@ def build_components(
         for instance in instances
         for service in roles[instance.role].services
     )
+    components = with_boot_inputs(components)
     return components, output_limits.check_configuration(components)
 
 

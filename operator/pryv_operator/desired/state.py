@@ -48,8 +48,10 @@ class WorkloadPlan:
     kind: str
     name: str
     label: str
-    #: Position in the rollout of its instance: 0 stores, 1 services, 2 reverse proxies.
-    tier: int = 1
+    #: Position in the rollout of its instance, see ``Profile.tier``.
+    tier: int = 2
+    #: Name of the workload that it reads from when it starts, if there is one.
+    reads: str = ""
     #: Whether it migrates its data at start, so that an older image may not read it again.
     migrates: bool = False
     #: Whether the spec wants no pod of it: ``replicas: 0`` or ``spec.stopped``.
@@ -232,6 +234,7 @@ def _plan(
             name=component.name,
             label=f"{instance.name}/{names.slug(component.service.name)}",
             tier=component.profile.tier,
+            reads=component.boot_inputs.provider if component.boot_inputs else "",
             migrates=component.profile.migrates,
             scaled_to_zero=is_scaled_to_zero(component),
             hint=component.profile.hint,

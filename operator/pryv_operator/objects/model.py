@@ -74,6 +74,17 @@ class FileMount:
 
 
 @dataclass(frozen=True)
+class BootInputs:
+    """What a component reads from another one when it starts.
+
+    ``provider``: name of the other's workload. ``digest``: of what it answers, without secrets.
+    """
+
+    provider: str
+    digest: str
+
+
+@dataclass(frozen=True)
 class Component:
     """A compose service of a role instance: it becomes a workload."""
 
@@ -94,6 +105,7 @@ class Component:
     secret_environment: frozenset[str] = frozenset()
     #: The ``pryv.io/restart`` that its pods were last started for.
     restarted: str = ""
+    boot_inputs: BootInputs | None = None
     #: Ports that rendered files name, besides those of the profile.
     upstream_ports: tuple[int, ...] = ()
     #: Folders of the role that its services may write to.

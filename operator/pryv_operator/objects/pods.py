@@ -115,6 +115,8 @@ def _metadata(component: Component, shared: list[str]) -> Object:
     annotations = dict(overrides.annotations or {})
     if component.restarted:
         annotations[keys.RESTARTED] = component.restarted
+    if component.boot_inputs:
+        annotations[keys.BOOT_INPUTS] = component.boot_inputs.digest
     return {"labels": labels} | ({"annotations": annotations} if annotations else {})
 
 

@@ -47,6 +47,46 @@ redis-cli ping | grep -qE 'PONG|NOAUTH'
 
 
 @dataclass(frozen=True)
+class BootAnswer:
+    """What components read from another one once, when they start, and keep while they run."""
+
+    #: How its URL ends in the configuration of those that read it.
+    path: str
+    #: The file of the answering component that it is made from: JSON.
+    file: str
+    #: The keys of the file that it is made from. All of them are public.
+    keys: tuple[tuple[str, ...], ...]
+
+
+#: The service information: served by register, whose image always starts with ``--config
+#: /app/conf/register.json`` (service-register, ``build/register/runit/register``).
+#: Since 1.3.60 it is ``service``, and since 1.6.5 also ``version`` from ``reporting``
+#: (``src/business/service-info.js``). The other keys are those of 1.3.45 to 1.3.58
+#: (``source/routes/service.js``); before, there was no such route.
+#: Who reads it: the ``urlFromKey: 'serviceInfoUrl'`` of service-core 1.6.21 to 1.9.2 in
+#: ``components/{api-server,hfs-server,metadata,webhooks}/src/application.js`` and
+#: ``components/previews-server/src/server.js``. ``@pryv/boiler`` 1.2.4 gets it once
+#: (``initASync`` in ``src/config.js``), and no code gets it again. Before: core and hfs
+#: (``components/utils/src/config/ServiceInfo.js`` in 1.4.34 to 1.5.24), later core's
+#: ``components/api-server/config/components/serviceInfo.js``.
+#: service-mfa 1.1.9 and service-mail 1.9.0 have only their own configuration, and so have register
+#: and dns: they connect to cores and redis for data.
+SERVICE_INFO: Final = BootAnswer(
+    path="/service/info",
+    file="register.json",
+    keys=(
+        ("service",),
+        ("reporting", "templateVersion"),
+        ("dns", "domain"),
+        ("eventTypes", "sourceURL"),
+        ("http", "register", "url"),
+        ("http", "static", "url"),
+        ("serial",),
+    ),
+)
+
+
+@dataclass(frozen=True)
 class Profile:
     """How a component runs."""
 
@@ -70,6 +110,10 @@ class Profile:
     proxy: bool = False
     #: Its pod stops being Ready some seconds before its process stops: `STOPPING` is there.
     leaves_first: bool = False
+    #: What others read from it when they start.
+    answers: BootAnswer | None = None
+    #: What it reads from another component when it starts.
+    reads: BootAnswer | None = None
     readiness: Probe | None = None
     liveness: Probe | None = None
     fs_group: int | None = None
@@ -88,10 +132,15 @@ class Profile:
 
     @property
     def tier(self) -> int:
-        """Position in the rollout of an instance: 0 stores, 1 services, 2 reverse proxies."""
+        """Position in the rollout of an instance.
+
+        0 stores, 1 what others read from when they start, 2 other services, 3 reverse proxies.
+        """
         if self.proxy:
-            return 2
-        return 0 if self.store else 1
+            return 3
+        if self.store:
+            return 0
+        return 1 if self.answers else 2
 
     @property
     def store(self) -> bool:
@@ -141,6 +190,7 @@ _PROFILES: Final[Mapping[str, Profile]] = {
         grace_seconds=30,
     ),
     "core": _nodejs(
+        reads=SERVICE_INFO,
         # Every nginx upstream names 3000 to 3005; NUM_PROCS of them listen. 4222: NATS.
         ports=(3000, 3001, 3002, 3003, 3004, 3005, 4222),
         connects=(*_CORE_STORES, _REGISTER),
@@ -155,6 +205,7 @@ _PROFILES: Final[Mapping[str, Profile]] = {
     ),
     "mfa": _nodejs(ports=(7000,), single=True, readiness=tcp(7000), liveness=tcp(7000)),
     "preview": _nodejs(
+        reads=SERVICE_INFO,
         ports=(9000,),
         connects=(_MONGODB, _NATS, _REGISTER),
         runit=True,
@@ -162,6 +213,7 @@ _PROFILES: Final[Mapping[str, Profile]] = {
         liveness=tcp(9000),
     ),
     "hfs": _nodejs(
+        reads=SERVICE_INFO,
         ports=(3000, 3001, 3002, 3003, 3004, 3005),
         connects=(*_CORE_STORES, _NATS, _REGISTER),
         runit=True,
@@ -171,7 +223,9 @@ _PROFILES: Final[Mapping[str, Profile]] = {
         hint="hfs exits when it cannot fetch EVENT_TYPES_URL: allow egress to that host, or set "
         "the variable to a copy that pods can reach",
     ),
-    "webhooks": _nodejs(single=True, runit=True, connects=(_MONGODB, _NATS, _REGISTER)),
+    "webhooks": _nodejs(
+        reads=SERVICE_INFO, single=True, runit=True, connects=(_MONGODB, _NATS, _REGISTER)
+    ),
     "mongodb": Profile(
         ports=(27017,),
         stateful=True,
@@ -208,6 +262,7 @@ _PROFILES: Final[Mapping[str, Profile]] = {
         grace_seconds=60,
     ),
     "register": _nodejs(
+        answers=SERVICE_INFO,
         calls_cores=True,
         ports=(9000,),
         # It asks redis for the user that register always has (``src/storage/database.js``), so the

@@ -30,11 +30,15 @@ _LISTED: Final = 4
 
 @dataclass(frozen=True)
 class PodTemplate:
-    """A pod template, as far as a rollout compares it."""
+    """A pod template, as far as a rollout compares it.
+
+    ``boot_inputs``: digest of what the component reads from another one when it starts.
+    """
 
     digest: str
     image: str | None = None
     shared: frozenset[SharedSecret] = frozenset()
+    boot_inputs: str = ""
 
 
 @dataclass(frozen=True)
@@ -42,7 +46,7 @@ class Workload:
     """A workload as a rollout sees it.
 
     ``label``: the name that users know: ``co1/core``.
-    ``tier``: 0 stores, 1 services, 2 reverse proxies.
+    ``tier``: its place in the order of its instance, see ``Profile.tier``.
     ``live``: None when the workload does not exist.
     ``last_good``: None when the last good revision has no such workload.
     ``ready``: all its pods run the live template and are available; or it has none by the spec.
@@ -53,6 +57,7 @@ class Workload:
     ``unready_since``: when its newest unready pod became unready.
     ``runs``: False when the spec wants no pod of it.
     ``proven``: False when it has no pod by the spec, and has never run the desired template.
+    ``reads``: name of the workload that it reads something from when it starts, and keeps it.
     """
 
     name: str
@@ -72,6 +77,7 @@ class Workload:
     unready_since: dt.datetime | None = None
     runs: bool = True
     proven: bool = True
+    reads: str = ""
 
     @property
     def outdated(self) -> bool:
@@ -85,6 +91,13 @@ class Workload:
             self.live is not None
             and not self.outdated
             and (self.last_good is None or self.last_good.digest != self.desired.digest)
+        )
+
+    @property
+    def reads_anew(self) -> bool:
+        """Whether it has to start again to read what another workload answers by then."""
+        return bool(self.reads) and (
+            self.live is None or self.live.boot_inputs != self.desired.boot_inputs
         )
 
     @property
@@ -237,7 +250,10 @@ def _next_step(
 ) -> list[Workload]:
     """The workloads that are applied together next; empty when each has to wait."""
     candidates = [
-        each for each in remaining if not any(_waits_for(each, other, awaited) for other in awaited)
+        each
+        for each in remaining
+        if not any(_waits_for(each, other, awaited) for other in awaited)
+        and not _reads_early(each, rollout.ordered)
     ]
     return _step_of(candidates, remaining, rollout) if candidates else []
 
@@ -313,9 +329,21 @@ def _roll_back(rollout: _Rollout, failed: str) -> Decision:
         finding = Waiting(Reason.ROLLING_BACK, f"{title}; {message}")
         return Decision("RollingBack", finding, to_last_good=_names(missing) | _names(step))
 
+    def waiting_for(awaited: Sequence[Workload]) -> str:
+        cause = next((each.problem for each in awaited if each.problem), None)
+        detail = f" ({cause.message})" if cause else ""
+        return f"waiting for {_listed([each.label for each in awaited])}{detail}"
+
     if remaining:
         to_last_good = replace(rollout, ordered=backwards)
-        step = _split_by_secret(backwards) or _step_of(remaining, remaining, to_last_good)
+        candidates = [each for each in remaining if not _reads_early(each, backwards)]
+        step = _split_by_secret(backwards)
+        if not step and candidates:
+            step = _step_of(candidates, remaining, to_last_good)
+        if not step:
+            read = {each.reads for each in remaining}
+            awaited = waiting_for([each for each in known if each.name in read and not each.ready])
+            return rolling_back(f"rolling back to {target}: {awaited}")
         other_core = _waits_for_other_core(step, backwards)
         if other_core:
             return rolling_back(f"rolling back to {target}: {other_core.message}")
@@ -323,10 +351,7 @@ def _roll_back(rollout: _Rollout, failed: str) -> Decision:
         return rolling_back(f"rolling back to {target}: applying {labels}", step)
     unready = [each for each in known if not each.ready]
     if unready or missing:
-        awaited = _listed([each.label for each in unready or missing])
-        cause = next((each.problem for each in unready if each.problem), None)
-        detail = f" ({cause.message})" if cause else ""
-        return rolling_back(f"rolled back to {target}, waiting for {awaited}{detail}")
+        return rolling_back(f"rolled back to {target}, {waiting_for(unready or missing)}")
     if rollout.progress.blocked:
         listed = _listed(rollout.progress.blocked)
         return rolling_back(f"rolled back to {target}, blocked: {listed}")
@@ -381,6 +406,8 @@ def _restored(rollout: _Rollout, *, forward: bool) -> Decision:
     to_last_good: set[str] = set()
     for index, each in enumerate(ordered):
         if each.live is not None or (each.last_good is None and not rollout.is_first_install):
+            continue
+        if rollout.is_first_install and _reads_early(each, ordered):
             continue
         gets_desired = (
             rollout.is_first_install
@@ -443,6 +470,20 @@ def _comes_before(other: Workload, each: Workload) -> bool:
     return (_role_index(other), other.instance, other.tier) < step
 
 
+def _reads_early(each: Workload, ordered: Sequence[Workload]) -> bool:
+    """Whether a workload may get an answer of before, if it starts again now to read another one.
+
+    Until that runs its desired template and is ready, old pods of it may answer. In a first
+    installation both are created at once.
+    """
+    other = next((other for other in ordered if other.name == each.reads), None)
+    if other is None or not each.reads_anew:
+        return False
+    if other.live is None:
+        return other.last_good is not None
+    return other.outdated or not other.ready
+
+
 def _is_pending(each: Workload, rollout: _Rollout) -> bool:
     """Whether its turn is still to come: outdated, or new since the last good revision."""
     is_new = each.live is None and each.last_good is None and not rollout.is_first_install
@@ -452,17 +493,19 @@ def _is_pending(each: Workload, rollout: _Rollout) -> bool:
 def _awaited(rollout: _Rollout) -> list[Workload]:
     """Workloads that are not ready and that the rollout waits for.
 
-    Those that it has changed, and others of the same instances that have become unready: a change
-    of a store may take down what uses it.
+    Those that it has changed, those that others have to read anew, and others of the same instances
+    that have become unready: a change of a store may take down what uses it.
     """
     if rollout.is_first_install:
         return []
     instances = {each.instance for each in rollout.ordered if each.changed}
+    read = {each.reads for each in rollout.ordered if each.outdated and each.reads_anew}
 
     def disturbed(each: Workload) -> bool:
-        in_use = each.live is not None and not each.outdated
+        if each.live is None or each.outdated:
+            return False
         was_ready = each.name not in rollout.progress.unready
-        return in_use and each.instance in instances and was_ready
+        return each.name in read or (each.instance in instances and was_ready)
 
     return [
         each for each in rollout.ordered if not each.ready and (each.changed or disturbed(each))

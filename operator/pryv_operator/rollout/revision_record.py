@@ -90,6 +90,7 @@ def pod_template(workload: Object) -> PodTemplate:
         annotations.get(keys.TEMPLATE) or diff.template_digest(template),
         template["spec"]["containers"][0].get("image"),
         parse_shared_secrets(annotations.get(keys.SHARED_SECRETS)),
+        (template["metadata"].get("annotations") or {}).get(keys.BOOT_INPUTS, ""),
     )
 
 
@@ -203,4 +204,6 @@ def _template_entry(workload: Object) -> Object:
     }
     if template.shared:
         entry["shared"] = compact_json(dict(sorted(template.shared)))
+    if template.boot_inputs:
+        entry["bootInputs"] = template.boot_inputs
     return entry

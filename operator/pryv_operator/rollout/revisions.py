@@ -234,7 +234,9 @@ def _parse(item: Object) -> Revision | None:
 
 def _pod_template(entry: Mapping[str, Any]) -> PodTemplate:
     shared = parse_shared_secrets(entry.get("shared"))
-    return PodTemplate(entry["digest"], entry.get("image"), shared)
+    return PodTemplate(
+        entry["digest"], entry.get("image"), shared, str(entry.get("bootInputs") or "")
+    )
 
 
 def _restarts(templates: Mapping[str, Any]) -> Mapping[str, str] | None:

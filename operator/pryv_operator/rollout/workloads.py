@@ -62,6 +62,7 @@ def observed_workloads(
                     role=instance.role,
                     instance=instance.name,
                     tier=plan.tier,
+                    reads=plan.reads,
                     desired=template,
                     live=live_pod_template(item, existing) if existing else None,
                     last_good=good.templates.get(plan.name) if good else None,

@@ -237,8 +237,16 @@ def variables(**given: Any) -> Desired:
     return state(variables=given)
 
 
-def test_the_platforms_name_changes_register_and_dns() -> None:
+def test_the_platforms_name_changes_register_dns_and_what_reads_it_from_register() -> None:
     assert changed_workloads(BASE, variables(PLATFORM_NAME="Acme Health")) == {
+        "acme-reg-register",
+        "acme-reg-dns",
+        *(f"acme-co1-{each}" for each in ("core", "hfs", "preview", "webhooks")),
+    }
+
+
+def test_what_nobody_reads_from_register_changes_register_and_dns_only() -> None:
+    assert changed_workloads(BASE, variables(INVITATION_TOKENS=["enjoy1"])) == {
         "acme-reg-register",
         "acme-reg-dns",
     }

@@ -23,7 +23,7 @@ GOOD = Progress(2, LONG_AGO, last_good=1)
 FIRST = Progress(1, LONG_AGO)
 FAILED = replace(GOOD, failed='co1/core: image "x" cannot be pulled')
 
-_TIERS = {"mongodb": 0, "redis": 0, "reverse-proxy": 2}
+_TIERS = {"mongodb": 0, "redis": 0, "register": 1, "reverse-proxy": 3}
 _ROLES = {"reg": "reg-master", "sw": "static", "reg-slave": "reg-slave"}
 
 
@@ -42,7 +42,7 @@ def at(
         label=label,
         role=_ROLES.get(instance, "core"),
         instance=instance,
-        tier=_TIERS.get(component, 1),
+        tier=_TIERS.get(component, 2),
         desired=desired,
         live=live,
         last_good=last_good,
@@ -537,3 +537,100 @@ def test_no_rollback_to_a_revision_without_the_operators_mac() -> None:
     decision = next_step(done("co1/core", ready=False), progress=unsigned, policy=ROLL_BACK)
     assert (decision.kind, decision.to_last_good) == ("Held", frozenset())
     assert "revision 1 is not rolled back to automatically" in decision.finding.message
+
+
+# What components read from others when they start
+
+READ_OLD = PodTemplate("old", "image:1", boot_inputs="old name")
+READ_NEW = PodTemplate("new", "image:1", boot_inputs="new name")
+
+
+def reader(label: str, live: PodTemplate | None = READ_OLD, **more: object) -> Workload:
+    """A workload that reads the new name, once it is changed, from reg/register."""
+    desired = more.pop("desired", READ_NEW)
+    last_good = more.pop("last_good", READ_OLD)
+    reads = {"reads": "acme-reg-register"}
+    return at(label, desired, live, last_good, **reads, **more)  # type: ignore[arg-type]
+
+
+def test_what_others_read_is_changed_before_the_other_services_of_its_instance() -> None:
+    workloads = [changed("reg/dns"), changed("reg/register"), changed("reg/mail")]
+    assert labels(next_step(*workloads).to_desired) == {"reg/register"}
+    waiting = [done("reg/register", ready=False), changed("reg/dns")]
+    assert (next_step(*waiting).kind, next_step(*waiting).to_desired) == ("Wait", frozenset())
+
+
+@pytest.mark.parametrize("instance", ["co1", "reg"], ids=["cluster", "single-node"])
+def test_a_reader_waits_until_what_it_reads_is_answered(instance: str) -> None:
+    core = reader(f"{instance}/core")
+    first = next_step(changed("reg/register"), core)
+    assert (labels(first.to_desired), first.pending) == ({"reg/register"}, (core.label,))
+    second = next_step(done("reg/register", ready=False), core)
+    assert (second.kind, second.to_desired) == ("Wait", frozenset())
+    third = next_step(done("reg/register"), core)
+    assert labels(third.to_desired) == {core.label}
+
+
+def test_readers_are_not_touched_when_what_they_read_from_fails() -> None:
+    late = done("reg/register", ready=False, since=LONG_AGO)
+    assert next_step(late, reader("co1/core")).kind == "Failed"
+    held = next_step(late, reader("co1/core"), progress=FAILED)
+    assert (held.kind, held.to_desired, held.pending) == ("Held", frozenset(), ("co1/core",))
+
+
+def test_a_reader_waits_for_what_went_back_to_the_template_of_before() -> None:
+    """The name was changed, and the change is reverted in the middle of the rollout."""
+    core = reader("co1/core", READ_NEW, desired=READ_OLD)
+    register = at("reg/register", ready=False)
+    decision = next_step(register, core)
+    assert (decision.kind, decision.to_desired) == ("Wait", frozenset())
+    assert decision.deadline == JUST_NOW + dt.timedelta(seconds=600), "it does not wait for ever"
+    assert labels(next_step(replace(register, ready=True), core).to_desired) == {"co1/core"}
+
+
+def test_another_change_of_a_reader_waits_for_nothing() -> None:
+    other = PodTemplate("other", "image:1", boot_inputs="old name")
+    core = reader("co1/core", desired=other)
+    assert labels(next_step(at("reg/register", ready=False), core).to_desired) == {"co1/core"}
+
+
+def test_a_deleted_workload_is_changed_before_those_that_read_from_it() -> None:
+    decision = next_step(at("reg/register", NEW, None, OLD), reader("reg/core"))
+    assert (labels(decision.to_desired), decision.pending) == ({"reg/register"}, ("reg/core",))
+
+
+@pytest.mark.parametrize("instance", ["co1", "reg"], ids=["cluster", "single-node"])
+def test_what_is_read_goes_back_before_its_readers(instance: str) -> None:
+    core = reader(f"{instance}/core", READ_NEW, ready=False)
+
+    def back(register: Workload) -> Decision:
+        return next_step(register, core, progress=FAILED, policy=ROLL_BACK)
+
+    assert labels(back(done("reg/register")).to_last_good) == {"reg/register"}
+    waiting = back(at("reg/register", NEW, OLD, OLD, ready=False))
+    assert (waiting.kind, waiting.to_last_good) == ("RollingBack", frozenset())
+    assert "waiting for reg/register" in waiting.finding.message
+    assert labels(back(changed("reg/register")).to_last_good) == {core.label}
+
+
+def test_a_rollback_of_something_else_waits_for_nothing() -> None:
+    other = PodTemplate("other", "image:1", boot_inputs="old name")
+    core = reader("co1/core", other, desired=other, ready=False)
+    register = at("reg/register", ready=False)
+    decision = next_step(register, core, progress=FAILED, policy=ROLL_BACK)
+    assert labels(decision.to_last_good) == {"co1/core"}
+
+
+def test_a_name_that_is_changed_during_a_first_install_is_read_when_it_is_answered() -> None:
+    missing = [at("reg/register", NEW, None, None), reader("reg/core", None, last_good=None)]
+    everything = {each.name for each in missing}
+    assert next_step(*missing, progress=FIRST).to_desired == everything, "all at once"
+    core = reader("reg/core", last_good=None, ready=False)
+
+    def step(**register: object) -> set[str]:
+        workload = at("reg/register", NEW, last_good=None, **register)  # type: ignore[arg-type]
+        return labels(next_step(workload, core, progress=FIRST).to_desired)
+
+    assert step(live=OLD, ready=False) == {"reg/register"}
+    assert step(live=NEW, ready=False) == set()
+    assert step(live=NEW) == {"reg/core"}

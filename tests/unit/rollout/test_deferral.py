@@ -35,6 +35,8 @@ from tests.unit.builders import DOMAIN, all_objects, inputs, platform
 SPEC = {"domain": DOMAIN, "variables": {"PLATFORM_NAME": "Acme"}}
 INPUTS = inputs(platform(variables=SPEC["variables"]))
 BEFORE = compute_desired(INPUTS)
+#: What reads from register when it starts.
+READERS = ("core", "hfs", "preview", "webhooks")
 LIVE = LiveObjects({(item["kind"], item["metadata"]["name"]): item for item in all_objects(BEFORE)})
 
 
@@ -147,6 +149,37 @@ CHANGES: dict[str, Inputs] = {
     "a restart": replace(INPUTS, restart="core@2"),
     "an upstream": replace(INPUTS, unresolved=frozenset({"pryv.github.io"})),
 }
+
+
+class TestBootInputs:
+    """A revision of an operator that did not know yet what components read when they start."""
+
+    @staticmethod
+    def recorded() -> dict[str, Object]:
+        found = copy.deepcopy(recorded_workloads(revision_item()))
+        for item in found.values():
+            metadata = item["spec"]["template"]["metadata"]
+            if keys.BOOT_INPUTS in metadata.get("annotations", {}):
+                del metadata["annotations"]
+        return found
+
+    def test_an_upgrade_rolls_nothing(self) -> None:
+        recorded = self.recorded()
+        found = deferred_desired(BEFORE, recorded, LIVE)
+        assert found is not None
+        assert set(found.deferred) == {f"co1/{each}" for each in READERS}
+        for name, template in templates(found).items():
+            assert template == recorded[name]["spec"]["template"]
+
+    def test_a_change_of_the_name_rolls_the_readers(self) -> None:
+        spec = {**SPEC, "variables": {"PLATFORM_NAME": "Other"}}
+        renamed = inputs(platform(variables=spec["variables"]))
+        assert not has_same_basis(revision(), renamed, compute_basis(renamed, spec, ""))
+        before, after = self.recorded(), templates(compute_desired(renamed))
+        assert {name for name in after if after[name] != before[name]["spec"]["template"]} == {
+            *("acme-reg-register", "acme-reg-dns"),
+            *(f"acme-co1-{each}" for each in READERS),
+        }
 
 
 class TestBasis:

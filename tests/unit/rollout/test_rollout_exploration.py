@@ -29,11 +29,17 @@ Versions = tuple[int, ...]  # by component
 
 @dataclass(frozen=True)
 class Pod:
-    """A workload of the model. ``late``: not ready, and its deadline has passed."""
+    """A workload of the model. ``late``: not ready, and its deadline has passed.
+
+    ``answers``: the version that clients get from it, that of the old pod until the new is ready.
+    ``read``: the version that it has got from its instance's mongodb when it started.
+    """
 
     version: int | None
     ready: bool = True
     late: bool = False
+    answers: int | None = None
+    read: int | None = None
 
 
 @dataclass(frozen=True)
@@ -62,6 +68,8 @@ class Model:
     """What may happen, and how often.
 
     ``needs``: a core works only with a mongodb that is as new as itself.
+    ``reads``: a core reads its mongodb's version once, when it starts, and works with any. An edit
+    changes both.
     """
 
     policy: Policy
@@ -71,6 +79,7 @@ class Model:
     shared: bool = False
     migrates: bool = False
     needs: bool = False
+    reads: bool = False
     #: By state; of one exploration only, as hundreds of thousands of them fill the memory.
     _decisions: dict[State, Decision] = field(
         default_factory=dict, init=False, compare=False, repr=False
@@ -79,10 +88,35 @@ class Model:
     def may_be_ready(self, pods: tuple[Pod, ...], index: int) -> bool:
         """Whether a pod can become ready, or stay so."""
         instance, component = WORKLOADS[index]
-        if pods[index].version is None or not self.needs or component != "core":
+        if pods[index].version is None or component != "core":
             return pods[index].version is not None
-        store = pods[WORKLOADS.index((instance, "mongodb"))].version
-        return store is not None and store >= (pods[index].version or 0)
+        store = pods[WORKLOADS.index((instance, "mongodb"))]
+        if self.reads:
+            return pods[index].read is not None or store.answers is not None
+        if not self.needs:
+            return True
+        return store.version is not None and store.version >= (pods[index].version or 0)
+
+    def started(self, pods: list[Pod], index: int, version: int) -> Pod:
+        """A pod that gets a version; it reads what is answered at this moment."""
+        if not self.reads:
+            return Pod(version, ready=False)
+        instance, component = WORKLOADS[index]
+        if component == "mongodb":
+            return Pod(version, ready=False, answers=pods[index].answers)
+        read = pods[WORKLOADS.index((instance, "mongodb"))].answers
+        return Pod(version, ready=False, read=read)
+
+    def made_ready(self, pods: tuple[Pod, ...], index: int) -> Pod:
+        """A pod that becomes ready: from then on it answers, and has read."""
+        pod = replace(pods[index], ready=True, late=False)
+        if not self.reads:
+            return pod
+        instance, component = WORKLOADS[index]
+        if component == "mongodb":
+            return replace(pod, answers=pod.version)
+        answered = pods[WORKLOADS.index((instance, "mongodb"))].answers
+        return replace(pod, read=answered if pod.read is None else pod.read)
 
     def works(self, versions: Versions) -> bool:
         """Whether all can be ready with these versions."""
@@ -100,7 +134,8 @@ class Model:
 
     def template(self, version: int) -> PodTemplate:
         shared = frozenset({("KEY", str(version))}) if self.shared else frozenset()
-        return PodTemplate(str(version), f"image:{version}" if self.migrates else "image:1", shared)
+        image = f"image:{version}" if self.migrates else "image:1"
+        return PodTemplate(str(version), image, shared, str(version) if self.reads else "")
 
     def workloads(self, state: State) -> list[Workload]:
         found = []
@@ -122,6 +157,7 @@ class Model:
                     since=NOW - DEADLINE if pod.late else NOW,
                     migrates=self.migrates,
                     migrated=place in state.migrated,
+                    reads=f"{instance}-mongodb" if self.reads and component == "core" else "",
                 )
             )
         return found
@@ -156,7 +192,7 @@ class Model:
                 assert version is not None
                 if pods[index].version is None:
                     rolled.discard(index)  # another client has deleted it, so this does not count
-                pods[index] = Pod(int(version.digest), ready=False)
+                pods[index] = self.started(pods, index, int(version.digest))
                 if names is decision.to_desired:
                     rolled.add(index)
         complete = decision.kind == "Complete" and only is None
@@ -177,22 +213,20 @@ class Model:
             yield self.operated(state, only=index)
             if not pod.ready and pod.version is not None:
                 if self.may_be_ready(state.pods, index):
-                    yield _with(state, index, replace(pod, ready=True, late=False))
+                    yield _with(state, index, self.made_ready(state.pods, index))
                 if not pod.late:
                     yield _with(state, index, replace(pod, late=True))
             if pod.ready and state.failures < self.failures:
                 yield replace(
                     _with(state, index, replace(pod, ready=False)), failures=state.failures + 1
                 )
-            if pod.version is not None and state.deletions < self.deletions:
+            # A core that is deleted is recreated at once, whatever its mongodb answers.
+            may_go = not (self.reads and WORKLOADS[index][1] == "core")
+            if pod.version is not None and may_go and state.deletions < self.deletions:
                 gone = _with(state, index, Pod(None, ready=False))
                 yield replace(gone, pods=self.settled(gone.pods), deletions=state.deletions + 1)
         if state.edits < self.edits:
-            for edited in (
-                [range(len(COMPONENTS))]
-                if self.shared
-                else [[index] for index in range(len(COMPONENTS))]
-            ):
+            for edited in [[0, 1]] if self.shared or self.reads else [[0], [1]]:
                 changed = tuple(
                     1 - version if index in edited else version
                     for index, version in enumerate(state.desired)
@@ -341,13 +375,12 @@ def comes_to_rest(model: Model, state: State, known: set[State]) -> None:
     while state not in known:
         assert state not in way, f"no rest: {state}"
         way.add(state)
-        pods = tuple(
-            replace(pod, ready=True, late=False)
-            if model.may_be_ready(state.pods, index)
-            else replace(pod, late=pod.version is not None)
-            for index, pod in enumerate(state.pods)
-        )
-        state = replace(state, pods=pods)
+        for index in reversed(range(len(WORKLOADS))):  # the stores first
+            pod = state.pods[index]
+            if model.may_be_ready(state.pods, index):
+                state = _with(state, index, model.made_ready(state.pods, index))
+            else:
+                state = _with(state, index, replace(pod, late=pod.version is not None))
         following = model.operated(state)
         assert state.failed or not following.failed or not model.works(state.desired), (
             f"the desired state works, and is given up: {state}"
@@ -372,6 +405,11 @@ def is_sound_at_rest(model: Model, state: State) -> None:
     assert not model.shared or len({pod.version for pod in state.pods}) == 1, (
         f"left half-done: {state}"
     )
+    if model.reads and decision.kind in ("Complete", "RolledBack"):
+        for index, (instance, component) in enumerate(WORKLOADS):
+            if component == "core":
+                store = state.pods[WORKLOADS.index((instance, "mongodb"))]
+                assert state.pods[index].read == store.version, f"an old answer is kept: {state}"
     if decision.kind == "Complete":
         desired = {
             index: state.desired[list(COMPONENTS).index(component)]
@@ -380,7 +418,7 @@ def is_sound_at_rest(model: Model, state: State) -> None:
         assert {index: pod.version for index, pod in enumerate(state.pods)} == desired
 
 
-RUNNING = State((0, 0), (0, 0), tuple(Pod(0) for _ in WORKLOADS))
+RUNNING = State((0, 0), (0, 0), tuple(Pod(0, answers=0, read=0) for _ in WORKLOADS))
 NOTHING = State((0, 0), None, tuple(Pod(None, ready=False) for _ in WORKLOADS))
 HOLD, ROLL_BACK = Policy(deadline=DEADLINE), Policy(roll_back=True, deadline=DEADLINE)
 
@@ -435,6 +473,18 @@ HOLD, ROLL_BACK = Policy(deadline=DEADLINE), Policy(roll_back=True, deadline=DEA
         pytest.param(
             Model(HOLD, edits=1, failures=1, deletions=0), NOTHING, marks=pytest.mark.long
         ),
+        (Model(HOLD, edits=2, failures=0, deletions=1, reads=True), RUNNING),
+        (Model(ROLL_BACK, edits=1, failures=1, deletions=1, reads=True), RUNNING),
+        pytest.param(
+            Model(ROLL_BACK, edits=2, failures=1, deletions=0, reads=True),
+            RUNNING,
+            marks=pytest.mark.long,
+        ),
+        pytest.param(
+            Model(HOLD, edits=1, failures=1, deletions=0, reads=True),
+            NOTHING,
+            marks=pytest.mark.long,
+        ),
     ],
     ids=[
         "hold",
@@ -452,6 +502,10 @@ HOLD, ROLL_BACK = Policy(deadline=DEADLINE), Policy(roll_back=True, deadline=DEA
         "hold, core needs its store",
         "roll back, core needs its store",
         "first install",
+        "hold, core reads from its store, two edits",
+        "roll back, core reads from its store",
+        "roll back, core reads from its store, two edits",
+        "first install, core reads from its store",
     ],
 )
 def test_every_reachable_state_is_sound(
