@@ -102,7 +102,8 @@ function routes (core, methods, extension) {
   app.post('/:username/events/:id', upload.any(), call('events.addAttachments', 200));
   app.get('/:username/events/:id/:fileId/:name?', async (request, response, next) => {
     try {
-      response.sendFile(await methods.call('events.getAttachment', await context(request), { ...request.query, ...request.params }));
+      const { file, type } = await methods.call('events.getAttachment', await context(request), { ...request.query, ...request.params });
+      response.type(type).sendFile(file);
     } catch (error) { next(error); }
   });
   // A batch of calls, whose results are in its order (components/api-server/src/methods/utility.js).

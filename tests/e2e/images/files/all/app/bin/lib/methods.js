@@ -168,7 +168,8 @@ function createMethods ({ accounts, audit, database, logger, messages, settings 
     async 'events.getAttachment' ({ account }, { id, fileId }) {
       const { event } = await authorized['events.getOne']({ account }, { id });
       const found = event.attachments?.find((attachment) => attachment.id === fileId);
-      return accounts.folder(account.id, 'attachments', id, (found ?? refuse(404, 'unknown-resource', 'Unknown file')).id);
+      const { type } = found ?? refuse(404, 'unknown-resource', 'Unknown file');
+      return { type, file: accounts.folder(account.id, 'attachments', id, fileId) };
     }
   };
 
