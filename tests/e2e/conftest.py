@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -67,11 +67,13 @@ def room(new_room: Callable[[], Room]) -> Room:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Keep what there is about the pods when a test fails, and say where."""
-    report: pytest.TestReport = yield  # type: ignore[misc]
+    report = yield
     running = item.config.stash.get(_RUNNING, None)
     if report.failed and report.when != "teardown" and running is not None:
         folder: Path = keep_evidence(running, item.nodeid)
         report.sections.append(("logs, events and describe", str(folder)))
-    return report  # type: ignore[return-value]
+    return report
