@@ -167,11 +167,12 @@ UNWANTED: Final[list[tuple[Callable[[Entry], bool], Entry]]] = [
 @pytest.fixture(scope="module")
 def docker(request: pytest.FixtureRequest) -> Docker:
     """The machine's container engine, or else that of the cluster."""
-    if not missing_engine():
-        return Docker(OnMachine())
+    machine = OnMachine()
+    if not missing_engine(machine):
+        return Docker(machine)
     cluster: KindCluster = request.getfixturevalue("cluster")
-    if cluster.name is None:
-        pytest.skip(missing_engine())
+    if reason := missing_engine(cluster.place):
+        pytest.skip(reason)
     return Docker(cluster.place)
 
 

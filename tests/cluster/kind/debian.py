@@ -109,7 +109,12 @@ def unpack(
     """
     with tempfile.TemporaryDirectory(prefix=".debian-", dir=target.parent) as work:
         command = [
-            *("perl", str(_mmdebstrap(Path(work), echo)), "--mode=root", "--variant=minbase"),
+            *(
+                "perl",
+                str(download_mmdebstrap(Path(work), echo)),
+                "--mode=root",
+                "--variant=minbase",
+            ),
             *(f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in _OMITTED),
             *([f"""--customize-hook=chroot "$1" sh -e -c '{setup}'"""] if setup else []),
             f"--include={','.join(packages)}",
@@ -120,7 +125,12 @@ def unpack(
         _run(command, what, echo)
 
 
-def _mmdebstrap(folder: Path, echo: Callable[[str], None]) -> Path:
+def download_mmdebstrap(folder: Path, echo: Callable[[str], None]) -> Path:
+    """Unpack mmdebstrap, a Perl program, in a folder; return its path.
+
+    Raises:
+        BuildError: it cannot be downloaded; the message holds the output's end.
+    """
     # Its lists may never have been fetched on this machine.
     download = ["apt-get", "download", "mmdebstrap"]
     if subprocess.run(download, cwd=folder, capture_output=True, check=False).returncode != 0:

@@ -25,8 +25,9 @@ from typing import IO, TYPE_CHECKING, Final
 
 import yaml
 
-from tests.cluster.binaries import report_until_done
+from tests.cluster.binaries import BuildError, report_until_done
 from tests.cluster.cache import cache_folder, exclusive_lock, print_with_time, remove_unused
+from tests.cluster.kind import debian
 from tests.cluster.kind.cluster import OnMachine, Place
 
 if TYPE_CHECKING:
@@ -42,8 +43,8 @@ _PYTHON: Final = "3.13"
 _GLIBC: Final = 41
 #: Debian's essential packages with these. Left out, as in Debian's own images: documentation and
 #: translations. A container has no use for programs that change the user.
-_MAKE_ROOT_FILE_SYSTEM: Final = (
-    "mmdebstrap",
+_MMDEBSTRAP_ARGUMENTS: Final = (
+    "--mode=root",
     "--variant=essential",
     "--include=python3,python3-venv,ca-certificates",
     "--dpkgopt=path-exclude=/usr/share/doc/*",
@@ -62,7 +63,7 @@ _PULL_SECONDS: Final = 180
 _KEEP_ARCHIVES_SECONDS: Final = 24 * 3600
 
 
-class ImageError(RuntimeError):
+class ImageError(BuildError):
     """The image cannot be built; the message names the remedy."""
 
 
@@ -73,11 +74,13 @@ def image_name() -> str:
     return f"{values['image']['repository']}:{values['image']['tag'] or version}"
 
 
-def missing_engine() -> str:
-    """Why this machine has no engine that builds an image; empty if it has one."""
-    if shutil.which("docker") is None:
-        return "needs a container engine: `docker` was not found"
-    answer = subprocess.run(["docker", "info"], capture_output=True, text=True, check=False)
+def missing_engine(place: Place | None = None) -> str:
+    """Why a place (default: this machine) has no engine that builds an image; empty if it has."""
+    command = (place or OnMachine()).enter("docker", "info")
+    try:
+        answer = subprocess.run(command, capture_output=True, text=True, check=False)
+    except FileNotFoundError as missing:
+        return f"needs a container engine: `{missing.filename}` was not found"
     lines = answer.stderr.strip().splitlines() or ["`docker info` failed"]
     return "" if answer.returncode == 0 else f"needs a container engine: {lines[-1]}"
 
@@ -93,6 +96,7 @@ def ensure_archive(echo: Callable[[str], None], place: Place | None = None) -> P
 
     Raises:
         ImageError: there is no container engine, or a command failed.
+        BuildError, UnavailableError: the base image can neither be pulled nor made.
     """
     cache = cache_folder() / "operator-image"
     archives = cache / "archives"
@@ -101,7 +105,7 @@ def ensure_archive(echo: Callable[[str], None], place: Place | None = None) -> P
     archive = archives / _digest_of(sources) / "operator.tar"
     with exclusive_lock(cache / "lock", echo, "builds the operator's image"):
         if not archive.is_file():
-            if place is None and (reason := missing_engine()):
+            if reason := missing_engine(place):
                 raise ImageError(reason)
             archive.parent.mkdir(exist_ok=True)
             _Build(place or OnMachine(), cache, echo).build(archive)
@@ -222,18 +226,16 @@ class _Build:
 
 def _root_file_system(cache: Path, echo: Callable[[str], None]) -> Path:
     """An archive of Debian's files, of this month."""
-    key = repr((_MAKE_ROOT_FILE_SYSTEM, platform.machine(), time.strftime("%Y-%m"))).encode()
+    key = repr((_MMDEBSTRAP_ARGUMENTS, platform.machine(), time.strftime("%Y-%m"))).encode()
     archive = cache / f"debian-{hashlib.sha256(key).hexdigest()[:16]}" / "root.tar"
     if not archive.is_file():
-        if shutil.which(_MAKE_ROOT_FILE_SYSTEM[0]) is None:
-            raise ImageError(
-                "The base image cannot be pulled, and mmdebstrap, which would make one, was not"
-                " found. Install it (apt-get install mmdebstrap)."
-            )
+        debian.check_machine()
         archive.parent.mkdir(exist_ok=True)
         with tempfile.TemporaryDirectory(dir=cache) as folder:
             made = Path(folder) / "root.tar"
-            _run([*_MAKE_ROOT_FILE_SYSTEM, str(made)], "making a base image of Debian", 60, echo)
+            program = debian.download_mmdebstrap(Path(folder), echo)
+            command = ("perl", str(program), *_MMDEBSTRAP_ARGUMENTS, str(made))
+            _run(command, "making a base image of Debian", 60, echo)
             made.replace(archive)
     os.utime(archive.parent)
     return archive
@@ -296,5 +298,5 @@ def _run(
 if __name__ == "__main__":
     try:
         print(ensure_archive(print_with_time))
-    except ImageError as failed:
+    except (BuildError, debian.UnavailableError) as failed:
         sys.exit(str(failed))
