@@ -22,6 +22,7 @@ done
 mkdir -p lib/modules mnt
 [ ! -d /lib/modules ] || mount --bind /lib/modules lib/modules
 pivot_root . mnt
+PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 umount -l /mnt
 
 # The control groups, whose roots are those that engine_process.py has created.

@@ -37,6 +37,7 @@ _UNITS_REMOVED: Final = (
 #: Only the engine uses them.
 _PROGRAMS_REMOVED: Final = ("usr/bin/docker", "usr/sbin/dockerd", "usr/sbin/docker-proxy")
 _CNI_PLUGINS: Final = ("host-local", "loopback", "portmap", "ptp")
+_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 #: Images are imported by a containerd of its own, and not unpacked: a node copies less then.
 _IMPORT: Final = """
 containerd --config /dev/stdin >/dev/null 2>&1 <<END &
@@ -191,6 +192,7 @@ def _preload(root: Path) -> None:
         ],
         check=True,
         capture_output=True,
+        env={"PATH": _PATH},
     )
     (root / "images.tar").unlink()
     shutil.rmtree(root / "run" / "containerd", ignore_errors=True)
@@ -198,7 +200,11 @@ def _preload(root: Path) -> None:
 
 def _chroot(root: Path, *command: str) -> str:
     done = subprocess.run(
-        ["chroot", str(root), *command], capture_output=True, text=True, check=False
+        ["chroot", str(root), *command],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"PATH": _PATH},
     )
     assert done.returncode == 0, f"{' '.join(command[:3])}: {done.stdout}{done.stderr}"
     return done.stdout
