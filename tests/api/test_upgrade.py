@@ -11,7 +11,6 @@ import pytest
 from pryv_operator.api.kubernetes import WORKLOAD_KINDS
 from tests.api.operator_process import OperatorProcess
 from tests.api.platforms import MANAGED_KINDS, PlatformUser, platform
-from tests.api.test_main_job import READERS
 from tests.cluster.waiting import wait_until
 
 #: The keys in there were made for these files, and are used nowhere else.
@@ -53,14 +52,6 @@ def test_upgrade_rolls_nothing(user: PlatformUser, operator: OperatorProcess, pa
     resting = at_rest(user)
     user.trigger_reconciliations(3)
     assert at_rest(user) == resting
-    # What only the newer version knows is applied with the next change: who reads the name.
-    pods = user.pods()
-    variables = {**earlier["spec"].get("variables", {}), "PLATFORM_NAME": "Renamed"}
-    user.apply({**platform(), "spec": {**earlier["spec"], "variables": variables}})
-    readers = {name for name in pods if name.split("/")[1] in READERS}
-    assert readers
-    user.wait_rolled(pods, readers)
-    user.wait_ready()
 
 
 def owned(item: dict[str, Any], uid: str) -> dict[str, Any]:
