@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 _ENTER: Final = Path(__file__).parent / "enter.sh"
 _ALL_NAMESPACES: Final = ("--mount", "--net", "--pid", "--ipc", "--uts", "--cgroup")
-_START_SECONDS: Final = 60
+#: Its first files may wait until the disk has taken an image that was just written.
+_START_SECONDS: Final = 180
 _GRACE_SECONDS: Final = 60
 
 
