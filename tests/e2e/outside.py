@@ -70,9 +70,11 @@ def start_outside(cluster: KindCluster) -> Outside:
     for name, (image, ports) in _PODS.items():
         objects += _pod_and_service(name, image, ports)
     listed = {"apiVersion": "v1", "kind": "List", "items": objects}
+    where = f"--namespace={NAMESPACE}"
+    # Those of an earlier run may have another certificate than today's images trust.
+    cluster.kubectl("delete", "pod", "--all", where)
     cluster.kubectl("apply", "--filename=-", stdin=json.dumps(listed))
     _name_public_site(cluster)
-    where = f"--namespace={NAMESPACE}"
     cluster.kubectl("wait", where, "--for=condition=Ready", "pod", "--all", "--timeout=90s")
     return Outside(cluster)
 
