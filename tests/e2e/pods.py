@@ -34,7 +34,12 @@ class Room:
         return self.cluster.kubectl(f"--namespace={self.namespace}", *args, **options)
 
     def start_pod(
-        self, name: str, *args: str, claim: str | None = None, config_map: str | None = None
+        self,
+        name: str,
+        *args: str,
+        claim: str | None = None,
+        config_map: str | None = None,
+        hosts: Mapping[str, str] | None = None,
     ) -> None:
         """Start a pod of the client image, and wait until it is Ready.
 
@@ -43,13 +48,18 @@ class Room:
             args: the client's arguments.
             claim: a PersistentVolumeClaim, mounted at /data.
             config_map: mounted at /config.
+            hosts: names and addresses that it knows without DNS.
         """
         volumes: dict[str, dict[str, Any]] = {}
         if claim:
             volumes["data"] = {"persistentVolumeClaim": {"claimName": claim}}
         if config_map:
             volumes["config"] = {"configMap": {"name": config_map}}
-        self.apply(_pod(name, args, volumes))
+        pod = _pod(name, args, volumes)
+        pod["spec"]["hostAliases"] = [
+            {"ip": address, "hostnames": [host]} for host, address in (hosts or {}).items()
+        ]
+        self.apply(pod)
         self.wait_ready(f"pod/{name}")
 
     def wait_ready(self, *names: str, seconds: int = _READY_SECONDS) -> None:
