@@ -27,11 +27,12 @@ from tests.cluster.waiting import wait_until
 NAMESPACE = "pryv"
 SAMPLE = Path(__file__).parents[1] / "manifests" / "samples" / "platform.yaml"
 SHOWN_FILE = "register/conf/register.json"
+READERS = ("core", "hfs", "preview", "webhooks")
 #: The components that each change rolls.
 OF_PLATFORM_NAME = {
     *("reg/register", "reg/dns"),
     # They read the name from register once, when they start; so they come after it.
-    *("co1/core", "co1/hfs", "co1/preview", "co1/webhooks"),
+    *(f"{core}/{name}" for core in ("co1", "co2") for name in READERS),
 }
 OF_ADMIN_KEY = {"reg/register", "reg/dns"}
 

@@ -11,7 +11,7 @@ from pryv_operator.compose.model import Service
 from pryv_operator.objects import audit, images, init_containers, pvcs, volume_names
 from pryv_operator.objects.configuration import Configuration
 from pryv_operator.objects.model import Component
-from pryv_operator.objects.profiles import STOPPING, Probe
+from pryv_operator.objects.profiles import Probe
 
 _LOG_VOLUME_SIZE: Final = "1Gi"
 #: Copies log files to the output, and truncates each at 64 MiB: nginx never rotates its own.
@@ -46,8 +46,9 @@ _LOG_READER_RESOURCES: Final = {
 #: How long kube-proxy, and nginx with the connections that it keeps, may still use a pod that has
 #: been replaced. Without it 15 of 751 requests failed when register was replaced.
 _DRAIN_SECONDS: Final = 5
-#: How long the probe of a pod that is to stop being Ready takes to find out.
-_UNREADY_SECONDS: Final = 4
+#: How long the probe of a pod that lingers, and kube-proxy after it, take to find out. Without it
+#: register was without redis for 8 s to two minutes after redis' pod was replaced; with it, 12 s.
+_LINGER_SECONDS: Final = 4
 #: What remains of the grace period for the kubelet once the services have stopped.
 _STOP_MARGIN_SECONDS: Final = 10
 
@@ -215,27 +216,27 @@ def _lifecycle(component: Component) -> Object:
 def _pre_stop(component: Component) -> Object | None:
     """What happens before the container gets its signal.
 
-    Where another pod has replaced this one, it goes on serving while its clients learn that. Where
-    none has, kube-proxy sends new connections to it until it is gone, as it is the last one
-    (KEP-1669, terminating endpoints); a SYN packet to the address of a pod that is gone is lost,
-    and its client waits for two minutes. So it stops being Ready first: connections that it has
-    are served, new ones are refused, and tried again.
+    Where another pod has replaced this one, it goes on serving while its clients learn that.
+
+    Where none has, kube-proxy sends connections to it until it is not Ready or gone, as it is the
+    last one (KEP-1669, terminating endpoints). A SYN packet to the address of a pod that is gone is
+    lost, and its client waits for two minutes. A pod that lingers refuses connections until
+    kube-proxy does. It cannot stop being Ready before: exec probes are cancelled when a pod
+    terminates (kubelet 1.36), and probes of ports fail only when the service has stopped.
     """
-    seconds, commands = 0, []
-    if component.profile.leaves_first:
-        seconds = _UNREADY_SECONDS + _DRAIN_SECONDS
-        commands.append(f"touch {STOPPING}")
-    elif _is_reached(component) and is_replaced_first(component):
-        seconds = _DRAIN_SECONDS
-    if not commands and not component.profile.runit:
-        return {"sleep": {"seconds": seconds}} if seconds else None
-    if seconds:
-        commands.append(f"sleep {seconds}")
-    if component.profile.runit:
-        limit = component.profile.grace_seconds - _STOP_MARGIN_SECONDS - seconds
-        # Kills them shortly before the grace period ends.
-        commands.append(f"sv -w {limit} force-stop /etc/service/*")
-    return {"exec": {"command": ["/bin/sh", "-c", "; ".join(commands)]}}
+    profile = component.profile
+    drain = _DRAIN_SECONDS if _is_reached(component) and is_replaced_first(component) else 0
+    if not profile.runit:
+        return {"sleep": {"seconds": drain}} if drain else None
+    linger = _LINGER_SECONDS if profile.lingers else 0
+    # Services that do not stop are killed before the grace period ends.
+    limit = profile.grace_seconds - _STOP_MARGIN_SECONDS - drain - linger
+    commands = [
+        f"sleep {drain}" if drain else "",
+        f"sv -w {limit} force-stop /etc/service/*",
+        f"sleep {linger}" if linger else "",
+    ]
+    return {"exec": {"command": ["/bin/sh", "-c", "; ".join(filter(None, commands))]}}
 
 
 def _is_reached(component: Component) -> bool:
@@ -301,12 +302,13 @@ def _probes(component: Component) -> Object:
     profile = component.profile
     probes: Object = {}
     if profile.readiness:
-        attempts = max(1, profile.slow_start_seconds // 5)
-        probes["startupProbe"] = _probe(profile.readiness, period=5, failures=attempts, timeout=3)
-        probes["readinessProbe"] = (
-            _probe(profile.readiness, period=_UNREADY_SECONDS // 2, failures=2, timeout=3)
-            if profile.leaves_first
-            else _probe(profile.readiness, period=5, failures=3, timeout=3)
+        period, failures = (1, 2) if profile.lingers else (5, 3)
+        attempts = max(1, profile.slow_start_seconds // period)
+        probes["startupProbe"] = _probe(
+            profile.readiness, period=period, failures=attempts, timeout=3
+        )
+        probes["readinessProbe"] = _probe(
+            profile.readiness, period=period, failures=failures, timeout=3
         )
     if profile.liveness:
         probes["livenessProbe"] = _probe(profile.liveness, period=20, failures=6, timeout=5)

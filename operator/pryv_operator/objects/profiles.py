@@ -28,24 +28,6 @@ def http(path: str, port: int) -> Probe:
     return {"httpGet": {"path": path, "port": port}}
 
 
-#: A file that is there while a pod goes on serving, and is not to get new connections.
-STOPPING: Final = "/tmp/stopping"  # noqa: S108 (of the container)
-#: An answer, whatever it says of passwords; "LOADING" while it reads its data.
-_REDIS_READY: Final = {
-    "exec": {
-        "command": [
-            "/bin/sh",
-            "-c",
-            f"""\
-[ ! -e {STOPPING} ] || exit 1
-command -v redis-cli >/dev/null || exit 0
-redis-cli ping | grep -qE 'PONG|NOAUTH'
-""",
-        ]
-    }
-}
-
-
 @dataclass(frozen=True)
 class BootAnswer:
     """What components read from another one once, when they start, and keep while they run."""
@@ -108,8 +90,8 @@ class Profile:
     calls_cores: bool = False
     #: It is a reverse proxy: it serves the certificate.
     proxy: bool = False
-    #: Its pod stops being Ready some seconds before its process stops: `STOPPING` is there.
-    leaves_first: bool = False
+    #: Its pod stays for some seconds after its services have stopped, and refuses connections.
+    lingers: bool = False
     #: What others read from it when they start.
     answers: BootAnswer | None = None
     #: What it reads from another component when it starts.
@@ -253,8 +235,8 @@ _PROFILES: Final[Mapping[str, Profile]] = {
         stateful=True,
         passive=True,
         runit=True,
-        leaves_first=True,
-        readiness=_REDIS_READY,
+        lingers=True,
+        readiness=tcp(6379),
         capabilities=_DROPS_ROOT,
         state_path="/app/data",
         storage={"data": "5Gi"},
@@ -325,7 +307,7 @@ _UNMISTAKABLE: Final = ("core", "mongodb", "service-mfa", "app-web-auth3", "app-
 #: github.com/influxdata/influxdata-docker (influxdb 1.x).
 _PUBLIC_STORES: Final[Mapping[str, Profile]] = {
     "mongo": replace(_PROFILES["mongodb"], runit=False, state_path="/data/db"),
-    "redis": replace(_PROFILES["redis"], runit=False, state_path="/data"),
+    "redis": replace(_PROFILES["redis"], runit=False, lingers=False, state_path="/data"),
     "influxdb": replace(_PROFILES["influxdb"], capabilities=_DROPS_ROOT),
 }
 _INFLUXDB_2: Final = replace(_PUBLIC_STORES["influxdb"], state_path="/var/lib/influxdb2")
