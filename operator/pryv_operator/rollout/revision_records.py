@@ -50,6 +50,11 @@ class RevisionRecords:
         """The highest number that was ever recorded: it is not used again."""
         return max((each.number for each in self.entries or ()), default=0)
 
+    @property
+    def newest(self) -> tuple[RevisionRecord, ...]:
+        """The records of the highest number: one, unless histories were taken over."""
+        return tuple(each for each in self.entries or () if each.number == self.highest)
+
     def plausible(self, history: Iterable[Revision]) -> tuple[Revision, ...]:
         """The history without revisions of numbers that the operator cannot have reached."""
         limit = _LIMIT if self.entries is None else self.highest + _MOST_AHEAD
@@ -72,7 +77,6 @@ class RevisionRecords:
 
     def _recording(self, history: Iterable[Revision]) -> list[RevisionRecord]:
         """Records of a history, and of the highest number."""
-        highest = [each for each in self.entries or () if each.number == self.highest]
         found = [RevisionRecord(number=each.number, uid=each.uid) for each in history]
-        records = {each.uid: each for each in (*highest, *found)}.values()
+        records = {each.uid: each for each in (*self.newest, *found)}.values()
         return sorted(records, key=lambda each: (each.number, each.uid))[-MAX_REVISION_RECORDS:]

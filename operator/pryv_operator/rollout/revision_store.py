@@ -59,8 +59,9 @@ async def authenticate_history(
     one. While the rollout is paused nothing is written.
 
     Raises:
-        ConflictError: one has changed since it was read.
+        ConflictError: one has changed since it was read, or the newest one was not read.
     """
+    await _check_newest(client, platform, history, records)
     verified = tuple(
         replace(each, authentic=records.admits(each) and signer.has_signed(each.item))
         for each in history
@@ -77,6 +78,26 @@ async def authenticate_history(
             for each in verified
         ]
     )
+
+
+async def _check_newest(
+    client: KubeClient, platform: Platform, history: Sequence[Revision], records: RevisionRecords
+) -> None:
+    """Check that a newest recorded revision that is not in the history was deleted.
+
+    A list may be older than the status. What it lacks would be created once more.
+
+    Raises:
+        ConflictError: it exists; reconcile again.
+    """
+    newest = {each.uid for each in records.newest}
+    if not newest or any(each.uid in newest for each in history):
+        return
+    name = names.revision(platform.name, records.highest)
+    with suppress(TooDeepError):  # it is not the operator's
+        found = await client.get(CONTROLLER_REVISIONS, platform.namespace, name, accept=METADATA)
+        if found and found["metadata"]["uid"] in newest:
+            raise ConflictError(409, "Conflict", f'the list lacks ControllerRevision "{name}"')
 
 
 async def _take_over(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -163,7 +163,11 @@ class Server:
     async def create_controller_revision(self, item: Object) -> Object:
         if item["metadata"]["name"] in self.items:
             raise ConflictError(409, "AlreadyExists", "exists")
-        metadata = {**item["metadata"], "creationTimestamp": "2026-01-01T00:00:00Z"}
+        metadata = {
+            "uid": f"uid of {item['metadata']['name']}",
+            **item["metadata"],
+            "creationTimestamp": "2026-01-01T00:00:00Z",
+        }
         self.items[metadata["name"]] = as_served({**item, "metadata": metadata})
         return self.items[metadata["name"]]
 
@@ -201,6 +205,33 @@ async def verified(
         server, of, SIGNER, server.history(), records, running(*live)
     )
     return {each.number: each.authentic for each in found}
+
+
+async def test_a_list_that_lacks_the_newest_revision_is_read_again() -> None:
+    """A list may be older than the status; the revision would be created once more."""
+    server: Any = Server()
+    for number in (1, 2):
+        await revision_store.create_revision(
+            server, platform(), SIGNER, revision_item(number, CORE)
+        )
+    history = server.history()
+    records = RevisionRecords(()).adopting(history)
+
+    async def read(items: Sequence[Revision]) -> list[int]:
+        found = await revision_store.authenticate_history(
+            server, platform(), SIGNER, items, records, running()
+        )
+        return [each.number for each in found]
+
+    for stale in ((), history[:1]):
+        with pytest.raises(ConflictError, match="acme-revision-2"):
+            await read(stale)
+    assert await read(history) == [1, 2]
+    # It was deleted, and another client has created one with its name.
+    del server.items[history[1].name]
+    assert await read(history[:1]) == [1]
+    server.items[history[1].name] = {"metadata": {"name": history[1].name, "uid": "another"}}
+    assert await read(history[:1]) == [1]
 
 
 async def test_a_created_revision_stays_authentic_through_its_life() -> None:
