@@ -1,8 +1,8 @@
 """How much a platform may consist of. All but the last limit is checked before objects are built.
 
 With 32 cores, the most that a spec may have, and a reg-slave: release 1.9.2 has 266 workloads with
-517 files, 987 objects of 1.8 MB of JSON, and its configuration takes 42 KB. The archive of release
-1.6.12, the largest one, has 331 workloads with 744 files, and 1,467 objects of 2.6 MB.
+517 files, 987 objects of 2.1 MB of JSON, and its configuration takes 42 KB. The archive of release
+1.6.12, the largest one, has 331 workloads with 744 files, and 1,467 objects of 2.8 MB.
 """
 
 from __future__ import annotations

@@ -93,4 +93,7 @@ def dependencies(component: Component, image: str) -> Object | None:
 
 @cache
 def _script(name: str) -> str:
-    return files("pryv_operator.objects").joinpath(name).read_text(encoding="utf-8")
+    """A script without indentation, empty lines and comments: each pod template holds it."""
+    text = files("pryv_operator.objects").joinpath(name).read_text(encoding="utf-8")
+    lines = (line.strip() for line in text.splitlines())
+    return "".join(f"{line}\n" for line in lines if line and not line.startswith(("# ", "// ")))

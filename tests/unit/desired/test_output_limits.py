@@ -39,7 +39,7 @@ def test_the_largest_honest_platform_is_far_below_the_limits() -> None:
     assert stored * 20 < output_limits.CONFIGURATION_LIMIT
     assert sum(map(mounted_files, found.objects)) * 10 < output_limits.FILE_LIMIT
     objects = (*found.services, *found.objects)
-    assert sum(len(json.dumps(item)) for item in objects) * 3 < output_limits.OBJECTS_LIMIT
+    assert sum(len(json.dumps(item)) for item in objects) * 2.5 < output_limits.OBJECTS_LIMIT
 
 
 def test_too_many_workloads_are_refused_before_one_is_built() -> None:
