@@ -242,14 +242,23 @@ def test_the_log_reader_ends_by_the_signal_that_its_image_declares(
         word.replace("/app/log", str(tmp_path)) for word in spec["initContainers"][0]["command"]
     ]
     (tmp_path / "access.log").write_text("a line\n")
-    with subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True) as process:
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+        # A shell cannot trap what is ignored when it starts, as in what runs in the background.
+        preexec_fn=lambda: signal.signal(stop, signal.SIG_DFL),  # noqa: PLW1509
+    )
+    try:
         assert process.stdout
         assert process.stdout.readline() == b"a line\n"
         process.send_signal(stop)
         assert process.wait(timeout=15) == 0
-        # What it had just begun ends with the container.
+    finally:
+        # With what it had just begun, which ends with the container.
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
 
 
 def test_rotated_log_files_do_not_fill_the_volume(tmp_path: Path) -> None:
