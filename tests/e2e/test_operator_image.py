@@ -54,12 +54,14 @@ _CREDENTIALS: Final = {
 }
 
 
+#: The home folder of the image's user root.
+_HOME: Final = "/root"
 _CACHES: Final = (
     *("/var/cache/apt", "/var/cache/apk", "/var/cache/dnf", "/var/cache/yum", "/var/lib/apt/lists"),
-    *("/var/tmp", "/tmp", "/root", "/home"),
+    *("/var/tmp", "/tmp", _HOME, "/home"),
 )
 #: Of Debian's base-files.
-_SHELL_FILES: Final = ("/root/.bashrc", "/root/.profile")
+_SHELL_FILES: Final = (f"{_HOME}/.bashrc", f"{_HOME}/.profile")
 
 
 def _is_ours(entry: Entry) -> bool:
@@ -143,7 +145,7 @@ UNWANTED: Final[list[tuple[Callable[[Entry], bool], Entry]]] = [
         _has_development_packages,
         _planted("/var/lib/dpkg/status", b"Package: gcc-14\nSection: devel\n"),
     ),
-    (_is_cached, _planted("/root/.cache/pip/http/a")),
+    (_is_cached, _planted(f"{_HOME}/.cache/pip/http/a")),
     (_is_cached, _planted("/var/cache/apt/archives/a.deb")),
     (_is_cached, _planted("/var/lib/apt/lists/a_Packages")),
     (_is_package_or_test, _planted(f"{OURS}/pryv_operator-0.1.0-py3-none-any.whl")),

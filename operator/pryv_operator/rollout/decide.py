@@ -94,7 +94,7 @@ class Workload:
         )
 
     @property
-    def reads_anew(self) -> bool:
+    def reads_again(self) -> bool:
         """Whether it has to start again to read what another workload answers by then."""
         return bool(self.reads) and (
             self.live is None or self.live.boot_inputs != self.desired.boot_inputs
@@ -477,7 +477,7 @@ def _reads_early(each: Workload, ordered: Sequence[Workload]) -> bool:
     installation both are created at once.
     """
     other = next((other for other in ordered if other.name == each.reads), None)
-    if other is None or not each.reads_anew:
+    if other is None or not each.reads_again:
         return False
     if other.live is None:
         return other.last_good is not None
@@ -493,13 +493,13 @@ def _is_pending(each: Workload, rollout: _Rollout) -> bool:
 def _awaited(rollout: _Rollout) -> list[Workload]:
     """Workloads that are not ready and that the rollout waits for.
 
-    Those that it has changed, those that others have to read anew, and others of the same instances
-    that have become unready: a change of a store may take down what uses it.
+    Those that it has changed, those that others have to read again, and others of the same
+    instances that have become unready: a change of a store may take down what uses it.
     """
     if rollout.is_first_install:
         return []
     instances = {each.instance for each in rollout.ordered if each.changed}
-    read = {each.reads for each in rollout.ordered if each.outdated and each.reads_anew}
+    read = {each.reads for each in rollout.ordered if each.outdated and each.reads_again}
 
     def disturbed(each: Workload) -> bool:
         if each.live is None or each.outdated:

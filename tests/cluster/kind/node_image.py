@@ -145,7 +145,7 @@ def _pod_images(work: Path, root: Path, programs: Programs) -> list[Image]:
     assert sandbox is not None, f"no sandbox image in {_CONTAINERD}"
     tags = {name: [tag] for name, tag in names.items()}
     tags["pause"] = sorted({names["pause"], sandbox[1]})
-    certificates = Path("etc/ssl/certs/ca-certificates.crt")
+    certificates = Path("etc", "ssl", "certs", "ca-certificates.crt")
     base = write_layer(
         work / "base.tar",
         {str(certificates): root / certificates},
