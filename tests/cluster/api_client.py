@@ -41,7 +41,8 @@ class ApiClient:
     url: str
     token: str = field(repr=False)
     ca_file: Path
-    _kept: threading.local = field(default_factory=threading.local, repr=False)
+    timeout_seconds: float = _TIMEOUT_SECONDS
+    _kept: threading.local = field(default_factory=threading.local, init=False, repr=False)
 
     def text(
         self, method: str, path: str, body: Any = None, *, headers: Mapping[str, str] | None = None
@@ -130,5 +131,5 @@ class ApiClient:
         address = urlsplit(self.url)
         context = ssl.create_default_context(cafile=str(self.ca_file))
         return http.client.HTTPSConnection(
-            address.hostname or "", address.port, timeout=_TIMEOUT_SECONDS, context=context
+            address.hostname or "", address.port, timeout=self.timeout_seconds, context=context
         )

@@ -6,6 +6,7 @@ It consists of etcd, API server, controller-manager and scheduler.
 from __future__ import annotations
 
 import base64
+import dataclasses
 import http.client
 import json
 import os
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 SERVICE_RANGE = "10.96.0.0/16"
 START_SECONDS = 90
 _PORT_ATTEMPTS = 5
+# What listens on the port may be another process, which never answers.
+_READY_REQUEST_SECONDS = 5
 _GRACE_SECONDS = 4
 _HIGHEST_P256_KEY = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632550
 
@@ -238,7 +241,8 @@ class ControlPlane:
         self.ca_file.write_text(_last_certificate(made.read_text()))
         self.api = ApiClient(self.url, self.token, self.ca_file)
         try:
-            return self.api.text("GET", "/readyz") == "ok"
+            asking = dataclasses.replace(self.api, timeout_seconds=_READY_REQUEST_SECONDS)
+            return asking.text("GET", "/readyz") == "ok"
         except (ApiError, OSError):
             return False
 

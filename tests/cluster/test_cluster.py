@@ -332,9 +332,10 @@ def test_api_server_can_be_restarted(
 def test_port_in_use_is_replaced_by_another(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """The one who has the port never answers; from the API server's second try on, it is asked."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         busy = taken.getsockname()[1]
-        ports = [busy, free_port(), busy, free_port()]
+        ports = [busy, free_port(), busy, busy, free_port()]
         expected = f"https://127.0.0.1:{ports[-1]}"
         monkeypatch.setattr("tests.cluster.control_plane.free_port", lambda: ports.pop(0))
         with ControlPlane() as second:
