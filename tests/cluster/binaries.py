@@ -156,18 +156,23 @@ def _go() -> tuple[str, str]:
 
 
 def module_folder(folder: Path, path: str) -> Path:
-    """Where the sources of a module that the one in `folder` requires are."""
+    """Where the sources of a module that the one in `folder` requires are; downloads them.
+
+    Raises:
+        BuildError: they could not be downloaded.
+    """
     answer = subprocess.run(
-        ["go", "list", "-m", "-f", "{{.Dir}}", path],
+        ["go", "mod", "download", "-json", path],
         cwd=folder,
         env=_go_environment(),
         capture_output=True,
         text=True,
         check=False,
     )
-    if answer.returncode != 0 or not answer.stdout.strip():
-        raise BuildError(f"the sources of {path} were not found: {answer.stderr.strip()}")
-    return Path(answer.stdout.strip())
+    if answer.returncode != 0:
+        reason = answer.stderr.strip() or answer.stdout.strip()
+        raise BuildError(f"the sources of {path} were not downloaded: {reason}")
+    return Path(json.loads(answer.stdout)["Dir"])
 
 
 def _go_environment() -> dict[str, str]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import secrets
+import time
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
+from typing import Any, Final
 
 import pytest
 
@@ -13,8 +16,16 @@ from tests.cluster.kind.cluster import KindCluster, running_cluster
 from tests.cluster.kind.debian import UnavailableError
 from tests.e2e.client_image import write_client_archive
 from tests.e2e.evidence import keep_evidence
+from tests.e2e.images import build, operator_image
+from tests.e2e.outside import SMTP_HOST, Outside, start_outside
+from tests.e2e.platforms import Platform
 from tests.e2e.pods import Room
+from tests.unit.pki.chains import Link, issue
 
+#: The namespace of the operator.
+OPERATOR: Final = "pryv-system"
+CHART: Final = operator_image.ROOT / "charts" / "pryv-operator"
+_DOMAIN: Final = "two-cores.test"
 _RUNNING = pytest.StashKey[KindCluster]()
 
 
@@ -40,6 +51,103 @@ def cluster(
         if "CI" in os.environ:
             raise
         pytest.skip(str(missing))
+
+
+@pytest.fixture(scope="session")
+def outside(cluster: KindCluster, cluster_echo: Callable[[str], None]) -> Outside:
+    """The outside of the platforms; the nodes have the stand-ins for Pryv's images."""
+    archive = build.ensure_archive(cluster_echo)
+    cluster_echo("loading the stand-ins for Pryv's images into the nodes")
+    cluster.load(archive)
+    return start_outside(cluster)
+
+
+@pytest.fixture(scope="session")
+def operator(cluster: KindCluster, cluster_echo: Callable[[str], None]) -> Iterator[KindCluster]:
+    """The operator from its image and its chart, in a namespace for restricted pods."""
+    try:
+        place = cluster.place if operator_image.missing_engine() else None
+        image = operator_image.ensure_archive(cluster_echo, place)
+    except operator_image.ImageError as missing:
+        if "CI" in os.environ:
+            raise
+        pytest.skip(str(missing))
+    cluster_echo("loading the operator's image into the nodes")
+    cluster.load(image)
+    cluster.kubectl("create", "namespace", OPERATOR)
+    level = "pod-security.kubernetes.io/enforce=restricted"
+    cluster.kubectl("label", "namespace", OPERATOR, level)
+    cluster_echo("helm install")
+    where = f"--namespace={OPERATOR}"
+    cluster.helm("install", "pryv-operator", str(CHART), where, "--wait", "--timeout=3m")
+    yield cluster
+    if not os.environ.get("KEEP"):
+        cluster.helm("uninstall", "pryv-operator", where, "--wait")
+        cluster.kubectl("delete", "namespace", OPERATOR, "--wait=false")
+
+
+@pytest.fixture(scope="session")
+def authority() -> Link:
+    """The authority of the platform's certificates, which no public one knows."""
+    return issue("Authority of the tests", **_valid())
+
+
+@pytest.fixture(scope="session")
+def two_cores(
+    operator: KindCluster,
+    outside: Outside,
+    authority: Link,
+    cluster_echo: Callable[[str], None],
+) -> Iterator[Platform]:
+    """A platform with two cores and a reg-slave that is Ready; tests leave it Ready."""
+    platform = Platform(operator, "two-cores", _DOMAIN)
+    cluster_echo("kubectl apply: a platform with two cores and a reg-slave")
+    started = time.monotonic()
+    platform.create(_two_cores(authority), wildcard(authority, platform.domain))
+    platform.wait_ready()
+    cluster_echo(f"it is Ready after {time.monotonic() - started:.0f} s")
+    outside.meet(platform, authority.pem)
+    yield platform
+    if not os.environ.get("KEEP"):
+        platform.delete()
+
+
+def wildcard(authority: Link, domain: str) -> dict[str, Any]:
+    """The Secret with a new certificate for a domain and the hosts below it."""
+    leaf = issue(domain, authority, dns_names=[domain, f"*.{domain}"], **_valid())
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "type": "kubernetes.io/tls",
+        "metadata": {"name": "wildcard"},
+        "stringData": {"tls.crt": leaf.pem, "tls.key": leaf.key_pem},
+    }
+
+
+def _two_cores(authority: Link) -> dict[str, Any]:
+    return {
+        "variables": {
+            "PLATFORM_NAME": "Acme",
+            "EMAIL_ACTIVATION": {"welcome": True, "resetPassword": True},
+            "EMAIL_SENDER": {"name": "Acme", "address": f"noreply@{_DOMAIN}"},
+            "EMAIL_SMTP_SETTINGS": {"host": SMTP_HOST, "port": 25, "secure": False},
+        },
+        "tls": {"secretName": "wildcard", "caBundle": authority.pem},
+        "roles": {
+            "core": {
+                "instances": [
+                    {"name": "co1", "hosting": "geneva"},
+                    {"name": "co2", "hosting": "zurich"},
+                ]
+            },
+            "reg-slave": {},
+        },
+    }
+
+
+def _valid() -> dict[str, dt.datetime]:
+    today = dt.datetime.now(dt.UTC)
+    return {"begin": today - dt.timedelta(days=1), "end": today + dt.timedelta(days=60)}
 
 
 @pytest.fixture

@@ -13,13 +13,14 @@ async function register (service) {
   const { availableCore } = first(first(first(regions).zones).hostings);
   const account = { appId: 'journey', username, password, email: `${username}@example.org`, language: 'fr' };
   await superagent.post(`${availableCore}users`).send(account);
-  return service.login(username, password, 'journey', `https://sw.${domain}`);
+  const connection = await service.login(username, password, 'journey', `https://sw.${domain}`);
+  return { connection, core: new URL(availableCore).hostname };
 }
 
 async function main () {
   const service = new pryv.Service(`https://reg.${domain}/service/info`);
   const { name } = await service.info();
-  const connection = await register(service);
+  const { connection, core } = await register(service);
   const call = async (method, params) => {
     const [result] = await connection.api([{ method, params }]);
     if (result.error) throw new Error(`${method}: ${result.error.message}`);
@@ -45,7 +46,7 @@ async function main () {
     duration = (await call('events.getOne', { id: series.id })).event.duration;
   }
   const { events } = await call('events.get', {});
-  const seen = { name, username, events: events.length, attachment: attachment.body.toString(), points: points.body.points, duration };
+  const seen = { name, username, core, events: events.length, attachment: attachment.body.toString(), points: points.body.points, duration };
   console.log(JSON.stringify(seen));
 }
 

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from pryv_operator.api import names
 from tests.cluster.kind.cluster import KindCluster
 from tests.e2e.images.build import CLIENT, PUBLIC_HOST, PUBLIC_SITE, SMTP_SINK
+
+if TYPE_CHECKING:
+    from tests.e2e.platforms import Platform
 
 NAMESPACE: Final = "outside"
 #: Where the mail server of the outside takes e-mails.
 SMTP_HOST: Final = f"smtp-sink.{NAMESPACE}.svc.cluster.local"
 
-_CERTIFICATE: Final = "/tmp/authority.pem"  # in the client's pod
+CERTIFICATE: Final = "/tmp/authority.pem"  # in the client's pod
 _PODS: Final = {
     "public-site": (PUBLIC_SITE, {"https": 443}),
     "smtp-sink": (SMTP_SINK, {"smtp": 25, "http": 8025}),
@@ -30,14 +31,10 @@ class Outside:
 
     cluster: KindCluster
 
-    def meet(self, namespace: str, platform: str, domain: str) -> None:
-        """Let the client trust a platform's own authority, and ask its DNS server."""
-        authority = names.private_authority(platform, 1)
-        secret = self._get(namespace, "secret", authority)
-        certificate = base64.b64decode(secret["data"]["tls.crt"]).decode()
-        self.run("sh", "-c", f"cat >{_CERTIFICATE}", stdin=certificate)
-        service = names.external_service(platform, "reg", udp=True)
-        self.run("resolve", domain, self._get(namespace, "service", service)["spec"]["clusterIP"])
+    def meet(self, platform: Platform, authority: str, instance: str = "reg") -> None:
+        """Let the client trust an authority (PEM), and ask the DNS server of an instance."""
+        self.run("sh", "-c", f"cat >{CERTIFICATE}", stdin=authority)
+        self.run("resolve", platform.domain, platform.address(instance, udp=True))
 
     def run(self, *command: str, stdin: str = "") -> str:
         """What a command prints in the client's pod."""
@@ -46,7 +43,7 @@ class Outside:
 
     def node(self, script: Path, *arguments: str) -> Any:
         """The JSON that a script for Node.js prints in the client's pod."""
-        settings = (f"NODE_EXTRA_CA_CERTS={_CERTIFICATE}", "NODE_PATH=/app/bin/node_modules")
+        settings = (f"NODE_EXTRA_CA_CERTS={CERTIFICATE}", "NODE_PATH=/app/bin/node_modules")
         command = ("env", *settings, "node", "-", *arguments)
         return json.loads(self.run(*command, stdin=script.read_text()))
 
@@ -56,10 +53,6 @@ class Outside:
             self.run("curl", "--silent", "http://smtp-sink:8025/messages")
         )
         return found
-
-    def _get(self, namespace: str, kind: str, name: str) -> Any:
-        where = (f"--namespace={namespace}", "--output=json")
-        return json.loads(self.cluster.kubectl("get", kind, name, *where).stdout)
 
 
 def start_outside(cluster: KindCluster) -> Outside:

@@ -6,6 +6,7 @@ Nothing is installed on the machine itself: even mmdebstrap is downloaded and un
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import subprocess
 import tempfile
@@ -109,12 +110,8 @@ def unpack(
     """
     with tempfile.TemporaryDirectory(prefix=".debian-", dir=target.parent) as work:
         command = [
-            *(
-                "perl",
-                str(download_mmdebstrap(Path(work), echo)),
-                "--mode=root",
-                "--variant=minbase",
-            ),
+            *download_mmdebstrap(Path(work), echo),
+            *("--mode=root", "--variant=minbase"),
             *(f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in _OMITTED),
             *([f"""--customize-hook=chroot "$1" sh -e -c '{setup}'"""] if setup else []),
             f"--include={','.join(packages)}",
@@ -125,8 +122,8 @@ def unpack(
         _run(command, what, echo)
 
 
-def download_mmdebstrap(folder: Path, echo: Callable[[str], None]) -> Path:
-    """Unpack mmdebstrap, a Perl program, in a folder; return its path.
+def download_mmdebstrap(folder: Path, echo: Callable[[str], None]) -> list[str]:
+    """Unpack mmdebstrap, a Perl program, in a folder; return the command that starts it.
 
     Raises:
         BuildError: it cannot be downloaded; the message holds the output's end.
@@ -138,7 +135,10 @@ def download_mmdebstrap(folder: Path, echo: Callable[[str], None]) -> Path:
         _run(download, "downloading mmdebstrap", echo, folder)
     package = next(folder.glob("mmdebstrap_*.deb"))
     subprocess.run(["dpkg", "-x", str(package), str(folder)], check=True)
-    return folder / "usr" / "bin" / "mmdebstrap"
+    programs = folder / "usr" / "bin"
+    # It starts another program of its package, by name.
+    path = f"{programs}{os.pathsep}{os.environ['PATH']}"
+    return ["env", f"PATH={path}", "perl", str(programs / "mmdebstrap")]
 
 
 def _mirrors() -> list[str]:

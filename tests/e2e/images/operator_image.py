@@ -233,8 +233,8 @@ def _root_file_system(cache: Path, echo: Callable[[str], None]) -> Path:
         archive.parent.mkdir(exist_ok=True)
         with tempfile.TemporaryDirectory(dir=cache) as folder:
             made = Path(folder) / "root.tar"
-            program = debian.download_mmdebstrap(Path(folder), echo)
-            command = ("perl", str(program), *_MMDEBSTRAP_ARGUMENTS, str(made))
+            start = debian.download_mmdebstrap(Path(folder), echo)
+            command = (*start, *_MMDEBSTRAP_ARGUMENTS, str(made))
             _run(command, "making a base image of Debian", 60, echo)
             made.replace(archive)
     os.utime(archive.parent)

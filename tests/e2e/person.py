@@ -1,0 +1,34 @@
+"""One person of a platform, and what they find there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from tests.e2e.outside import Outside
+
+_SCRIPT: Final = Path(__file__).parent / "person.js"
+
+
+@dataclass(frozen=True)
+class Person:
+    """An account with an event, an attachment and a series; `register` makes one."""
+
+    outside: Outside
+    domain: str
+    username: str
+    token: str
+    ids: str
+
+    def read(self) -> Any:
+        """The platform's name, the core, and what is kept, as core and hfs answer."""
+        arguments = ("read", self.username, self.token, self.ids)
+        return self.outside.node(_SCRIPT, self.domain, *arguments)
+
+
+def register(outside: Outside, domain: str, core: str = "") -> Person:
+    """Register somebody, on a core or on that with the fewest, with data of every kind."""
+    found = outside.node(_SCRIPT, domain, "register", *([core] if core else []))
+    return Person(outside, domain, **found)
