@@ -63,7 +63,7 @@ def outside(cluster: KindCluster, cluster_echo: Callable[[str], None]) -> Outsid
 
 
 @pytest.fixture(scope="session")
-def operator(cluster: KindCluster, cluster_echo: Callable[[str], None]) -> Iterator[KindCluster]:
+def installed(cluster: KindCluster, cluster_echo: Callable[[str], None]) -> Iterator[KindCluster]:
     """The operator from its image and its chart, in a namespace for restricted pods."""
     try:
         place = cluster.place if operator_image.missing_engine() else None
@@ -94,13 +94,13 @@ def authority() -> Link:
 
 @pytest.fixture(scope="session")
 def two_cores(
-    operator: KindCluster,
+    installed: KindCluster,
     outside: Outside,
     authority: Link,
     cluster_echo: Callable[[str], None],
 ) -> Iterator[Platform]:
     """A platform with two cores and a reg-slave that is Ready; tests leave it Ready."""
-    platform = Platform(operator, "two-cores", _DOMAIN)
+    platform = Platform(installed, "two-cores", _DOMAIN)
     cluster_echo("kubectl apply: a platform with two cores and a reg-slave")
     started = time.monotonic()
     platform.create(_two_cores(authority), wildcard(authority, platform.domain))
@@ -128,21 +128,33 @@ def _two_cores(authority: Link) -> dict[str, Any]:
     return {
         "variables": {
             "PLATFORM_NAME": "Acme",
+            "AUDIT_SYSLOG_FILTER": {
+                "methods": {"include": ["accesses.create", "getAccessInfo"], "exclude": []}
+            },
             "EMAIL_ACTIVATION": {"welcome": True, "resetPassword": True},
             "EMAIL_SENDER": {"name": "Acme", "address": f"noreply@{_DOMAIN}"},
             "EMAIL_SMTP_SETTINGS": {"host": SMTP_HOST, "port": 25, "secure": False},
         },
         "tls": {"secretName": "wildcard", "caBundle": authority.pem},
         "roles": {
+            "reg-master": _with_cpu("dns", "register", "reverse-proxy"),
             "core": {
                 "instances": [
                     {"name": "co1", "hosting": "geneva"},
                     {"name": "co2", "hosting": "zurich"},
-                ]
+                ],
+                **_with_cpu("reverse-proxy"),
             },
-            "reg-slave": {},
+            "static": _with_cpu("app-web-auth3", "reverse-proxy"),
+            "reg-slave": _with_cpu("dns"),
         },
     }
+
+
+def _with_cpu(*components: str) -> dict[str, Any]:
+    """What these answer with while others start, all at once, on a small node."""
+    resources = {"resources": {"requests": {"cpu": "50m"}}}
+    return {"components": dict.fromkeys(components, resources)}
 
 
 def _valid() -> dict[str, dt.datetime]:

@@ -18,10 +18,11 @@ NAMESPACE: Final = "outside"
 SMTP_HOST: Final = f"smtp-sink.{NAMESPACE}.svc.cluster.local"
 
 CERTIFICATE: Final = "/tmp/authority.pem"  # in the client's pod
+_CLIENT: Final = "client"
 _PODS: Final = {
     "public-site": (PUBLIC_SITE, {"https": 443}),
     "smtp-sink": (SMTP_SINK, {"smtp": 25, "http": 8025}),
-    "client": (CLIENT, {}),
+    _CLIENT: (CLIENT, {}),
 }
 
 
@@ -74,7 +75,11 @@ def start_outside(cluster: KindCluster) -> Outside:
 
 def _pod_and_service(name: str, image: str, ports: dict[str, int]) -> list[dict[str, Any]]:
     metadata = {"name": name, "namespace": NAMESPACE, "labels": {"app": name}}
-    spec = {"containers": [{"name": name, "image": image}], "terminationGracePeriodSeconds": 1}
+    container: dict[str, Any] = {"name": name, "image": image}
+    spec = {"containers": [container], "terminationGracePeriodSeconds": 1}
+    if name == _CLIENT:
+        # Beside pods that start, it would measure its own lack of CPU.
+        container["resources"] = {"requests": {"cpu": "300m"}}
     pod = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
     published = [{"name": port, "port": number} for port, number in ports.items()]
     reached = {"selector": {"app": name}, "ports": published}

@@ -90,7 +90,8 @@ def test_image_that_does_not_exist_is_held(two_cores: Platform, watch: _Watch) -
         message = two_cores.wait_reason("RolloutHeld")
         assert "reg/register" in message
         assert "pryv-operator.test/none:1" in message
-        two_cores.change(rollout=None, roles={"reg-master": None})
+        as_before = {"register": {"image": None}}
+        two_cores.change(rollout=None, roles={"reg-master": {"components": as_before}})
     assert not any(missed.failed for missed in seen.missed.values()), seen
     assert before.keys() <= two_cores.pods().keys()
 
@@ -136,7 +137,8 @@ def test_a_value_that_core_dies_on_is_rolled_back(
             roles={"core": {"components": {"core": {"env": env}}}},
         )
         assert "core" in two_cores.wait_reason("RolledBack")
-        two_cores.change(rollout=None, roles={"core": {"components": None}})
+        as_before = {"core": {"env": None}}
+        two_cores.change(rollout=None, roles={"core": {"components": as_before}})
     assert not seen.lost(*STATELESS, "accounts")
     assert person.read()["attachment"] == "attached"
 
@@ -188,10 +190,10 @@ def test_redis_is_replaced(two_cores: Platform, watch: _Watch) -> None:
 
 
 @pytest.mark.long
-def test_operator_is_upgraded(operator: KindCluster, two_cores: Platform, watch: _Watch) -> None:
+def test_operator_is_upgraded(installed: KindCluster, two_cores: Platform, watch: _Watch) -> None:
     before = two_cores.pods()
     with watch("an upgrade of the operator") as seen:
-        operator.helm(
+        installed.helm(
             *("upgrade", "pryv-operator", str(CHART), f"--namespace={OPERATOR}"),
             *("--reuse-values", f"--set-string=podAnnotations.upgraded={now()}"),
             *("--wait", "--timeout=3m"),

@@ -18,17 +18,17 @@ _DOMAIN = "pryv.acme.test"
 _READY_SECONDS = 600
 
 
-def test_two_replicas_run_as_restricted_pods(operator: KindCluster) -> None:
+def test_two_replicas_run_as_restricted_pods(installed: KindCluster) -> None:
     """Helm has waited for them to be Ready."""
     pods = json.loads(
-        operator.kubectl("get", "pods", f"--namespace={OPERATOR}", "--output=json").stdout
+        installed.kubectl("get", "pods", f"--namespace={OPERATOR}", "--output=json").stdout
     )["items"]
     states = [state for pod in pods for state in pod["status"]["containerStatuses"]]
     assert [(state["ready"], state["restartCount"]) for state in states] == [(True, 0)] * 2
 
 
 def test_platform_of_a_domain_alone_serves_its_information(
-    operator: KindCluster, outside: Outside, room: Room, platform_namespace: str
+    installed: KindCluster, outside: Outside, room: Room, platform_namespace: str
 ) -> None:
     """Over TLS, trusted by the platform's own authority alone, from another namespace."""
     where = f"--namespace={platform_namespace}"
@@ -38,18 +38,18 @@ def test_platform_of_a_domain_alone_serves_its_information(
         "metadata": {"name": _PLATFORM},
         "spec": {"domain": _DOMAIN},
     }
-    operator.kubectl("apply", where, "--filename=-", stdin=json.dumps(platform))
-    operator.kubectl(
+    installed.kubectl("apply", where, "--filename=-", stdin=json.dumps(platform))
+    installed.kubectl(
         *("wait", where, f"pryvplatform/{_PLATFORM}", "--for=condition=Ready"),
         f"--timeout={_READY_SECONDS}s",
         seconds=_READY_SECONDS + 10,
     )
     service = names.external_service(_PLATFORM, "reg")
-    address = operator.kubectl(
+    address = installed.kubectl(
         "get", where, "service", service, "--output=jsonpath={.spec.clusterIP}"
     ).stdout
     secret = json.loads(
-        operator.kubectl(
+        installed.kubectl(
             "get", where, "secret", names.private_authority(_PLATFORM, 1), "--output=json"
         ).stdout
     )

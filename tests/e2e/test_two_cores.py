@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
 from tests.cluster.waiting import wait_until
@@ -18,8 +16,6 @@ def test_a_person_is_served_by_their_core(outside: Outside, two_cores: Platform,
     found = person.read()
     assert found["core"] == f"{core}.{two_cores.domain}"
     assert (found["attachment"], found["points"]) == ("attached", [[0, 70], [60, 71.5]])
-    audit = two_cores.kubectl("logs", f"acme-{core}-core-0", "--container=audit").stdout
-    assert person.username in audit or json.loads(person.ids)["event"] in audit
 
 
 def test_the_slave_knows_new_accounts(outside: Outside, two_cores: Platform) -> None:
@@ -32,7 +28,5 @@ def test_the_slave_knows_new_accounts(outside: Outside, two_cores: Platform) -> 
         return answer.split() == [f"co2.{two_cores.domain}."]
 
     wait_until(known, "the slave to know the account", seconds=30)
-    redis = ("exec", "deploy/acme-reg-slave-redis", "--", "redis-cli")
-    if two_cores.kubectl(*redis, "ping", check=False).returncode != 0:
-        redis = ("exec", "acme-reg-slave-redis-0", "--", "redis-cli")
-    assert "master_link_status:up" in two_cores.kubectl(*redis, "info", "replication").stdout
+    redis = ("exec", "acme-reg-slave-redis-0", "--", "redis-cli", "info", "replication")
+    assert "master_link_status:up" in two_cores.kubectl(*redis).stdout

@@ -1,8 +1,9 @@
 // Command policies enforces NetworkPolicies on its node: kube-network-policies judges the packets
 // that new connections of pods send through a queue of netfilter.
 //
-// kube-network-policies fills that queue by nftables. Some kernels have no queue there but the one
-// of iptables, so a rule of that is added. A packet that both hand over is judged twice, alike.
+// kube-network-policies fills that queue by nftables, with a table that it deletes and adds again at
+// each change of a pod. With the chain of a table the kernel drops all packets that are queued, and
+// some kernels have no queue there at all. So a rule of iptables fills the queue, which stays.
 package main
 
 import (
@@ -23,6 +24,9 @@ import (
 
 const queue = 98
 
+// Longer than the kernel admits (NFT_NAME_MAXLEN): nftables refuses the table, and adds no chain.
+var noTable = strings.Repeat("-", 300)
+
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
@@ -40,6 +44,11 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	judge := networkpolicy.Config{QueueID: queue, NodeName: os.Getenv("NODE_NAME"), NFTableName: noTable}
+	if err := fillQueue(os.Getenv("POD_SUBNET")); err != nil {
+		klog.Warningf("nftables fills the queue: %v", err)
+		judge.NFTableName = ""
+	}
 	factory := informers.NewSharedInformerFactory(client, 0)
 	controller, err := networkpolicy.NewController(
 		client,
@@ -47,15 +56,12 @@ func run(ctx context.Context) error {
 		factory.Core().V1().Namespaces(),
 		factory.Core().V1().Pods(),
 		nil, nil, nil, nil,
-		networkpolicy.Config{QueueID: queue, NodeName: os.Getenv("NODE_NAME")},
+		judge,
 	)
 	if err != nil {
 		return err
 	}
 	factory.Start(ctx.Done())
-	if err := fillQueue(os.Getenv("POD_SUBNET")); err != nil {
-		klog.Warningf("only nftables fills the queue: %v", err)
-	}
 	return controller.Run(ctx)
 }
 
