@@ -196,4 +196,8 @@ def pytest_runtest_makereport(
     if report.failed and report.when != "teardown" and running is not None:
         folder: Path = keep_evidence(running, item.nodeid)
         report.sections.append(("logs, events and describe", str(folder)))
+        terminal = item.config.pluginmanager.get_plugin("terminalreporter")
+        if terminal is not None and call.excinfo is not None:
+            terminal.write_line(f"\n{call.excinfo.exconly()}")
+            terminal.write_line(f"logs, events and describe: {folder}")
     return report

@@ -68,7 +68,7 @@ def test_a_flood_of_records_fills_no_disk(two_cores: Platform) -> None:
         node = pod["spec"]["nodeName"]
         return int(cluster.docker("exec", node, "du", "-sb", folder).stdout.split()[0])
 
-    assert kept() > _MIB, "nothing was written"
+    wait_until(lambda: kept() > _MIB, "records to be written", seconds=60, every=1)
     wait_until(lambda: kept() < _KUBELET_KEEPS, "the kubelet to rotate", seconds=120, every=1)
 
 

@@ -99,6 +99,7 @@ def test_labels_of_a_platform_open_nothing_from_another_namespace(
     assert answer.returncode != 0
 
 
+@pytest.mark.long
 def test_stores_stay_closed_while_a_platform_goes(outside: Outside, leaving: Platform) -> None:
     """Its stores may serve for as long as they take to stop."""
     assert not _reached(outside, leaving)
