@@ -137,13 +137,13 @@ def _two_cores(authority: Link) -> dict[str, Any]:
         },
         "tls": {"secretName": "wildcard", "caBundle": authority.pem},
         "roles": {
-            "reg-master": _with_cpu("dns", "register", "reverse-proxy"),
+            "reg-master": _with_cpu("dns", "register", "reverse-proxy", "redis"),
             "core": {
                 "instances": [
                     {"name": "co1", "hosting": "geneva"},
                     {"name": "co2", "hosting": "zurich"},
                 ],
-                **_with_cpu("reverse-proxy"),
+                **_with_cpu("core", "hfs", "influxdb", "mongodb", "reverse-proxy"),
             },
             "static": _with_cpu("app-web-auth3", "reverse-proxy"),
             "reg-slave": _with_cpu("dns"),
@@ -153,7 +153,7 @@ def _two_cores(authority: Link) -> dict[str, Any]:
 
 def _with_cpu(*components: str) -> dict[str, Any]:
     """What these answer with while others start, all at once, on a small node."""
-    resources = {"resources": {"requests": {"cpu": "50m"}}}
+    resources = {"resources": {"requests": {"cpu": "30m"}}}
     return {"components": dict.fromkeys(components, resources)}
 
 

@@ -277,6 +277,11 @@ def _create(
         f"--timeout={_READY_SECONDS}s",
         seconds=_READY_SECONDS + 10,
     )
+    # It has none from kubeadm, and learns too late of pods that are gone while others start.
+    proxy = ("--namespace=kube-system", "daemonset/kube-proxy")
+    cluster.kubectl("set", "resources", *proxy, "--requests=cpu=100m")
+    wait = f"--timeout={_READY_SECONDS}s"
+    cluster.kubectl("rollout", "status", *proxy, wait, seconds=_READY_SECONDS + 10)
 
 
 def _tell(cluster: KindCluster, end: str, echo: Callable[[str], None]) -> None:
