@@ -153,7 +153,7 @@ def _two_cores(authority: Link) -> dict[str, Any]:
 
 def _with_cpu(*components: str) -> dict[str, Any]:
     """What these answer with while others start, all at once, on a small node."""
-    resources = {"resources": {"requests": {"cpu": "30m"}}}
+    resources = {"resources": {"requests": {"cpu": "15m"}}}
     return {"components": dict.fromkeys(components, resources)}
 
 

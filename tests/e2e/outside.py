@@ -79,7 +79,7 @@ def _pod_and_service(name: str, image: str, ports: dict[str, int]) -> list[dict[
     spec = {"containers": [container], "terminationGracePeriodSeconds": 1}
     if name == _CLIENT:
         # Beside pods that start, it would measure its own lack of CPU.
-        container["resources"] = {"requests": {"cpu": "200m"}}
+        container["resources"] = {"requests": {"cpu": "150m"}}
     pod = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
     published = [{"name": port, "port": number} for port, number in ports.items()]
     reached = {"selector": {"app": name}, "ports": published}

@@ -83,7 +83,7 @@ class Platform:
             ready = next(each for each in status["conditions"] if each["type"] == "Ready")
             return (ready["message"],) if ready["reason"] == reason else None
 
-        return wait_until(found, f"{self.name} to be {reason}", seconds=seconds, every=0.5)[0]
+        return wait_until(found, f"{self.name} to be {reason}", seconds=seconds, every=2)[0]
 
     def wait_changed(self, workloads: Sequence[str], before: Mapping[str, str]) -> None:
         """Wait until no pod of these components is one of `before`, and the platform is Ready."""
@@ -96,7 +96,7 @@ class Platform:
             )
 
         what = f"pods of {', '.join(workloads)} to be replaced"
-        wait_until(changed, what, seconds=READY_SECONDS, every=0.5)
+        wait_until(changed, what, seconds=READY_SECONDS, every=2)
         self.wait_ready()
 
     def pods(self) -> dict[str, str]:

@@ -8,10 +8,10 @@ const RATE = 20;
 const PATIENCE = 5000; // ms, after which a request has failed
 const seen = {};
 
-function get ({ url, address, headers }) {
+function get ({ url, address, headers, agent }) {
   return new Promise((resolve, reject) => {
     const lookup = (_host, { all }, done) => all ? done(null, [{ address, family: 4 }]) : done(null, address, 4);
-    const request = https.get(url, { agent: false, headers, lookup, timeout: PATIENCE }, (response) => {
+    const request = https.get(url, { agent, headers, lookup, timeout: PATIENCE }, (response) => {
       response.on('error', reject).on('end', () => response.statusCode < 300 ? resolve() : reject(new Error(`status ${response.statusCode}`))).resume();
     });
     request.on('timeout', () => request.destroy(new Error('no answer'))).on('error', reject);
@@ -33,6 +33,7 @@ function ask ({ dns, address }) {
 }
 
 function start (target, delay) {
+  target.agent = new https.Agent({ keepAlive: false });
   const found = seen[target.name] = { sent: 0, failed: 0, errors: {}, away: 0 };
   let answered = Date.now();
   const one = async () => {
