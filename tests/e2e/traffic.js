@@ -1,10 +1,10 @@
 // Requests at a steady rate until stdin ends, each on a connection of its own: what arrived?
-// Argument: [{name, url, address, headers}] or [{name, dns, address}] as JSON. Output: for each
-// name, how many were sent and failed, the errors, and the longest time without an answer.
+// Argument: [{name, rate, url, address, headers}] or [{name, rate, dns, address}] as JSON. Output:
+// for each name, how many were sent and failed, the errors, and the longest time without an answer.
 const dgram = require('dgram');
 const https = require('https');
 
-const RATE = 20;
+const RATE = 20; // a second, unless the target says otherwise
 const PATIENCE = 5000; // ms, after which a request has failed
 const seen = {};
 
@@ -56,7 +56,7 @@ function start (target, delay) {
   };
   const running = new Set();
   return new Promise((resolve) => setTimeout(() => {
-    const timer = setInterval(() => { const each = one().finally(() => running.delete(each)); running.add(each); }, 1000 / RATE);
+    const timer = setInterval(() => { const each = one().finally(() => running.delete(each)); running.add(each); }, 1000 / (target.rate ?? RATE));
     resolve(async () => { clearInterval(timer); await Promise.all(running); });
   }, delay));
 }

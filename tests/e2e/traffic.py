@@ -49,7 +49,7 @@ class Traffic:
 
 @contextmanager
 def traffic(outside: Outside, targets: Sequence[Mapping[str, Any]]) -> Iterator[Traffic]:
-    """Ask each target 20 times a second while the context is open."""
+    """Ask each target 20 times a second, or as its `rate` says, while the context is open."""
     settings = (f"NODE_EXTRA_CA_CERTS={CERTIFICATE}", "NODE_PATH=/app/bin/node_modules")
     outside.run("sh", "-c", "cat >/tmp/traffic.js", stdin=_SCRIPT.read_text())
     command = ("env", *settings, "node", "/tmp/traffic.js", json.dumps(list(targets)))
