@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from tests.cluster.control_plane import KubectlError
+from tests.cluster.waiting import wait_until
+
 if TYPE_CHECKING:
     from tests.e2e.outside import Outside
 
@@ -30,5 +33,15 @@ class Person:
 
 def register(outside: Outside, domain: str, core: str = "") -> Person:
     """Register somebody, on a core or on that with the fewest, with data of every kind."""
-    found = outside.node(_SCRIPT, domain, "register", *([core] if core else []))
+
+    def registered() -> Any:
+        try:
+            return outside.node(_SCRIPT, domain, "register", *([core] if core else []))
+        except KubectlError as failed:
+            if "502 Bad Gateway" not in str(failed):
+                raise
+            return None
+
+    # nginx sends nothing for 10 s to a core that refused connections, though it is Ready by then.
+    found = wait_until(registered, "the core to be asked again", seconds=30, every=1)
     return Person(outside, domain, **found)
