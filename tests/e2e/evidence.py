@@ -32,7 +32,7 @@ def keep_evidence(cluster: KindCluster, test: str) -> Path:
     if listed.returncode == 0:
         for pod in json.loads(listed.stdout)["items"]:
             _write_logs(folder / "logs", cluster, pod["metadata"], pod.get("status", {}))
-    if cluster.name is not None:
+    if cluster.is_of_kind:
         for node in cluster.nodes:
             done = cluster.docker("exec", node, *_NODE_LOGS, check=False)
             (folder / f"kubelet-{node}.log").write_text(done.stdout + done.stderr)

@@ -104,6 +104,11 @@ class Platform:
         listed = self.get("pods", f"--selector=pryv.io/platform={self.name}")
         return {each["metadata"]["uid"]: each["metadata"]["name"] for each in listed["items"]}
 
+    def is_settled(self) -> bool:
+        """Whether none of its pods terminates."""
+        listed = self.get("pods", f"--selector=pryv.io/platform={self.name}")
+        return not any("deletionTimestamp" in each["metadata"] for each in listed["items"])
+
     def pods_of(self, pods: Mapping[str, str], workload: str) -> set[str]:
         """The uids of those that belong to `INSTANCE/COMPONENT`."""
         start = names.workload(self.name, *workload.split("/")) + "-"

@@ -49,6 +49,7 @@ def watch(
     @contextmanager
     def watching(change: str) -> Iterator[Traffic]:
         wait_until(lambda: _answers(person), "all services to answer", seconds=120, every=1)
+        wait_until(two_cores.is_settled, "replaced pods to be gone", seconds=120, every=1)
         cluster_echo(f"clients ask without pause: {change}")
         with traffic(outside, list(_targets(two_cores, person))) as seen:
             yield seen
@@ -92,9 +93,9 @@ def test_platform_name(two_cores: Platform, person: Person, watch: _Watch) -> No
 
 
 def test_image_that_does_not_exist_is_held(two_cores: Platform, watch: _Watch) -> None:
-    before = two_cores.pods()
     component = {"register": {"image": "pryv-operator.test/none:1"}}
     with watch("an image that does not exist") as seen:
+        before = two_cores.pods()
         two_cores.patch(
             rollout={"progressDeadlineSeconds": 20},
             roles={"reg-master": {"components": component}},
@@ -205,8 +206,8 @@ def test_redis_is_replaced(two_cores: Platform, watch: _Watch) -> None:
 
 @pytest.mark.long
 def test_operator_is_upgraded(installed: KindCluster, two_cores: Platform, watch: _Watch) -> None:
-    before = two_cores.pods()
     with watch("an upgrade of the operator") as seen:
+        before = two_cores.pods()
         installed.helm(
             *("upgrade", "pryv-operator", str(CHART), f"--namespace={OPERATOR}"),
             *("--reuse-values", f"--set-string=podAnnotations.upgraded={now()}"),

@@ -57,7 +57,7 @@ def test_each_answered_call_has_its_record(outside: Outside, two_cores: Platform
 @pytest.mark.long
 def test_a_flood_of_records_fills_no_disk(two_cores: Platform) -> None:
     cluster = two_cores.cluster
-    if cluster.name is None:
+    if not cluster.is_of_kind:
         pytest.skip("needs the containers of the nodes")
     flood = ("exec", "--stdin", _POD, "--container=core", "--", "node", "-")
     two_cores.kubectl(*flood, stdin=_FLOOD)

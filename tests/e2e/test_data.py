@@ -66,7 +66,7 @@ def test_stores_and_core_are_replaced(two_cores: Platform) -> None:
 
 @pytest.mark.usefixtures("kept")
 def test_every_process_is_killed(two_cores: Platform) -> None:
-    if two_cores.cluster.name is None:
+    if not two_cores.cluster.is_of_kind:
         pytest.skip("needs the containers of the nodes")
     uids = list(two_cores.pods())
     patterns = [pattern for uid in uids for pattern in (uid, uid.replace("-", "_"))]
@@ -81,7 +81,7 @@ def test_the_node_restarts(
     two_cores: Platform, outside: Outside, authority: Link, cluster_echo: Callable[[str], None]
 ) -> None:
     cluster = two_cores.cluster
-    if cluster.name is None:
+    if not cluster.is_of_kind:
         pytest.skip("needs the containers of the nodes")
     for node in cluster.nodes:
         cluster_echo(f"docker restart {node}")

@@ -75,6 +75,11 @@ class KindCluster:
     """That of kind; `None` for an existing cluster."""
 
     @property
+    def is_of_kind(self) -> bool:
+        """Whether its nodes are containers that `docker` reaches."""
+        return self.name is not None
+
+    @property
     def nodes(self) -> list[str]:
         """The names of the nodes, which are those of their containers, too."""
         listed = self.kubectl("get", "nodes", "--output=name").stdout.split()
@@ -119,7 +124,7 @@ class KindCluster:
 
     def load(self, archive: Path) -> None:
         """Give the images of a docker archive to all nodes."""
-        if self.name is None:
+        if not self.is_of_kind:
             if command := os.environ.get("LOAD_IMAGES"):
                 subprocess.run([*shlex.split(command), str(archive)], check=True)
             return

@@ -145,10 +145,10 @@ def _pod_images(work: Path, root: Path, programs: Programs) -> list[Image]:
     assert sandbox is not None, f"no sandbox image in {_CONTAINERD}"
     tags = {name: [tag] for name, tag in names.items()}
     tags["pause"] = sorted({names["pause"], sandbox[1]})
-    certificates = Path("etc", "ssl", "certs", "ca-certificates.crt")
+    (bundle,) = (root / "etc" / "ssl" / "certs").glob("*.crt")
     base = write_layer(
         work / "base.tar",
-        {str(certificates): root / certificates},
+        {str(bundle.relative_to(root)): bundle},
         folders={"tmp": 0o1777, "run": 0o755, "var": 0o755},
     )
     tools = _network_tools(work, root)
