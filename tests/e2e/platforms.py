@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from subprocess import CompletedProcess
 from typing import TYPE_CHECKING, Any, Final
 
@@ -87,17 +88,18 @@ class Platform:
 
     def wait_changed(self, workloads: Sequence[str], before: Mapping[str, str]) -> None:
         """Wait until no pod of these components is one of `before`, and the platform is Ready."""
-
-        def changed() -> bool:
-            now = self.pods()
-            return all(
-                self.pods_of(now, each) and not before.keys() & self.pods_of(now, each)
-                for each in workloads
-            )
-
         what = f"pods of {', '.join(workloads)} to be replaced"
-        wait_until(changed, what, seconds=READY_SECONDS, every=2)
+        replaced = partial(self.are_replaced, workloads, before)
+        wait_until(replaced, what, seconds=READY_SECONDS, every=2)
         self.wait_ready()
+
+    def are_replaced(self, workloads: Sequence[str], before: Mapping[str, str]) -> bool:
+        """Whether each of these components has pods, and none of `before`."""
+        now = self.pods()
+        return all(
+            self.pods_of(now, each) and not before.keys() & self.pods_of(now, each)
+            for each in workloads
+        )
 
     def pods(self) -> dict[str, str]:
         """The uid of each pod, with its name: one of a StatefulSet keeps its name."""

@@ -74,12 +74,7 @@ def test_stores_stay_closed_while_they_are_replaced(outside: Outside, two_cores:
 
     def replaced() -> bool:
         reached.update(_reached(outside, two_cores))
-        present = two_cores.pods()
-        return all(
-            two_cores.pods_of(present, each)
-            and not before.keys() & two_cores.pods_of(present, each)
-            for each in stores
-        )
+        return two_cores.are_replaced(stores, before)
 
     wait_until(replaced, "the stores to be replaced", seconds=300)
     two_cores.wait_ready()

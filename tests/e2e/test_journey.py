@@ -8,7 +8,7 @@ from typing import Any, Final
 import pytest
 
 from tests.cluster.waiting import wait_until
-from tests.e2e.outside import Outside
+from tests.e2e.outside import CERTIFICATE, Outside
 from tests.e2e.platforms import Platform
 
 _HERE: Final = Path(__file__).parent
@@ -57,5 +57,5 @@ def test_audit_records_are_in_the_pods_log(two_cores: Platform, seen: Any) -> No
 
 def test_the_web_pages_are_served(outside: Outside, two_cores: Platform) -> None:
     url = f"https://sw.{two_cores.domain}/access/register.html"
-    options = ("--silent", "--fail", "--cacert", "/tmp/authority.pem")
+    options = ("--silent", "--fail", "--cacert", CERTIFICATE)
     assert "<title>Sign in</title>" in outside.run("curl", *options, url)
