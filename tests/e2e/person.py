@@ -42,6 +42,6 @@ def register(outside: Outside, domain: str, core: str = "") -> Person:
                 raise
             return None
 
-    # nginx sends nothing for 10 s to a core that refused connections, though it is Ready by then.
-    found = wait_until(registered, "the core to be asked again", seconds=30, every=1)
+    # nginx sends nothing for a second to a core that refused connections.
+    found = wait_until(registered, "the core to be asked again", seconds=10, every=1)
     return Person(outside, domain, **found)

@@ -15,6 +15,7 @@ import pytest
 from pryv_operator.api import names
 from pryv_operator.pki.authority import CERTIFICATE_LIFETIME
 from tests.cluster.run_folder import RunFolder
+from tests.cluster.waiting import wait_until
 from tests.readers.conftest import GOLDEN
 from tests.readers.nginx import RunningNginx, check, localise, running_nginx
 from tests.readers.platforms import ALL, BUILT_IN, ReadPlatform, read_platform
@@ -290,3 +291,27 @@ def test_the_pages_of_mfa_take_nothing(
     with serving(platform, instance, run_folder, public_pages) as running:
         assert ask(running, 443, host, "POST", "/", client(platform)).status == 405
         assert not running.seen_by_public_site
+
+
+@pytest.mark.parametrize("target", ["/events", "/events/abc/series"])
+@pytest.mark.parametrize(
+    ("name", "instance"), [("builtin-cluster", "co1"), ("builtin-singlenode", "single")]
+)
+def test_what_was_away_is_asked_soon_after_it_is_back(
+    name: str, instance: str, target: str, run_folder: RunFolder, public_pages: PublicSite
+) -> None:
+    """As after a restart of core or hfs: Ready has to mean that clients are answered."""
+    platform = read_platform(name)
+    host = f"alice.{platform.domain}"
+    with serving(platform, instance, run_folder, public_pages) as running:
+
+        def status() -> int:
+            return ask(running, 443, host, "GET", target, client(platform)).status
+
+        sockets = list(running.files.sockets.values())
+        for each in sockets:
+            each.rename(each.with_suffix(".away"))
+        assert {status() for _ in range(30)} == {502}
+        for each in sockets:
+            each.with_suffix(".away").rename(each)
+        wait_until(lambda: status() == 200, "an answer", seconds=10)

@@ -114,6 +114,9 @@ NO_LOGIN = (
     "hold what logs a person in, stay in the platform"
 )
 VERIFIED = "whoever answers in place of pryv.github.io could take what a person types there"
+NOT_RESTARTED = (
+    "nginx was restarted with everything else; now it runs on, and must ask soon what is back"
+)
 FOREIGN_KEYS = "keys of Pryv's own accounts at a third party; reporting there is off"
 
 CIPHERS = "EECDH+AESGCM:EECDH+CHACHA20"
@@ -152,7 +155,37 @@ OWN_FILES = {
     f"{role}/nginx/conf/web-apps-ca.pem": VERIFIED for role in ("core", "static", "singlenode")
 }
 
+_API_SERVERS = {
+    "core_server": ("core", range(3000, 3006)),
+    "websocket_server": ("core", range(3000, 3006)),
+    "hfs_server": ("hfs", range(3000, 3006)),
+    "mfa_server": ("mfa", (7000,)),
+    "preview_server": ("preview", (9000,)),
+}
+#: File → upstream block → host and ports of its servers.
+UPSTREAMS = {
+    "core/nginx/conf/site-443.conf": _API_SERVERS,
+    "singlenode/nginx/conf/site-443.conf": _API_SERVERS,
+    "reg-master/nginx/conf/site.conf": {
+        "register_server": ("register", (9000,)),
+        "mail_server": ("mail", (9000,)),
+    },
+}
+
 DIFFERENCES: tuple[Difference, ...] = (
+    # nginx runs on while what it asks is restarted.
+    *(
+        Difference(
+            file,
+            Set(
+                (f"upstream {name}", "server"),
+                [[f"{host}:{port}", "max_fails=3", "fail_timeout=1s"] for port in ports],
+            ),
+            NOT_RESTARTED,
+        )
+        for file, blocks in UPSTREAMS.items()
+        for name, (host, ports) in blocks.items()
+    ),
     # The leader and its followers are gone.
     *(
         Difference(file, Drop(("upstream follower_server",)), NO_FOLLOWER)
