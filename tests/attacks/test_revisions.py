@@ -112,6 +112,9 @@ def test_planted_and_exchanged_revisions_are_never_applied(shared_platform: Plat
     assert user.pods() == before
 
     # Exchanged: the last good revision, with its own annotations.
+    # While the rollout is paused the operator records nothing: it creates no other one in between.
+    user.apply_platform(rollout={"paused": True})
+    user.wait_observed()
     exchanged = hostile(newest(user), number + 2)
     user.delete("controllerrevisions", f"acme-revision-{number + 2}")
     user.apply(exchanged)
