@@ -32,8 +32,13 @@ def test_service_is_found_by_name_and_answers(room: Room) -> None:
     found = room.client("client", "lookup", f"server.{room.namespace}.svc.cluster.local")
     service = room.kubectl("get", "service", "server", "--output=jsonpath={.spec.clusterIP}")
     assert found.stdout.split() == [service.stdout]
-    answer = room.client("client", "get", "http://server/hello")
-    assert answer.stdout == "server answers /hello\n"
+    # kube-proxy may learn of the Service later than DNS.
+    answer = wait_until(
+        lambda: room.client("client", "get", "http://server/hello", check=False).stdout,
+        "the Service to answer",
+        seconds=30,
+    )
+    assert answer == "server answers /hello\n"
     unknown = room.client("client", "lookup", "unknown.invalid", check=False)
     assert "no such host" in unknown.stderr
 

@@ -1,6 +1,6 @@
 // Requests at a steady rate until stdin ends, each on a connection of its own: what arrived?
 // Argument: [{name, rate, url, address, headers}] or [{name, rate, dns, address}] as JSON. Output:
-// for each name, how many were sent and failed, the errors, and the longest time without an answer.
+// for each name, how many were sent, sent again and failed, the errors, and the longest time without an answer.
 const dgram = require('dgram');
 const https = require('https');
 
@@ -18,6 +18,14 @@ function get ({ url, address, headers, agent }) {
   });
 }
 
+/** As resolvers do: a packet of UDP may be lost on any network. */
+function askTwice (target, found) {
+  return ask(target).catch(() => {
+    found.resent++;
+    return ask(target);
+  });
+}
+
 /** A query for an A record, as RFC 1035 has it; an answer without a record is a failure. */
 function ask ({ dns, address }) {
   return new Promise((resolve, reject) => {
@@ -26,7 +34,7 @@ function ask ({ dns, address }) {
     const query = Buffer.concat([Buffer.from([id >> 8, id & 255, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0]), ...labels, Buffer.from([0, 0, 1, 0, 1])]);
     const socket = dgram.createSocket('udp4');
     const end = (error) => { clearTimeout(timer); socket.close(); error ? reject(error) : resolve(); };
-    const timer = setTimeout(() => end(new Error('no answer')), PATIENCE);
+    const timer = setTimeout(() => end(new Error('no answer')), PATIENCE / 2);
     socket.on('error', end).on('message', (answer) => end(answer.readUInt16BE(6) > 0 ? undefined : new Error('no record')));
     socket.send(query, 53, address);
   });
@@ -34,13 +42,13 @@ function ask ({ dns, address }) {
 
 function start (target, delay) {
   target.agent = new https.Agent({ keepAlive: false });
-  const found = seen[target.name] = { sent: 0, failed: 0, errors: {}, away: 0 };
+  const found = seen[target.name] = { sent: 0, resent: 0, failed: 0, errors: {}, away: 0 };
   let answered = Date.now();
   const one = async () => {
     const sent = Date.now();
     found.sent++;
     try {
-      await (target.dns ? ask(target) : get(target));
+      await (target.dns ? askTwice(target, found) : get(target));
       // Two answers in a row: how long nobody who asked in between was answered.
       if (sent > answered) {
         if (found.failing) found.away = Math.max(found.away, Date.now() - found.failing);

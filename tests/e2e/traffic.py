@@ -23,12 +23,14 @@ class Missed:
     sent: int
     failed: int
     errors: Mapping[str, int]
+    resent: int
+    """Queries of DNS that were sent again, as resolvers do."""
     away_seconds: float
     """From the first request without an answer to the next answer; the longest of these."""
 
     def __str__(self) -> str:
         if not self.failed:
-            return f"0 of {self.sent}"
+            return f"0 of {self.sent}" + (f" ({self.resent} sent again)" if self.resent else "")
         return f"{self.failed} of {self.sent}, for {self.away_seconds:.1f} s {dict(self.errors)}"
 
 
@@ -71,4 +73,5 @@ def traffic(outside: Outside, targets: Sequence[Mapping[str, Any]]) -> Iterator[
     assert running.returncode == 0, errors
     for name, found in json.loads(output).items():
         away = found["away"] / 1000
-        seen.missed[name] = Missed(found["sent"], found["failed"], found["errors"], away)
+        counts = (found["sent"], found["failed"], found["errors"], found["resent"])
+        seen.missed[name] = Missed(*counts, away)
