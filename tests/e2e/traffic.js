@@ -1,6 +1,7 @@
 // Requests at a steady rate until stdin ends, each on a connection of its own: what arrived?
 // Argument: [{name, rate, url, address, headers}] or [{name, rate, dns, address}] as JSON. Output:
-// for each name, how many were sent, sent again and failed, the errors, and the longest time without an answer.
+// for each name, how many were sent, sent again and failed, the errors, and the longest time
+// without an answer.
 const dgram = require('dgram');
 const https = require('https');
 
