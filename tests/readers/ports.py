@@ -16,17 +16,19 @@ def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
         return port
 
 
-def accepts(port: int) -> bool:
+def accepts(port: int, host: str = LOOPBACK) -> bool:
     """Whether something listens on a TCP port."""
     with socket.socket() as probe:
-        return probe.connect_ex((LOOPBACK, port)) == 0
+        return probe.connect_ex((host, port)) == 0
 
 
-def wait_until_accepts(port: int, check_alive: object, seconds: float = 15) -> None:
+def wait_until_accepts(
+    port: int, check_alive: object, seconds: float = 15, host: str = LOOPBACK
+) -> None:
     """Wait until something listens; `check_alive` is called in between, and may raise."""
     assert callable(check_alive)
     deadline = time.monotonic() + seconds
-    while not accepts(port):
+    while not accepts(port, host):
         check_alive()
         assert time.monotonic() < deadline, f"nothing listens on port {port} after {seconds:g} s"
         time.sleep(0.02)

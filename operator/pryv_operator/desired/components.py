@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
+from pryv_operator.api import names
 from pryv_operator.api.findings import Problem
 from pryv_operator.api.instances import Instance
 from pryv_operator.compose.model import ComposeFile, Mount, Service
@@ -23,7 +24,7 @@ from pryv_operator.desired.render_errors import problem_of
 from pryv_operator.leader.render_error import RenderError
 from pryv_operator.leader.taint import Value
 from pryv_operator.objects import host_aliases, pods, pvcs
-from pryv_operator.objects.model import Component, File, FileMount
+from pryv_operator.objects.model import Component, File, FileMount, Relay
 from pryv_operator.objects.profiles import profile_of
 from pryv_operator.pki.certificate import Certificate
 from pryv_operator.rendering.files import RenderedFile, render
@@ -162,9 +163,31 @@ def _component(inputs: Inputs, instance: Instance, prepared: _Prepared, role: _R
         file_mounts=prepared.file_mounts,
         environment=service.environment,
         secret_environment=prepared.secret_environment,
+        relay=_relay(inputs, instance, prepared, role),
         upstream_ports=prepared.upstream_ports,
         written=role.written,
     )
+
+
+def _relay(inputs: Inputs, instance: Instance, prepared: _Prepared, role: _Role) -> Relay | None:
+    """What a component reaches through a sidecar: a service on one of its networks, if it has one.
+
+    A port at which it listens itself cannot be a relay's.
+    """
+    service = prepared.service
+    profile = profile_of(service.name, service.image)
+    peers = {peer.name for peer in role.compose.peers(service)}
+    store = next(
+        (each for each in role.services if each.service.name in peers & {profile.relays}), None
+    )
+    if store is None:
+        return None
+    workload = names.workload(inputs.platform.name, instance.name, profile.relays)
+    address = inputs.cluster_ips.get(workload)
+    ports = {*profile_of(store.service.name, store.service.image).ports, *store.upstream_ports}
+    if address is None or not ports or not ports.isdisjoint(profile.ports):
+        return None
+    return Relay(profile.relays, address, tuple(sorted(ports)))
 
 
 @dataclass(frozen=True)

@@ -11,14 +11,12 @@ of the transport). A pod has no syslog, so a sidecar takes its place, in one of 
 
 from __future__ import annotations
 
-from functools import cache
-from importlib.resources import files
 from typing import Final
 
 from pryv_operator.api import names
 from pryv_operator.api.kubernetes import Object
 from pryv_operator.compose.model import Service
-from pryv_operator.objects.profiles import APP_USER
+from pryv_operator.objects.sidecars import script, sidecar
 
 #: Bytes of a record, at most: a UDP datagram is smaller.
 LIMIT: Final = 65536
@@ -26,10 +24,6 @@ _CONTAINER: Final = "audit"
 _VOLUME: Final = "audit-socket"
 #: The folder is mounted, and not the socket: a mounted socket would not survive its listener.
 _FOLDER: Final = "/run/pryv-audit"
-_RESOURCES: Final = {
-    "requests": {"cpu": "5m", "memory": "32Mi"},
-    "limits": {"cpu": "200m", "memory": "128Mi"},
-}
 #: Perl is in every Debian and Ubuntu image (perl-base is essential), which Pryv's are. Node.js has
 #: no Unix datagram sockets. An image without Perl starts as it did without a socket.
 _SOCKET_LISTENER: Final = f"""\
@@ -85,47 +79,18 @@ def _targets(service: Service) -> list[str]:
 
 
 def _udp_sidecar(service: Service, image: str, port: int) -> Object:
-    command = ["node", "-e", _script("audit_udp.js"), str(port), str(LIMIT)]
+    command = ["node", "-e", script("audit_udp.js"), str(port), str(LIMIT)]
     listens = ["grep", "-q", f":{port:04X} ", "/proc/net/udp"]
-    return _sidecar(_container_name(service), image, command, listens)
+    return sidecar(_container_name(service), image, command, listens)
 
 
 def _socket_sidecar(service: Service, image: str) -> Object:
     name = _VOLUME if service.audit_port else _container_name(service)
-    command = ["/bin/sh", "-c", _SOCKET_LISTENER, _script("audit_socket.pl")]
+    command = ["/bin/sh", "-c", _SOCKET_LISTENER, script("audit_socket.pl")]
     started = ["test", "-e", f"{_FOLDER}/started"]
-    return _sidecar(name, image, command, started) | {"volumeMounts": volume_mounts(service)}
-
-
-def _sidecar(name: str, image: str, command: list[str], started: list[str]) -> Object:
-    return {
-        "name": name,
-        "image": image,
-        "restartPolicy": "Always",
-        "command": command,
-        "startupProbe": {
-            "exec": {"command": started},
-            "periodSeconds": 1,
-            "failureThreshold": 120,
-            "timeoutSeconds": 5,
-        },
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "capabilities": {"drop": ["ALL"]},
-            "readOnlyRootFilesystem": True,
-            "runAsNonRoot": True,
-            "runAsUser": APP_USER,
-            "runAsGroup": APP_USER,
-        },
-        "resources": _RESOURCES,
-    }
+    return sidecar(name, image, command, started) | {"volumeMounts": volume_mounts(service)}
 
 
 def _container_name(service: Service) -> str:
     """``audit``, unless the component itself has this name."""
     return f"{_CONTAINER}-log" if names.slug(service.name) == _CONTAINER else _CONTAINER
-
-
-@cache
-def _script(name: str) -> str:
-    return files("pryv_operator.objects").joinpath(name).read_text(encoding="utf-8")

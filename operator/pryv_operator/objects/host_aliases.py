@@ -72,7 +72,9 @@ def _compose_peers(
         if not profile_of(peer.name, peer.image).proxy:
             service = names.workload(component.platform.name, component.instance.name, peer.name)
             aliases = component.compose.names_of(peer, component.service)
-            yield cluster_ips.get(service), (peer.name, *aliases)
+            is_relayed = component.relay is not None and component.relay.service == peer.name
+            ip = _LOOPBACK if is_relayed else cluster_ips.get(service)
+            yield ip, (peer.name, *aliases)
 
 
 def _called_instances(

@@ -85,6 +85,18 @@ class BootInputs:
 
 
 @dataclass(frozen=True)
+class Relay:
+    """A service that a component reaches through a sidecar, see ``relay.py``.
+
+    ``address``: the cluster IP of its Service.
+    """
+
+    service: str
+    address: str
+    ports: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class Component:
     """A compose service of a role instance: it becomes a workload."""
 
@@ -106,6 +118,7 @@ class Component:
     #: The ``pryv.io/restart`` that its pods were last started for.
     restarted: str = ""
     boot_inputs: BootInputs | None = None
+    relay: Relay | None = None
     #: Ports that rendered files name, besides those of the profile.
     upstream_ports: tuple[int, ...] = ()
     #: Folders of the role that its services may write to.

@@ -8,7 +8,7 @@ from pryv_operator.api import labels_annotations as keys
 from pryv_operator.api import names
 from pryv_operator.api.kubernetes import Object
 from pryv_operator.compose.model import Service
-from pryv_operator.objects import audit, images, init_containers, pvcs, volume_names
+from pryv_operator.objects import audit, images, init_containers, pvcs, relay, volume_names
 from pryv_operator.objects.configuration import Configuration
 from pryv_operator.objects.model import Component
 from pryv_operator.objects.profiles import Probe
@@ -46,9 +46,6 @@ _LOG_READER_RESOURCES: Final = {
 #: How long kube-proxy, and nginx with the connections that it keeps, may still use a pod that has
 #: been replaced. Without it 15 of 751 requests failed when register was replaced.
 _DRAIN_SECONDS: Final = 5
-#: How long the probe of a pod that lingers, and kube-proxy after it, take to find out. Without it
-#: register was without redis for 8 s to two minutes after redis' pod was replaced; with it, 12 s.
-_LINGER_SECONDS: Final = 4
 #: What remains of the grace period for the kubelet once the services have stopped.
 _STOP_MARGIN_SECONDS: Final = 10
 
@@ -174,6 +171,8 @@ def _init_containers(component: Component) -> list[Object]:
     if any(pvcs.is_log(mount) for mount in component.service.mounts):
         found.append(_log_reader(component))
     found += audit.sidecars(component.service, of)
+    if component.relay:
+        found.append(relay.sidecar_of(component.relay, of))
     return [each for each in found if each]
 
 
@@ -217,26 +216,16 @@ def _pre_stop(component: Component) -> Object | None:
     """What happens before the container gets its signal.
 
     Where another pod has replaced this one, it goes on serving while its clients learn that.
-
-    Where none has, kube-proxy sends connections to it until it is not Ready or gone, as it is the
-    last one (KEP-1669, terminating endpoints). A SYN packet to the address of a pod that is gone is
-    lost, and its client waits for two minutes. A pod that lingers refuses connections until
-    kube-proxy does. It cannot stop being Ready before: exec probes are cancelled when a pod
-    terminates (kubelet 1.36), and probes of ports fail only when the service has stopped.
     """
     profile = component.profile
     drain = _DRAIN_SECONDS if _is_reached(component) and is_replaced_first(component) else 0
     if not profile.runit:
         return {"sleep": {"seconds": drain}} if drain else None
-    linger = _LINGER_SECONDS if profile.lingers else 0
     # Services that do not stop are killed before the grace period ends.
-    limit = profile.grace_seconds - _STOP_MARGIN_SECONDS - drain - linger
-    commands = [
-        f"sleep {drain}" if drain else "",
-        f"sv -w {limit} force-stop /etc/service/*",
-        f"sleep {linger}" if linger else "",
-    ]
-    return {"exec": {"command": ["/bin/sh", "-c", "; ".join(filter(None, commands))]}}
+    limit = profile.grace_seconds - _STOP_MARGIN_SECONDS - drain
+    sleep = f"sleep {drain}; " if drain else ""
+    stop = f"{sleep}sv -w {limit} force-stop /etc/service/*"
+    return {"exec": {"command": ["/bin/sh", "-c", stop]}}
 
 
 def _is_reached(component: Component) -> bool:
@@ -302,7 +291,7 @@ def _probes(component: Component) -> Object:
     profile = component.profile
     probes: Object = {}
     if profile.readiness:
-        period, failures = (1, 2) if profile.lingers else (5, 3)
+        period, failures = profile.probe_seconds, 3
         attempts = max(1, profile.slow_start_seconds // period)
         probes["startupProbe"] = _probe(
             profile.readiness, period=period, failures=attempts, timeout=3

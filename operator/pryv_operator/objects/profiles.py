@@ -90,13 +90,15 @@ class Profile:
     calls_cores: bool = False
     #: It is a reverse proxy: it serves the certificate.
     proxy: bool = False
-    #: Its pod stays for some seconds after its services have stopped, and refuses connections.
-    lingers: bool = False
+    #: The service that it reaches through a sidecar, which waits for it instead of being refused.
+    relays: str = ""
     #: What others read from it when they start.
     answers: BootAnswer | None = None
     #: What it reads from another component when it starts.
     reads: BootAnswer | None = None
     readiness: Probe | None = None
+    #: Seconds from one readiness probe to the next.
+    probe_seconds: int = 5
     liveness: Probe | None = None
     fs_group: int | None = None
     #: Capabilities of the container; all others are dropped.
@@ -146,6 +148,10 @@ _DROPS_ROOT: Final = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "SETGID", "SETU
 _SERVES_LOW_PORTS: Final = (*_DROPS_ROOT, "NET_BIND_SERVICE")
 
 _MONGODB: Final = ("mongodb", 27017)
+#: register and dns connect to it with redis 3.1.2 of npm, which waits 1.7 times as long after each
+#: attempt that fails, and never gives up waiting (``retry_max_delay`` is unset in
+#: ``src/storage/database.js`` of service-register).
+_REDIS: Final = "redis"
 _CORE_STORES: Final = (_MONGODB, ("influxdb", 8086))
 #: The messages between the processes of core, preview, hfs and webhooks; core runs the server.
 _NATS: Final = ("core", 4222)
@@ -235,8 +241,9 @@ _PROFILES: Final[Mapping[str, Profile]] = {
         stateful=True,
         passive=True,
         runit=True,
-        lingers=True,
         readiness=tcp(6379),
+        # Requests wait for it, in the sidecars of its clients.
+        probe_seconds=1,
         capabilities=_DROPS_ROOT,
         state_path="/app/data",
         storage={"data": "5Gi"},
@@ -246,6 +253,7 @@ _PROFILES: Final[Mapping[str, Profile]] = {
     "register": _nodejs(
         answers=SERVICE_INFO,
         calls_cores=True,
+        relays=_REDIS,
         ports=(9000,),
         # It asks redis for the user that register always has (``src/storage/database.js``), so the
         # pod is not Ready while user names are unanswered.
@@ -253,7 +261,13 @@ _PROFILES: Final[Mapping[str, Profile]] = {
         liveness=tcp(9000),
     ),
     # Without redis it still serves the names of its configuration.
-    "dns": _nodejs(calls_cores=True, ports=(9000,), readiness=tcp(9000), liveness=tcp(9000)),
+    "dns": _nodejs(
+        calls_cores=True,
+        relays=_REDIS,
+        ports=(9000,),
+        readiness=tcp(9000),
+        liveness=tcp(9000),
+    ),
     "mail": _nodejs(
         ports=(9000,), runit=True, readiness=http("/system/status", 9000), liveness=tcp(9000)
     ),
@@ -307,7 +321,7 @@ _UNMISTAKABLE: Final = ("core", "mongodb", "service-mfa", "app-web-auth3", "app-
 #: github.com/influxdata/influxdata-docker (influxdb 1.x).
 _PUBLIC_STORES: Final[Mapping[str, Profile]] = {
     "mongo": replace(_PROFILES["mongodb"], runit=False, state_path="/data/db"),
-    "redis": replace(_PROFILES["redis"], runit=False, lingers=False, state_path="/data"),
+    "redis": replace(_PROFILES["redis"], runit=False, state_path="/data"),
     "influxdb": replace(_PROFILES["influxdb"], capabilities=_DROPS_ROOT),
 }
 _INFLUXDB_2: Final = replace(_PUBLIC_STORES["influxdb"], state_path="/var/lib/influxdb2")

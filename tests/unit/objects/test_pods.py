@@ -92,19 +92,6 @@ def test_what_is_replaced_by_another_pod_serves_until_its_clients_know(name: str
     assert waits is (replaced_first and internal_service(of) is not None)
 
 
-def test_redis_refuses_connections_until_none_are_sent_to_it() -> None:
-    """Its services stop first. The pod stays while its probe fails and kube-proxy learns that."""
-    found = container(component("redis"))
-    stop = found["lifecycle"]["preStop"]["exec"]["command"][-1]
-    assert re.fullmatch(r"sv -w \d+ force-stop \S+; sleep \d+", stop)
-    probe = found["readinessProbe"]
-    assert "tcpSocket" in probe
-    lingers = int(stop.rpartition(" ")[2])
-    assert probe["periodSeconds"] * probe["failureThreshold"] < lingers
-    # Of other images the signal stops the process.
-    assert "lifecycle" not in container(component(replace(service("store"), image="redis:7")))
-
-
 @pytest.mark.parametrize("name", SERVICES)
 def test_services_have_their_time_to_stop(name: str) -> None:
     """The kubelet counts the preStop hook into the grace period."""
