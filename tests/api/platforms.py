@@ -260,7 +260,7 @@ class PlatformUser:
     def _live_pods(self, labels: str = MANAGED) -> list[Object]:
         return [
             item
-            for item in self.list("pods", labels)
+            for item in self.list("pods", f"{labels},pryv.io/component")  # no trials
             if not item["metadata"].get("deletionTimestamp")
         ]
 

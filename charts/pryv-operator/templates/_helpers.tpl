@@ -50,8 +50,9 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
   resources: [configmaps, secrets, services, persistentvolumeclaims]
   verbs: [get, list, watch, create, patch, delete]
 - apiGroups: [""]
+  # A pod pulls the new image of what has to stop before it is started; it is deleted afterwards.
   resources: [pods]
-  verbs: [list, watch]
+  verbs: [list, watch, create, delete]
 # Why a pod could not be made is said in events only.
 - apiGroups: [""]
   resources: [events]

@@ -28,7 +28,7 @@ PVC: Final = "pryv.io/claim"
 #: On pods with published ports: what external Services select.
 PUBLISHED: Final = "pryv.io/published"
 #: What an object is for: ``config``, ``generated``, ``hash-key``, ``authority``, ``certificate``,
-#: ``history``.
+#: ``history``, ``trial``.
 PURPOSE: Final = "pryv.io/purpose"
 
 # Annotations that a user writes on a platform

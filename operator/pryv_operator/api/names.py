@@ -15,6 +15,10 @@ MAX_WORKLOAD_NAME: Final = 52
 #: which the CRD's rules on names allow for.
 LONGEST_COMPONENT: Final = 13
 
+#: Of a trial's name: characters of the digest, and of the workload's name before ``-trial-``.
+_TRIAL_DIGEST: Final = 10
+_MAX_TRIAL_STEM: Final = 63 - len("-trial-") - _TRIAL_DIGEST
+
 REG_MASTER: Final = "reg-master"
 REG_SLAVE: Final = "reg-slave"
 CORE: Final = "core"
@@ -52,6 +56,11 @@ def slug(service: str) -> str:
 def workload(platform: str, instance: str, component: str) -> str:
     """Name of a component's Deployment or StatefulSet, and of its cluster-internal Service."""
     return f"{platform}-{instance}-{slug(component)}"
+
+
+def trial(workload_name: str, digest: str) -> str:
+    """Name of a trial of a workload: at most 63 characters. ``digest`` covers the whole name."""
+    return f"{workload_name[:_MAX_TRIAL_STEM]}-trial-{digest[:_TRIAL_DIGEST]}"
 
 
 def external_service(platform: str, instance: str, *, udp: bool = False) -> str:

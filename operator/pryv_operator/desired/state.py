@@ -27,6 +27,7 @@ from pryv_operator.objects import pvcs
 from pryv_operator.objects.configuration import Configuration, SecretNaming, configuration_of
 from pryv_operator.objects.model import Component, File
 from pryv_operator.objects.network_policies import network_policy
+from pryv_operator.objects.pods import is_replaced_first
 from pryv_operator.objects.services import (
     external_services,
     external_slave_service,
@@ -54,6 +55,8 @@ class WorkloadPlan:
     reads: str = ""
     #: Whether it migrates its data at start, so that an older image may not read it again.
     migrates: bool = False
+    #: Whether its old pod stops before the new one starts.
+    stops_first: bool = False
     #: Whether the spec wants no pod of it: ``replicas: 0`` or ``spec.stopped``.
     scaled_to_zero: bool = False
     #: What to look at when it does not become ready.
@@ -236,6 +239,7 @@ def _plan(
             tier=component.profile.tier,
             reads=component.boot_inputs.provider if component.boot_inputs else "",
             migrates=component.profile.migrates,
+            stops_first=not is_replaced_first(component),
             scaled_to_zero=is_scaled_to_zero(component),
             hint=component.profile.hint,
         )

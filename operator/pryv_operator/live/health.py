@@ -36,6 +36,12 @@ _FAILURES: Final[Mapping[str, str]] = {
 }
 #: Reasons that alternate while the cause is the same; the status reports one of them.
 _SAME_REASON: Final = {"ErrImagePull": "ImagePullBackOff"}
+#: Reasons of a waiting container whose image is on the node. Source: ``EnsureImageExists`` comes
+#: before them in ``startContainer`` of
+#: https://github.com/kubernetes/kubernetes/blob/v1.36.3/pkg/kubelet/kuberuntime/kuberuntime_container.go
+_IMAGE_PRESENT: Final = ("CreateContainerConfigError", "CreateContainerError", "RunContainerError")
+#: Reasons of a waiting container that is about to start.
+_STARTING: Final = ("", "ContainerCreating", "PodInitializing")
 _NO_DETAILS: Final = "no details"
 #: A scheduler's message about volumes.
 _BLAMES_VOLUMES: Final = re.compile("persistent ?volume", re.IGNORECASE)
@@ -194,6 +200,30 @@ def _container_failure(plan: WorkloadPlan, pods: Iterable[Object]) -> Finding | 
         if status.get("phase") == "Failed":
             reason = status.get("reason", "PodFailed")
             return Problem(reason, f"{plan.label}: pod failed: {status.get('message', reason)}")
+    return None
+
+
+def is_pulled(container: Object) -> bool:
+    """Whether the image of a container (an entry of ``containerStatuses``) is on the node.
+
+    It may be without the container running, as when the image has no such command.
+    """
+    waiting = container.get("state", {}).get("waiting") or {}
+    return bool(container.get("imageID")) or waiting.get("reason") in _IMAGE_PRESENT
+
+
+def pull_failure(plan: WorkloadPlan, pod: Object) -> Finding | None:
+    """Why an image of a pod is not pulled; None while nothing is reported."""
+    status = pod.get("status", {})
+    waiting = [each for each in status.get("containerStatuses", ()) if not is_pulled(each)]
+    known = _container_failure(plan, [{**pod, "status": {"containerStatuses": waiting}}])
+    if known:
+        return known
+    for container in waiting:
+        reason = container.get("state", {}).get("waiting", {}).get("reason", "")
+        if reason not in _STARTING:
+            image = container.get("image", "?")
+            return Problem(reason, f'{plan.label}: image "{image}" is not pulled: {reason}')
     return None
 
 

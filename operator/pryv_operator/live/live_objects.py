@@ -41,6 +41,7 @@ from pryv_operator.kube.resources import (
 from pryv_operator.live import reduce
 from pryv_operator.live.pod_references import Reference, referenced_configuration
 from pryv_operator.live.reduce import essential, is_written_by_operator
+from pryv_operator.objects import trial
 
 log = logging.getLogger(__name__)
 
@@ -279,15 +280,35 @@ async def check_platform_exists(client: KubeClient, platform: Platform) -> None:
 
 
 async def list_pods(client: KubeClient, platform: Platform) -> list[Object]:
-    """The platform's pods, with what ``reduce.pod`` keeps."""
+    """The pods of the platform's components, with what ``reduce.pod`` keeps."""
     return await client.list_reduced(
-        PODS, platform.namespace, reduce.pod, labels=selector(platform)
+        PODS, platform.namespace, reduce.pod, labels=_component_pods(platform)
     )
 
 
 async def list_pod_metadata(client: KubeClient, platform: Platform) -> list[Object]:
-    """The metadata of the platform's pods."""
-    return await _list_metadata(client, platform, PODS, selector(platform))
+    """The metadata of the pods of the platform's components."""
+    return await _list_metadata(client, platform, PODS, _component_pods(platform))
+
+
+def _component_pods(platform: Platform) -> str:
+    """The label selector of the pods of components, without trials."""
+    return f"{selector(platform)},{keys.PURPOSE}!={trial.PURPOSE}"
+
+
+async def list_trial_pods(client: KubeClient, platform: Platform) -> list[Object]:
+    """The trials that the operator has created for the platform, see ``objects/trial.py``.
+
+    A pod with their labels counts only if the platform alone owns it, and the operator wrote it.
+    """
+
+    def own(pod: Object) -> Object | None:
+        owners = pod["metadata"].get("ownerReferences") or ()
+        is_ours = [each.get("uid") for each in owners] == [platform.uid]
+        return reduce.pod(pod) if is_ours and _is_written(pod) else None
+
+    labels = f"{selector(platform)},{keys.PURPOSE}={trial.PURPOSE}"
+    return await client.list_reduced(PODS, platform.namespace, own, labels=labels)
 
 
 async def list_replica_set_metadata(client: KubeClient, platform: Platform) -> list[Object]:

@@ -18,7 +18,8 @@ DEPENDENCIES: Final = "dependencies"
 #: A start is delayed by this at most: what cannot be reached may be down for long, and a component
 #: says itself what it lacks.
 _WAIT_SECONDS: Final = 120
-_RESOURCES: Final = {
+#: Of containers that do next to nothing.
+RESOURCES: Final = {
     "requests": {"cpu": "5m", "memory": "32Mi"},
     "limits": {"cpu": "1", "memory": "128Mi"},
 }
@@ -49,7 +50,7 @@ def volume_owner(component: Component, image: str) -> Object | None:
             "capabilities": {"drop": ["ALL"], "add": ["CHOWN", "DAC_OVERRIDE", "FOWNER"]},
             "runAsUser": 0,
         },
-        "resources": _RESOURCES,
+        "resources": RESOURCES,
         "volumeMounts": [
             {"name": volume_names.pvc(pvc), "mountPath": mount.target} for pvc, mount in mounts
         ],
@@ -87,7 +88,7 @@ def dependencies(component: Component, image: str) -> Object | None:
             "runAsUser": component.profile.fs_group,
             "runAsGroup": component.profile.fs_group,
         },
-        "resources": _RESOURCES,
+        "resources": RESOURCES,
     }
 
 

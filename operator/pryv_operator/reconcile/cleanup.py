@@ -37,9 +37,11 @@ async def clean_up(
 ) -> None:
     """Delete undesired objects, unreferenced configuration, obsolete secrets and old revisions.
 
-    Nothing is deleted after a rollout has failed: a rollback may need it.
+    After a rollout has failed nothing but trials is deleted: a rollback may need it.
     """
     rollout, desired = applied.rollout, applied.desired
+    for item in rollout.obsolete_trials if rollout else ():
+        await client.delete(item)
     if rollout is None or rollout.decision.kind in ("Held", "RollingBack", "RolledBack"):
         return
     platform = snapshot.platform

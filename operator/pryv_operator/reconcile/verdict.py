@@ -132,7 +132,12 @@ def _rolling_out(facts: Facts) -> Verdict | None:
     rollout = facts.outcome.rollout
     if rollout is None or rollout.decision.kind == "Complete":
         return None
-    return Verdict("False", "True", "False", _with_pending(rollout.decision.finding, facts.outcome))
+    decision = rollout.decision
+    # A new image cannot be pulled: what serves goes on, and the rollout needs a fix.
+    stalled: Truth = (
+        "True" if decision.to_try and isinstance(decision.finding, Problem) else "False"
+    )
+    return Verdict("False", "True", stalled, _with_pending(decision.finding, facts.outcome))
 
 
 def _ready(_: Facts) -> Verdict | None:

@@ -42,6 +42,26 @@ class PodTemplate:
 
 
 @dataclass(frozen=True)
+class Trial:
+    """The look at a workload's new images before its old pod is stopped.
+
+    ``Missing``: its pod has to be created. ``Running``: the images are not pulled yet. ``Passed``:
+    they are. ``GivenUp``: it cannot run, so the step goes on without it.
+
+    ``since``: when its pod was created. ``problem``: why the images are not pulled.
+    """
+
+    state: Literal["Missing", "Running", "Passed", "GivenUp"]
+    since: dt.datetime | None = None
+    problem: Finding | None = None
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more is awaited of it."""
+        return self.state in ("Passed", "GivenUp")
+
+
+@dataclass(frozen=True)
 class Workload:
     """A workload as a rollout sees it.
 
@@ -58,6 +78,7 @@ class Workload:
     ``runs``: False when the spec wants no pod of it.
     ``proven``: False when it has no pod by the spec, and has never run the desired template.
     ``reads``: name of the workload that it reads something from when it starts, and keeps it.
+    ``trial``: the trial that it needs before it gets the desired template; None: it needs none.
     """
 
     name: str
@@ -78,6 +99,7 @@ class Workload:
     runs: bool = True
     proven: bool = True
     reads: str = ""
+    trial: Trial | None = None
 
     @property
     def outdated(self) -> bool:
@@ -150,6 +172,7 @@ class Decision:
     ``to_desired`` and ``to_last_good``: names of workloads that get that template now.
     ``pending``: labels of the workloads that wait for their turn.
     ``deadline``: when the step that is waited for counts as failed.
+    ``to_try``: names of workloads of which a trial is needed now, or goes on.
     """
 
     kind: Kind
@@ -158,6 +181,7 @@ class Decision:
     to_last_good: frozenset[str] = frozenset()
     pending: tuple[str, ...] = ()
     deadline: dt.datetime | None = None
+    to_try: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -235,6 +259,10 @@ def _forward(rollout: _Rollout) -> Decision:
     # Two core instances are never disturbed at once.
     if other_core:
         return replace(decision, kind="Wait", finding=other_core)
+    # What has to stop before it is started is tried before; in a first install nothing serves.
+    tried = [each for each in step if each.trial and not each.trial.ended]
+    if tried and not rollout.is_first_install:
+        return _wait_for_trials(tried, decision, rollout)
     # The next step is applied.
     return replace(
         decision,
@@ -273,6 +301,34 @@ def _wait_for(awaited: Sequence[Workload], decision: Decision, rollout: _Rollout
         return replace(decision, kind="Failed", finding=Explanation(Reason.ROLLOUT_FAILED, message))
     cause = awaited[0].problem or Waiting(Reason.PROGRESSING, f"{awaited[0].label}: not ready yet")
     return replace(decision, kind="Wait", finding=cause, deadline=min(map(deadline, awaited)))
+
+
+def _wait_for_trials(tried: Sequence[Workload], decision: Decision, rollout: _Rollout) -> Decision:
+    """Wait until the new images are pulled; nothing of the step is applied before."""
+    limit = rollout.policy.deadline
+    problems = {each.name: each.trial.problem for each in tried if each.trial}
+    deadlines = {
+        each.name: each.trial.since + limit for each in tried if each.trial and each.trial.since
+    }
+    late = [
+        each for each in tried if each.name in deadlines and deadlines[each.name] <= rollout.now
+    ]
+    if late:
+        problem = problems.get(late[0].name)
+        detail = problem.message if problem else f"{late[0].label}: its new image is not pulled"
+        message = f"{detail} (not pulled within {limit.total_seconds():.0f} s)"
+        return replace(decision, kind="Failed", finding=Explanation(Reason.ROLLOUT_FAILED, message))
+    labels = _listed([each.label for each in tried])
+    waiting = Waiting(
+        Reason.PROGRESSING, f"{labels}: the new image is pulled before the old pod is stopped"
+    )
+    return replace(
+        decision,
+        kind="Wait",
+        finding=next((each for each in problems.values() if each), waiting),
+        deadline=min(deadlines.values(), default=None),
+        to_try=_names(tried),
+    )
 
 
 def _wait_or_complete(decision: Decision, rollout: _Rollout) -> Decision:

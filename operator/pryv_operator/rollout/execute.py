@@ -20,7 +20,11 @@ from pryv_operator.kube.client import KubeClient
 from pryv_operator.live import apply
 from pryv_operator.live.apply import Changes
 from pryv_operator.live.health import HealthInputs
-from pryv_operator.live.live_objects import LiveObjects, check_platform_exists
+from pryv_operator.live.live_objects import (
+    LiveObjects,
+    check_platform_exists,
+    list_trial_pods,
+)
 from pryv_operator.rollout.decide import (
     DEFAULT_DEADLINE,
     Decision,
@@ -54,6 +58,8 @@ from pryv_operator.rollout.revisions import (
     not_run_annotations,
     retried_annotations,
 )
+from pryv_operator.rollout.trial_pods import create_trials, log_given_up, refused_trials
+from pryv_operator.rollout.trials import Trials, gets_new_image
 from pryv_operator.rollout.workloads import last_good_of, observed_workloads
 
 
@@ -64,7 +70,7 @@ class RolloutInputs:
     ``inputs``: those of the desired state. ``spec``: as it is in the resource.
     ``history``: oldest revision first. ``attempt`` and ``update``: the resource's annotations
     ``pryv.io/reconcile`` and ``pryv.io/update``. ``highest``: the highest number of a revision
-    that is known to have been used.
+    that is known to have been used. ``trials``: None as long as they are not read.
     """
 
     inputs: Inputs
@@ -77,6 +83,7 @@ class RolloutInputs:
     update: str
     now: dt.datetime
     highest: int = 0
+    trials: Trials | None = None
 
     @property
     def platform(self) -> Platform:
@@ -105,6 +112,7 @@ class RolloutResult:
     ``outdated``: names of workloads that still run another template than the desired one.
     ``last_good``: number of the newest revision that was rolled out completely before.
     ``current``: the revision.
+    ``obsolete_trials``: trials whose result is used, or not needed any more.
     """
 
     revision: int
@@ -114,6 +122,7 @@ class RolloutResult:
     outdated: frozenset[str] = frozenset()
     last_good: int | None = None
     current: Revision | None = None
+    obsolete_trials: tuple[Object, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True)
@@ -144,6 +153,16 @@ class _Plan:
         outdated = {each.name for each in self.workloads if each.outdated}
         return frozenset(outdated - self.decision.to_desired) | self.decision.to_last_good
 
+    @property
+    def applied(self) -> list[Workload]:
+        """Workloads that get the desired template now."""
+        return [each for each in self.workloads if each.name in self.decision.to_desired]
+
+    @property
+    def tried(self) -> frozenset[str]:
+        """Workloads whose trials are needed until they get the desired template."""
+        return self.outdated if self.decision.kind in ("Step", "Wait") else frozenset()
+
     def gets_desired(self, workload: Workload) -> bool:
         """Whether a workload has the desired template after this step."""
         if workload.name in self.decision.to_desired:
@@ -167,7 +186,13 @@ async def roll(client: KubeClient, given: RolloutInputs) -> RolloutResult:
         retried = retried_annotations(given.now)
         current = await patch_revision(client, signer, current, retried)
 
+    given = replace(given, trials=await _read_trials(client, given, current))
     plan = await to_thread(_decide, given, current)
+    if given.trials and plan.decision.to_try:
+        tried = _workloads_of(given, plan.decision.to_try)
+        refused = await refused_trials(client, given.trials, tried)
+        given = replace(given, trials=replace(given.trials, not_admitted=refused))
+        plan = await to_thread(_decide, given, current)
     failed = None
     if plan.decision.kind == "Failed" and current:
         failed = plan.decision.finding.message
@@ -201,10 +226,14 @@ async def roll(client: KubeClient, given: RolloutInputs) -> RolloutResult:
         current = await patch_revision(client, signer, current, annotations)
 
     applied = await apply.apply_planned(client, planned)
+    obsolete_trials = await _begin_trials(client, given, plan, current)
     # A stopped platform shows nothing about its revision, and nothing is complete without what is
-    # blocked.
+    # blocked. Trials are not read any more once it is complete, so they are deleted before.
     is_complete = (
-        plan.decision.kind == "Complete" and not changes.workloads and not given.desired.blocked
+        plan.decision.kind == "Complete"
+        and not changes.workloads
+        and not given.desired.blocked
+        and not obsolete_trials
     )
     if is_complete and not platform.spec.stopped and not current.complete:
         current = await _record_rolled_out(client, signer, current, plan)
@@ -216,7 +245,36 @@ async def roll(client: KubeClient, given: RolloutInputs) -> RolloutResult:
         plan.outdated,
         plan.progress.last_good,
         current,
+        obsolete_trials,
     )
+
+
+async def _read_trials(
+    client: KubeClient, given: RolloutInputs, current: Revision | None
+) -> Trials | None:
+    """What is known of the platform's trials; None where there are none and none is needed.
+
+    They are read while a revision is rolled out, so that those of an earlier one are deleted.
+    """
+    if last_good(given.history) is None:
+        return None
+    if current and current.rolled_out and not await to_thread(_may_need_trial, given):
+        return None
+    began = current.began if current else given.now
+    pods = await list_trial_pods(client, given.platform)
+    return Trials(given.platform, began, given.now, tuple(pods))
+
+
+async def _begin_trials(
+    client: KubeClient, given: RolloutInputs, plan: _Plan, current: Revision
+) -> tuple[Object, ...]:
+    """Create the missing trials of a decision; return those that are obsolete."""
+    if given.trials is None:
+        return ()
+    trials = replace(given.trials, began=current.began)
+    await create_trials(client, trials, _workloads_of(given, plan.decision.to_try))
+    log_given_up(trials, plan.applied)
+    return trials.obsolete(_workloads_of(given, plan.tried))
 
 
 async def _record_rolled_out(
@@ -245,10 +303,32 @@ def _current_revision(given: RolloutInputs, digest: str) -> Revision | None:
     return newest if newest and newest.state_digest == digest else None
 
 
+def _may_need_trial(given: RolloutInputs) -> bool:
+    """Whether a workload that stops before it is started gets a new image."""
+    objects = {(item["kind"], item["metadata"]["name"]): item for item in given.desired.objects}
+    return any(
+        (item := objects.get((each.kind, each.name)))
+        and gets_new_image(each, item, given.live.get(each.kind, each.name))
+        for instance in given.desired.instances
+        for each in instance.workloads
+    )
+
+
+def _workloads_of(given: RolloutInputs, names: Collection[str]) -> list[Object]:
+    """The desired workloads with these names."""
+    return [
+        item
+        for item in given.desired.objects
+        if item["kind"] in WORKLOAD_KINDS and item["metadata"]["name"] in names
+    ]
+
+
 def _decide(given: RolloutInputs, current: Revision | None, *, failed: str | None = None) -> _Plan:
     """Decide the next step. ``failed``: why the revision has failed just now."""
     good = last_good(given.history)
-    workloads = observed_workloads(given.desired, given.live, given.health_inputs, given.history)
+    workloads = observed_workloads(
+        given.desired, given.live, given.health_inputs, given.history, given.trials
+    )
     if current:
         number, began, unready = current.number, current.began, current.unready
         failed = current.failed if failed is None else failed

@@ -22,6 +22,7 @@ from pryv_operator.live.live_objects import LiveObjects
 from pryv_operator.rollout.decide import PodTemplate, Workload
 from pryv_operator.rollout.revision_record import pod_template
 from pryv_operator.rollout.revisions import Revision, last_good, last_run, migrated_workloads
+from pryv_operator.rollout.trials import Trials, observed_trial
 
 #: A template that an operator has applied without recording its digest.
 _UNKNOWN: Final = PodTemplate("unknown")
@@ -32,6 +33,7 @@ def observed_workloads(
     live: LiveObjects,
     health_inputs: HealthInputs,
     history: Sequence[Revision],
+    trials: Trials | None = None,
 ) -> tuple[Workload, ...]:
     """The desired workloads, without those that are blocked.
 
@@ -40,6 +42,7 @@ def observed_workloads(
         live: the live objects.
         health_inputs: pods and events that explain why a workload is not ready.
         history: the revisions, oldest first.
+        trials: what is known of trials; None: there are none.
     """
     migrated = migrated_workloads(history)
     objects = {(item["kind"], item["metadata"]["name"]): item for item in desired.objects}
@@ -55,6 +58,7 @@ def observed_workloads(
             good = last_good_of(plan.name, history, runs=runs)
             ran = last_run(history, plan.name)
             health = workload_health(plan, health_inputs)
+            ready = is_available(existing, expects_pods=runs)
             found.append(
                 Workload(
                     name=plan.name,
@@ -66,7 +70,7 @@ def observed_workloads(
                     desired=template,
                     live=live_pod_template(item, existing) if existing else None,
                     last_good=good.templates.get(plan.name) if good else None,
-                    ready=is_available(existing, expects_pods=runs),
+                    ready=ready,
                     since=last_applied(existing) if existing else None,
                     problem=health.problem,
                     migrates=plan.migrates,
@@ -75,6 +79,7 @@ def observed_workloads(
                     unready_since=unready_since(existing, health_inputs.pods) if existing else None,
                     runs=runs,
                     proven=runs or _same_template(ran, plan.name, template),
+                    trial=observed_trial(plan, item, existing, serves=ready, trials=trials),
                 )
             )
     return tuple(found)

@@ -17,7 +17,7 @@ from pryv_operator.kube.resources import PODS, Resource
 from pryv_operator.live import live_objects
 from pryv_operator.live.live_objects import list_live_objects, list_referenced_configuration
 from pryv_operator.live.reduce import is_written_by_operator
-from tests.unit.builders import platform
+from tests.unit.builders import UID, platform
 
 
 class ConfigMaps:
@@ -262,3 +262,20 @@ def test_managed_fields_show_who_has_written_an_object(entry: Object, *, written
     }
     assert is_written_by_operator({**copied, "managedFields": [entry]}) is written
     assert not is_written_by_operator(copied)
+
+
+@pytest.mark.parametrize(
+    ("change", "counts"),
+    [
+        ({}, True),
+        ({"ownerReferences": []}, False),
+        ({"ownerReferences": [{"uid": "another"}]}, False),
+        ({"ownerReferences": [{"uid": UID}, {"uid": "another"}]}, False),
+        ({"managedFields": [{"manager": "kubectl", "operation": "Update"}]}, False),
+    ],
+)
+async def test_of_trials_only_the_operators_count(change: dict[str, Any], *, counts: bool) -> None:
+    trial = labelled("p", ours=True, ownerReferences=[{"uid": UID, "controller": True}])
+    pod = {**trial, "metadata": trial["metadata"] | change, "spec": {"containers": []}}
+    client: Any = Server("Pod", pod)
+    assert bool(await live_objects.list_trial_pods(client, platform())) == counts

@@ -367,3 +367,10 @@ def test_a_reconciliation_that_did_not_reach_the_history_keeps_its_records() -> 
     recorded = of(earlier, revisions=[record])
     assert recorded.revisions == [record]
     assert of(recorded).revisions == [record]
+
+
+def test_an_image_that_a_trial_cannot_pull_is_stalled() -> None:
+    """Every component serves, and the rollout cannot go on."""
+    trial = Decision("Wait", Problem("ImagePullBackOff", "co1/core: image"), to_try=frozenset("x"))
+    found = conditions(of(rollout=RolloutResult(3, trial)))
+    assert (found["Ready"], found["Reconciling"], found["Stalled"]) == ("False", "True", "True")

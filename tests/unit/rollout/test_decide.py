@@ -8,7 +8,15 @@ from dataclasses import replace
 import pytest
 
 from pryv_operator.api.findings import Problem
-from pryv_operator.rollout.decide import Decision, PodTemplate, Policy, Progress, Workload, decide
+from pryv_operator.rollout.decide import (
+    Decision,
+    PodTemplate,
+    Policy,
+    Progress,
+    Trial,
+    Workload,
+    decide,
+)
 
 NOW = dt.datetime(2026, 1, 1, 12, tzinfo=dt.UTC)
 JUST_NOW = NOW - dt.timedelta(seconds=1)
@@ -634,3 +642,121 @@ def test_a_name_that_is_changed_during_a_first_install_is_read_when_it_is_answer
     assert step(live=OLD, ready=False) == {"reg/register"}
     assert step(live=NEW, ready=False) == set()
     assert step(live=NEW) == {"reg/core"}
+
+
+# --- what has to stop before it is started is tried before ---
+
+MISSING, PASSED, GIVEN_UP = Trial("Missing"), Trial("Passed", JUST_NOW), Trial("GivenUp", JUST_NOW)
+RUNNING = Trial("Running", JUST_NOW)
+NOT_PULLED = Problem("ImagePullBackOff", 'co1/core: image "x" cannot be pulled; check its name')
+
+
+def with_trial(label: str, trial: Trial | None, **more: object) -> Workload:
+    return at(label, NEW, OLD, OLD, trial=trial, **more)
+
+
+@pytest.mark.parametrize("trial", [MISSING, RUNNING])
+def test_nothing_of_a_step_is_applied_before_its_trials_have_ended(trial: Trial) -> None:
+    decision = next_step(with_trial("co1/core", trial), changed("co1/hfs"), changed("co2/core"))
+    assert (decision.kind, decision.to_desired) == ("Wait", frozenset())
+    assert labels(decision.to_try) == {"co1/core"}
+    assert decision.pending == ("co1/core", "co1/hfs", "co2/core")
+    assert decision.finding.message == (
+        "co1/core: the new image is pulled before the old pod is stopped"
+    )
+    expected = trial.since and trial.since + dt.timedelta(seconds=600)
+    assert decision.deadline == expected
+
+
+@pytest.mark.parametrize("trial", [PASSED, GIVEN_UP, None])
+def test_step_is_applied_once_its_trials_have_ended(trial: Trial | None) -> None:
+    decision = next_step(with_trial("co1/core", trial), changed("co1/hfs"))
+    assert (decision.kind, decision.to_try) == ("Step", frozenset())
+    assert labels(decision.to_desired) == {"co1/core", "co1/hfs"}
+
+
+def test_only_the_next_step_is_tried() -> None:
+    decision = next_step(
+        with_trial("co1/mongodb", MISSING),
+        with_trial("co1/core", MISSING),
+        with_trial("co2/mongodb", MISSING),
+    )
+    assert labels(decision.to_try) == {"co1/mongodb"}
+
+
+def test_step_that_waits_for_something_else_is_not_tried() -> None:
+    down = at("co2/core", OLD, OLD, OLD, ready=False)
+    decision = next_step(with_trial("co1/core", MISSING), down)
+    assert (decision.kind, decision.to_try) == ("Wait", frozenset())
+    assert "waiting until co2/core is ready" in decision.finding.message
+
+
+def test_trial_reports_why_its_image_is_not_pulled() -> None:
+    trial = Trial("Running", JUST_NOW, NOT_PULLED)
+    assert next_step(with_trial("co1/core", trial)).finding == NOT_PULLED
+
+
+def test_image_that_is_not_pulled_in_time_fails_the_rollout_and_touches_nothing() -> None:
+    late = with_trial("co1/core", Trial("Running", LONG_AGO, NOT_PULLED))
+    decision = next_step(late, changed("co1/hfs"))
+    assert (decision.kind, decision.to_desired, decision.to_try) == (
+        "Failed",
+        frozenset(),
+        frozenset(),
+    )
+    assert decision.finding.message == f"{NOT_PULLED.message} (not pulled within 600 s)"
+    silent = with_trial("co1/core", Trial("Running", LONG_AGO))
+    assert next_step(silent).finding.message == (
+        "co1/core: its new image is not pulled (not pulled within 600 s)"
+    )
+
+
+@pytest.mark.parametrize("trial", [MISSING, RUNNING, PASSED])
+def test_failed_revision_is_held_with_the_old_pods(trial: Trial) -> None:
+    decision = next_step(with_trial("co1/core", trial), progress=FAILED)
+    assert (decision.kind, decision.to_desired, decision.to_try) == (
+        "Held",
+        frozenset(),
+        frozenset(),
+    )
+    assert "not changed: co1/core" in decision.finding.message
+
+
+def test_rollback_needs_no_trial() -> None:
+    """What was touched before goes back; what was tried was not touched."""
+    decision = next_step(
+        done("reg/register"), with_trial("co1/core", RUNNING), progress=FAILED, policy=ROLL_BACK
+    )
+    assert (decision.kind, labels(decision.to_last_good), decision.to_try) == (
+        "RollingBack",
+        {"reg/register"},
+        frozenset(),
+    )
+
+
+def test_all_that_share_a_changed_secret_are_tried_before_any_is_applied() -> None:
+    old, new = (
+        replace(template, shared=frozenset({("KEY", value)}))
+        for template, value in ((OLD, "1"), (NEW, "2"))
+    )
+    workloads = [
+        at("co1/core", new, old, old, trial=PASSED),
+        at("co2/core", new, old, old, trial=MISSING),
+    ]
+    decision = next_step(*workloads)
+    assert (decision.kind, decision.to_desired) == ("Wait", frozenset())
+    assert labels(decision.to_try) == {"co2/core"}
+    # A step that was interrupted is finished: its halves cannot talk to each other.
+    split = next_step(at("co1/core", new, new, old), workloads[1])
+    assert (split.kind, labels(split.to_desired)) == ("Step", {"co2/core"})
+
+
+def test_first_install_tries_nothing() -> None:
+    decision = next_step(at("co1/core", NEW, OLD, None, trial=MISSING), progress=FIRST)
+    assert (decision.kind, labels(decision.to_desired)) == ("Step", {"co1/core"})
+
+
+def test_deleted_workload_is_recreated_while_a_trial_runs() -> None:
+    deleted = at("co1/hfs", OLD, None, OLD)
+    decision = next_step(with_trial("co2/core", RUNNING), deleted)
+    assert labels(decision.to_desired | decision.to_last_good) == {"co1/hfs"}

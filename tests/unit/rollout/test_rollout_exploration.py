@@ -12,10 +12,19 @@ import datetime as dt
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 import pytest
 
-from pryv_operator.rollout.decide import Decision, PodTemplate, Policy, Progress, Workload, decide
+from pryv_operator.rollout.decide import (
+    Decision,
+    PodTemplate,
+    Policy,
+    Progress,
+    Trial,
+    Workload,
+    decide,
+)
 
 NOW = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 DEADLINE = dt.timedelta(seconds=600)
@@ -25,6 +34,9 @@ COMPONENTS = {"core": 1, "mongodb": 0}
 WORKLOADS = tuple((instance, component) for instance in INSTANCES for component in COMPONENTS)
 
 Versions = tuple[int, ...]  # by component
+#: The states of a trial; ``Late``: it runs, and its deadline has passed. None: it does not exist.
+Tried = Literal["Running", "Late", "Passed", "GivenUp"] | None
+NO_TRIALS: tuple[Tried, ...] = (None,) * len(WORKLOADS)
 
 
 @dataclass(frozen=True)
@@ -58,6 +70,7 @@ class State:
     rolled: frozenset[int] = frozenset()
     migrated: frozenset[int] = frozenset()
     unready: frozenset[int] = frozenset()
+    trials: tuple[Tried, ...] = NO_TRIALS
     edits: int = 0
     failures: int = 0
     deletions: int = 0
@@ -70,6 +83,8 @@ class Model:
     ``needs``: a core works only with a mongodb that is as new as itself.
     ``reads``: a core reads its mongodb's version once, when it starts, and works with any. An edit
     changes both.
+    ``tries``: the old pods stop before the new ones start, so the new images are tried before.
+    ``unknown``: a version whose image cannot be pulled.
     """
 
     policy: Policy
@@ -80,6 +95,8 @@ class Model:
     migrates: bool = False
     needs: bool = False
     reads: bool = False
+    tries: bool = False
+    unknown: int | None = None
     #: By state; of one exploration only, as hundreds of thousands of them fill the memory.
     _decisions: dict[State, Decision] = field(
         default_factory=dict, init=False, compare=False, repr=False
@@ -88,6 +105,8 @@ class Model:
     def may_be_ready(self, pods: tuple[Pod, ...], index: int) -> bool:
         """Whether a pod can become ready, or stay so."""
         instance, component = WORKLOADS[index]
+        if pods[index].version == self.unknown:
+            return False
         if pods[index].version is None or component != "core":
             return pods[index].version is not None
         store = pods[WORKLOADS.index((instance, "mongodb"))]
@@ -123,7 +142,7 @@ class Model:
         core, store = (
             versions[list(COMPONENTS).index(component)] for component in ("core", "mongodb")
         )
-        return not self.needs or core <= store
+        return self.unknown not in versions and (not self.needs or core <= store)
 
     def settled(self, pods: tuple[Pod, ...]) -> tuple[Pod, ...]:
         """What cannot be ready any more is not."""
@@ -134,7 +153,7 @@ class Model:
 
     def template(self, version: int) -> PodTemplate:
         shared = frozenset({("KEY", str(version))}) if self.shared else frozenset()
-        image = f"image:{version}" if self.migrates else "image:1"
+        image = f"image:{version}" if self.migrates or self.tries else "image:1"
         return PodTemplate(str(version), image, shared, str(version) if self.reads else "")
 
     def workloads(self, state: State) -> list[Workload]:
@@ -158,9 +177,29 @@ class Model:
                     migrates=self.migrates,
                     migrated=place in state.migrated,
                     reads=f"{instance}-mongodb" if self.reads and component == "core" else "",
+                    trial=self.trial(state, place),
                 )
             )
         return found
+
+    def trial(self, state: State, index: int) -> Trial | None:
+        """The trial that a workload needs."""
+        pod, tried = state.pods[index], state.trials[index]
+        desired = state.desired[list(COMPONENTS).index(WORKLOADS[index][1])]
+        if not self.tries or pod.version in (None, desired):
+            return None
+        if tried is None:
+            return Trial("Missing") if pod.ready else None
+        if tried == "Late":
+            return Trial("Running", NOW - DEADLINE)
+        return Trial(tried, NOW)
+
+    def ended_trials(self, state: State, index: int) -> Iterator[Tried]:
+        """How a trial may go on."""
+        if state.trials[index] in ("Running", "Late"):
+            desired = state.desired[list(COMPONENTS).index(WORKLOADS[index][1])]
+            yield "Late" if desired == self.unknown else "Passed"
+            yield "GivenUp"
 
     def decision(self, state: State) -> Decision:
         if state not in self._decisions:
@@ -178,7 +217,7 @@ class Model:
         """After a reconciliation, or after one that ended with a single applied workload."""
         decision = self.decision(state)
         if decision.kind == "Failed":
-            return replace(state, failed=True)
+            return replace(state, failed=True, trials=NO_TRIALS)
         pods, rolled, migrated = list(state.pods), set(state.rolled), set(state.migrated)
         for index, each in enumerate(self.workloads(state)):
             if self.migrates and each.name in decision.to_desired and each.changes_image:
@@ -204,7 +243,18 @@ class Model:
             rolled=frozenset(rolled),
             good=good,
             migrated=recorded,
+            trials=self._tried(state, decision) if only is None else state.trials,
         )
+
+    def _tried(self, state: State, decision: Decision) -> tuple[Tried, ...]:
+        """The trials after a reconciliation: those it names are created, what ended is deleted."""
+        needed = decision.kind in ("Step", "Wait")
+        found: list[Tried] = []
+        for each, tried in zip(self.workloads(state), state.trials, strict=True):
+            goes_on = needed and each.outdated and each.name not in decision.to_desired
+            created = tried or ("Running" if each.name in decision.to_try else None)
+            found.append(created if goes_on else None)
+        return tuple(found)
 
     def followers(self, state: State) -> Iterator[State]:
         """Every state that may come next."""
@@ -216,6 +266,10 @@ class Model:
                     yield _with(state, index, self.made_ready(state.pods, index))
                 if not pod.late:
                     yield _with(state, index, replace(pod, late=True))
+            for ended in self.ended_trials(state, index):
+                yield _with_trial(state, index, ended)
+            if state.trials[index] == "Running":
+                yield _with_trial(state, index, "Late")
             if pod.ready and state.failures < self.failures:
                 yield replace(
                     _with(state, index, replace(pod, ready=False)), failures=state.failures + 1
@@ -240,12 +294,18 @@ class Model:
                     failed=False,
                     rolled=frozenset(),
                     unready=unready,
+                    trials=NO_TRIALS,
                 )
                 yield replace(edit, edits=state.edits + 1)
 
 
 def _with(state: State, index: int, pod: Pod) -> State:
     return replace(state, pods=(*state.pods[:index], pod, *state.pods[index + 1 :]))
+
+
+def _with_trial(state: State, index: int, tried: Tried) -> State:
+    trials = (*state.trials[:index], tried, *state.trials[index + 1 :])
+    return replace(state, trials=trials)
 
 
 def explored(model: Model, start: State) -> Iterator[State]:
@@ -357,12 +417,27 @@ def deletion_brings_no_change_forward(model: Model, before: State, after: State)
         )
 
 
+def nothing_untried_replaces_what_serves(model: Model, before: State, after: State) -> None:
+    if not model.tries or before.failed or before.good is None:
+        return
+    decision = model.decision(before)
+    changed = _changed(before, after)
+    assert not decision.to_try or not changed, f"changed while a trial runs: {before}"
+    workloads = model.workloads(before)
+    if any(each.live and not each.outdated and each.changed for each in workloads) and model.shared:
+        return  # an interrupted step is finished
+    for index in changed:
+        if before.pods[index].ready:
+            assert before.trials[index] in ("Passed", "GivenUp"), f"not tried: {before}"
+
+
 INVARIANTS: tuple[Callable[[Model, State, State], None], ...] = (
     never_two_cores_at_once,
     nothing_after_a_failed_step,
     nothing_twice,
     migrated_data_is_never_taken_back,
     deletion_brings_no_change_forward,
+    nothing_untried_replaces_what_serves,
 )
 
 
@@ -381,6 +456,9 @@ def comes_to_rest(model: Model, state: State, known: set[State]) -> None:
                 state = _with(state, index, model.made_ready(state.pods, index))
             else:
                 state = _with(state, index, replace(pod, late=pod.version is not None))
+            for ended in model.ended_trials(state, index):
+                state = _with_trial(state, index, ended)
+                break
         following = model.operated(state)
         assert state.failed or not following.failed or not model.works(state.desired), (
             f"the desired state works, and is given up: {state}"
@@ -473,6 +551,20 @@ HOLD, ROLL_BACK = Policy(deadline=DEADLINE), Policy(roll_back=True, deadline=DEA
         pytest.param(
             Model(HOLD, edits=1, failures=1, deletions=0), NOTHING, marks=pytest.mark.long
         ),
+        (Model(HOLD, edits=1, failures=1, deletions=0, tries=True), RUNNING),
+        (Model(HOLD, edits=1, failures=0, deletions=1, tries=True, unknown=1), RUNNING),
+        (Model(ROLL_BACK, edits=1, failures=0, deletions=1, tries=True, unknown=1), RUNNING),
+        (Model(HOLD, edits=1, failures=0, deletions=0, tries=True, shared=True), RUNNING),
+        pytest.param(
+            Model(HOLD, edits=2, failures=1, deletions=0, tries=True, unknown=1),
+            RUNNING,
+            marks=pytest.mark.long,
+        ),
+        pytest.param(
+            Model(ROLL_BACK, edits=1, failures=1, deletions=1, tries=True),
+            RUNNING,
+            marks=pytest.mark.long,
+        ),
         (Model(HOLD, edits=2, failures=0, deletions=1, reads=True), RUNNING),
         (Model(ROLL_BACK, edits=1, failures=1, deletions=1, reads=True), RUNNING),
         pytest.param(
@@ -502,6 +594,12 @@ HOLD, ROLL_BACK = Policy(deadline=DEADLINE), Policy(roll_back=True, deadline=DEA
         "hold, core needs its store",
         "roll back, core needs its store",
         "first install",
+        "hold, trials",
+        "hold, trials, unknown image",
+        "roll back, trials, unknown image",
+        "hold, trials, shared secret",
+        "hold, trials, unknown image, two edits",
+        "roll back, trials",
         "hold, core reads from its store, two edits",
         "roll back, core reads from its store",
         "roll back, core reads from its store, two edits",
