@@ -27,6 +27,8 @@ OPERATOR: Final = "pryv-system"
 CHART: Final = operator_image.ROOT / "charts" / "pryv-operator"
 _DOMAIN: Final = "two-cores.test"
 _RUNNING = pytest.StashKey[KindCluster]()
+#: Of a test, once it has failed.
+FAILED = pytest.StashKey[bool]()
 
 
 @pytest.fixture(scope="session")
@@ -193,6 +195,8 @@ def pytest_runtest_makereport(
     """Keep what there is about the pods when a test fails, and say where."""
     report = yield
     running = item.config.stash.get(_RUNNING, None)
+    if report.failed:
+        item.stash[FAILED] = True
     if report.failed and report.when != "teardown" and running is not None:
         folder: Path = keep_evidence(running, item.nodeid)
         report.sections.append(("logs, events and describe", str(folder)))

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from tests.e2e.platforms import Platform
 
 NAMESPACE: Final = "outside"
+#: A copy of the types of events that pods can reach.
+PUBLIC_EVENT_TYPES: Final = f"https://{PUBLIC_HOST}/event-types/flat.json"
 #: Where the mail server of the outside takes e-mails.
 SMTP_HOST: Final = f"smtp-sink.{NAMESPACE}.svc.cluster.local"
 
@@ -56,13 +58,16 @@ class Outside:
         return found
 
 
-def start_outside(cluster: KindCluster) -> Outside:
-    """Start the pods, and let the cluster's DNS know pryv.github.io. The images are there."""
+def start_outside(cluster: KindCluster, node: str = "") -> Outside:
+    """Start the pods, and let the cluster's DNS know pryv.github.io. The images are there.
+
+    `node`: where they run; any, if it is empty.
+    """
     objects: list[dict[str, Any]] = [
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
     ]
     for name, (image, ports) in _PODS.items():
-        objects += _pod_and_service(name, image, ports)
+        objects += _pod_and_service(name, image, ports, node)
     listed = {"apiVersion": "v1", "kind": "List", "items": objects}
     where = f"--namespace={NAMESPACE}"
     # Those of an earlier run may have another certificate than today's images trust.
@@ -73,10 +78,16 @@ def start_outside(cluster: KindCluster) -> Outside:
     return Outside(cluster)
 
 
-def _pod_and_service(name: str, image: str, ports: dict[str, int]) -> list[dict[str, Any]]:
+def _pod_and_service(
+    name: str, image: str, ports: dict[str, int], node: str
+) -> list[dict[str, Any]]:
     metadata = {"name": name, "namespace": NAMESPACE, "labels": {"app": name}}
     container: dict[str, Any] = {"name": name, "image": image}
-    spec = {"containers": [container], "terminationGracePeriodSeconds": 1}
+    spec: dict[str, Any] = {
+        "containers": [container],
+        "nodeSelector": {"kubernetes.io/hostname": node} if node else {},
+        "terminationGracePeriodSeconds": 1,
+    }
     if name == _CLIENT:
         # Beside pods that start, it would measure its own lack of CPU.
         container["resources"] = {"requests": {"cpu": "150m"}}

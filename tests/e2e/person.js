@@ -9,11 +9,16 @@ const first = (object) => Object.values(object)[0];
 
 async function register (core) {
   const username = `user${Date.now().toString(36)}`;
-  const { regions } = (await superagent.get(`https://reg.${domain}/hostings`)).body;
-  const url = core ? `https://${core}.${domain}/` : first(first(first(regions).zones).hostings).availableCore;
-  const account = { appId: 'person', username, password: 'a-password', email: `${username}@example.org`, language: 'en' };
-  await superagent.post(`${url}users`).send(account);
+  const { hostings } = first(first((await superagent.get(`https://reg.${domain}/hostings`)).body.regions).zones);
+  const account = { username, password: 'a-password', email: `${username}@example.org` };
   const service = new pryv.Service(`https://reg.${domain}/service/info`);
+  if ((await service.info()).version) {
+    const url = core ? `https://${core}.${domain}/` : first(hostings).availableCore;
+    await superagent.post(`${url}users`).send({ ...account, appId: 'person', language: 'en' });
+  } else { // a release of 2019: register tells the core
+    const hosting = Object.keys(hostings)[0];
+    await superagent.post(`https://reg.${domain}/user`).send({ ...account, appid: 'person', hosting, languageCode: 'en' });
+  }
   const connection = await service.login(username, 'a-password', 'person', `https://sw.${domain}`);
   const call = async (method, params) => {
     const [result] = await connection.api([{ method, params }]);
@@ -32,7 +37,7 @@ async function read (username, token, ids) {
   const get = (path) => superagent.get(`https://${username}.${domain}/${path}`).set('Authorization', token);
   return {
     name: (await get('service/info')).body.name,
-    core: new URL((await superagent.get(`https://reg.${domain}/cores?username=${username}`)).body.core.url).hostname,
+    core: (await superagent.post(`https://reg.${domain}/${username}/server`)).body.server,
     events: (await get('events?limit=1000')).body.events.length,
     attachment: (await get(`events/${event}/${file}`).responseType('blob')).body.toString(),
     points: (await get(`events/${series}/series`)).body.points

@@ -30,6 +30,13 @@ class Person:
         arguments = ("read", self.username, self.token, self.ids)
         return self.outside.node(_SCRIPT, self.domain, *arguments)
 
+    def find(self) -> Any:
+        """What `read` returns; none while a service is not there."""
+        try:
+            return self.read()
+        except KubectlError:
+            return None
+
 
 def register(outside: Outside, domain: str, core: str = "") -> Person:
     """Register somebody, on a core or on that with the fewest, with data of every kind."""

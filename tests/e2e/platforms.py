@@ -65,6 +65,12 @@ class Platform:
         patch = json.dumps({"spec": spec})
         self.kubectl("patch", "pryvplatform", self.name, "--type=merge", f"--patch={patch}")
 
+    def replace(self, spec: Mapping[str, Any]) -> None:
+        """Put a spec in the place of the one that is there, and try it again if it has failed."""
+        patch = json.dumps([{"op": "replace", "path": "/spec", "value": spec}])
+        self.kubectl("patch", "pryvplatform", self.name, "--type=json", f"--patch={patch}")
+        self.annotate("pryv.io/reconcile", now())
+
     def annotate(self, annotation: str, value: str) -> None:
         """Set an annotation."""
         self.kubectl("annotate", "--overwrite", "pryvplatform", self.name, f"{annotation}={value}")
@@ -103,7 +109,8 @@ class Platform:
 
     def pods(self) -> dict[str, str]:
         """The uid of each pod, with its name: one of a StatefulSet keeps its name."""
-        listed = self.get("pods", f"--selector=pryv.io/platform={self.name}")
+        selector = f"--selector=pryv.io/platform={self.name},pryv.io/component"  # no trials
+        listed = self.get("pods", selector)
         return {each["metadata"]["uid"]: each["metadata"]["name"] for each in listed["items"]}
 
     def is_settled(self) -> bool:

@@ -17,6 +17,8 @@ _POD: Final = "acme-co1-core-0"
 _MIB: Final = 1024 * 1024
 #: The kubelet's own limits: five files of 10 MiB, which it looks at every 10 s.
 _KUBELET_KEEPS: Final = 60 * _MIB
+#: Where the sidecar that shows a pod's log files cuts them.
+_CUT_AT: Final = 64 * _MIB
 _FLOOD: Final = f"""
 const socket = require('dgram').createSocket('udp4');
 const record = Buffer.alloc(8000, 'flood ');
@@ -70,6 +72,30 @@ def test_a_flood_of_records_fills_no_disk(two_cores: Platform) -> None:
 
     wait_until(lambda: kept() > _MIB, "records to be written", seconds=60, every=1)
     wait_until(lambda: kept() < _KUBELET_KEEPS, "the kubelet to rotate", seconds=120, every=1)
+
+
+@pytest.mark.long
+def test_log_files_are_cut_and_written_on(outside: Outside, two_cores: Platform) -> None:
+    """Those of nginx, which keeps them open and never rotates them."""
+    (name,) = two_cores.pods_of(two_cores.pods(), "sw/reverse-proxy")
+    pod = two_cores.pods()[name]
+    file = "/app/log/static.access.log"
+
+    def inside(script: str) -> str:
+        options = ("exec", pod, "--container=reverse-proxy", "--", "sh", "-c", script)
+        return two_cores.kubectl(*options).stdout
+
+    inside(f"head -c {_CUT_AT + _MIB} /dev/zero >>{file}")
+    wait_until(lambda: int(inside(f"wc -c <{file}")) < _MIB, "it to be cut", seconds=60, every=1)
+    marker = f"after-{now()}"
+    options = ("--silent", "--insecure", "--output", "/dev/null")
+    outside.run("curl", *options, f"https://sw.{two_cores.domain}/access/{marker}")
+
+    def told() -> bool:
+        log = two_cores.kubectl("logs", pod, "--all-containers", "--since=120s").stdout
+        return marker in log and marker in inside(f"cat {file}")
+
+    wait_until(told, "the next request to be in the file and in the log", seconds=60, every=1)
 
 
 def _kubectl(platform: Platform) -> tuple[str, str]:

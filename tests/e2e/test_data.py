@@ -5,11 +5,10 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Final
 
 import pytest
 
-from tests.cluster.control_plane import KubectlError
 from tests.cluster.kind.cluster import KindCluster
 from tests.cluster.waiting import wait_until
 from tests.e2e.outside import Outside, start_outside
@@ -39,18 +38,10 @@ def kept(person: Person, outside: Outside, two_cores: Platform) -> Iterator[None
     """What they keep is the same after the test, and more can be kept."""
     before = person.read()
     yield
-    wait_until(lambda: _reads(person) == before, "the data to come back", seconds=300, every=1)
+    wait_until(lambda: person.find() == before, "the data to come back", seconds=300, every=1)
     account = f"{person.username}.{two_cores.domain}"
     assert outside.run("dig", "+short", account, "CNAME").split() == [f"co1.{two_cores.domain}."]
     assert register(outside, two_cores.domain, "co1").read()["events"] == 2
-
-
-def _reads(person: Person) -> Any:
-    """What they find; none while a service is not there."""
-    try:
-        return person.read()
-    except KubectlError:
-        return None
 
 
 @pytest.mark.usefixtures("kept")
@@ -94,7 +85,9 @@ def test_the_node_restarts(
 
 @pytest.mark.long
 @pytest.mark.usefixtures("kept")
-def test_the_resource_is_deleted_and_created_again(two_cores: Platform) -> None:
+def test_the_resource_is_deleted_and_created_again(
+    two_cores: Platform, outside: Outside, authority: Link
+) -> None:
     spec = two_cores.get("pryvplatform", two_cores.name)["spec"]
     two_cores.kubectl("delete", "pryvplatform", two_cores.name, "--timeout=90s")
     wait_until(lambda: not two_cores.pods(), "the pods to be gone", seconds=300, every=1)
@@ -102,6 +95,7 @@ def test_the_resource_is_deleted_and_created_again(two_cores: Platform) -> None:
     resource["metadata"]["annotations"] = {"pryv.io/adopt": "restore"}
     two_cores.apply(resource)
     two_cores.wait_ready()
+    outside.meet(two_cores, authority.pem)  # its Services have new addresses
 
 
 def _wait_answers(cluster: KindCluster) -> None:

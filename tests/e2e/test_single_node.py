@@ -10,10 +10,11 @@ from tests.e2e.conftest import wildcard
 from tests.e2e.outside import Outside
 from tests.e2e.person import register
 from tests.e2e.platforms import Platform
+from tests.e2e.reach import reached, reached_unpublished
 from tests.unit.pki.chains import Link
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def single_node(
     two_cores: Platform, outside: Outside, authority: Link, cluster_echo: Callable[[str], None]
 ) -> Iterator[Platform]:
@@ -28,6 +29,19 @@ def single_node(
     yield platform
     outside.meet(two_cores, authority.pem)
     platform.delete()
+
+
+@pytest.mark.long
+def test_a_core_reaches_no_store_of_another_platform(
+    two_cores: Platform, single_node: Platform
+) -> None:
+    inside = ("exec", "--stdin", "acme-single-core-0", "--container=core", "--", "node", "-")
+
+    def core(argument: str, script: str) -> str:
+        return single_node.kubectl(*inside, argument, stdin=script).stdout
+
+    assert any(each.endswith(":27017") for each in reached(core, single_node))
+    assert not reached_unpublished(core, two_cores)
 
 
 @pytest.mark.long

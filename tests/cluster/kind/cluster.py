@@ -21,7 +21,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -134,6 +134,13 @@ class KindCluster:
             with archive.open("rb") as content:
                 self.docker(*command_line, stdin=content, timeout=_LOAD_SECONDS)
 
+    def name_images(self, names: Mapping[str, str]) -> None:
+        """Give images that the nodes have further names: the new one → the one it has."""
+        naming = ("ctr", "--namespace=k8s.io", "images", "tag", "--force")
+        for node in self.nodes:
+            for new, old in names.items():
+                self.docker("exec", node, *naming, _whole_name(old), _whole_name(new))
+
     @property
     def environment(self) -> dict[str, str]:
         """The environment of programs that use the cluster."""
@@ -151,6 +158,14 @@ class KindCluster:
                 f"{done.stderr or done.stdout}"
             )
         return done
+
+
+def _whole_name(image: str) -> str:
+    """The name of an image with its registry, which may be omitted for Docker's own."""
+    first, slash, _ = image.partition("/")
+    if slash and ("." in first or ":" in first):
+        return image
+    return f"docker.io/{image}" if slash else f"docker.io/library/{image}"
 
 
 def _run(command: Sequence[str], **options: Any) -> subprocess.CompletedProcess[str]:

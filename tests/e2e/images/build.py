@@ -33,6 +33,14 @@ CLIENT: Final = "pryv-operator.test/client:1"
 SMTP_SINK: Final = "pryv-operator.test/smtp-sink:1"
 PUBLIC_SITE: Final = "pryv-operator.test/public-site:1"
 PUBLIC_HOST: Final = "pryv.github.io"
+#: Those of releases before the built-in one, by the last part of their names.
+OLDER: Final = {
+    name: f"pryv-operator.test/{name}:1"
+    for name in (
+        *("core-1.6", "hfs-1.6", "preview-1.6", "webhooks-1.6", "mongodb-1.6"),
+        *("service-mfa", "router", "audit", "app-web-admin"),
+    )
+}
 
 _FERRETDB: Final = Module(
     "ferretdb", ("pryv.io/operator/tests/ferretdb",), "-s -w", cold_seconds=240
@@ -66,11 +74,14 @@ ln -s /usr/sbin/nats-server /usr/local/bin/nats-server
 _TRUSTED: Final = "etc/ssl/certs/pryv-operator-tests.pem"
 _Echo = Callable[[str], None]
 
+#: Those whose command, in compose files, has only arguments.
+_ENTRY_POINTS: Final = {"router": ("node", "/app/bin/router.js")}
 #: Image by the last part of its name → layers above Debian's (folders of `files`, or parts), and
 #: what it runs. README.md tells what each imitates.
 _RUNIT: Final = ("runsvdir", "/etc/service")
 _MY_INIT: Final = ("/sbin/my_init",)
 _NGINX: Final = ("nginx", "-g", "daemon off;")
+_AUDIT: Final = ("node", "/app/bin/audit.js", "--config", "/app/conf/audit.json")
 KINDS: Final[Mapping[str, tuple[Sequence[str], Sequence[str]]]] = {
     "nginx": (("nginx",), _NGINX),
     "app-web-auth3": (("app-web-auth3",), _NGINX),
@@ -82,6 +93,15 @@ KINDS: Final[Mapping[str, tuple[Sequence[str], Sequence[str]]]] = {
         for name in ("core", "hfs", "preview", "webhooks", "mail")
     },
     **{name: (("node", "all", "phusion", name), _MY_INIT) for name in ("mfa", "register", "dns")},
+    **{
+        name: (("node", "all", name), _RUNIT)
+        for name in ("core-1.6", "hfs-1.6", "preview-1.6", "webhooks-1.6")
+    },
+    "mongodb-1.6": (("node", "all", "mongodb", "ferretdb", "mongodb-1.6"), _RUNIT),
+    "service-mfa": (("node", "all", "phusion", "service-mfa"), _MY_INIT),
+    "router": (("node", "all"), ()),
+    "audit": (("node", "all"), _AUDIT),
+    "app-web-admin": (("app-web-auth3",), _NGINX),
     "client": (("node", "all", "client"), ("sleep", "infinity")),
     "smtp-sink": (("node", "all"), ("node", "/app/bin/smtp_sink.js")),
     "public-site": (("public-site", "certificate"), _NGINX),
@@ -194,7 +214,7 @@ def _build_archive(folder: Path, parts: Mapping[str, Path]) -> None:
             layers[source.name] = write_layer(work / f"{source.name}.tar", _files(source))
         layers |= _public_site(work)
         shutil.copy(work / "authority.pem", folder)
-        names = [*images_of_release(), CLIENT, SMTP_SINK, PUBLIC_SITE]
+        names = [*images_of_release(), *OLDER.values(), CLIENT, SMTP_SINK, PUBLIC_SITE]
         write_archive(folder / "images.tar", [_image(name, layers) for name in names])
 
 
@@ -213,7 +233,7 @@ def _image(image: str, layers: Mapping[str, Layer]) -> Image:
     return Image(
         tags=[image],
         layers=[layers[name] for name in ("debian", "trusted", *above)],
-        entrypoint=(),
+        entrypoint=_ENTRY_POINTS.get(name_of(image), ()),
         environment=[
             "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
             "INFLUXDB_REPORTING_DISABLED=true",

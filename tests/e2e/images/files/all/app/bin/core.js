@@ -6,7 +6,7 @@ const { createAudit } = require('./lib/audit');
 const { createLogger } = require('./lib/log');
 const { createMethods } = require('./lib/methods');
 const { loadSettings, refuseUnreplaced } = require('./lib/settings');
-const { Accounts, connectDatabase, connectMessages } = require('./lib/stores');
+const { connectDatabase, createAccounts, connectMessages } = require('./lib/stores');
 const { ApiError, answer, createApp, finish, listen } = require('./lib/web');
 
 // components/api-server/config/default-config.yml, components/audit/config/default-config.yml
@@ -25,9 +25,9 @@ async function main () {
   const logger = createLogger(settings);
   refuseUnreplaced(settings.get());
   if (settings.get('auth:adminAccessKey') === 'REPLACE_ME') throw new Error('auth:adminAccessKey has a default value');
-  const accounts = new Accounts(settings);
-  accounts.create();
   const database = await connectDatabase(settings, logger);
+  const accounts = createAccounts(settings, database);
+  accounts.create();
   if (settings.get('migrate')) return migrate(database, logger);
   const extension = loadExtension(settings, logger);
   const core = {
@@ -82,6 +82,7 @@ function routes (core, methods, extension) {
     return { checks: [], hostname: os.hostname() };
   }));
   app.post('/users', call('auth.register', 201));
+  app.post('/system/create-user', call('system.createUser', 201));
   app.delete('/users/:username', call('auth.delete', 200));
   app.post('/:username/auth/login', call('auth.login', 200));
   app.get('/:username/service/info', answer(() => settings.get('service')));

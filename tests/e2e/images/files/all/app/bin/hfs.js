@@ -4,11 +4,16 @@ const { InfluxDB } = require('influx');
 const superagent = require('superagent');
 const { createLogger } = require('./lib/log');
 const { loadSettings } = require('./lib/settings');
-const { Accounts, connectDatabase, connectMessages, findAccess } = require('./lib/stores');
+const { connectDatabase, createAccounts, connectMessages, findAccess } = require('./lib/stores');
 const { ApiError, answer, createApp, finish, listen } = require('./lib/web');
 
 const FORMAT = 'flatJSON';
-const DEFAULTS = { http: { ip: '127.0.0.1', port: 3000 }, uploads: { maxSizeMb: 50 } };
+const DEFAULTS = {
+  http: { ip: '127.0.0.1', port: 3000 },
+  influxdb: { host: 'influxdb', port: 8086 },
+  nats: { uri: 'nats://127.0.0.1:4222' },
+  uploads: { maxSizeMb: 50 }
+};
 
 async function main () {
   const settings = await loadSettings({ defaults: DEFAULTS, withServiceInfo: true });
@@ -17,14 +22,15 @@ async function main () {
   const influx = new InfluxDB({ host, port });
   const database = await connectDatabase(settings, logger);
   // The types of events are fetched once, and a failure ends the process (src/context.js, and
-  // components/business/src/types.js).
-  await superagent.get(settings.get('service:eventTypes'));
+  // components/business/src/types.js); 1.6.12 and before do not wait for them.
+  const types = superagent.get(settings.get('service:eventTypes'));
+  await (settings.get('older') ? types.catch((error) => logger.warn(error.message)) : types);
   // Changed and deleted series are forgotten; nothing is remembered here, but the connection is made.
   const messages = await connectMessages(settings.get('nats:uri'));
   messages.subscribe('series', () => {});
   const app = createApp(settings, { maxSizeMb: settings.get('uploads:maxSizeMb') });
   app.get('/system/status', answer(() => ({ status: 'ok' })));
-  const store = { accounts: new Accounts(settings), database, influx };
+  const store = { accounts: createAccounts(settings, database), database, influx };
   app.post('/:username/events/:id/series', answer(async (request) => {
     const { event } = await findSeries(store, request);
     const { fields, format, points } = request.body;
@@ -57,7 +63,7 @@ async function main () {
 /** The event of a series, if the token may see it (src/metadata_cache.js). */
 async function findSeries ({ accounts, database }, { headers, params }) {
   if (!headers.authorization) throw new ApiError(400, 'missing-header', 'Missing expected header "authorization".');
-  const account = accounts.find(params.username);
+  const account = await accounts.find(params.username);
   if (!account) throw new ApiError(404, 'unknown-resource', `Unknown user "${params.username}"`);
   if (!await findAccess(database, account, headers.authorization)) throw new ApiError(403, 'forbidden', 'Cannot find access from token.');
   const event = await database.collection('events').findOne({ userId: account.id, id: params.id });

@@ -4,7 +4,7 @@ const net = require('net');
 const readline = require('readline');
 const { createLogger } = require('./lib/log');
 const { loadSettings } = require('./lib/settings');
-const { Accounts, connectDatabase } = require('./lib/stores');
+const { connectDatabase, createAccounts } = require('./lib/stores');
 
 // The longest wait of an update (src/metadata_updater/pending_updates.js).
 const FLUSH_AFTER_MS = 10000;
@@ -13,13 +13,13 @@ async function main () {
   const settings = await loadSettings({ withServiceInfo: true });
   const logger = createLogger(settings);
   const database = await connectDatabase(settings, logger);
-  const accounts = new Accounts(settings);
+  const accounts = createAccounts(settings, database);
   const pending = new Map();
 
   async function flush (key) {
     const { author, eventId, to, username } = pending.get(key);
     pending.delete(key);
-    const account = accounts.find(username);
+    const account = await accounts.find(username);
     if (!account) return;
     const ours = { userId: account.id, id: eventId, $or: [{ duration: { $exists: false } }, { duration: { $lt: to } }] };
     const change = { duration: to, modified: Date.now() / 1000, modifiedBy: author };

@@ -4,18 +4,18 @@ const fs = require('fs');
 const path = require('path');
 const { createLogger } = require('./lib/log');
 const { loadSettings } = require('./lib/settings');
-const { Accounts, connectDatabase, findAccess } = require('./lib/stores');
+const { connectDatabase, createAccounts, findAccess } = require('./lib/stores');
 const { ApiError, createApp, finish, listen } = require('./lib/web');
 
 async function main () {
   const settings = await loadSettings({ defaults: { http: { ip: '127.0.0.1', port: 3000 } }, withServiceInfo: true });
   const logger = createLogger(settings);
-  const accounts = new Accounts(settings);
   const database = await connectDatabase(settings, logger);
+  const accounts = createAccounts(settings, database);
   const app = createApp(settings);
   app.get('/:username/events/:id', async (request, response, next) => {
     try {
-      const account = accounts.find(request.params.username);
+      const account = await accounts.find(request.params.username);
       if (!account) throw new ApiError(404, 'unknown-resource', 'Unknown user');
       const token = request.headers.authorization ?? request.query.auth;
       if (!await findAccess(database, account, token)) throw new ApiError(403, 'forbidden', 'Cannot find access from token.');

@@ -3,6 +3,7 @@
 const fs = require('fs');
 const express = require('express');
 const nconf = require('nconf');
+const superagent = require('superagent');
 const { Registry } = require('./lib/registry');
 const { refuseInvalid, translate } = require('./lib/register_settings');
 const { startDns } = require('./lib/zone');
@@ -27,8 +28,21 @@ function loadSettings () {
 
 /** The answer of /service/info: addresses end with / (src/business/service-info.js). */
 function serviceInfo (settings) {
+  if (!settings.get('service:api')) return olderServiceInfo(settings);
   const info = { ...settings.get('service'), version: settings.get('reporting:templateVersion') };
   for (const key of ['access', 'api', 'register']) info[key] = info[key].replace(/\/?$/, '/');
+  return info;
+}
+
+/** That of 1.3.44 (source/routes/service.js). */
+function olderServiceInfo (settings) {
+  const domain = settings.get('dns:domain');
+  const given = {
+    serial: 'serial', register: 'http:register:url', name: 'service:name', home: 'http:static:url',
+    support: 'service:support', terms: 'service:terms', 'event-types': 'eventTypes:sourceURL'
+  };
+  const info = { access: `https://access.${domain}/access`, api: `https://{username}.${domain}/` };
+  for (const [name, key] of Object.entries(given)) if (settings.get(key)) info[name] = settings.get(key);
   return info;
 }
 
@@ -40,18 +54,23 @@ function cores (settings) {
 /** Regions with, for each hosting, the core for a new account: the one with the fewest. */
 async function hostings (settings, registry) {
   const found = structuredClone(settings.get('net:aahostings'));
-  const counts = await registry.countByServer();
-  const load = (server) => counts[new URL(server.base_url).hostname] ?? 0;
   for (const region of Object.values(found.regions)) {
     for (const zone of Object.values(region.zones)) {
       for (const [name, hosting] of Object.entries(zone.hostings)) {
         const servers = settings.get('net:aaservers')[name] ?? [];
-        const [best] = [...servers].sort((one, other) => load(one) - load(other));
+        const best = await leastUsed(servers, registry);
         Object.assign(hosting, { available: servers.length > 0, availableCore: best?.base_url ?? '' });
       }
     }
   }
   return found;
+}
+
+/** The core with the fewest accounts, if there is one. */
+async function leastUsed (servers, registry) {
+  const counts = await registry.countByServer();
+  const load = (server) => counts[new URL(server.base_url).hostname] ?? 0;
+  return [...servers].sort((one, other) => load(one) - load(other))[0];
 }
 
 function createApp (settings, registry) {
@@ -113,6 +132,18 @@ function createApp (settings, registry) {
     response.status(201);
     const server = `${user.username}.${settings.get('dns:domain')}`;
     return { username: user.username, server, apiEndpoint: info.api.replace('{username}', user.username) };
+  }));
+  // The registration of 1.3.44, deprecated since: the core is told to make the account.
+  app.post('/user', answer(async (request, response) => {
+    const { appid, email, hosting, languageCode, password, username: name } = request.body;
+    const core = await leastUsed(settings.get('net:aaservers')[hosting] ?? [], registry);
+    const complete = appid && email && password && registry.isUsername(name);
+    if (!core || !complete) return response.status(400).json({ id: core ? 'INVALID_DATA' : 'INVALID_HOSTING' });
+    if (await registry.isTaken(name) || await registry.ownerOf('email', email)) return response.status(400).json({ id: 'EXISTING_USER_NAME' });
+    await superagent.post(new URL('system/create-user', core.base_url).href).set('Authorization', core.authorization)
+      .send({ username: name, password, email, language: languageCode });
+    await registry.save(name, new URL(core.base_url).hostname, { email, language: languageCode }, ['email']);
+    return { username: name, server: `${name}.${settings.get('dns:domain')}` };
   }));
   app.delete('/users/:username', needs('system'), answer(async (request, response) => {
     const dryRun = request.query.dryRun === 'true';

@@ -3,7 +3,7 @@
 const superagent = require('superagent');
 const { createLogger } = require('./lib/log');
 const { loadSettings } = require('./lib/settings');
-const { Accounts, connectDatabase, connectMessages } = require('./lib/stores');
+const { connectDatabase, createAccounts, connectMessages } = require('./lib/stores');
 
 const BOOT_MESSAGE = 'webhooks-service-boot';
 
@@ -12,7 +12,7 @@ async function main () {
   const logger = createLogger(settings);
   const database = await connectDatabase(settings, logger);
   const messages = await connectMessages(settings.get('nats:uri'));
-  const accounts = new Accounts(settings);
+  const accounts = createAccounts(settings, database);
   const meta = { apiVersion: '1.9.2', serial: settings.get('service:serial') };
 
   const send = ({ url }, message) => superagent.post(url)
@@ -26,7 +26,7 @@ async function main () {
     listen(payload.username, payload.webhook);
   });
   const found = await database.collection('webhooks').find({ state: 'active' }).toArray();
-  const names = new Map(accounts.all().map(({ id, username }) => [id, username]));
+  const names = new Map((await accounts.all()).map(({ id, username }) => [id, username]));
   for (const webhook of found) {
     await send(webhook, BOOT_MESSAGE);
     listen(names.get(webhook.userId), webhook);

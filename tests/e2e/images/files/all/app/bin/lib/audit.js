@@ -4,14 +4,26 @@ const fs = require('fs');
 const winston = require('winston');
 require('winston-syslog');
 const { createId } = require('./stores');
+const { unixSyslog } = require('./unix_syslog');
 
-function createAudit (settings, accounts) {
-  const { filter, formats, options } = settings.get('audit:syslog');
+// components/audit/config/default-syslog-path.js, on Linux
+const DEFAULT_PATH = '/dev/log';
+
+/** Syslog by the network, with the original's library. */
+function syslog (options) {
   const logger = winston.createLogger({
     levels: winston.config.syslog.levels,
     format: winston.format.printf((line) => line.message)
   });
   logger.add(new winston.transports.Syslog(options));
+  return (message, level) => logger.log({ level, message });
+}
+
+function createAudit (settings, accounts) {
+  // Before 1.7 the router records the calls.
+  if (settings.get('older')) return () => {};
+  const { filter, formats, options } = settings.get('audit:syslog');
+  const write = options.protocol === 'unix' ? unixSyslog(options.path ?? DEFAULT_PATH, options.app_name) : syslog(options);
   const stored = settings.get('audit:storage:filter');
 
   /** Write a record; `error` is of a failed call. */
@@ -27,7 +39,7 @@ function createAudit (settings, accounts) {
     };
     if (isIncluded(action, filter)) {
       const { level, template } = formats.default;
-      logger.log({ level, message: fill(template, account?.id, event) });
+      write(fill(template, account?.id, event), level);
     }
     if (account && isIncluded(action, stored) && fs.existsSync(accounts.folder(account.id))) {
       fs.appendFileSync(accounts.folder(account.id, 'audit.jsonl'), `${JSON.stringify(event)}\n`);

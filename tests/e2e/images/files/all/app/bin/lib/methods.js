@@ -72,7 +72,7 @@ function createMethods ({ accounts, audit, database, logger, messages, settings 
         throw found ? new ApiError(400, 'invalid-operation', 'Invalid invitation token') : error;
       });
       const account = { id: createId(), username, email, language, passwordHash: hash(password) };
-      accounts.save(account);
+      await accounts.save(account);
       const access = await createAccess(account, { type: 'personal', name: appId });
       const user = { id: account.id, username, email, language, invitationToken, appid: appId };
       await register('POST', '/users').send({ user, host: { name: context.host }, unique: ['username', 'email'] });
@@ -80,25 +80,33 @@ function createMethods ({ accounts, audit, database, logger, messages, settings 
       const [protocol, host] = settings.get('service:api').replace('{username}', username).split('://');
       return { username, apiEndpoint: `${protocol}://${access.token}@${host}` };
     },
+    // That of 1.4.17, for register (components/api-server/src/methods/system.js).
+    async 'system.createUser' (context, { username, password, email, language = 'en' }) {
+      if (context.token !== settings.get('auth:adminAccessKey')) refuse(404, 'unknown-resource', 'Resource not found.');
+      const account = { id: createId(), username, email, language, passwordHash: hash(password) };
+      await accounts.save(account);
+      sendMail('welcomeTemplate', account, { USERNAME: username, EMAIL: email });
+      return { id: account.id };
+    },
     async 'auth.delete' (context, { username }) {
       if (context.token !== settings.get('auth:adminAccessKey')) refuse(403, 'forbidden', 'The token is not the administrator\'s');
-      const account = accounts.find(username) ?? refuse(404, 'unknown-resource', `Unknown user "${username}"`);
+      const account = (await accounts.find(username)) ?? refuse(404, 'unknown-resource', `Unknown user "${username}"`);
       for (const name of ['accesses', 'events', 'streams', 'webhooks']) await collection(name).deleteMany({ userId: account.id });
-      accounts.delete(account);
+      await accounts.delete(account);
       await register('DELETE', `/users/${username}?onlyReg=true`);
       return { userDeletion: { username } };
     },
     async 'auth.login' (context, { username, password, appId }) {
       const { headers } = context;
       if (!trusted(settings.get('auth:trustedApps'), appId, headers.origin ?? headers.referer)) refuse(401, 'invalid-credentials', 'The app id or origin is not trusted');
-      const account = accounts.find(username);
+      const account = await accounts.find(username);
       if (!account || !matches(password, account.passwordHash)) refuse(401, 'invalid-credentials', 'The given username/password pair is invalid.');
       const [known] = await find('accesses', account, { type: 'personal', name: appId });
       const { token } = known ?? await createAccess(account, { type: 'personal', name: appId });
       return { token, apiEndpoint: settings.get('service:api').replace('{username}', username), preferredLanguage: account.language };
     },
     async 'account.requestPasswordReset' (context) {
-      const account = accounts.find(context.username) ?? refuse(404, 'unknown-resource', 'Unknown user');
+      const account = (await accounts.find(context.username)) ?? refuse(404, 'unknown-resource', 'Unknown user');
       sendMail('resetPasswordTemplate', account, { RESET_TOKEN: createId(), RESET_URL: settings.get('auth:passwordResetPageURL') });
       return {};
     }
@@ -109,7 +117,7 @@ function createMethods ({ accounts, audit, database, logger, messages, settings 
     'profile.get': async ({ account }) => ({ profile: account.profile ?? {} }),
     async 'profile.update' ({ account }, { update }) {
       const profile = { ...account.profile, ...update };
-      accounts.save({ ...account, profile });
+      await accounts.save({ ...account, profile });
       return { profile };
     },
     'accesses.get': async ({ account }) => ({ accesses: await find('accesses', account) }),
@@ -175,7 +183,7 @@ function createMethods ({ accounts, audit, database, logger, messages, settings 
 
   /** Call a method, and write its audit record. */
   async function call (id, context, parameters) {
-    const account = accounts.find(context.username ?? parameters?.username);
+    const account = await accounts.find(context.username ?? parameters?.username);
     try {
       const method = open[id] ?? authorized[id] ?? refuse(404, 'invalid-method', `Invalid method id "${id}"`);
       if (authorized[id]) {

@@ -12,7 +12,8 @@ const { decode, encode } = JSONCodec();
  * waitForConnection; settings of components/api-server/config/default-config.yml).
  */
 async function connectDatabase (settings, logger) {
-  const { host, port = 27017, name = 'pryv-node' } = settings.get('database');
+  // hfs and webhooks of 1.6.12 and before call it mongodb (components/hfs-server/src/config.js).
+  const { host, port = 27017, name = 'pryv-node' } = settings.get('database') ?? settings.get('mongodb');
   const url = `mongodb://${host}:${port}/`;
   for (;;) {
     const client = new MongoClient(url, { connectTimeoutMS: 60000, socketTimeoutMS: 60000, appname: 'pryv.io core' });
@@ -79,6 +80,35 @@ class Accounts {
   }
 }
 
+/** Up to 1.6.12: in the database, with attachments in a folder of their own. */
+class DatabaseAccounts {
+  constructor (settings, database) {
+    this.root = settings.get('eventFiles:attachmentsDirPath');
+    this.users = database.collection('users');
+  }
+
+  create () {}
+
+  folder (id, ...more) { return path.join(this.root, id, ...more); }
+
+  find (username) { return this.users.findOne({ username }); }
+
+  all () { return this.users.find({}).toArray(); }
+
+  async save (account) {
+    const fields = Object.fromEntries(Object.entries(account).filter(([name]) => name !== '_id'));
+    await this.users.updateOne({ id: account.id }, { $set: fields }, { upsert: true });
+  }
+
+  async delete ({ id }) {
+    await this.users.deleteOne({ id });
+    fs.rmSync(this.folder(id), { recursive: true, force: true });
+  }
+}
+
+const createAccounts = (settings, database) =>
+  settings.get('older') ? new DatabaseAccounts(settings, database) : new Accounts(settings);
+
 function read (file) {
   try {
     return JSON.parse(fs.readFileSync(file, 'utf8'));
@@ -102,4 +132,4 @@ async function findAccess (database, account, token) {
 
 const createId = () => `c${crypto.randomBytes(12).toString('hex')}`;
 
-module.exports = { Accounts, connectDatabase, connectMessages, createId, findAccess };
+module.exports = { connectDatabase, connectMessages, createAccounts, createId, findAccess };
