@@ -87,6 +87,7 @@ class Demo:
             "configmaps",
             "secrets",
             "networkpolicies",
+            "poddisruptionbudgets",
             "persistentvolumeclaims",
             "deployments",
             "statefulsets",

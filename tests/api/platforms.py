@@ -20,7 +20,8 @@ Object = dict[str, Any]
 
 #: Kinds the operator manages, as kubectl names them.
 MANAGED_KINDS = (
-    "services,persistentvolumeclaims,configmaps,secrets,networkpolicies,deployments,statefulsets"
+    "services,persistentvolumeclaims,configmaps,secrets,networkpolicies,poddisruptionbudgets,"
+    "deployments,statefulsets"
 )
 MANAGED = "app.kubernetes.io/managed-by=pryv-operator"
 READY_SECONDS = 90
@@ -36,6 +37,11 @@ _KINDS: Final[dict[str, tuple[str, str, tuple[str, ...]]]] = {
     "events": ("api/v1", "Event", ()),
     "resourcequotas": ("api/v1", "ResourceQuota", ("resourcequota",)),
     "networkpolicies": ("apis/networking.k8s.io/v1", "NetworkPolicy", ("networkpolicy",)),
+    "poddisruptionbudgets": (
+        "apis/policy/v1",
+        "PodDisruptionBudget",
+        ("poddisruptionbudget", "pdb"),
+    ),
     "deployments": ("apis/apps/v1", "Deployment", ("deployment",)),
     "statefulsets": ("apis/apps/v1", "StatefulSet", ("statefulset",)),
     "replicasets": ("apis/apps/v1", "ReplicaSet", ("replicaset",)),

@@ -84,6 +84,7 @@ GRANTED = {
     ("apps", "replicasets"): "list",
     ("apps", "controllerrevisions"): "get list create patch delete",
     ("networking.k8s.io", "networkpolicies"): "get list watch create patch delete",
+    ("policy", "poddisruptionbudgets"): "get list watch create patch delete",
     ("cert-manager.io", "certificates"): "get list create patch delete",
 }
 

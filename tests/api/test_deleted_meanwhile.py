@@ -28,6 +28,7 @@ OWNED = (
     "configmaps",
     "secrets",
     "networkpolicies",
+    "poddisruptionbudgets",
     "deployments",
     "statefulsets",
     "controllerrevisions",
@@ -85,7 +86,8 @@ async def test_what_the_garbage_collector_has_deleted_is_not_created_again(
     user: PlatformUser, client: KubeClient
 ) -> None:
     # Of its own: this reconciler knows no other platforms, which the running operator warns about.
-    user.apply_platform(domain="meanwhile.acme.test")
+    two = {"reg-master": {"components": {"register": {"replicas": 2}}}}
+    user.apply_platform(domain="meanwhile.acme.test", roles={"core": {}, "static": {}} | two)
     user.wait_steady()
     transport: Any = EarlierAnswers(client._transport)
     client._transport = transport

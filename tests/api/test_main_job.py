@@ -248,7 +248,7 @@ def test_secret_values_are_only_in_secrets(
     shared_platform.wait_reason("InvalidSecret")
     kinds = (
         "pryvplatforms,services,configmaps,deployments,statefulsets,replicasets,"
-        "controllerrevisions,pods,events,pvc,networkpolicies"
+        "controllerrevisions,pods,events,pvc,networkpolicies,poddisruptionbudgets"
     )
     visible = (
         shared_platform.kubectl("get", kinds, "-o", "json")

@@ -58,6 +58,7 @@ def objects(namespace: str) -> list[Object]:
             "podSelector": selector,
             "ingress": [{"ports": [{"port": 80}]}],
         },
+        ("policy/v1", "PodDisruptionBudget"): {"maxUnavailable": 1, "selector": selector},
         ("apps/v1", "Deployment"): {
             "selector": selector,
             "template": pod_template({"name": "A", "value": "1"}),
@@ -220,7 +221,15 @@ async def test_owner_references_do_not_look_like_a_creation(
 
 
 @pytest.mark.parametrize(
-    "kind", ["Service", "PersistentVolumeClaim", "NetworkPolicy", "Deployment", "StatefulSet"]
+    "kind",
+    [
+        "Service",
+        "PersistentVolumeClaim",
+        "NetworkPolicy",
+        "PodDisruptionBudget",
+        "Deployment",
+        "StatefulSet",
+    ],
 )
 async def test_defaults_of_the_api_server_survive_the_first_apply(
     cluster: KubeClient, simulated_nodes: SimulatedNodes, namespace: str, kind: str

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from tests.api.platforms import Object, PlatformUser
 from tests.examples import seed_of_run
 
-_KINDS = "services,configmaps,secrets,networkpolicies,deployments,statefulsets"
+_KINDS = "services,configmaps,secrets,networkpolicies,poddisruptionbudgets,deployments,statefulsets"
 #: Edits in a burst; after each burst the test waits for the last edit to be reconciled.
 BURST, FEW = 12, 3
 #: Annotations that are of one history: the operator's own, and those of the controllers.
@@ -105,7 +105,7 @@ _SPECS = st.fixed_dictionaries(
                     {},
                     optional={
                         "address": st.just("203.0.113.1"),
-                        "components": st.just({"mail": {}}),
+                        "components": st.sampled_from([{"mail": {}}, {"mail": {"replicas": 2}}]),
                     },
                 ),
                 "reg-slave": st.just({}),
@@ -143,7 +143,9 @@ def test_random_edits_converge_to_a_fresh_install(
     user.wait_config_cleanup()
     edited = what_is_there(user)
     user.delete("pryvplatform", "acme")
-    user.wait_gone("services,configmaps,networkpolicies,deployments,statefulsets,pods")
+    user.wait_gone(
+        "services,configmaps,networkpolicies,poddisruptionbudgets,deployments,statefulsets,pods"
+    )
     user.replace_platform(last)
     user.adopt()
     user.wait_ready()

@@ -13,7 +13,11 @@ if TYPE_CHECKING:
 
 _LISTS: Final = {
     "events.txt": ("get", "events", "--sort-by=.lastTimestamp"),
-    "objects.txt": ("get", "all,persistentvolumeclaims,networkpolicies", "--output=wide"),
+    "objects.txt": (
+        "get",
+        "all,persistentvolumeclaims,networkpolicies,poddisruptionbudgets",
+        "--output=wide",
+    ),
     "pods.txt": ("describe", "pods"),
     "platforms.yaml": ("get", "pryvplatforms", "--output=yaml"),
 }

@@ -25,6 +25,7 @@ from pryv_operator.desired.service_values import check_service_values
 from pryv_operator.desired.warnings import Subject, compute_warnings, cut_over_warnings
 from pryv_operator.objects import pvcs
 from pryv_operator.objects.configuration import Configuration, SecretNaming, configuration_of
+from pryv_operator.objects.disruption_budgets import disruption_budget
 from pryv_operator.objects.model import Component, File
 from pryv_operator.objects.network_policies import network_policy
 from pryv_operator.objects.pods import is_replaced_first
@@ -88,7 +89,7 @@ class Desired:
     waiting: tuple[Waiting, ...] = ()
     warnings: tuple[Advisory, ...] = ()
     services: tuple[Object, ...] = field(default=(), repr=False)
-    #: In this order: PVCs, configuration, network policies, workloads.
+    #: In this order: PVCs, configuration, network policies, disruption budgets, workloads.
     objects: tuple[Object, ...] = field(default=(), repr=False)
     #: The Certificate object for cert-manager, if the platform names an issuer.
     certificate_request: Object | None = field(default=None, repr=False)
@@ -252,7 +253,7 @@ def _plan(
 def _with_objects(
     found: Desired, inputs: Inputs, components: tuple[Component, ...], masks: Mapping[str, str]
 ) -> Desired:
-    """The desired state with PVCs, configuration, network policies and workloads."""
+    """The desired state with PVCs, configuration, policies, disruption budgets and workloads."""
     blocked = _blocked(inputs, components)
     started = tuple(component for component in components if component.name not in blocked)
     problems = checks.check_file_sizes(started)
@@ -264,10 +265,11 @@ def _with_objects(
         if inputs.platform.spec.network_policy is False
         else tuple(network_policy(component, components) for component in components)
     )
+    budgets = tuple(budget for each in components if (budget := disruption_budget(each)))
     persistent, pvc_warnings = pvcs.pvc_objects(components, inputs.pvcs)
     return replace(
         found,
-        objects=(*persistent, *configuration, *policies, *workloads),
+        objects=(*persistent, *configuration, *policies, *budgets, *workloads),
         blocked=blocked,
         warnings=(*found.warnings, *pvc_warnings),
     )

@@ -45,6 +45,7 @@ STATEFUL_SETS: Final = Resource("apps", "v1", "statefulsets", "StatefulSet")
 REPLICA_SETS: Final = Resource("apps", "v1", "replicasets", "ReplicaSet")
 CONTROLLER_REVISIONS: Final = Resource("apps", "v1", "controllerrevisions", "ControllerRevision")
 NETWORK_POLICIES: Final = Resource("networking.k8s.io", "v1", "networkpolicies", "NetworkPolicy")
+DISRUPTION_BUDGETS: Final = Resource("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget")
 EVENTS: Final = Resource("events.k8s.io", "v1", "events", "Event")
 LEASES: Final = Resource("coordination.k8s.io", "v1", "leases", "Lease")
 TOKEN_REVIEWS: Final = Resource("authentication.k8s.io", "v1", "tokenreviews", "TokenReview")
@@ -65,6 +66,7 @@ _BY_KIND: Final = {
         DEPLOYMENTS,
         STATEFUL_SETS,
         NETWORK_POLICIES,
+        DISRUPTION_BUDGETS,
         EVENTS,
         CERTIFICATES,
         CONTROLLER_REVISIONS,

@@ -28,6 +28,7 @@ from pryv_operator.kube.resources import (
     CONTROLLER_REVISIONS,
     CORE_EVENTS,
     DEPLOYMENTS,
+    DISRUPTION_BUDGETS,
     NETWORK_POLICIES,
     PLATFORMS,
     PODS,
@@ -53,6 +54,7 @@ WRITTEN: Final = (
     CONFIG_MAPS,
     SECRETS,
     NETWORK_POLICIES,
+    DISRUPTION_BUDGETS,
     DEPLOYMENTS,
     STATEFUL_SETS,
 )

@@ -19,7 +19,13 @@ from pryv_operator.reconcile.snapshot import Snapshot
 from pryv_operator.rollout import revision_store
 
 #: Kinds that are deleted once they are not desired. PVCs, generated secrets and authorities stay.
-_DELETABLE: Final = ("Service", *WORKLOAD_KINDS, "NetworkPolicy", "Certificate")
+_DELETABLE: Final = (
+    "Service",
+    *WORKLOAD_KINDS,
+    "NetworkPolicy",
+    "PodDisruptionBudget",
+    "Certificate",
+)
 
 
 @dataclass(frozen=True)
@@ -102,7 +108,9 @@ def desired_objects(desired: Desired) -> list[Object]:
 def undesired(
     live: Iterable[Object], desired: Iterable[Object], blocked: Iterable[str], owner: str
 ) -> list[Object]:
-    """Workloads, Services and policies of ours that are not desired; blocked ones are left alone.
+    """Workloads, Services, policies and budgets of ours that are not desired.
+
+    Blocked ones are left alone.
 
     ``owner``: the platform's uid.
     """

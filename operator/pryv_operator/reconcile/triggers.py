@@ -15,6 +15,7 @@ from pryv_operator.kube.reflector import Change, Reflector
 from pryv_operator.kube.resources import (
     CONFIG_MAPS,
     DEPLOYMENTS,
+    DISRUPTION_BUDGETS,
     NETWORK_POLICIES,
     PLATFORMS,
     PODS,
@@ -29,7 +30,15 @@ from pryv_operator.reconcile.references import References
 log = logging.getLogger(__name__)
 
 #: Resources of which only the operator's own objects are followed.
-_OWNED: Final = (PVCS, DEPLOYMENTS, NETWORK_POLICIES, PODS, SERVICES, STATEFUL_SETS)
+_OWNED: Final = (
+    PVCS,
+    DEPLOYMENTS,
+    DISRUPTION_BUDGETS,
+    NETWORK_POLICIES,
+    PODS,
+    SERVICES,
+    STATEFUL_SETS,
+)
 #: Resources of which all objects are followed, as a platform may refer to any of them.
 _REFERENCED: Final = (CONFIG_MAPS, SECRETS)
 _OWNED_SELECTOR: Final = f"{keys.MANAGED_BY}={keys.FIELD_MANAGER}"

@@ -219,6 +219,29 @@ def test_objects_are_valid_for_the_api_server(spec: dict[str, Any]) -> None:
         check_workload(workload, counted.keys())
 
 
+@MANY
+@given(_specs)
+def test_a_budget_protects_the_pods_of_each_component_that_has_several(
+    spec: dict[str, Any],
+) -> None:
+    found = of(spec)
+    budgets = {
+        item["metadata"]["name"]: item["spec"]["selector"]["matchLabels"]
+        for item in found.objects
+        if item["kind"] == "PodDisruptionBudget"
+    }
+    several = {
+        name for name, item in workloads(found).items() if item["spec"].get("replicas", 1) > 1
+    }
+    assert budgets.keys() == several
+    for name, selector in budgets.items():
+        assert {
+            other
+            for other, item in workloads(found).items()
+            if selector.items() <= item["spec"]["template"]["metadata"]["labels"].items()
+        } == {name}
+
+
 def check_workload(item: Object, there: Any) -> None:
     """Everything that a pod template refers to exists, and nothing occurs twice."""
     template = item["spec"]["template"]

@@ -166,6 +166,31 @@ def test_every_component_has_a_network_policy_unless_disabled() -> None:
     ]
 
 
+def budgets(found: Desired) -> set[str]:
+    return {
+        item["metadata"]["name"] for item in found.objects if item["kind"] == "PodDisruptionBudget"
+    }
+
+
+def test_components_with_several_pods_have_a_disruption_budget() -> None:
+    """Except for those that mount the PVC of core."""
+    two = {"replicas": 2}
+    roles = {
+        "reg-master": {"components": dict.fromkeys(("register", "dns", "mail"), two)},
+        "core": {**TWO_CORES["core"], "components": {"reverse_proxy": two, "preview": two}},
+        "static": {"components": {"app-web-auth3": {"replicas": 1}}},
+    }
+    assert budgets(BASE) == set()
+    assert budgets(state(roles=roles)) == {
+        "acme-reg-register",
+        "acme-reg-dns",
+        "acme-reg-mail",
+        "acme-co1-reverse-proxy",
+        "acme-co2-reverse-proxy",
+    }
+    assert budgets(state(roles=roles, stopped=True)) == set()
+
+
 def test_files_are_where_the_components_read_them() -> None:
     assert "/app/conf/nginx.conf" in files(BASE, "acme-co1-reverse-proxy")
     assert (

@@ -23,10 +23,17 @@ def item(kind: str, name: str, *, purpose: str | None = None, **metadata: Any) -
     }
 
 
-def test_undesired_workloads_services_and_policies_are_deleted() -> None:
+def test_undesired_workloads_services_policies_and_budgets_are_deleted() -> None:
     old = [
         item(kind, "old")
-        for kind in ("Service", "Deployment", "StatefulSet", "NetworkPolicy", "Certificate")
+        for kind in (
+            "Service",
+            "Deployment",
+            "StatefulSet",
+            "NetworkPolicy",
+            "PodDisruptionBudget",
+            "Certificate",
+        )
     ]
     kept = item("Service", "kept")
     assert undesired([*old, kept], [kept], blocked=(), owner=UID) == old

@@ -115,6 +115,13 @@ def test_a_lost_hash_key_is_no_change_of_the_desired_state() -> None:
     assert state_digest(after) != state_digest(before)
 
 
+def test_several_pods_and_their_disruption_budget_are_no_change_of_the_desired_state() -> None:
+    """An upgrade that adds a budget is no revision."""
+    two = state(roles={"reg-master": {"components": {"register": {"replicas": 2}}}})
+    assert "PodDisruptionBudget" in {item["kind"] for item in two.objects}
+    assert state_digest(all_objects(two)) == state_digest(all_objects(BASE))
+
+
 @pytest.mark.parametrize(
     "name",
     ["acme-revision-01", "acme-revision-+1", "revision-1", "beta-revision-1", "acme-revision-1-1"],
