@@ -102,7 +102,8 @@ class ComponentOverrides(Model):
     replicas: Annotated[int, Field(ge=0, le=32)] | None = Field(
         None,
         description="Number of pods; default: 1. For stateless components only; to scale core, add "
-        "core instances.",
+        "core instances. A node drain evicts one at a time of several that mount no "
+        "PersistentVolumeClaim.",
     )
     env: (
         Annotated[list[EnvVar], Field(max_length=64, json_schema_extra=list_map("name"))] | None
