@@ -99,6 +99,7 @@ async def test_what_the_garbage_collector_has_deleted_is_not_created_again(
     await reconcile(key)
     assert transport.writes == []  # it is at rest
     user.delete("pryvplatform", "acme")
+    user.wait_gone("controllerrevisions")  # the newest is asked for by its name, too
     for collected in (*({kind} for kind in OWNED), set(OWNED)):
         transport.collected = frozenset(collected)
         with pytest.raises(ConflictError, match='PryvPlatform "acme" was deleted'):
