@@ -6,7 +6,7 @@ const quote = (text) => `'${String(text).replaceAll("'", "'\\''")}'`;
 const { net = {}, storage, systemLog } = yaml.load(fs.readFileSync(process.argv[2], 'utf8'));
 if (systemLog?.destination !== 'file') throw new Error('systemLog.destination: only "file" is known here');
 const found = {
-  bind_ip: net.bindIp ?? '127.0.0.1',
+  bind_ip: net.bindIp ?? process.env.DEFAULT_BIND_IP ?? '127.0.0.1',
   port: net.port ?? 27017,
   db_path: storage.dbPath.replace(/\/$/, ''),
   log_path: systemLog.path
