@@ -11,7 +11,6 @@ const FORMAT = 'flatJSON';
 const DEFAULTS = {
   http: { ip: '127.0.0.1', port: 3000 },
   influxdb: { host: 'influxdb', port: 8086 },
-  nats: { uri: 'nats://127.0.0.1:4222' },
   uploads: { maxSizeMb: 50 }
 };
 
@@ -26,8 +25,11 @@ async function main () {
   const types = superagent.get(settings.get('service:eventTypes'));
   await (settings.get('older') ? types.catch((error) => logger.warn(error.message)) : types);
   // Changed and deleted series are forgotten; nothing is remembered here, but the connection is made.
-  const messages = await connectMessages(settings.get('nats:uri'));
-  messages.subscribe('series', () => {});
+  // 1.4.17 makes none.
+  if (settings.get('nats:uri')) {
+    const messages = await connectMessages(settings.get('nats:uri'));
+    messages.subscribe('series', () => {});
+  }
   const app = createApp(settings, { maxSizeMb: settings.get('uploads:maxSizeMb') });
   app.get('/system/status', answer(() => ({ status: 'ok' })));
   const store = { accounts: createAccounts(settings, database), database, influx };

@@ -45,7 +45,7 @@ async function connectMessages (uri) {
  */
 class Accounts {
   constructor (settings) {
-    this.root = settings.get('userFiles:path') ?? '/app/data/users';
+    this.root = settings.get('userFiles:path');
     this.index = path.join(this.root, 'user-index');
   }
 
@@ -80,7 +80,7 @@ class Accounts {
   }
 }
 
-/** Up to 1.6.12: in the database, with attachments in a folder of their own. */
+/** Before 1.9, whose files name no userFiles: in the database. */
 class DatabaseAccounts {
   constructor (settings, database) {
     this.root = settings.get('eventFiles:attachmentsDirPath');
@@ -107,7 +107,7 @@ class DatabaseAccounts {
 }
 
 const createAccounts = (settings, database) =>
-  settings.get('older') ? new DatabaseAccounts(settings, database) : new Accounts(settings);
+  settings.get('userFiles:path') ? new Accounts(settings) : new DatabaseAccounts(settings, database);
 
 function read (file) {
   try {
