@@ -65,7 +65,8 @@ func cniConfiguration(pods *net.IPNet) object {
 		"cniVersion": "0.3.1",
 		"name":       "nodeagent",
 		"plugins": []object{
-			{"type": "ptp", "ipMasq": true, "mtu": 1500, "ipam": addresses},
+			// Without masquerading: policies tell pods of other nodes by their addresses.
+			{"type": "ptp", "mtu": 1500, "ipam": addresses},
 			{"type": "portmap", "capabilities": object{"portMappings": true}},
 		},
 	}
