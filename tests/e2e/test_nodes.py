@@ -10,7 +10,7 @@ import pytest
 from tests.cluster.waiting import wait_until
 from tests.e2e.outside import Outside, start_outside
 from tests.e2e.person import Person, register
-from tests.e2e.platforms import Platform
+from tests.e2e.platforms import Platform, now
 from tests.e2e.watching import STATELESS, Watch, watcher
 from tests.unit.pki.chains import Link
 
@@ -95,6 +95,8 @@ def test_a_node_is_lost(
 ) -> None:
     """Once Kubernetes knows, what has another pod serves; all is there when the node is back."""
     before, cluster = person.read(), spread.cluster
+    _spread_again(spread)
+    assert any("register" in pod or "dns" in pod for pod in _on(spread, node)), "it serves nobody"
     try:
         with watch(f"{node} is lost"):
             cluster.docker("kill", node)
@@ -105,6 +107,14 @@ def test_a_node_is_lost(
     wait_until(lambda: _is_ready(spread, node), "it to be back", seconds=180)
     spread.wait_ready()
     wait_until(lambda: person.find() == before, "the data to come back", seconds=300, every=1)
+
+
+def _spread_again(platform: Platform) -> None:
+    """After a drain, all pods are on the other nodes, and stay there."""
+    before = platform.pods()
+    restarted = ("reg/register", "reg/dns", "reg/reverse-proxy", "reg-slave/dns")
+    platform.annotate("pryv.io/restart", f"{','.join(restarted)}@{now()}")
+    platform.wait_changed(restarted, before)
 
 
 def _on(platform: Platform, node: str) -> list[str]:
