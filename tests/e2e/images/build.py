@@ -37,7 +37,7 @@ PUBLIC_HOST: Final = "pryv.github.io"
 OLDER: Final = {
     name: f"pryv-operator.test/{name}:1"
     for name in (
-        *("core-1.6", "hfs-1.6", "preview-1.6", "webhooks-1.6", "mongodb-1.6"),
+        *("core-1.6", "core-1.7", "hfs-1.6", "preview-1.6", "webhooks-1.6", "mongodb-1.6"),
         *("service-mfa", "router", "audit", "app-web-admin"),
     )
 }
@@ -76,6 +76,8 @@ _Echo = Callable[[str], None]
 
 #: Those whose command, in compose files, has only arguments.
 _ENTRY_POINTS: Final = {"router": ("node", "/app/bin/router.js")}
+#: Variables of images: those of core before 1.9 keep accounts in the database.
+_ENVIRONMENT: Final = {"core-1.7": ["ACCOUNTS=database"]}
 #: Image by the last part of its name → layers above Debian's (folders of `files`, or parts), and
 #: what it runs. README.md tells what each imitates.
 _RUNIT: Final = ("runsvdir", "/etc/service")
@@ -97,6 +99,7 @@ KINDS: Final[Mapping[str, tuple[Sequence[str], Sequence[str]]]] = {
         name: (("node", "all", name), _RUNIT)
         for name in ("core-1.6", "hfs-1.6", "preview-1.6", "webhooks-1.6")
     },
+    "core-1.7": (("node", "all", "core"), _RUNIT),
     "mongodb-1.6": (("node", "all", "mongodb", "ferretdb", "mongodb-1.6"), _RUNIT),
     "service-mfa": (("node", "all", "phusion", "service-mfa"), _MY_INIT),
     "router": (("node", "all"), ()),
@@ -237,6 +240,7 @@ def _image(image: str, layers: Mapping[str, Layer]) -> Image:
         environment=[
             "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
             "INFLUXDB_REPORTING_DISABLED=true",
+            *_ENVIRONMENT.get(name_of(image), ()),
         ],
         settings=settings,
     )

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from tests.e2e.images.build import OLDER
 from tests.e2e.images.release import images_of_release, name_of
 
-#: The first release of each with the files, and the start, of the built-in one's.
-_SINCE: Final = {
-    **dict.fromkeys(("core", "hfs", "preview", "webhooks"), (1, 7)),
-    "mongodb": (1, 9),
+#: What stands for a service of a release before this one, oldest first; else the built-in's does.
+_BEFORE: Final[Mapping[str, Sequence[tuple[tuple[int, int], str]]]] = {
+    "core": (((1, 7), "core-1.6"), ((1, 9), "core-1.7")),
+    **{name: (((1, 7), f"{name}-1.6"),) for name in ("hfs", "preview", "webhooks")},
+    "mongodb": (((1, 9), "mongodb-1.6"),),
 }
 
 
@@ -24,6 +26,7 @@ def stand_in_of(image: str) -> str:
     if name in OLDER:
         return OLDER[name]
     version = tuple(int(part) for part in image.rpartition(":")[2].split("."))
-    if version < _SINCE.get(name, (0,)):
-        return OLDER[f"{name}-1.6"]
+    for before, older in _BEFORE.get(name, ()):
+        if version < before:
+            return OLDER[older]
     return {name_of(each): each for each in images_of_release()}[name]

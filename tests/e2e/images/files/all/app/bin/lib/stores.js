@@ -80,7 +80,7 @@ class Accounts {
   }
 }
 
-/** Before 1.9, whose files name no userFiles: in the database. */
+/** Before 1.9: in the database. Files of 1.7 name userFiles for core alone, which has other files there. */
 class DatabaseAccounts {
   constructor (settings, database) {
     this.root = settings.get('eventFiles:attachmentsDirPath');
@@ -107,7 +107,7 @@ class DatabaseAccounts {
 }
 
 const createAccounts = (settings, database) =>
-  settings.get('userFiles:path') ? new Accounts(settings) : new DatabaseAccounts(settings, database);
+  process.env.ACCOUNTS !== 'database' && settings.get('userFiles:path') ? new Accounts(settings) : new DatabaseAccounts(settings, database);
 
 function read (file) {
   try {
