@@ -87,7 +87,6 @@ class Demo:
             "configmaps",
             "secrets",
             "networkpolicies",
-            "poddisruptionbudgets",
             "persistentvolumeclaims",
             "deployments",
             "statefulsets",

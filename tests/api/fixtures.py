@@ -111,6 +111,15 @@ def shared_platform(
         new_user.delete_all()
 
 
+@pytest.fixture(scope="module")
+def shared(control_plane: ControlPlane, operator: OperatorProcess) -> Iterator[PlatformUser]:
+    """A namespace that the tests of a module share, and a platform of any state in it."""
+    with new_namespace(control_plane) as name:
+        new_user = PlatformUser(control_plane, name)
+        yield new_user
+        new_user.delete_all()
+
+
 @pytest.fixture(autouse=True)
 def _operator_survives(request: pytest.FixtureRequest) -> Iterator[None]:
     """Fail the test if the operator has exited or logged a traceback."""

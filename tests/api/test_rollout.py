@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.api.operator_process import OperatorProcess
 from tests.api.platforms import MANAGED, PlatformUser
-from tests.cluster.control_plane import ControlPlane
-from tests.cluster.fixtures import new_namespace
 from tests.cluster.waiting import wait_until
 
 TWO_CORES = [{"name": "co1"}, {"name": "co2"}]
@@ -47,15 +43,6 @@ def steps(user: PlatformUser, revision: int) -> list[set[str]]:
         if each["message"].startswith(prefix)
     )
     return [set(note.removeprefix(prefix).split(", ")) for _, note in notes]
-
-
-@pytest.fixture(scope="module")
-def shared(control_plane: ControlPlane, operator: OperatorProcess) -> Iterator[PlatformUser]:
-    """A namespace that the tests of this module share."""
-    with new_namespace(control_plane) as name:
-        new_user = PlatformUser(control_plane, name)
-        yield new_user
-        new_user.delete_all()
 
 
 @pytest.fixture

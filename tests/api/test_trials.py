@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.api.operator_process import OperatorProcess
 from tests.api.platforms import MANAGED, POLL_SECONDS, PlatformUser
-from tests.cluster.control_plane import ControlPlane
-from tests.cluster.fixtures import new_namespace
 from tests.cluster.waiting import wait_until
 
 TRIALS = f"{MANAGED},pryv.io/purpose=trial"
@@ -20,15 +16,6 @@ SOON = {"progressDeadlineSeconds": 5}
 
 def with_core(image: str) -> dict[str, Any]:
     return {"core": {"instances": [{"name": "co1"}], "components": {"core": {"image": image}}}}
-
-
-@pytest.fixture(scope="module")
-def shared(control_plane: ControlPlane, operator: OperatorProcess) -> Iterator[PlatformUser]:
-    """A namespace that the tests of this module share."""
-    with new_namespace(control_plane) as name:
-        new_user = PlatformUser(control_plane, name)
-        yield new_user
-        new_user.delete_all()
 
 
 @pytest.fixture
