@@ -11,7 +11,7 @@ PYTEST := $(BIN)/pytest $(if $(LONG),--long)
 export MYPY_CACHE_DIR ?= $(CACHE)/mypy
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit test-readers test-api e2e lint format generate bench lock image clean
+.PHONY: help demo test test-unit test-readers test-api e2e lint format generate docs docs-serve bench lock image clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -50,8 +50,14 @@ format: $(STAMP) ## Format the code
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
 
-generate: $(STAMP) ## Write what is generated: CRD, install.yaml, API reference
+generate: $(STAMP) ## Write what is generated: CRD, install.yaml, API reference, pictures
 	$(BIN)/python -u manifests/generate.py
+
+docs: $(STAMP) ## Build the site of docs/ into build/site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
+
+docs-serve: $(STAMP) ## Serve the site of docs/ on http://localhost:8000, and follow changes
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs serve
 
 bench: $(STAMP) ## Measure: rendering, requests, memory
 	@$(BIN)/python -u -m tests.bench

@@ -1,9 +1,10 @@
 """Write the files that are generated from the models, the reasons and the chart.
 
-These are the CRD (by itself and in the chart), install.yaml, the API reference (docs/reference.md)
-and the tables of reasons in docs/operate.md. With `--check` nothing is written: the stale files are
-listed, and the exit code is 1 if there are any. install.yaml is the output of `helm template`, from
-the helm that the test cluster builds, or from the one given with `--helm`.
+These are the CRD (by itself and in the chart), install.yaml, the API reference (docs/reference.md),
+the tables of reasons in docs/operate.md and the pictures in docs/images. With `--check` nothing is
+written: the stale files are listed, and the exit code is 1 if there are any. install.yaml is the
+output of `helm template`, from the helm that the test cluster builds, or from the one given with
+`--helm`.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import yaml
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # manifests/ is run as a script
+
+from manifests.pictures import PICTURES
 from pryv_operator.api import crd, secret_variables
 from pryv_operator.api import labels_annotations as keys
 from pryv_operator.api.reasons import Reason, Scope
@@ -36,6 +40,7 @@ CHART_CRD_FILE: Final = CHART / "templates/crd.yaml"
 REFERENCE_FILE: Final = ROOT / "docs/reference.md"
 OPERATE_FILE: Final = ROOT / "docs/operate.md"
 INSTALL_FILE: Final = ROOT / "manifests/install.yaml"
+IMAGES: Final = ROOT / "docs/images"
 
 #: Where install.yaml puts the operator.
 INSTALL_NAMESPACE: Final = "pryv-system"
@@ -77,6 +82,10 @@ def from_models() -> dict[Path, str]:
         CHART_CRD_FILE: chart_crd_file(),
         REFERENCE_FILE: reference(),
         OPERATE_FILE: with_reasons(OPERATE_FILE.read_text(encoding="utf-8")),
+        **{
+            IMAGES / f"{name}.svg": draw().svg("Generated from manifests/pictures.py.")
+            for name, draw in PICTURES.items()
+        },
     }
 
 
@@ -383,7 +392,6 @@ def _write(generated: Mapping[Path, str]) -> None:
 
 
 def _rig_helm() -> Path:
-    sys.path.insert(0, str(ROOT))  # to import tests/ from a script
     from tests.cluster.binaries import ensure_binaries  # noqa: PLC0415 - not needed with --helm
 
     return ensure_binaries(_say).helm
