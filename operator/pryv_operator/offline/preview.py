@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any, Final
 
 from pryv_operator.api import names
 from pryv_operator.api.findings import Advisory, Finding, Problem
@@ -21,13 +23,19 @@ from pryv_operator.offline.documents import Documents, load_bundle
 from pryv_operator.pki.certificate import Certificate
 from pryv_operator.pki.pem import pem_text
 from pryv_operator.rendering.files import RenderedFile, render
-from pryv_operator.templates.bundle import Bundle
+from pryv_operator.templates.bundle import UNSET, Bundle
 from pryv_operator.values.addresses import Address, placeholder_addresses
+from pryv_operator.values.catalogue import Catalogue
 from pryv_operator.values.platform_values import (
     PlatformValues,
     generated_names,
     resolve_platform_values,
 )
+
+#: Of a type that is not a text: the value of a placeholder where there is no default.
+_EMPTY: Final[Mapping[str, Any]] = {
+    "number": 0, "integer": 0, "boolean": False, "object": {}, "array": [],
+}  # fmt: skip
 
 
 class OfflineError(Exception):
@@ -90,6 +98,47 @@ def prepare_inputs(
     )
     inputs = replace(inputs, addresses=_addresses(inputs))
     return OfflineInputs(inputs, (*documents.warnings, *warnings))
+
+
+def placeholder_inputs(
+    platform: Platform, bundle: Bundle, addresses: Mapping[str, Address] | None = None
+) -> Inputs:
+    """Inputs of a platform without a single Secret: all values of secrets are placeholders.
+
+    ``addresses``: those of the platform's Services that are known; None: placeholders.
+
+    Raises:
+        OfflineError: the platform cannot be rendered as it is configured.
+    """
+    names_of_secrets = (*generated_names(platform, bundle), *_references(platform))
+    inputs = Inputs(
+        platform=platform,
+        bundle=bundle,
+        secrets={name: _placeholder_of(name, bundle) for name in names_of_secrets},
+        hash_key=placeholders.HASH_KEY,
+        addresses={},
+        certificate=placeholders.CERTIFICATE,
+        role_certificates=dict.fromkeys(
+            certificates.role_secret_names(platform), placeholders.CERTIFICATE
+        ),
+        authorities=(platform.spec.tls.ca_bundle or "") if platform.spec.tls else "",
+        cluster_dns=placeholders.CLUSTER_DNS,
+        allowed=frozenset(Privilege),
+    )
+    known = {name: each for name, each in (addresses or {}).items() if each.cluster_ip}
+    return replace(inputs, addresses={**_addresses(inputs), **known})
+
+
+def _placeholder_of(name: str, bundle: Bundle) -> str:
+    """A placeholder for a secret, of the type that its variable has."""
+    catalogue = Catalogue(bundle.variables)
+    place = catalogue.place(name)
+    variable = bundle.variables.get(place.variable)
+    if place.path or variable is None or variable.type in ("string", "any"):
+        return placeholders.generated_secret(name)
+    default = None if variable.default is UNSET else variable.default
+    text = json.dumps(_EMPTY[variable.type] if default is None else default)
+    return placeholders.masked_secret(name, text)
 
 
 def render_files(inputs: Inputs) -> OfflineFiles:
