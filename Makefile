@@ -50,7 +50,7 @@ format: $(STAMP) ## Format the code
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
 
-generate: $(STAMP) ## Write what is generated: CRD, install.yaml, API reference, pictures
+generate: $(STAMP) ## Write what is generated: CRD, chart's schema, install.yaml, API reference, pictures
 	$(BIN)/python -u manifests/generate.py
 
 docs: $(STAMP) ## Build the site of docs/ into build/site

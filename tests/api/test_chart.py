@@ -35,12 +35,79 @@ CRD = "pryvplatforms.pryv.io"
 EVERYTHING: Object = {
     "replicas": 3,
     "leaseSeconds": 30,
+    "global": {
+        "imageRegistry": "registry.example.com",
+        "imagePullSecrets": [{"name": "login"}, {"name": "global"}],
+    },
     "image": {
-        "repository": "registry.example.com/pryv-operator",
-        "tag": f"1@sha256:{'0' * 64}",
+        "registry": "ignored.example.com",
+        "repository": "pryv-operator",
+        "tag": "",
+        "digest": f"sha256:{'0' * 64}",
         "pullPolicy": "Always",
     },
     "imagePullSecrets": [{"name": "login"}],
+    "nameOverride": "operator",
+    "fullnameOverride": "everything",
+    "commonLabels": {"cost-center": "7", "app.kubernetes.io/name": "not-mine"},
+    "commonAnnotations": {"example.com/owner": "health"},
+    "deploymentAnnotations": {"example.com/deployment": "yes"},
+    "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}},
+    "revisionHistoryLimit": 0,
+    "terminationGracePeriodSeconds": 20,
+    "podDisruptionBudget": {"enabled": True, "minAvailable": "50%"},
+    "livenessProbe": {"failureThreshold": 9},
+    "readinessProbe": {"periodSeconds": 7},
+    "rbac": {"create": True, "aggregateClusterRoles": True},
+    "openshift": True,
+    "podSecurityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
+    "securityContext": {
+        "allowPrivilegeEscalation": False,
+        "runAsUser": 7,
+        "capabilities": {"drop": ["ALL"]},
+    },
+    "topologySpreadConstraints": [
+        {
+            "maxSkew": 1,
+            "topologyKey": "topology.kubernetes.io/zone",
+            "whenUnsatisfiable": "ScheduleAnyway",
+        }
+    ],
+    "runtimeClassName": "gvisor",
+    "schedulerName": "default-scheduler",
+    "dnsPolicy": "None",
+    "dnsConfig": {"nameservers": ["10.96.0.10"]},
+    "hostAliases": [{"ip": "192.0.2.1", "hostnames": ["api.example.com"]}],
+    "extraArgs": ["--resync-seconds=60", "--lease-seconds={{ .Values.leaseSeconds }}"],
+    "extraEnv": [{"name": "RELEASE", "value": "{{ .Release.Name }}"}],
+    "extraEnvFrom": [{"configMapRef": {"name": "proxy", "optional": True}}],
+    "extraVolumes": [{"name": "ca", "configMap": {"name": "ca"}}],
+    "extraVolumeMounts": [{"name": "ca", "mountPath": "/etc/ca"}],
+    "extraInitContainers": [
+        {
+            "name": "first",
+            "image": "busybox",
+            "securityContext": {
+                "allowPrivilegeEscalation": False,
+                "capabilities": {"drop": ["ALL"]},
+            },
+        }
+    ],
+    "extraContainers": [
+        {
+            "name": "beside",
+            "image": "busybox",
+            "securityContext": {
+                "allowPrivilegeEscalation": False,
+                "capabilities": {"drop": ["ALL"]},
+            },
+        }
+    ],
+    "extraObjects": [
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "ca"}},
+        'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: "{{ .Release.Name }}-text"}',
+    ],
+    "enabled": True,
     "serviceAccount": {"create": True, "name": "runner", "annotations": {"example.com/a": "b"}},
     "watchNamespaces": ["default", "kube-public"],
     "allow": ["externalIPs", "clusterIssuers"],
@@ -54,6 +121,8 @@ EVERYTHING: Object = {
         "enabled": True,
         "apiServerPorts": [8443],
         "metricsFrom": [{"namespaceSelector": {}}],
+        "extraIngress": [{"from": [{"podSelector": {}}]}],
+        "extraEgress": [{"ports": [{"port": 3128}]}],
     },
     "clusterDNS": "10.96.0.10",
     "logFormat": "text",
@@ -65,7 +134,7 @@ EVERYTHING: Object = {
     "priorityClassName": "system-cluster-critical",
     "podAnnotations": {"prometheus.io/scrape": "true"},
     "podLabels": {"team": "health", "app.kubernetes.io/name": "not-mine"},
-    "crds": {"install": True, "keep": False},
+    "crds": {"install": True, "keep": False, "annotations": {"example.com/crd": "yes"}},
 }
 
 #: (group, resource) → verbs.
@@ -192,17 +261,19 @@ def only(objects: list[Object], kind: str) -> Object:
 
 
 def container(objects: list[Object]) -> Object:
-    (found,) = only(objects, "Deployment")["spec"]["template"]["spec"]["containers"]
+    """The operator's container."""
+    found = only(objects, "Deployment")["spec"]["template"]["spec"]["containers"][0]
     assert isinstance(found, dict)
+    assert found["name"] == "operator"
     return found
 
 
 def operators(objects: list[Object], kind: str) -> list[Object]:
-    """Roles or bindings, without those for the Lease."""
+    """Roles or bindings of the operator for platforms: without the Lease's and the users'."""
     return [
         each
         for each in objects
-        if each["kind"] == kind and each["metadata"]["name"] != "pryv-operator-lease"
+        if each["kind"] == kind and each["metadata"]["name"] == "home-pryv-operator"
     ]
 
 
@@ -235,11 +306,13 @@ def test_every_value_is_tested() -> None:
 
 def test_every_value_is_in_the_schema() -> None:
     schema = json.loads((CHART / "values.schema.json").read_text())
-    assert schema["properties"].keys() - {"global"} == EVERYTHING.keys()
+    assert schema["properties"].keys() == EVERYTHING.keys()
 
 
 def test_rendered_kinds(helm: Helm) -> None:
     assert sorted(each["kind"] for each in helm.rendered()) == [
+        "ClusterRole",
+        "ClusterRole",
         "ClusterRole",
         "ClusterRoleBinding",
         "CustomResourceDefinition",
@@ -276,12 +349,6 @@ def test_two_replicas_with_grace_period_and_anti_affinity(helm: Helm) -> None:
         "maxUnavailable": 1,
         "selector": {"matchLabels": labels},
     }
-
-
-def test_single_replica_can_be_evicted(helm: Helm) -> None:
-    objects = helm.rendered({"replicas": 1})
-    assert only(objects, "Deployment")["spec"]["replicas"] == 1
-    assert "PodDisruptionBudget" not in [each["kind"] for each in objects]
 
 
 def test_each_release_has_its_own_lease(helm: Helm) -> None:
@@ -326,14 +393,16 @@ def test_operator_arguments(helm: Helm) -> None:
 
 def test_all_values_reach_the_manifests(helm: Helm) -> None:
     objects = helm.rendered(EVERYTHING)
-    made, template = container(objects), only(objects, "Deployment")["spec"]["template"]
-    assert made["image"] == f"registry.example.com/pryv-operator:1@sha256:{'0' * 64}"
+    deployment = only(objects, "Deployment")
+    made, template = container(objects), deployment["spec"]["template"]
+    assert deployment["metadata"]["name"] == "everything"
+    assert made["image"] == f"registry.example.com/pryv-operator@sha256:{'0' * 64}"
     assert made["imagePullPolicy"] == "Always"
     assert made["args"] == [
         "--in-cluster",
         "--log-format=text",
         "--log-level=debug",
-        "--lease-name=pryv-operator",
+        "--lease-name=everything",
         "--lease-namespace=home",
         "--lease-seconds=30",
         "--namespace=default",
@@ -342,26 +411,183 @@ def test_all_values_reach_the_manifests(helm: Helm) -> None:
         "--allow=clusterIssuers",
         "--metrics-auth",
         "--cluster-dns=10.96.0.10",
+        "--resync-seconds=60",
+        "--lease-seconds=30",
     ]
+    assert made["env"] == [{"name": "RELEASE", "value": "pryv-operator"}]
+    assert made["envFrom"] == EVERYTHING["extraEnvFrom"]
     assert made["resources"] == EVERYTHING["resources"]
-    for key in ("imagePullSecrets", "nodeSelector", "tolerations", "affinity", "priorityClassName"):
-        assert template["spec"][key] == EVERYTHING[key]
+    assert made["livenessProbe"]["failureThreshold"] == 9
+    assert made["readinessProbe"]["periodSeconds"] == 7
+    assert made["volumeMounts"][-1] == {"name": "ca", "mountPath": "/etc/ca"}
+    assert template["spec"]["volumes"][-1] == EVERYTHING["extraVolumes"][0]
+    assert template["spec"]["initContainers"] == EVERYTHING["extraInitContainers"]
+    assert template["spec"]["containers"][1:] == EVERYTHING["extraContainers"]
+    assert template["spec"]["imagePullSecrets"] == [{"name": "login"}, {"name": "global"}]
+    for key in (
+        "nodeSelector",
+        "tolerations",
+        "affinity",
+        "priorityClassName",
+        "runtimeClassName",
+        "schedulerName",
+        "dnsPolicy",
+        "dnsConfig",
+        "hostAliases",
+        "terminationGracePeriodSeconds",
+    ):
+        expected = EVERYTHING[key]
+        if key == "nodeSelector":
+            expected = {"kubernetes.io/os": "linux", **expected}
+        assert template["spec"][key] == expected, key
+    for key in ("strategy", "revisionHistoryLimit"):
+        assert deployment["spec"][key] == EVERYTHING[key]
+    selector = deployment["spec"]["selector"]["matchLabels"]
+    assert selector["app.kubernetes.io/name"] == "operator"
+    (constraint,) = template["spec"]["topologySpreadConstraints"]
+    assert constraint["labelSelector"] == {"matchLabels": selector}
+    assert only(objects, "PodDisruptionBudget")["spec"]["minAvailable"] == "50%"
     assert template["metadata"]["annotations"]["prometheus.io/scrape"] == "true"
     assert template["metadata"]["labels"]["team"] == "health"
-    assert template["metadata"]["labels"]["app.kubernetes.io/name"] == "pryv-operator"
+    assert template["metadata"]["labels"]["app.kubernetes.io/name"] == "operator"
+    assert deployment["metadata"]["annotations"]["example.com/deployment"] == "yes"
     (validation,) = only(objects, "ValidatingAdmissionPolicy")["spec"]["validations"]
     assert "system-" in validation["expression"]
     binding = only(objects, "ValidatingAdmissionPolicyBinding")["spec"]
     assert binding["matchResources"] == {"namespaceSelector": {"matchLabels": {"tenant": "true"}}}
     account = only(objects, "ServiceAccount")
     assert account["metadata"]["name"] == template["spec"]["serviceAccountName"] == "runner"
-    assert account["metadata"]["annotations"] == {"example.com/a": "b"}
-    assert not only(objects, "CustomResourceDefinition")["metadata"].get("annotations")
+    assert account["metadata"]["annotations"]["example.com/a"] == "b"
+    assert only(objects, "CustomResourceDefinition")["metadata"]["annotations"] == {
+        "example.com/owner": "health",
+        "example.com/crd": "yes",
+    }
+    policy = only(objects, "NetworkPolicy")["spec"]
+    assert policy["ingress"][-1] == EVERYTHING["networkPolicy"]["extraIngress"][0]
+    assert policy["egress"][-1] == EVERYTHING["networkPolicy"]["extraEgress"][0]
+    texts = [each["metadata"]["name"] for each in objects if each["kind"] == "ConfigMap"]
+    assert texts == ["ca", "pryv-operator-text"]
+
+
+def test_common_labels_and_annotations_reach_every_object(helm: Helm) -> None:
+    values = {**EVERYTHING, "extraObjects": []}
+    for each in helm.rendered(values):
+        metadata, name = each["metadata"], f"{each['kind']} {each['metadata']['name']}"
+        assert metadata["labels"]["cost-center"] == "7", name
+        assert metadata["labels"]["app.kubernetes.io/name"] == "operator", name
+        assert metadata["annotations"]["example.com/owner"] == "health", name
+
+
+@pytest.mark.parametrize(
+    ("values", "image"),
+    [
+        ({}, "ghcr.io/pryv/pryv-operator:0.1.0"),
+        ({"image": {"registry": "mirror.example.com:5000"}},
+         "mirror.example.com:5000/pryv/pryv-operator:0.1.0"),
+        ({"image": {"repository": "registry.example.com/op"}}, "registry.example.com/op:0.1.0"),
+        ({"image": {"repository": "localhost/op", "tag": "dev"}}, "localhost/op:dev"),
+        ({"image": {"repository": "registry:5000/op"}}, "registry:5000/op:0.1.0"),
+        ({"image": {"registry": "", "repository": "op"}}, "op:0.1.0"),
+        ({"global": {"imageRegistry": "mirror.example.com"}},
+         "mirror.example.com/pryv/pryv-operator:0.1.0"),
+        ({"image": {"digest": f"sha256:{'a' * 64}"}},
+         f"ghcr.io/pryv/pryv-operator@sha256:{'a' * 64}"),
+    ],
+    ids=json.dumps,
+)  # fmt: skip
+def test_image(helm: Helm, values: Object, image: str) -> None:
+    assert container(helm.rendered(values))["image"] == image
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        (
+            {"image": {"tag": "0.1.0", "digest": f"sha256:{'a' * 64}"}},
+            "image.tag: refused together with image.digest; remove one of them",
+        ),
+        (
+            {"podDisruptionBudget": {"minAvailable": 1, "maxUnavailable": 0}},
+            "minAvailable: refused together with podDisruptionBudget.maxUnavailable; remove one",
+        ),
+    ],
+    ids=["tag and digest", "minAvailable and maxUnavailable"],
+)
+def test_values_that_contradict_each_other_are_refused_in_words(
+    helm: Helm, values: Object, said: str
+) -> None:
+    answer = helm("template", "pryv-operator", CHART, values=values, check=False)
+    assert answer.returncode != 0
+    assert said in answer.stderr
+
+
+@pytest.mark.parametrize(
+    ("values", "spec"),
+    [
+        ({"replicas": 1}, None),
+        ({"replicas": 1, "podDisruptionBudget": {"minAvailable": 1}}, {"minAvailable": 1}),
+        ({"podDisruptionBudget": {"maxUnavailable": 0}}, {"maxUnavailable": 0}),
+        ({"podDisruptionBudget": {"maxUnavailable": "34%"}}, {"maxUnavailable": "34%"}),
+        ({"podDisruptionBudget": {"enabled": False}}, None),
+    ],
+    ids=json.dumps,
+)
+def test_pod_disruption_budget(helm: Helm, values: Object, spec: Object | None) -> None:
+    objects = helm.rendered(values)
+    found = [each["spec"] for each in objects if each["kind"] == "PodDisruptionBudget"]
+    for each in found:
+        del each["selector"]
+    assert found == ([spec] if spec else [])
+
+
+def test_names_follow_the_overrides(helm: Helm) -> None:
+    for values, name in (
+        ({"fullnameOverride": "own"}, "own"),
+        ({"nameOverride": "runner"}, "pryv-operator-runner"),
+        ({"nameOverride": "pryv"}, "pryv-operator"),
+    ):
+        objects = helm.rendered(values)
+        assert only(objects, "Deployment")["metadata"]["name"] == name
+        assert f"--lease-name={name}" in container(objects)["args"]
+        assert only(objects, "ServiceAccount")["metadata"]["name"] == name
+
+
+@pytest.mark.parametrize(
+    ("values", "api_versions", "user"),
+    [
+        ({}, "", 65532),
+        ({}, "security.openshift.io/v1", None),
+        ({"openshift": "false"}, "security.openshift.io/v1", 65532),
+        ({"openshift": False}, "security.openshift.io/v1", 65532),
+        ({"openshift": True}, "", None),
+        ({"openshift": "true"}, "", None),
+    ],
+    ids=json.dumps,
+)
+def test_openshift_chooses_the_user_of_the_pod(
+    helm: Helm, values: Object, api_versions: str, user: int | None
+) -> None:
+    text = helm(
+        "template", "pryv-operator", CHART, f"--api-versions={api_versions}", values=values
+    ).stdout
+    spec = only([each for each in yaml.safe_load_all(text) if each], "Deployment")["spec"]
+    context = spec["template"]["spec"]["securityContext"]
+    assert context.get("runAsUser") == context.get("runAsGroup") == user
+    assert context["runAsNonRoot"] is True
+
+
+def test_no_rbac_is_created_on_request(helm: Helm) -> None:
+    for values in ({}, {"watchNamespaces": ["a"], "metrics": {"authentication": True}}):
+        objects = helm.rendered({**values, "rbac": {"create": False}})
+        groups = [each["apiVersion"].partition("/")[0] for each in objects]
+        assert "rbac.authorization.k8s.io" not in groups
+        assert only(objects, "Deployment")
 
 
 def test_probes(helm: Helm) -> None:
     made = container(helm.rendered())
     assert made["livenessProbe"]["httpGet"]["path"] == "/healthz"
+    assert made["livenessProbe"]["failureThreshold"] == 6
     assert made["readinessProbe"]["httpGet"]["path"] == "/readyz"
     assert made["ports"] == [{"name": "http", "containerPort": 8080}]
 
@@ -372,7 +598,7 @@ def test_metrics_with_authentication_have_a_port_and_roles(helm: Helm) -> None:
     roles = {
         each["metadata"]["name"].rpartition("-metrics-")[2]: each["rules"]
         for each in objects
-        if each["kind"] == "ClusterRole"
+        if each["kind"] == "ClusterRole" and "-metrics-" in each["metadata"]["name"]
     }
     assert roles == {
         "auth": [
@@ -441,6 +667,14 @@ def test_crd_can_be_omitted(helm: Helm) -> None:
         ({"leaseSeconds": 1}, "/leaseSeconds"),
         ({"image": {"name": "a"}}, "name"),
         ({"image": {"pullPolicy": "Sometimes"}}, "/image/pullPolicy"),
+        ({"image": {"digest": "latest"}}, "/image/digest"),
+        ({"image": {"tag": "1@sha256:0"}}, "/image/tag"),
+        ({"openshift": "perhaps"}, "/openshift"),
+        ({"podDisruptionBudget": {"minAvailable": "half"}}, "/podDisruptionBudget/minAvailable"),
+        ({"livenessProbe": {"path": "/"}}, "path"),
+        ({"fullnameOverride": "No"}, "/fullnameOverride"),
+        ({"commonLabels": {"a": 1}}, "/commonLabels/a"),
+        ({"replicaCount": 2}, "replicaCount"),
         ({"logFormat": "xml"}, "/logFormat"),
         ({"logLevel": "INFO"}, "/logLevel"),
         ({"allow": ["everything"]}, "/allow/0"),
@@ -494,7 +728,7 @@ def test_install_creates_all_objects(installed: Helm) -> None:
 
 @pytest.mark.parametrize(
     "values",
-    [{}, {**EVERYTHING, "podAnnotations": {}, "imagePullSecrets": []}],
+    [{}, {**EVERYTHING, "podAnnotations": {}, "runtimeClassName": ""}],
     ids=["defaults", "all"],
 )
 def test_pod_meets_the_restricted_pod_security_standard(helm: Helm, values: Object) -> None:
@@ -618,7 +852,8 @@ def gets_to(
 
 
 def test_role_grants_exactly_what_the_operator_uses(helm: Helm) -> None:
-    assert granted(only(helm.rendered(), "ClusterRole")) == GRANTED
+    (role,) = operators(helm.rendered(), "ClusterRole")
+    assert granted(role) == GRANTED
 
 
 def test_namespaced_roles_grant_the_same_and_nothing_cluster_wide(helm: Helm) -> None:
@@ -627,7 +862,8 @@ def test_namespaced_roles_grant_the_same_and_nothing_cluster_wide(helm: Helm) ->
     assert [role["metadata"]["namespace"] for role in roles] == ["acme", "beta"]
     assert all(granted(role) == GRANTED for role in roles)
     assert [binding["metadata"]["namespace"] for binding in bindings] == ["acme", "beta"]
-    assert not [each for each in objects if each["kind"] in ("ClusterRole", "ClusterRoleBinding")]
+    assert not operators(objects, "ClusterRole")
+    assert not [each for each in objects if each["kind"] == "ClusterRoleBinding"]
 
 
 def test_api_server_grants_permissions_in_all_namespaces(installed: Helm) -> None:
@@ -651,6 +887,37 @@ def test_api_server_grants_permissions_in_all_namespaces(installed: Helm) -> Non
         ("list", "nodes"),
     ):
         assert not may(cluster, home, verb, resource, "default"), f"{verb} {resource}"
+
+
+@pytest.mark.parametrize(
+    ("role", "allowed"),
+    [
+        ("view", {"get", "list", "watch"}),
+        ("edit", {"get", "list", "watch", "create", "update", "patch", "delete"}),
+        ("admin", {"get", "list", "watch", "create", "update", "patch", "delete"}),
+    ],
+)
+def test_users_with_a_role_of_the_cluster_may_use_platforms(
+    installed: Helm, namespace: str, role: str, allowed: set[str]
+) -> None:
+    """The roles are bound in one namespace, as a tenant's are."""
+    cluster = installed.cluster
+    cluster.kubectl(
+        "create", "rolebinding", "anna", f"--clusterrole={role}", "--user=anna", "-n", namespace
+    )
+
+    def can(verb: str, resource: str, where: str = namespace, *flags: str) -> bool:
+        asked = ("auth", "can-i", verb, resource, "--as=anna", "-n", where, *flags)
+        return cluster.kubectl(*asked, check=False).stdout.strip() == "yes"
+
+    wait_until(lambda: can("get", "pryvplatforms"), f"{role} to be extended", seconds=30)
+    for verb in ("get", "list", "watch", "create", "update", "patch", "delete"):
+        assert can(verb, "pryvplatforms") is (verb in allowed), verb
+        assert not can(verb, "pryvplatforms", "default"), verb
+    assert can("get", "pryvplatforms", namespace, "--subresource=status")
+    # It records which Secrets and revisions are the operator's.
+    assert not can("patch", "pryvplatforms", namespace, "--subresource=status")
+    assert can("get", "secrets") is (role != "view")
 
 
 @pytest.mark.long

@@ -13,7 +13,11 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "operator/pryv_operator"
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("tests/**/README.md")])
+PAGES = sorted(
+    page
+    for pattern in ("*.md", "docs/*.md", "charts/*/README.md", "tests/**/README.md")
+    for page in ROOT.glob(pattern)
+)
 _LINK = re.compile(r"\[[^\]]+\]\(([^)\s]+)\)")
 _PATH = re.compile(r"`((?:[\w.-]+/)+[\w.-]+\.(?:py|md|yaml|json|toml|lock|go))`")
 
