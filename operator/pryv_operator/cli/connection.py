@@ -6,34 +6,38 @@ Only ``kubectl-pryv`` does this: the operator itself never uses an implicit cont
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import quote
 
 import yaml
 from kubernetes.aio import config
 from kubernetes.aio.client import Configuration
 from kubernetes.aio.config import ConfigException
 
+from pryv_operator.cli.shared_options import ConnectionOptions
 from pryv_operator.kube.client import KubeClient
+from pryv_operator.kube.transport import Sender
 
 _DEFAULT_FILE: Final = Path(".kube/config")
 _DEFAULT_NAMESPACE: Final = "default"
+#: List of a kubeconfig → what each entry holds, and which of its fields are paths.
+_PATHS: Final = {
+    "clusters": ("cluster", ("certificate-authority",)),
+    "users": ("user", ("client-certificate", "client-key", "tokenFile")),
+    "contexts": ("context", ()),
+}
+#: Fields of a user that say whom to impersonate.
+_IMPERSONATION: Final = ("as", "as-uid", "as-groups", "as-user-extra")
+#: Field manager and user agent of what a user does with this command.
+MANAGER: Final = "kubectl-pryv"
 
 
 class KubeconfigError(Exception):
     """An unusable kubeconfig. The message names files and contexts, and never a credential."""
-
-
-@dataclass(frozen=True)
-class ConnectionOptions:
-    """Options of a command that are kubectl's own; None: kubectl's default."""
-
-    namespace: str | None = None
-    kubeconfig: Path | None = None
-    context: str | None = None
 
 
 @asynccontextmanager
@@ -47,17 +51,17 @@ async def connect(
     """
     files = kubeconfig_files(options.kubeconfig, environment)
     where = os.pathsep.join(map(str, files))
-    documents = [_read_document(file) for file in files]
-    context, namespaces = _choose_context(options.context, documents, where)
+    timeout = request_seconds(options.request_timeout)
+    kubeconfig = merged([(_read_document(file), file.parent.absolute()) for file in files])
+    context, namespace = _choose_context(options.context, kubeconfig, where)
     configuration = Configuration()
     try:
-        await config.load_kube_config(
-            config_file=where,
-            context=context,
-            client_configuration=configuration,
-            persist_config=False,
+        chosen = resolved(kubeconfig, context, options)
+        await config.load_kube_config_from_dict(chosen, client_configuration=configuration)
+        user = chosen["users"][0]["user"]
+        client = KubeClient(
+            configuration, sender=Sender(MANAGER, impersonation(user), timeout_seconds=timeout)
         )
-        client = KubeClient(configuration)
     except (ConfigException, OSError, AttributeError, KeyError, TypeError, ValueError):
         # The library does not check the files, and its messages may quote a token.
         raise KubeconfigError(
@@ -65,7 +69,144 @@ async def connect(
             "malformed, or refers to a file that does not exist"
         ) from None
     async with client:
-        yield client, options.namespace or namespaces[context] or _DEFAULT_NAMESPACE
+        yield client, options.namespace or namespace or _DEFAULT_NAMESPACE
+
+
+def merged(documents: Sequence[tuple[Mapping[str, Any], Path]]) -> dict[str, Any]:
+    """Several kubeconfigs as one, with absolute paths; the first entry of a name counts.
+
+    Args:
+        documents: kubeconfig, and the folder of its file.
+    """
+    found: dict[str, Any] = {kind: {} for kind in _PATHS}
+    for document, folder in documents:
+        if document.get("current-context"):
+            found.setdefault("current-context", str(document["current-context"]))
+        for kind, (inside, paths) in _PATHS.items():
+            for entry in document.get(kind) or ():
+                if isinstance(entry, dict) and entry.get("name"):
+                    found[kind].setdefault(
+                        str(entry["name"]), _with_paths(entry.get(inside), paths, folder)
+                    )
+    return found
+
+
+def _with_paths(entry: Any, paths: Sequence[str], folder: Path) -> Any:
+    if not isinstance(entry, dict):
+        return entry
+    return {
+        key: str(folder / value) if key in paths and isinstance(value, str) and value else value
+        for key, value in entry.items()
+    }
+
+
+def resolved(
+    kubeconfig: Mapping[str, Any], context: str, options: ConnectionOptions
+) -> dict[str, Any]:
+    """A kubeconfig with the chosen context, cluster and user only, as the options change them.
+
+    Raises:
+        KeyError, TypeError: its cluster or user is missing or malformed.
+    """
+    inside = kubeconfig["contexts"][context]
+    clusters, users = kubeconfig["clusters"], kubeconfig["users"]
+    if options.cluster and options.cluster not in clusters:
+        raise _not_found("cluster", options.cluster, clusters)
+    if options.user and options.user not in users:
+        raise _not_found("user", options.user, users)
+    user = options.user or inside.get("user")
+    return {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": context,
+        "contexts": [{"name": context, "context": {"cluster": "chosen", "user": "chosen"}}],
+        "clusters": [
+            {
+                "name": "chosen",
+                "cluster": _cluster(clusters[options.cluster or inside["cluster"]], options),
+            }
+        ],
+        "users": [{"name": "chosen", "user": _user(users[user] if user else {}, options)}],
+    }
+
+
+def _cluster(entry: Mapping[str, Any], options: ConnectionOptions) -> dict[str, Any]:
+    """A cluster as the options change it."""
+    found = {**entry}
+    if options.certificate_authority or options.insecure_skip_tls_verify:
+        for key in ("certificate-authority", "certificate-authority-data"):
+            found.pop(key, None)
+        found["insecure-skip-tls-verify"] = options.insecure_skip_tls_verify
+    return found | _set(
+        ("server", options.server),
+        ("tls-server-name", options.tls_server_name),
+        ("certificate-authority", _path(options.certificate_authority)),
+    )
+
+
+def _user(entry: Mapping[str, Any], options: ConnectionOptions) -> dict[str, Any]:
+    """A user as the options change it."""
+    found = {**entry}
+    credentials = _set(
+        ("client-certificate", _path(options.client_certificate)),
+        ("client-key", _path(options.client_key)),
+        ("token", options.token),
+    )
+    if credentials:
+        found = {key: value for key, value in found.items() if key in _IMPERSONATION}
+    whom = _set(
+        ("as", options.impersonate),
+        ("as-uid", options.impersonate_uid),
+        ("as-groups", options.impersonate_groups),
+    )
+    if whom:
+        found = {key: value for key, value in found.items() if key not in _IMPERSONATION}
+    return found | credentials | whom
+
+
+def _set(*fields: tuple[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in fields if value}
+
+
+def _path(path: Path | None) -> str | None:
+    return None if path is None else str(path.absolute())
+
+
+def impersonation(user: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """The headers that impersonate whom a user of a kubeconfig impersonates."""
+    found = [
+        (header, str(user[key]))
+        for key, header in (("as", "Impersonate-User"), ("as-uid", "Impersonate-Uid"))
+        if user.get(key)
+    ]
+    found += [("Impersonate-Group", str(group)) for group in user.get("as-groups") or ()]
+    for key, values in (user.get("as-user-extra") or {}).items():
+        found += [(f"Impersonate-Extra-{quote(str(key))}", str(value)) for value in values]
+    return tuple(found)
+
+
+def request_seconds(text: str) -> float | None:
+    """The seconds in ``--request-timeout``; None: not set.
+
+    Raises:
+        KubeconfigError: it is not a duration.
+    """
+    if not text:
+        return None
+    units = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+    total = 0.0
+    if not re.fullmatch(r"(\d+(\.\d+)?)|(\d+(\.\d+)?(ms|s|m|h))+", text, re.ASCII):
+        raise KubeconfigError(
+            f'--request-timeout: "{text}" is not a duration; use a form such as 1s, 2m or 3h'
+        )
+    for number, unit in re.findall(r"([\d.]+)(ms|s|m|h|)", text):
+        total += float(number) * units[unit]
+    return total
+
+
+def _not_found(kind: str, name: str, existing: Mapping[str, Any]) -> KubeconfigError:
+    listed = ", ".join(sorted(existing)) or "none"
+    return KubeconfigError(f'--{kind}: {kind} "{name}" not found; existing: {listed}')
 
 
 def kubeconfig_files(kubeconfig: Path | None, environment: Mapping[str, str]) -> list[Path]:
@@ -104,19 +245,18 @@ def _home(environment: Mapping[str, str]) -> Path:
 
 
 def _choose_context(
-    requested: str | None, documents: Sequence[Mapping[str, Any]], where: str
-) -> tuple[str, Mapping[str, str | None]]:
-    """The requested or current context, and the namespace of each context."""
-    context = requested or next(
-        (str(each["current-context"]) for each in documents if each.get("current-context")), None
-    )
+    requested: str | None, kubeconfig: Mapping[str, Any], where: str
+) -> tuple[str, str | None]:
+    """The requested or current context, and its namespace."""
+    context = requested or kubeconfig.get("current-context")
     if context is None:
         raise KubeconfigError(f"{where}: no current context; name one with --context")
-    namespaces = _namespaces(documents)
-    if context not in namespaces:
-        existing = ", ".join(sorted(namespaces)) or "none"
+    contexts = kubeconfig["contexts"]
+    if context not in contexts:
+        existing = ", ".join(sorted(contexts)) or "none"
         raise KubeconfigError(f'{where}: context "{context}" not found; existing: {existing}')
-    return context, namespaces
+    inside = contexts[context]
+    return context, inside.get("namespace") if isinstance(inside, dict) else None
 
 
 def _read_document(file: Path) -> Mapping[str, Any]:
@@ -129,15 +269,3 @@ def _read_document(file: Path) -> Mapping[str, Any]:
     if not isinstance(document, dict):
         raise KubeconfigError(f"{file}: not a valid kubeconfig")
     return document
-
-
-def _namespaces(documents: Sequence[Mapping[str, Any]]) -> dict[str, str | None]:
-    """Context → its namespace, if it has one; of several contexts of one name the first counts."""
-    found: dict[str, str | None] = {}
-    for document in documents:
-        for entry in document.get("contexts") or ():
-            if isinstance(entry, dict) and entry.get("name"):
-                inside = entry.get("context")
-                namespace = inside.get("namespace") if isinstance(inside, dict) else None
-                found.setdefault(str(entry["name"]), namespace)
-    return found

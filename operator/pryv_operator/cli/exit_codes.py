@@ -6,22 +6,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final
 
-from pryv_operator.cli.connection import KubeconfigError
-from pryv_operator.cli.input_files import InputError
-from pryv_operator.cli.output_folder import OutputError
 from pryv_operator.cli.terminal import fail
-from pryv_operator.importer.notes import ImportRefusedError
-from pryv_operator.leader.render_error import RenderError
-from pryv_operator.offline.documents import DocumentError
-from pryv_operator.offline.preview import OfflineError
-from pryv_operator.rollout.recorded import HistoryError
-from pryv_operator.templates.archive_limits import ArchiveError
-from pryv_operator.templates.builtin import UnknownReleaseError
-from pryv_operator.templates.leader_conf import LeaderError
 
 FAILED: Final = 1
 WRONG_USAGE: Final = 2
@@ -30,17 +19,27 @@ HELP: Final = (
     "2 wrong usage."
 )
 
-_INPUT_ERRORS: Final = (
-    ArchiveError,
-    DocumentError,
-    HistoryError,
-    ImportRefusedError,
-    InputError,
-    LeaderError,
-    OfflineError,
-    RenderError,
-)
-_USAGE_ERRORS: Final = (KubeconfigError, OutputError, UnknownReleaseError)
+#: Expected errors, with their subclasses, by name: importing them would load all the rooms.
+CODES: Final[Mapping[str, int]] = {
+    "pryv_operator.cli.cluster.ClusterError": FAILED,
+    "pryv_operator.cli.connection.KubeconfigError": WRONG_USAGE,
+    "pryv_operator.cli.input_files.InputError": FAILED,
+    "pryv_operator.cli.output_folder.OutputError": WRONG_USAGE,
+    "pryv_operator.importer.notes.ImportRefusedError": FAILED,
+    "pryv_operator.leader.render_error.RenderError": FAILED,
+    "pryv_operator.offline.kubernetes_yaml.DocumentError": FAILED,
+    "pryv_operator.offline.preview.OfflineError": FAILED,
+    "pryv_operator.rollout.recorded.HistoryError": FAILED,
+    "pryv_operator.templates.archive_limits.ArchiveError": FAILED,
+    "pryv_operator.templates.builtin.UnknownReleaseError": WRONG_USAGE,
+    "pryv_operator.templates.leader_conf.LeaderError": FAILED,
+}
+
+
+def exit_code_of(error: BaseException) -> int | None:
+    """The exit code of an expected error; None: it is a bug."""
+    names = (f"{each.__module__}.{each.__qualname__}" for each in type(error).__mro__)
+    return next((CODES[name] for name in names if name in CODES), None)
 
 
 @contextmanager
@@ -48,7 +47,8 @@ def exit_on_error() -> Iterator[None]:
     """Write expected errors to standard error and end with their exit code."""
     try:
         yield
-    except _INPUT_ERRORS as error:
-        fail(str(error), FAILED)
-    except _USAGE_ERRORS as error:
-        fail(str(error), WRONG_USAGE)
+    except Exception as error:
+        code = exit_code_of(error)
+        if code is None:
+            raise
+        fail(str(error), code)

@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Annotated, Any
-
-import typer
+from typing import Any
 
 from pryv_operator.api.kubernetes import Object
-from pryv_operator.cli.connection import ConnectionOptions, connect
-from pryv_operator.cli.exit_codes import exit_on_error
-from pryv_operator.cli.history_table import history_table
+from pryv_operator.cli.cluster import Cluster
+from pryv_operator.cli.history_table import HistoryView, history_view
 from pryv_operator.cli.platform_history import (
     find_input_problems,
     list_recorded,
     read_config_maps,
-    read_platform,
     write_spec,
 )
 from pryv_operator.cli.terminal import report
 from pryv_operator.kube.client import KubeClient
-from pryv_operator.kube.errors import ApiError
 from pryv_operator.reconcile.platform_status import stored_status
 from pryv_operator.rollout import revision_diff, rollback_checks
 from pryv_operator.rollout.recorded import HistoryError, RecordedRevision, find_revision
@@ -32,148 +24,49 @@ from pryv_operator.rollout.revision_inputs import GENERATED_KEY
 from pryv_operator.rollout.revision_mac import RevisionSigner
 from pryv_operator.rollout.revision_records import RevisionRecords
 
-_Name = Annotated[str, typer.Argument(metavar="PLATFORM", help="Name of the platform.")]
-_Namespace = Annotated[
-    str | None,
-    typer.Option(
-        "--namespace", "-n", help="Namespace of the platform. Default: that of the context."
-    ),
-]
-_Kubeconfig = Annotated[
-    Path | None,
-    typer.Option(help="Kubeconfig file. Default: as kubectl, KUBECONFIG or ~/.kube/config."),
-]
-_Context = Annotated[
-    str | None,
-    typer.Option(help="Context of the kubeconfig. Default: the current one."),
-]
-
-
-def history(
-    platform: _Name,
-    *,
-    namespace: _Namespace = None,
-    kubeconfig: _Kubeconfig = None,
-    context: _Context = None,
-) -> None:
-    """List the revisions of a platform, with their state and what they changed.
-
-    Uses the cluster and the credentials that kubectl would use.
-    """
-    _run(
-        ConnectionOptions(namespace, kubeconfig, context),
-        lambda client, in_namespace: _history(client, in_namespace, platform),
-    )
-
-
-def diff(
-    platform: _Name,
-    *,
-    revision: Annotated[int, typer.Option("--revision", help="Number of the revision to compare.")],
-    to: Annotated[
-        int | None,
-        typer.Option(
-            "--to", help="Number of the revision to compare it with. Default: the newest."
-        ),
-    ] = None,
-    namespace: _Namespace = None,
-    kubeconfig: _Kubeconfig = None,
-    context: _Context = None,
-) -> None:
-    """Compare two revisions: the spec, and each component's files and pod template.
-
-    Files in Secrets are named, but their content is not shown. Uses the cluster and the
-    credentials that kubectl would use.
-    """
-    _run(
-        ConnectionOptions(namespace, kubeconfig, context),
-        lambda client, in_namespace: _diff(client, in_namespace, platform, revision, to),
-    )
-
-
-def rollback(
-    platform: _Name,
-    *,
-    to: Annotated[int, typer.Option("--to", help="Number of the revision whose spec is restored.")],
-    dry_run: Annotated[
-        bool,
-        typer.Option(
-            "--dry-run",
-            help="Write nothing. Show the change, and whether the API server accepts it.",
-        ),
-    ] = False,
-    force: Annotated[
-        bool,
-        typer.Option(
-            "--force",
-            help="Do not compare Secrets and templates with those of the revision. The result may "
-            "be a state that never ran.",
-        ),
-    ] = False,
-    namespace: _Namespace = None,
-    kubeconfig: _Kubeconfig = None,
-    context: _Context = None,
-) -> None:
-    """Restore the spec of a revision. The operator rolls it out like any other change.
-
-    Writes the whole spec, except spec.rollout, spec.stopped and spec.deletionPolicy, which keep
-    their current values. Fails if a Secret or template that the revision was made from has changed
-    or does not exist. Uses the cluster and the credentials that kubectl would use.
-    """
-    _run(
-        ConnectionOptions(namespace, kubeconfig, context),
-        lambda client, in_namespace: _rollback(
-            client, in_namespace, platform, to, _RollbackOptions(dry_run, force)
-        ),
-    )
-
 
 @dataclass(frozen=True)
-class _RollbackOptions:
+class RollbackOptions:
     """Options of ``rollback``, as its help describes them."""
 
     dry_run: bool
     force: bool
 
 
-# --- the commands; each returns what goes to standard output ---
-
-
-async def _history(client: KubeClient, namespace: str, name: str) -> str:
-    resource = await read_platform(client, namespace, name)
-    recorded = await list_recorded(client, namespace, name)
+async def read_history(cluster: Cluster, name: str) -> HistoryView:
+    """The revision history of a platform."""
+    resource = await cluster.read_platform(name)
+    recorded = await list_recorded(cluster.client, cluster.namespace, name)
     if not recorded:
         raise HistoryError(f'PryvPlatform "{name}": the revision history is empty')
     paused = bool((resource["spec"].get("rollout") or {}).get("paused"))
-    return history_table(recorded, paused=paused)
+    return history_view(recorded, paused=paused)
 
 
-async def _diff(
-    client: KubeClient, namespace: str, name: str, number: int, other: int | None
-) -> str:
-    await read_platform(client, namespace, name)
-    recorded = await list_recorded(client, namespace, name)
+async def compare(cluster: Cluster, name: str, number: int, other: int | None) -> str:
+    """What differs between two revisions. ``other`` None: the newest."""
+    await cluster.read_platform(name)
+    recorded = await list_recorded(cluster.client, cluster.namespace, name)
     before = find_revision(recorded, number)
     after = recorded[-1] if other is None else find_revision(recorded, other)
     config_maps = sorted(revision_diff.config_maps(before, after))
-    contents = await read_config_maps(client, namespace, config_maps)
+    contents = await read_config_maps(cluster.client, cluster.namespace, config_maps)
     text = revision_diff.revision_difference(before, after, contents)
     if not text:
         report(f"{before.title} and {after.title} do not differ")
     return text
 
 
-async def _rollback(
-    client: KubeClient, namespace: str, name: str, number: int, options: _RollbackOptions
-) -> str:
-    resource = await read_platform(client, namespace, name)
+async def roll_back(cluster: Cluster, name: str, number: int, options: RollbackOptions) -> str:
+    """Write the spec of a revision; return what differs from the one before."""
+    resource = await cluster.read_platform(name)
     if resource["metadata"].get("deletionTimestamp"):
         raise HistoryError(f'PryvPlatform "{name}": is being deleted')
-    recorded = await list_recorded(client, namespace, name)
+    recorded = await list_recorded(cluster.client, cluster.namespace, name)
     target = find_revision(recorded, number)
     spec = rollback_checks.restored_spec(target.spec, resource["spec"])
-    await _check_rollback(client, resource, target, spec, force=options.force)
-    await write_spec(client, resource, spec, dry_run=options.dry_run)
+    await _check_rollback(cluster.client, resource, target, spec, force=options.force)
+    await write_spec(cluster.client, resource, spec, dry_run=options.dry_run)
     for warning in rollback_checks.warnings(target, recorded[-1], spec):
         report(f"warning: {warning}")
     managers = rollback_checks.applying_managers(resource)
@@ -222,34 +115,3 @@ async def _check_rollback(
     refusal = rollback_checks.refusal(target, problems, hash_key, resource["metadata"]["name"])
     if refusal:
         raise HistoryError(refusal)
-
-
-# --- the API server and the terminal ---
-
-
-def _run(options: ConnectionOptions, command: Callable[[KubeClient, str], Awaitable[str]]) -> None:
-    """Run a command with a client and a namespace, and write its result to standard output."""
-
-    async def run() -> str:
-        async with connect(options) as (client, namespace):
-            with _described_api_errors(client.configuration.host):
-                return await command(client, namespace)
-
-    with exit_on_error():
-        result = asyncio.run(run())
-    typer.echo(result, nl=False)
-
-
-@contextmanager
-def _described_api_errors(host: str) -> Iterator[None]:
-    """Raise errors of the API server as ``HistoryError``, with a message for the user."""
-    try:
-        yield
-    except ApiError as error:
-        if not error.status:
-            raise HistoryError(f"API server {host}: cannot be reached: {error.message}") from None
-        if error.status == 401:
-            raise HistoryError(
-                f"API server {host}: does not accept these credentials: {error.message}"
-            ) from None
-        raise HistoryError(f"rejected by the API server: {error.message}") from None

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
+from pryv_operator.cli.output import columns
 from pryv_operator.rollout.recorded import (
     RecordedRevision,
     changed_inputs,
@@ -18,25 +21,57 @@ _HEADER: Final = ("REVISION", "CREATED", "STATE", "CHANGED")
 _LISTED: Final = 4
 
 
-def history_table(history: Sequence[RecordedRevision], *, paused: bool = False) -> str:
-    """The history as lines of columns, oldest first. ``paused``: ``spec.rollout.paused``."""
-    rows = [_HEADER]
+@dataclass(frozen=True)
+class Row:
+    """A revision: its number, ControllerRevision and state, and what it changed."""
+
+    revision: int
+    name: str
+    created: datetime
+    state: str
+    changed: str
+
+
+@dataclass(frozen=True)
+class HistoryView:
+    """The revisions of a platform, oldest first."""
+
+    items: tuple[Row, ...]
+
+    def table(self, *, wide: bool) -> str:
+        """A line for each revision; wide: with its ControllerRevision."""
+        rows = [
+            (
+                str(each.revision),
+                f"{each.created:%Y-%m-%d %H:%M:%SZ}",
+                each.state,
+                each.changed,
+                *([each.name] if wide else ()),
+            )
+            for each in self.items
+        ]
+        return columns((*_HEADER, *(["CONTROLLERREVISION"] if wide else ())), rows)
+
+    def names(self) -> list[str]:
+        """The ControllerRevisions."""
+        return [f"controllerrevision.apps/{each.name}" for each in self.items]
+
+
+def history_view(history: Sequence[RecordedRevision], *, paused: bool = False) -> HistoryView:
+    """The history as a view. ``paused``: ``spec.rollout.paused``."""
+    rows = []
     for before, each in zip((None, *history), history, strict=False):
         current = "paused" if paused else "rolling"
         rows.append(
-            (
-                str(each.number),
-                f"{each.revision.created:%Y-%m-%d %H:%M:%SZ}",
+            Row(
+                each.number,
+                each.revision.item["metadata"]["name"],
+                each.revision.created,
                 _state(each, current if each is history[-1] else "superseded"),
                 _changed(before, each),
             )
         )
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADER))]
-    return "".join(
-        "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
-        + "\n"
-        for row in rows
-    )
+    return HistoryView(tuple(rows))
 
 
 def _state(each: RecordedRevision, unless_ended: str) -> str:

@@ -14,10 +14,11 @@ from pryv_operator.api.kubernetes import Object
 from pryv_operator.api.platform import Platform
 from pryv_operator.api.spec import PryvPlatformSpec
 from pryv_operator.child_processes.limits import LimitExceededError
+from pryv_operator.cli.connection import MANAGER
 from pryv_operator.cli.terminal import report
 from pryv_operator.desired.inputs import Inputs
 from pryv_operator.kube.client import METADATA, KubeClient
-from pryv_operator.kube.errors import ConflictError, NotFoundError, RejectedError
+from pryv_operator.kube.errors import ConflictError, RejectedError
 from pryv_operator.kube.resources import CONFIG_MAPS, CONTROLLER_REVISIONS, PLATFORMS, SECRETS
 from pryv_operator.reconcile.computation import UnlimitedComputation
 from pryv_operator.reconcile.template_sources import TemplateReader
@@ -32,32 +33,8 @@ from pryv_operator.rollout.revision_inputs import (
     fingerprint,
 )
 
-#: Field manager of what a user writes with this command.
-MANAGER: Final = "kubectl-pryv"
-
 #: The operator may write the status between reading and writing.
 _TRIES: Final = 5
-
-
-async def read_platform(client: KubeClient, namespace: str, name: str) -> Object:
-    """The PryvPlatform of that name.
-
-    Raises:
-        HistoryError: it, or the CRD, does not exist.
-    """
-    resource = await client.get(PLATFORMS, namespace, name)
-    if resource is not None:
-        return resource
-    try:
-        others = [item["metadata"]["name"] for item in await client.list(PLATFORMS, namespace)]
-    except NotFoundError:
-        raise HistoryError(
-            "PryvPlatform: unknown to this cluster; install the CRD of the operator"
-        ) from None
-    except RejectedError:
-        others = []
-    existing = f"; existing: {', '.join(sorted(others))}" if others else ""
-    raise HistoryError(f'PryvPlatform "{name}": not found in namespace "{namespace}"{existing}')
 
 
 async def list_recorded(

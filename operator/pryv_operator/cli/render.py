@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
 
 import typer
 
@@ -24,92 +24,49 @@ from pryv_operator.rendering.files import RenderedFile
 from pryv_operator.templates.leader_folder import Leader
 
 
-def render(
-    *,
-    leader_dir: Annotated[
-        Path | None,
-        typer.Option(help="Render a leader's folder (conf/ and data/) as its leader would."),
-    ] = None,
-    archive: Annotated[
-        Path | None,
-        typer.Option(help="Render a received archive (.tgz) as its leader would."),
-    ] = None,
-    file: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--file",
-            "-f",
-            help="Render a PryvPlatform: YAML file with it, or with Secrets and ConfigMaps that it "
-            "refers to. May be repeated; - is standard input.",
-        ),
-    ] = None,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            help="Folder to write OUTPUT/ROLE/PATH to. With --objects, default: standard output."
-        ),
-    ] = None,
-    objects: Annotated[
-        bool,
-        typer.Option("--objects", help="With --file: write Kubernetes objects, not files."),
-    ] = False,
-    show_secrets: Annotated[
-        bool,
-        typer.Option("--show-secrets", help="With --file: do not mask secret values."),
-    ] = False,
-    cluster_dns: Annotated[
-        str, typer.Option(help="With --file: IP address of the cluster's DNS.")
-    ] = placeholders.CLUSTER_DNS,
-    owner: Annotated[
-        str | None,
-        typer.Option(
-            metavar="UID[:GID]",
-            help="With --output: owner of what is written, such as the user of the image that "
-            "reads it. Requires root.",
-        ),
-    ] = None,
-    force: Annotated[
-        bool,
-        typer.Option("--force", help="Write to a folder that is not empty."),
-    ] = False,
-) -> None:
-    """Render the files of every role, without a cluster.
+@dataclass(frozen=True)
+class Options:
+    """Options of ``render``, as its help describes them."""
 
-    With --leader-dir or --archive: the files that a follower of each role would have kept, byte
-    for byte. A role with a file that cannot be rendered is skipped and reported, and the exit code
-    is 1.
+    leader_dir: Path | None
+    archive: Path | None
+    files: Sequence[str]
+    output: Path | None
+    objects: bool
+    show_secrets: bool
+    cluster_dns: str | None
+    owner: str | None
+    force: bool
 
-    With --file: the files, or the objects, of the platform as the operator would create them.
-    Addresses, generated secrets and what else only a cluster knows are placeholders.
-    """
-    if sum((leader_dir is not None, archive is not None, bool(file))) != 1:
-        raise typer.BadParameter("pass exactly one of --leader-dir, --archive and --file")
-    if output is None and not objects:
-        raise typer.BadParameter("--output is required, except with --objects")
-    if (objects or show_secrets) and not file:
-        raise typer.BadParameter("--objects and --show-secrets require --file")
-    files_owner = parse_owner(owner) if owner is not None else None
-    if owner is not None and files_owner is None:
-        raise typer.BadParameter(f'--owner: "{owner}" is not UID or UID:GID; use numbers')
-    if files_owner and output is None:
-        raise typer.BadParameter("--owner requires --output")
-    dns_server = server_address(cluster_dns)
+
+def render(options: Options) -> None:
+    """Render as the options say, and report to the terminal."""
+    owner = parse_owner(options.owner) if options.owner is not None else None
+    if options.owner is not None and owner is None:
+        raise typer.BadParameter(f'--owner: "{options.owner}" is not UID or UID:GID; use numbers')
+    dns_server = server_address(options.cluster_dns or placeholders.CLUSTER_DNS)
     started = time.monotonic()
     with exit_on_error():
-        folder = OutputFolder(output, force=force, owner=files_owner) if output else None
-        if file:
-            documents = read_documents(read_yaml_texts(file))
+        folder = (
+            OutputFolder(options.output, force=options.force, owner=owner)
+            if options.output
+            else None
+        )
+        if options.files:
+            documents = read_documents(read_yaml_texts(options.files))
             prepared = preview.prepare_inputs(
-                documents, show_secrets=show_secrets, cluster_dns=dns_server
+                documents, show_secrets=options.show_secrets, cluster_dns=dns_server
             )
-            if objects:
+            if options.objects:
                 _render_objects(prepared, folder)
             elif folder:
                 _render_platform_files(prepared, folder)
         elif folder:
             # A leader served whichever roles it had.
             leader = read_leader_from(
-                leader_dir or archive or Path(), is_archive=archive is not None, complete=False
+                options.leader_dir or options.archive or Path(),
+                is_archive=options.archive is not None,
+                complete=False,
             )
             _render_leader_files(leader, folder)
     report(f"done in {time.monotonic() - started:.2f} s")

@@ -22,7 +22,7 @@ from pryv_operator.kube.errors import ConflictError, NotFoundError, TooDeepError
 from pryv_operator.kube.leadership import Leadership
 from pryv_operator.kube.managed_fields import upgraded
 from pryv_operator.kube.resources import LEASES, Resource, resource_of
-from pryv_operator.kube.transport import JSON, WATCH_SECONDS, Request, Transport
+from pryv_operator.kube.transport import JSON, WATCH_SECONDS, Request, Sender, Transport
 
 log = logging.getLogger(__name__)
 
@@ -47,9 +47,14 @@ _List: TypeAlias = list
 class KubeClient:
     """A client of one API server. Every method may raise ApiError."""
 
-    def __init__(self, configuration: Configuration, leadership: Leadership | None = None) -> None:
-        """Without ``leadership`` it may always write."""
-        self._transport = Transport(configuration, leadership or Leadership())
+    def __init__(
+        self,
+        configuration: Configuration,
+        leadership: Leadership | None = None,
+        sender: Sender | None = None,
+    ) -> None:
+        """Without ``leadership`` it may always write. ``sender`` None: the operator."""
+        self._transport = Transport(configuration, leadership or Leadership(), sender)
         self.configuration = configuration
 
     async def __aenter__(self) -> Self:

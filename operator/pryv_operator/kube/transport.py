@@ -15,6 +15,7 @@ from urllib.parse import urlencode
 
 import aiohttp
 from kubernetes.aio.client import ApiClient, Configuration
+from multidict import CIMultiDict
 from prometheus_client import Counter
 
 from pryv_operator.api import labels_annotations as keys
@@ -141,12 +142,34 @@ async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
         yield b"".join(pending)
 
 
+@dataclass(frozen=True)
+class Sender:
+    """Who sends requests: the user agent, further headers, and how long an answer may take.
+
+    ``timeout_seconds`` None: 30 s; 0: no limit. Watches have none but that of silence.
+    """
+
+    user_agent: str = keys.FIELD_MANAGER
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    timeout_seconds: float | None = None
+
+    @property
+    def timeout(self) -> aiohttp.ClientTimeout:
+        """The timeout of a request."""
+        if self.timeout_seconds is None:
+            return _TIMEOUT
+        return aiohttp.ClientTimeout(total=self.timeout_seconds or None, connect=5)
+
+
 class Transport:
     """Connections to one API server."""
 
-    def __init__(self, configuration: Configuration, leadership: Leadership) -> None:
+    def __init__(
+        self, configuration: Configuration, leadership: Leadership, sender: Sender | None = None
+    ) -> None:
         """A connection is opened by the first request."""
         self._leadership = leadership
+        self._sender = sender or Sender()
         configuration.connection_pool_maxsize = 32
         configuration.trace_configs = [*(configuration.trace_configs or ()), _checking()]
         self._api = ApiClient(configuration)
@@ -164,7 +187,7 @@ class Transport:
             TooDeepError: the answer is nested too deeply.
             ApiError: it was not sent, not answered, or answered with an error.
         """
-        response = await self._send(request, _TIMEOUT)
+        response = await self._send(request, self._sender.timeout)
         try:
             if response.status >= 400:
                 raise await _error_of(response)
@@ -205,11 +228,10 @@ class Transport:
 
     async def _send(self, request: Request, limit: aiohttp.ClientTimeout) -> aiohttp.ClientResponse:
         check = self._leadership.check_write if request.write else self._leadership.check_any
-        headers = {
-            "Accept": request.accept,
-            "Content-Type": request.content_type,
-            "User-Agent": keys.FIELD_MANAGER,
-        }
+        headers: CIMultiDict[str] = CIMultiDict(self._sender.headers)
+        headers["Accept"] = request.accept
+        headers["Content-Type"] = request.content_type
+        headers["User-Agent"] = self._sender.user_agent
         method, path, body = request.method, request.path, request.body
         await self._api.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
         query = {key: value for key, value in request.query.items() if value is not None}

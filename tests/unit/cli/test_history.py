@@ -13,13 +13,9 @@ from typer.testing import CliRunner
 
 from pryv_operator.api.kubernetes import Object
 from pryv_operator.cli import platform_history
-from pryv_operator.cli.connection import (
-    ConnectionOptions,
-    KubeconfigError,
-    connect,
-    kubeconfig_files,
-)
+from pryv_operator.cli.connection import KubeconfigError, connect, kubeconfig_files
 from pryv_operator.cli.plugin import plugin
+from pryv_operator.cli.shared_options import ConnectionOptions
 from pryv_operator.kube.errors import ConflictError
 from pryv_operator.rollout.recorded import HistoryError
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from pryv_operator.api.kubernetes import Object
-from pryv_operator.cli.history_table import history_table
+from pryv_operator.cli.history_table import history_view
 from pryv_operator.rollout.recorded import parse_recorded
 from tests.unit.rollout.recorded_revisions import revision_item, workload
 
 
 def rows(*items: Object) -> list[list[str]]:
     """The table without its head and its times."""
-    lines = history_table(parse_recorded(items)).splitlines()[1:]
+    lines = history_view(parse_recorded(items)).table(wide=False).splitlines()[1:]
     return [
         [
             cell
@@ -37,7 +37,8 @@ def test_states() -> None:
     blocked = revision_item(1, workload(), blocked='["reg/reverse-proxy", "co1/reverse-proxy"]')
     ((_, state, _),) = rows(blocked)
     assert state == "rolling; blocked: reg/reverse-proxy, co1/reverse-proxy"
-    assert " paused " in history_table(parse_recorded([revision_item(1, workload())]), paused=True)
+    paused = history_view(parse_recorded([revision_item(1, workload())]), paused=True)
+    assert " paused " in paused.table(wide=False)
 
 
 def test_what_changed() -> None:
