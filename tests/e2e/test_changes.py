@@ -1,7 +1,7 @@
 """Changes while clients ask without pause: what they miss, and what arrives.
 
 Services of which two can run at a time miss nothing. Of the others, the interruption is shown, and
-ends; docs/operate.md tells how long they took.
+ends; docs/high-availability.md tells how long they took.
 """
 
 from __future__ import annotations

@@ -45,6 +45,8 @@ class TestPage:
                 assert anchor in anchors(found), target
 
     def test_paths_exist(self, page: Path) -> None:
+        if page.name == "variables.md":
+            return  # generated: paths of files in the roles
         for path in _PATH.findall(page.read_text()):
             places = (ROOT, PACKAGE, page.parent, ROOT / "tests")
             assert any((place / path).exists() for place in places) or _is_example(path), path

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
 
+from manifests import troubleshooting, variables_page
 from pryv_operator.api import crd, names
 from pryv_operator.api.reasons import Reason
 from pryv_operator.api.spec import PryvPlatformSpec
+from pryv_operator.offline.variable_texts import explain_offline, variable_documents
+from pryv_operator.templates.builtin import RELEASES, load_release
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,20 +61,63 @@ def test_generated_files_are_up_to_date(generate: ModuleType) -> None:
     assert not stale, "run: python manifests/generate.py"
 
 
-def test_every_reason_is_in_the_docs_once(generate: ModuleType) -> None:
-    page = generate.OPERATE_FILE.read_text(encoding="utf-8")
-    text = page.partition(generate._REASONS_BEGIN)[2].partition(generate._REASONS_END)[0]
-    for reason in Reason:
-        assert text.count(f"| `{reason}` |") == 1, reason
+@pytest.mark.long
+def test_the_page_of_variables_is_up_to_date(generate: ModuleType) -> None:
+    stale = [path.name for path in generate.stale_files(generate.from_release())]
+    assert not stale, "run: python manifests/generate.py"
+
+
+def test_every_variable_has_its_section() -> None:
+    """All of what the release declares; files and restarts are computed for a few of them."""
+    page = (ROOT / "docs/variables.md").read_text(encoding="utf-8")
+    declared = variable_documents(load_release())
+    grouped = [name for _, names in variables_page.groups(RELEASES[0]) for name in names]
+    assert grouped == [each["name"] for each in declared]
+    for each in declared:
+        assert "\n".join((*variables_page.summary(each), "- **Files:**")) in page
+
+
+@pytest.mark.parametrize(
+    "name", ["MAX_UPLOAD_SIZE_MB", "PLATFORM_NAME", "CORE_SYSTEM_KEY", "LICENSE_NAME"]
+)
+def test_the_page_shows_files_and_restarts_of_a_variable(name: str) -> None:
+    page = (ROOT / "docs/variables.md").read_text(encoding="utf-8")
+    section = variables_page.section(explain_offline(load_release(), name).document)
+    assert "\n".join(section) in page
+
+
+@pytest.fixture(scope="module")
+def reason_sections() -> dict[str, str]:
+    """Reason → its section in the docs."""
+    page = (ROOT / "docs/troubleshooting.md").read_text(encoding="utf-8")
+    text = page.partition(troubleshooting.BEGIN)[2].partition(troubleshooting.END)[0]
+    found = re.findall(r"^### `(\w+)`\n(.*?)(?=^##|\Z)", text, re.MULTILINE | re.DOTALL)
+    assert len(found) == len(dict(found)), "one anchor per reason"
+    return dict(found)
+
+
+def test_every_reason_has_a_section_in_the_docs(reason_sections: dict[str, str]) -> None:
+    assert set(reason_sections) == {str(reason) for reason in Reason}
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_the_docs_have_cause_check_and_remedy(
+    reason: Reason, reason_sections: dict[str, str]
+) -> None:
+    entries = dict(re.findall(r"^- \*\*(\w+):\*\* (.+)\.$", reason_sections[reason], re.MULTILINE))
+    plain = {name: text.replace("\\*", "*") for name, text in entries.items()}
+    assert plain == {
+        "Cause": reason.meaning,
+        "Check": reason.check,
+        "Remedy": reason.remedy or troubleshooting.NOTHING_TO_DO,
+    }
 
 
 @pytest.mark.parametrize("markers", [(), (0,), (1,), (1, 0), (0, 0, 1), (0, 1, 1)])
-def test_a_page_without_its_markers_is_refused(
-    generate: ModuleType, markers: tuple[int, ...]
-) -> None:
-    both = (generate._REASONS_BEGIN, generate._REASONS_END)
+def test_a_page_without_its_markers_is_refused(markers: tuple[int, ...]) -> None:
+    both = (troubleshooting.BEGIN, troubleshooting.END)
     with pytest.raises(ValueError, match="must each appear once"):
-        generate.with_reasons("\n".join(both[each] for each in markers))
+        troubleshooting.with_reasons("\n".join(both[each] for each in markers))
 
 
 def test_the_chart_contains_the_same_crd(generate: ModuleType) -> None:

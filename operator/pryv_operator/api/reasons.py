@@ -1,7 +1,7 @@
-"""Every reason of a condition, an event or a warning: its meaning and its remedy.
+"""Every reason of a condition, an event or a warning: its meaning, a check and its remedy.
 
-Reasons are part of the API: scripts and alerts match them. The table in ``docs/operate.md`` is
-generated from this file (``make generate``).
+Reasons are part of the API: scripts and alerts match them. ``docs/troubleshooting.md`` is generated
+from this file (``make generate``). Its commands name the platform acme in the namespace pryv.
 
 To add one: add a row below in the group of its scope, report it as ``Reason.NAME``, regenerate.
 """
@@ -9,6 +9,10 @@ To add one: add a row below in the group of its scope, report it as ``Reason.NAM
 from __future__ import annotations
 
 from enum import Enum, StrEnum
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class Scope(Enum):
@@ -27,20 +31,49 @@ class Scope(Enum):
     EVENT = "Events only"
 
 
+_SHOW: Final = "`kubectl get pryvplatform acme -n pryv -o wide`"
+_DESCRIBE: Final = "`kubectl describe pryvplatform acme -n pryv`"
+
+#: Where to look at a reason of each scope, if the reason does not say it itself.
+CHECKS: Final[Mapping[Scope, str]] = {
+    Scope.SPEC: f"{_SHOW} shows the message, which begins with the field",
+    Scope.RENDERING: "the message names role, file and line; "
+    "`kubectl pryv render -f platform.yaml --output files` shows the same without the cluster",
+    Scope.TEMPLATES: f"{_SHOW} shows the message, which names the file",
+    Scope.ARCHIVE: "the message names the member, if it is about one; "
+    "`tar -tvzf archive.tgz` lists all",
+    Scope.CLUSTER: f"{_DESCRIBE} shows the message, which names the object",
+    Scope.FAILED_ROLLOUT: "`kubectl pryv history acme -n pryv` shows the revision and its cause",
+    Scope.POD: "the message names instance and component; `kubectl get pods -n pryv -l "
+    "pryv.io/platform=acme`, then `kubectl describe pod POD -n pryv`",
+    Scope.WAITING: f"{_SHOW} names what it waits for",
+    Scope.OUTCOME: f"{_DESCRIBE} shows the conditions",
+    Scope.WARNING: f"{_DESCRIBE} shows the warning, which names the field, file or object",
+    Scope.EVENT: "`kubectl events -n pryv --for pryvplatform/acme`",
+}
+
+
 class Reason(StrEnum):
     """A reason: a string equal to its CamelCase name."""
 
     scope: Scope
     meaning: str
     remedy: str
+    check: str
 
-    def __new__(cls, value: str, scope: Scope, meaning: str, remedy: str = "") -> Reason:
-        """One row: ``meaning`` is the fact, ``remedy`` what to do (empty: nothing)."""
+    def __new__(
+        cls, value: str, scope: Scope, meaning: str, remedy: str = "", check: str = ""
+    ) -> Reason:
+        """One row: ``meaning`` is the fact, ``remedy`` what to do (empty: nothing).
+
+        ``check`` says where to look (empty: as for all of its scope).
+        """
         reason = str.__new__(cls, value)
         reason._value_ = value
         reason.scope = scope
         reason.meaning = meaning
         reason.remedy = remedy
+        reason.check = check or CHECKS[scope]
         return reason
 
     # fmt: off
@@ -59,25 +92,31 @@ class Reason(StrEnum):
         "keep one of the two that the message names")
     SECRET_IN_VARIABLES = ("SecretInVariables", Scope.SPEC,
         "`spec.variables` holds a secret value, which everyone who can read the resource sees",
-        "move the value into a Secret and name it in `spec.secrets`; replace the exposed value")
+        "move the value into a Secret and name it in `spec.secrets`; replace the exposed value",
+        "the message names the variable, and never its value")
     UNKNOWN_SECRET = ("UnknownSecret", Scope.SPEC,
         "`spec.secrets` names something that is not a variable of the release, nor inside one",
         "correct the name, or remove the entry")
     SECRET_NOT_FOUND = ("SecretNotFound", Scope.SPEC,
         "a Secret that `spec.secrets` names does not exist",
-        "create the Secret that the message names")
+        "create the Secret that the message names",
+        "`kubectl get secret -n pryv` lists the Secrets that exist")
     SECRET_KEY_NOT_FOUND = ("SecretKeyNotFound", Scope.SPEC,
         "a Secret that `spec.secrets` names lacks the key",
-        "add the key to the Secret, or correct `secretKeyRef.key`")
+        "add the key to the Secret, or correct `secretKeyRef.key`",
+        "`kubectl describe secret NAME -n pryv` lists its keys, without their values")
     INVALID_SECRET = ("InvalidSecret", Scope.SPEC,
         "a Secret holds a value that cannot be used: not UTF-8, empty, or not valid JSON",
-        "correct the Secret that the message names")
+        "correct the Secret that the message names",
+        "`kubectl describe secret NAME -n pryv` shows how long each value is")
     ADDRESS_REQUIRED = ("AddressRequired", Scope.SPEC,
         "the platform's DNS needs an IPv4 address that the Service does not give",
-        "set `address` of the role or core instance that the message names")
+        "set `address` of the role or core instance that the message names",
+        "`kubectl get service -n pryv -l pryv.io/platform=acme` shows their addresses")
     MISSING_ROLE = ("MissingRole", Scope.SPEC,
         "the spec has a role that the templates lack",
-        "remove the role, or use templates that have it")
+        "remove the role, or use templates that have it",
+        "`kubectl pryv render -f platform.yaml --output files` writes a folder for each role")
     NOT_SCALABLE = ("NotScalable", Scope.SPEC,
         "a component that keeps state has `replicas` other than 1",
         "remove `replicas`; add core instances to scale core")
@@ -89,10 +128,12 @@ class Reason(StrEnum):
         "correct the field that the message names")
     PVC_SHARED = ("PVCShared", Scope.SPEC,
         "one PersistentVolumeClaim is set as `existingClaim` of several components or instances",
-        "give each its own PersistentVolumeClaim")
+        "give each its own PersistentVolumeClaim",
+        "`kubectl get pvc -n pryv` lists the PersistentVolumeClaims")
     NOT_ALLOWED = ("NotAllowed", Scope.SPEC,
         "the spec reaches beyond the platform's namespace, or refers to an object of another owner",
-        "remove the named field; if it is intended, allow it as the message says")
+        "remove the named field; if it is intended, allow it as the message says",
+        "the message names the field, and the flag of the operator that allows it, if one does")
 
     # --- rendering ---
     UNDEFINED_VALUE = ("UndefinedValue", Scope.RENDERING,
@@ -124,7 +165,8 @@ class Reason(StrEnum):
         "correct the template at the named file and line, or the variables it uses")
     UNKNOWN_ROLE = ("UnknownRole", Scope.RENDERING,
         "the templates lack a role that is to be rendered",
-        "use templates that have the role")
+        "use templates that have the role",
+        "the message names the role; the templates have a folder for each of theirs")
     DUPLICATE_FILE = ("DuplicateFile", Scope.RENDERING,
         "two templates render to the same path: with and without `.j2`",
         "remove one of the two")
@@ -134,21 +176,25 @@ class Reason(StrEnum):
 
     LIMIT_EXCEEDED = ("LimitExceeded", Scope.RENDERING,
         "a platform is larger than one may be, or computing it exceeds a limit of time or memory",
-        "simplify the templates or the variables, or remove what the message names")
+        "simplify the templates or the variables, or remove what the message names",
+        "the message names the limit, and how much there was")
 
     # --- templates of the user ---
     TEMPLATES_NOT_FOUND = ("TemplatesNotFound", Scope.TEMPLATES,
         "a ConfigMap or Secret that `spec.templates` names does not exist, or lacks the key",
-        "create the object or key that the message names")
+        "create the object or key that the message names",
+        "`kubectl get configmap,secret -n pryv` lists what exists")
     INVALID_TEMPLATES = ("InvalidTemplates", Scope.TEMPLATES,
         "the templates cannot be used",
         "correct the file that the message names")
     MISSING_COMPOSE_FILE = ("MissingComposeFile", Scope.TEMPLATES,
         "a role has no `pryv.yml`, so its services are unknown",
-        "add the file to the role's templates")
+        "add the file to the role's templates",
+        "the message names the role; its file is `ROLE/pryv.yml`")
     INVALID_COMPOSE_FILE = ("InvalidComposeFile", Scope.TEMPLATES,
         "the `pryv.yml` of a role cannot be used",
-        "correct the file at the place that the message names")
+        "correct the file at the place that the message names",
+        "`docker compose -f pryv.yml config` reads the rendered file as the operator does")
     SECRET_IN_COMPOSE_FILE = ("SecretInComposeFile", Scope.TEMPLATES,
         "a field of `pryv.yml` other than an `environment` value contains a secret",
         "move the secret into a value of `environment`")
@@ -162,19 +208,24 @@ class Reason(StrEnum):
         "pack an archive of the one to use")
     ARCHIVE_EMPTY = ("ArchiveEmpty", Scope.ARCHIVE,
         "the archive has no bytes",
-        "create the ConfigMap or Secret again with `--from-file`")
+        "create the ConfigMap or Secret again with `--from-file`",
+        "`kubectl describe configmap NAME -n pryv` shows how many bytes each key has")
     ARCHIVE_NOT_AN_ARCHIVE = ("ArchiveNotAnArchive", Scope.ARCHIVE,
         "the content is neither tar nor gzip",
-        "pack a `.tgz`, and create the ConfigMap or Secret with `--from-file`")
+        "pack a `.tgz`, and create the ConfigMap or Secret with `--from-file`",
+        "`file archive.tgz` shows what the file is")
     ARCHIVE_BROKEN = ("ArchiveBroken", Scope.ARCHIVE,
         "the tar is damaged",
-        "download the archive again and compare its checksum")
+        "download the archive again and compare its checksum",
+        "`tar -tzf archive.tgz` fails, too; `sha256sum archive.tgz` is its checksum")
     ARCHIVE_BROKEN_GZIP = ("ArchiveBrokenGzip", Scope.ARCHIVE,
         "the gzip stream is damaged",
-        "download the archive again and compare its checksum")
+        "download the archive again and compare its checksum",
+        "`gzip --test archive.tgz` fails, too; `sha256sum archive.tgz` is its checksum")
     ARCHIVE_TRUNCATED = ("ArchiveTruncated", Scope.ARCHIVE,
         "the archive ends too early",
-        "download the archive again and compare its checksum")
+        "download the archive again and compare its checksum",
+        "`gzip --test archive.tgz` fails, too; `sha256sum archive.tgz` is its checksum")
     ARCHIVE_TRAILING_DATA = ("ArchiveTrailingData", Scope.ARCHIVE,
         "data follow the end of the archive",
         "download the archive again and compare its checksum")
@@ -195,7 +246,8 @@ class Reason(StrEnum):
         "pack the archive again with plain `tar`")
     ARCHIVE_COMPRESSED_TOO_WELL = ("ArchiveCompressedTooWell", Scope.ARCHIVE,
         "the archive unpacks to far more than its own size, as a decompression bomb does",
-        "do not use it; ask its sender")
+        "do not use it; ask its sender",
+        "`gzip --list archive.tgz` shows both sizes")
     ARCHIVE_SEVERAL_GZIP_STREAMS = ("ArchiveSeveralGzipStreams", Scope.ARCHIVE,
         "the file consists of several gzip streams",
         "pack the archive again")
@@ -245,25 +297,32 @@ class Reason(StrEnum):
     # --- API server and certificates ---
     NAME_IN_USE = ("NameInUse", Scope.CLUSTER,
         "an object of the same name exists, and does not belong to this platform",
-        "rename or delete the object that the message names, or rename the platform")
+        "rename or delete the object that the message names, or rename the platform",
+        "`kubectl get KIND NAME -n pryv -o jsonpath='{.metadata}'` shows labels and owners")
     ADOPTION_REQUIRED = ("AdoptionRequired", Scope.CLUSTER,
         "Secrets with the names of the platform's own exist, and its status does not record them",
-        "to use them (after a restore), set `pryv.io/adopt` to a new value; otherwise delete them")
+        "to use them (after a restore), set `pryv.io/adopt` to a new value; otherwise delete them",
+        "`kubectl get secret,pvc -n pryv -l pryv.io/platform=acme` lists what exists")
     REJECTED = ("Rejected", Scope.CLUSTER,
         "the API server rejects an object; only new Services were created",
-        "correct what the quoted answer complains about")
+        "correct what the quoted answer complains about",
+        "the message quotes the API server; `kubectl get events -n pryv` may show more")
     FORBIDDEN = ("Forbidden", Scope.CLUSTER,
         "the API server forbids a request of the operator",
-        "check the operator's RBAC, quotas and admission webhooks")
+        "check the operator's RBAC, quotas and admission webhooks",
+        "the message quotes the API server; `kubectl get resourcequota -n pryv` shows quotas")
     CERT_MANAGER_NOT_INSTALLED = ("CertManagerNotInstalled", Scope.CLUSTER,
         "`spec.tls.issuerRef` is set, and the cluster has no cert-manager",
-        "install cert-manager, or set `spec.tls.secretName`")
+        "install cert-manager, or set `spec.tls.secretName`",
+        "`kubectl get crd certificates.cert-manager.io` fails")
     CERTIFICATE_INVALID = ("CertificateInvalid", Scope.CLUSTER,
         "the TLS Secret does not hold a certificate chain and its key as nginx reads them",
-        "correct the Secret that the message names")
+        "correct the Secret that the message names",
+        "`openssl x509 -noout -subject -enddate -in tls.crt`, with the content of the Secret")
     INTERNAL_ERROR = ("InternalError", Scope.CLUSTER,
         "operator bug",
-        "look at the operator's log, and report the bug")
+        "look at the operator's log, and report the bug",
+        "`kubectl logs -n pryv-system deployment/pryv-operator` has the traceback")
 
     # --- failed rollouts ---
     ROLLOUT_FAILED = ("RolloutFailed", Scope.FAILED_ROLLOUT,
@@ -282,16 +341,20 @@ class Reason(StrEnum):
     # --- pods: reasons of Kubernetes, reported as they are, and some of the operator ---
     IMAGE_PULL_BACK_OFF = ("ImagePullBackOff", Scope.POD,
         "an image cannot be pulled",
-        "check the image's name, the registry and `spec.imagePullSecrets`")
+        "check the image's name, the registry and `spec.imagePullSecrets`",
+        "`kubectl describe pod POD -n pryv` quotes the registry's answer")
     ERR_IMAGE_NEVER_PULL = ("ErrImageNeverPull", Scope.POD,
         "an image is not on the node, and must not be pulled",
-        "load the image onto the node, or check the policy that forbids pulling")
+        "load the image onto the node, or check the policy that forbids pulling",
+        "`kubectl get node NODE -o jsonpath='{.status.images[*].names}'` lists its images")
     INVALID_IMAGE_NAME = ("InvalidImageName", Scope.POD,
         "an image reference is not valid",
-        "correct `image` of the component, or `spec.imageRegistry`")
+        "correct `image` of the component, or `spec.imageRegistry`",
+        "`kubectl get pod POD -n pryv -o jsonpath='{.spec.containers[*].image}'`")
     CRASH_LOOP_BACK_OFF = ("CrashLoopBackOff", Scope.POD,
         "a container exits again and again",
-        "read its log: `kubectl logs --previous`")
+        "read its log: `kubectl logs --previous`",
+        "`kubectl logs POD -n pryv --all-containers --previous` shows how it ended")
     CREATE_CONTAINER_CONFIG_ERROR = ("CreateContainerConfigError", Scope.POD,
         "a container cannot be configured",
         "see the message: a ConfigMap or Secret may be missing")
@@ -306,19 +369,24 @@ class Reason(StrEnum):
         "describe the pod")
     EVICTED = ("Evicted", Scope.POD,
         "the node evicted a pod: it ran short of memory or disk",
-        "see the message; give the component `resources`, or the node room")
+        "see the message; give the component `resources`, or the node room",
+        "`kubectl describe node NODE` shows pressure of memory and disk")
     UNSCHEDULABLE = ("Unschedulable", Scope.POD,
         "no node can run a pod",
-        "see the message: resources, node selectors, affinity, taints")
+        "see the message: resources, node selectors, affinity, taints",
+        "`kubectl describe pod POD -n pryv` shows why each node does not fit")
     PVC_PENDING = ("PVCPending", Scope.POD,
         "a PersistentVolumeClaim is not bound",
-        "check the storage class and its provisioner")
+        "check the storage class and its provisioner",
+        "`kubectl describe pvc -n pryv -l pryv.io/platform=acme` shows the provisioner's events")
     NODE_NOT_READY = ("NodeNotReady", Scope.POD,
         "the node of a pod is not ready, so the pod may not run",
-        "repair the node; if it does not come back, delete it, so that its pods move")
+        "repair the node; if it does not come back, delete it, so that its pods move",
+        "`kubectl get nodes`, then `kubectl describe node NODE`")
     VOLUME_NOT_WRITABLE = ("VolumeNotWritable", Scope.POD,
         "the user of a component cannot write to its volume",
-        "the storage ignores `fsGroup` (NFS, hostPath): change the owner of the folder there")
+        "the storage ignores `fsGroup` (NFS, hostPath): change the owner of the folder there",
+        "`kubectl logs POD -n pryv -c volume-owner` names the folder")
     FAILED_MOUNT = ("FailedMount", Scope.POD,
         "a volume cannot be mounted",
         "see the message: a ConfigMap or Secret may be missing, or the storage may fail")
@@ -330,13 +398,16 @@ class Reason(StrEnum):
         "see the message, and the storage driver")
     FAILED_CREATE_POD_SAND_BOX = ("FailedCreatePodSandBox", Scope.POD,
         "the node cannot set up a pod's network",
-        "check the node and its network plugin")
+        "check the node and its network plugin",
+        "`kubectl describe pod POD -n pryv` quotes the network plugin")
     FAILED_CREATE = ("FailedCreate", Scope.POD,
         "no pod can be created: Pod Security, a quota or an admission webhook",
-        "see the message, which quotes the API server")
+        "see the message, which quotes the API server",
+        "`kubectl describe statefulset,replicaset -n pryv -l pryv.io/platform=acme`")
     SCALED_TO_ZERO = ("ScaledToZero", Scope.POD,
         "another client has scaled a component to zero pods",
-        "scale it up (`kubectl scale`, the autoscaler), or set `replicas: 0` of the component")
+        "scale it up (`kubectl scale`, the autoscaler), or set `replicas: 0` of the component",
+        "`kubectl get deployment,statefulset,hpa -n pryv` shows replicas and autoscalers")
     FAILED_DELETE = ("FailedDelete", Scope.POD,
         "a pod of the former configuration cannot be deleted",
         "see the message, which quotes the API server")
@@ -344,28 +415,36 @@ class Reason(StrEnum):
     # --- waiting ---
     WAITING_FOR_SERVICES = ("WaitingForServices", Scope.WAITING,
         "Services have no cluster IP yet",
-        "wait; if it lasts, check that the Services exist")
+        "wait; if it lasts, check that the Services exist",
+        "`kubectl get service -n pryv -l pryv.io/platform=acme` shows cluster IPs")
     WAITING_FOR_LOAD_BALANCER = ("WaitingForLoadBalancer", Scope.WAITING,
         "a Service of type LoadBalancer has no address yet",
-        "wait, or set `address` of the role or core instance")
+        "wait, or set `address` of the role or core instance",
+        "`kubectl describe service acme-reg -n pryv` shows the events of its controller")
     WAITING_FOR_CERTIFICATE = ("WaitingForCertificate", Scope.WAITING,
         "the reverse proxies wait for their certificate",
-        "create the TLS Secret, or check cert-manager's Certificate")
+        "create the TLS Secret, or check cert-manager's Certificate",
+        "`kubectl get secret -n pryv`; with cert-manager `kubectl describe certificate -n pryv`")
     WAITING_FOR_PVC = ("WaitingForPVC", Scope.WAITING,
         "a PersistentVolumeClaim that `existingClaim` names does not exist, or is being deleted",
-        "create the PersistentVolumeClaim that the message names")
+        "create the PersistentVolumeClaim that the message names",
+        "`kubectl get pvc -n pryv` lists the PersistentVolumeClaims")
     WAITING_FOR_OTHER_CORE = ("WaitingForOtherCore", Scope.WAITING,
         "a core instance is changed only while the others are ready, and one is not",
-        "fix the core instance that the message names")
+        "fix the core instance that the message names",
+        "`kubectl get pods -n pryv -l pryv.io/platform=acme` shows which is not ready")
     PROGRESSING = ("Progressing", Scope.WAITING,
         "a change is rolled out, or pods are starting",
-        "wait")
+        "wait",
+        "`kubectl get pods -n pryv -l pryv.io/platform=acme` shows what starts")
     STOPPING = ("Stopping", Scope.WAITING,
         "`spec.stopped` is set, and pods are still terminating",
-        "wait")
+        "wait",
+        "`kubectl get pods -n pryv -l pryv.io/platform=acme` shows what still terminates")
     API_SERVER_FAILING = ("ApiServerFailing", Scope.WAITING,
         "the API server fails repeatedly; the operator retries",
-        "check the API server")
+        "check the API server",
+        "`kubectl get --raw /readyz?verbose`, and the operator's log")
 
     # --- outcomes ---
     READY = ("Ready", Scope.OUTCOME,
@@ -378,7 +457,8 @@ class Reason(StrEnum):
         "changes are applied")
     PAUSED = ("Paused", Scope.OUTCOME,
         "`spec.rollout.paused` is set: nothing is applied; changes and drift are only reported",
-        "set `spec.rollout.paused: false` to apply them")
+        "set `spec.rollout.paused: false` to apply them",
+        "the condition `Paused` lists what would be applied")
     STOPPED = ("Stopped", Scope.OUTCOME,
         "`spec.stopped` is set: nothing runs, all data are retained",
         "set `spec.stopped: false` to start it again")
@@ -386,7 +466,8 @@ class Reason(StrEnum):
     # --- warnings ---
     NOT_REACHABLE_FROM_OUTSIDE = ("NotReachableFromOutside", Scope.WARNING,
         "Services have type ClusterIP: only pods of the cluster reach the platform",
-        "set `service.type: LoadBalancer` of the roles; `address` alone publishes nothing")
+        "set `service.type: LoadBalancer` of the roles; `address` alone publishes nothing",
+        "`kubectl get service -n pryv -l pryv.io/platform=acme` shows types and addresses")
     CUT_OVER_PENDING = ("CutOverPending", Scope.WARNING,
         "the platform was imported: its stores are empty, and its users are on the old machines",
         "cut over (`docs/migrate.md`), then remove the annotation `pryv.io/cut-over`")
@@ -431,10 +512,12 @@ class Reason(StrEnum):
         "correct its path, unless a file of yours refers to it")
     FIELD_CONFLICT = ("FieldConflict", Scope.WARNING,
         "another client changes a field of an object of the operator again and again",
-        "configure that client to ignore the object, or make the change in the spec")
+        "configure that client to ignore the object, or make the change in the spec",
+        "`kubectl get KIND NAME -n pryv -o yaml --show-managed-fields` names the other client")
     DOMAIN_IN_USE = ("DomainInUse", Scope.WARNING,
         "another platform has the same domain; clients reach only one of them",
-        "change the domain of one, or delete it")
+        "change the domain of one, or delete it",
+        "`kubectl get pryvplatforms -A` shows all domains that you may see")
     RELEASE_AVAILABLE = ("ReleaseAvailable", Scope.WARNING,
         "a newer built-in release exists; the platform stays at that of its first install",
         "back up the data, then set `spec.release`")
@@ -482,25 +565,32 @@ class Reason(StrEnum):
         "set `service.loadBalancerSourceRanges`, or remove the address")
     UPSTREAM_UNRESOLVED = ("UpstreamUnresolved", Scope.WARNING,
         "the cluster cannot resolve a public host of the templates; its pages fail",
-        "check the cluster's DNS, or change the templates")
+        "check the cluster's DNS, or change the templates",
+        "`kubectl run dns --rm -it --image busybox --restart Never -- nslookup HOST`")
     PVC_SIZE_UNCHANGED = ("PVCSizeUnchanged", Scope.WARNING,
         "a PersistentVolumeClaim cannot shrink, and keeps its size",
-        "set `storage.size` to the live size")
+        "set `storage.size` to the live size",
+        "`kubectl get pvc -n pryv -l pryv.io/platform=acme` shows sizes and classes")
     PVC_STORAGE_CLASS_UNCHANGED = ("PVCStorageClassUnchanged", Scope.WARNING,
         "a PersistentVolumeClaim keeps its storage class, which is immutable",
-        "set `storage.storageClassName` to the live class")
+        "set `storage.storageClassName` to the live class",
+        "`kubectl get pvc -n pryv -l pryv.io/platform=acme` shows sizes and classes")
     LOAD_BALANCER_CLASS_UNCHANGED = ("LoadBalancerClassUnchanged", Scope.WARNING,
         "a Service of type LoadBalancer keeps its class, which is immutable",
-        "restore `loadBalancerClass`, or delete the Service to have it recreated with the new one")
+        "restore `loadBalancerClass`, or delete the Service to have it recreated with the new one",
+        "`kubectl get service NAME -n pryv -o jsonpath='{.spec.loadBalancerClass}'`")
     UNKNOWN_RESTART_TARGET = ("UnknownRestartTarget", Scope.WARNING,
         "the annotation `pryv.io/restart` names an unknown role, instance or component",
-        "correct the annotation")
+        "correct the annotation",
+        "`kubectl get pods -n pryv -L pryv.io/role,pryv.io/instance,pryv.io/component`")
     DELETION_POLICY_REFUSED = ("DeletionPolicyRefused", Scope.WARNING,
         "the API server refuses owner references that `spec.deletionPolicy` asks for",
-        "see the message: RBAC or an admission webhook")
+        "see the message: RBAC or an admission webhook",
+        "`kubectl get pvc -n pryv -o yaml` shows owner references")
     SECRET_RECREATED = ("SecretRecreated", Scope.WARNING,
         "a generated Secret was deleted while in use, and was recreated with a new value",
-        "renew what the old value protected; then remove the annotation `pryv.io/recreated`")
+        "renew what the old value protected; then remove the annotation `pryv.io/recreated`",
+        "`kubectl describe secret -n pryv -l pryv.io/platform=acme` shows the annotation")
 
     # --- events ---
     APPLIED = ("Applied", Scope.EVENT,

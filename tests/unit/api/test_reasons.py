@@ -78,11 +78,20 @@ def test_a_reason_has_the_form_that_kubernetes_asks_for(reason: Reason) -> None:
     """metav1.Condition's pattern, its length, and our spelling."""
     assert re.fullmatch(r"[A-Z][A-Za-z0-9]{0,127}", reason)
     assert re.sub(r"_", "", reason.name) == reason.upper()
-    for text in (reason.meaning, reason.remedy):
+    for text in (reason.meaning, reason.remedy, reason.check):
         assert not text.endswith(".")
-        assert "|" not in text
+        assert text.count("`") % 2 == 0
     assert reason.meaning
+    assert reason.check
     assert reason.remedy or reason.scope in (Scope.OUTCOME, Scope.EVENT)
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_a_check_prints_no_secret(reason: Reason) -> None:
+    """``-o yaml`` and the like of a Secret print its data."""
+    for command in re.findall("`([^`]+)`", reason.check):
+        if re.search(r"\bget\b.*\bsecret", command):
+            assert not re.search(r"-o[ =]?(yaml|json)", command), command
 
 
 def test_reasons_are_grouped_in_the_order_of_their_scopes() -> None:

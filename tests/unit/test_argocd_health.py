@@ -1,0 +1,81 @@
+"""The health script for Argo CD judges the states that the operator reports.
+
+Argo CD runs such scripts with gopher-lua, a Lua 5.1, without libraries that reach outside.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import lupa.lua51 as lua
+import pytest
+
+from pryv_operator.api.reasons import Reason, Scope
+
+ROOT = Path(__file__).parents[2]
+SCRIPT = ROOT / "manifests/argocd/health.lua"
+
+
+def health(platform: dict[str, Any]) -> tuple[str, str]:
+    """Status and message that the script gives a resource."""
+    runtime = lua.LuaRuntime(register_eval=False, register_builtins=False)
+    runtime.globals().obj = runtime.table_from(platform, recursive=True)
+    for library in ("io", "os", "package", "require", "debug"):
+        runtime.globals()[library] = None
+    result = runtime.execute(SCRIPT.read_text(encoding="utf-8"))
+    return result.status, result.message
+
+
+def platform(
+    reason: str, ready: str = "False", reconciling: str = "False", stalled: str = "False"
+) -> dict[str, Any]:
+    """A platform whose status is about its newest generation."""
+    states = {"Ready": ready, "Reconciling": reconciling, "Stalled": stalled}
+    return {
+        "metadata": {"generation": 3},
+        "status": {
+            "observedGeneration": 3,
+            "conditions": [
+                {"type": kind, "status": status, "reason": reason, "message": "as it is"}
+                for kind, status in states.items()
+            ],
+        },
+    }
+
+
+def test_a_new_platform_is_progressing() -> None:
+    assert health({"metadata": {"generation": 1}}) == ("Progressing", "waiting for the operator")
+
+
+def test_the_status_of_an_older_generation_says_nothing() -> None:
+    old = platform(Reason.READY, ready="True")
+    old["metadata"]["generation"] = 4
+    assert health(old)[0] == "Progressing"
+
+
+@pytest.mark.parametrize(
+    ("resource", "expected"),
+    [
+        (platform(Reason.READY, ready="True"), "Healthy"),
+        (platform(Reason.PROGRESSING, reconciling="True"), "Progressing"),
+        (platform(Reason.CRASH_LOOP_BACK_OFF, reconciling="True", stalled="True"), "Degraded"),
+        (platform(Reason.PAUSED), "Suspended"),
+        (platform(Reason.STOPPED), "Suspended"),
+        (platform(Reason.STOPPING, reconciling="True"), "Progressing"),
+    ],
+)
+def test_health_follows_the_conditions(resource: dict[str, Any], expected: str) -> None:
+    status, message = health(resource)
+    assert status == expected
+    assert message.endswith(": as it is")
+
+
+@pytest.mark.parametrize("reason", [each for each in Reason if each.scope is Scope.FAILED_ROLLOUT])
+def test_a_failed_rollout_is_degraded(reason: Reason) -> None:
+    assert health(platform(reason, stalled="True"))[0] == "Degraded"
+
+
+def test_the_docs_show_the_script() -> None:
+    page = (ROOT / "docs/gitops.md").read_text(encoding="utf-8")
+    assert f"```lua\n{SCRIPT.read_text(encoding='utf-8')}```" in page
