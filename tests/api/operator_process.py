@@ -163,7 +163,7 @@ class OperatorProcess:
 
     def _requests(self, methods: str) -> int:
         pattern = re.compile(
-            rf'pryv_operator_api_requests_total\{{code="\d+",method="(?:{methods})"\}} (\S+)'
+            rf'pryv_operator_api_requests_total\{{code="\d+",method="(?:{methods})",[^}}]*\}} (\S+)'
         )
         return sum(int(float(count)) for count in pattern.findall(self.text("/metrics")))
 

@@ -77,7 +77,7 @@ def test_two_namespaces_below_the_limits_do_not_hold_up_a_neighbour(
 
 
 def _queue_length(operator: OperatorProcess) -> float:
-    found = re.search(r"^pryv_operator_queue_length (\S+)", operator.text("/metrics"), re.MULTILINE)
+    found = re.search(r"^workqueue_depth\{.*\} (\S+)", operator.text("/metrics"), re.MULTILINE)
     return float(found[1]) if found else 0.0
 
 

@@ -17,12 +17,18 @@ from kubernetes.aio.client import Configuration
 
 from pryv_operator.api import labels_annotations as keys
 from pryv_operator.api.kubernetes import Object
-from pryv_operator.kube import metrics
 from pryv_operator.kube.errors import ConflictError, NotFoundError, TooDeepError, TooLargeError
 from pryv_operator.kube.leadership import Leadership
 from pryv_operator.kube.managed_fields import upgraded
 from pryv_operator.kube.resources import LEASES, Resource, resource_of
-from pryv_operator.kube.transport import JSON, WATCH_SECONDS, Request, Sender, Transport
+from pryv_operator.kube.transport import (
+    APPLY,
+    JSON,
+    WATCH_SECONDS,
+    Request,
+    Sender,
+    Transport,
+)
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +38,7 @@ _PAGE_BYTES: Final = 2 << 20
 #: By so much pages become smaller: 500, 62, 7, 1.
 _SMALLER: Final = 8
 
-_APPLY: Final = "application/apply-patch+yaml"
+
 _MERGE: Final = "application/merge-patch+json"
 _YAML: Final = "application/yaml"
 #: Only metadata: the data of Secrets of others never enters this process.
@@ -250,7 +256,7 @@ class KubeClient:
             "force": "true",
             "dryRun": "All" if dry_run else None,
         }
-        return await self._write("PATCH", path, query, item, content_type=_APPLY)
+        return await self._write("PATCH", path, query, item, content_type=APPLY)
 
     async def upgrade_managed_fields(self, item: Object) -> Object:
         """Make the fields that we own by a creation count as applied; return the object after it.
@@ -398,9 +404,7 @@ class KubeClient:
 
     async def _send_lease(self, method: str, path: str, body: Object | None = None) -> Object:
         query = {"fieldManager": keys.FIELD_MANAGER} if body else {}
-        return await self._transport.send(
-            Request(method, path, query, body, counter=metrics.LEASE_REQUESTS)
-        )
+        return await self._transport.send(Request(method, path, query, body, of_lease=True))
 
 
 def _reduced(page: Object, resource: Resource, reduce: Callable[[Object], T | None]) -> list[T]:

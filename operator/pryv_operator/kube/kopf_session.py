@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from collections.abc import AsyncIterator
 from typing import Any, Final, cast
 
@@ -17,6 +18,7 @@ import kopf
 
 from pryv_operator.api import labels_annotations as keys
 from pryv_operator.api.kubernetes import Object
+from pryv_operator.kube import metrics
 from pryv_operator.kube.client import METADATA, METADATA_LIST, KubeClient
 from pryv_operator.kube.reflector import is_end_of_list
 from pryv_operator.kube.transport import list_metadata, parsed_events
@@ -55,9 +57,20 @@ class WatchOptions:
             if "sendInitialEvents" in request.url.query:
                 self.streaming = request.response.status not in _UNKNOWN_OPTION
 
+        async def count(
+            _: aiohttp.ClientSession, __: Any, request: aiohttp.TraceRequestEndParams
+        ) -> None:
+            _count(request, str(request.response.status))
+
+        async def count_failure(
+            _: aiohttp.ClientSession, __: Any, request: aiohttp.TraceRequestExceptionParams
+        ) -> None:
+            _count(request, metrics.NO_ANSWER)
+
         hooks = aiohttp.TraceConfig()
         hooks.on_request_start.append(ask_for_metadata)
-        hooks.on_request_end.append(notice_refusal)
+        hooks.on_request_end.extend((notice_refusal, count))
+        hooks.on_request_exception.append(count_failure)
         return hooks
 
 
@@ -95,6 +108,7 @@ class _Response(aiohttp.ClientResponse):
         await super().start(connection)
         if "watch" in self.url.query:
             lists = "sendInitialEvents" in self.url.query
+            _heard(self.url.path)
             events = _Events(self.content, self.url.path, lists=lists)
             self.content = cast("aiohttp.StreamReader", events)
         return self
@@ -133,12 +147,24 @@ class _Events:
         try:
             async for event in parsed_events(self._content, self._path):
                 listing = listing and not is_end_of_list(event)
+                _heard(self._path)
                 yield _line(_without_field_sets(event))
         except (aiohttp.ClientError, TimeoutError, ValueError):
             if not listing:
                 raise
         if listing:
             yield _line(_LIST_AGAIN)
+
+
+def _count(
+    request: aiohttp.TraceRequestEndParams | aiohttp.TraceRequestExceptionParams, code: str
+) -> None:
+    url = request.url
+    metrics.count_request(request.method, url.path, code, watch="watch" in url.query)
+
+
+def _heard(path: str) -> None:
+    metrics.WATCHES.heard(keys.PLURAL, path, time.time())
 
 
 def _line(event: Object) -> bytes:

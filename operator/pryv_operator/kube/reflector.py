@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -79,6 +80,7 @@ class Reflector:
         self._client = client
         self._resource = resource
         self._namespace = namespace
+        self._path = resource.path(namespace)
         self._notify = notify
         self._selector = selector
         self._keep = keep_labels
@@ -132,7 +134,7 @@ class Reflector:
         async for event in self._client.watch(
             self._resource, self._namespace, query, accept=METADATA
         ):
-            metrics.REFLECTOR_LAST_EVENT.labels(self._resource.plural).set_to_current_time()
+            metrics.WATCHES.heard(self._resource.plural, self._path, time.time())
             if event["type"] == "ERROR":
                 raise _error_of(event["object"])
             metadata = event["object"]["metadata"]

@@ -6,6 +6,7 @@ import datetime as dt
 import json
 import logging
 import ssl
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -16,7 +17,6 @@ from urllib.parse import urlencode
 import aiohttp
 from kubernetes.aio.client import ApiClient, Configuration
 from multidict import CIMultiDict
-from prometheus_client import Counter
 
 from pryv_operator.api import labels_annotations as keys
 from pryv_operator.api.kubernetes import Object
@@ -34,6 +34,7 @@ from pryv_operator.kube.leadership import Leadership
 log = logging.getLogger(__name__)
 
 JSON: Final = "application/json"
+APPLY: Final = "application/apply-patch+yaml"
 
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=30, connect=5)
 #: The server ends a watch after ``WATCH_SECONDS``; longer silence means a dead connection.
@@ -53,6 +54,7 @@ class Request:
     """A request.
 
     ``write``: only the leader may send it. ``max_bytes``: of the answer; None: no limit.
+    ``of_lease``: it is counted apart from the others.
     """
 
     method: str
@@ -63,7 +65,7 @@ class Request:
     content_type: str = JSON
     write: bool = False
     max_bytes: int | None = None
-    counter: Counter = metrics.REQUESTS
+    of_lease: bool = False
 
     def __str__(self) -> str:
         """As in messages."""
@@ -238,22 +240,41 @@ class Transport:
         url = self._host + path + (f"?{urlencode(query)}" if query else "")
         check()
         token = _CHECK.set(check)
+        sent = time.perf_counter()
         try:
             answer = await self._api.rest_client.request(
                 method, url, headers=headers, body=body, _request_timeout=limit
             )
         except ssl.SSLError as error:
+            _count(request, metrics.NO_ANSWER)
             raise UnavailableError(0, "TLSError", f"{self._host}: {tls_failure(error)}") from None
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             check()  # aiohttp reports an exception of its writing task as a lost connection
+            _count(request, metrics.NO_ANSWER)
             raise UnavailableError(
                 0, "NoConnection", f"{request}: {type(error).__name__}"
             ) from None
         finally:
             _CHECK.reset(token)
         response: aiohttp.ClientResponse = answer.response
-        request.counter.labels(method, str(response.status)).inc()
+        _count(request, str(response.status), time.perf_counter() - sent)
         return response
+
+
+def _count(request: Request, code: str, seconds: float | None = None) -> None:
+    """Count a request. ``seconds``: until it was answered."""
+    if request.of_lease:
+        metrics.LEASE_REQUESTS.labels(request.method, code).inc()
+        return
+    verb = metrics.count_request(
+        request.method,
+        request.path,
+        code,
+        watch="watch" in request.query,
+        apply=request.content_type == APPLY,
+    )
+    if seconds is not None and verb != "watch":
+        metrics.REQUEST_SECONDS.labels(verb).observe(seconds)
 
 
 def tls_failure(error: ssl.SSLError) -> str:

@@ -109,6 +109,15 @@ class WorkQueue:
             for state in self._states.values()
         )
 
+    def started(self) -> int:
+        """Keys that workers have taken so far."""
+        return self._started
+
+    def running(self) -> list[float]:
+        """Seconds that each key that a worker has taken has been worked on."""
+        now = asyncio.get_running_loop().time()
+        return [now - state.began for state in self._states.values() if state.began is not None]
+
     def age(self) -> float:
         """Seconds that the oldest due key has waited for a worker, or that one has been running."""
         now = asyncio.get_running_loop().time()
@@ -149,18 +158,17 @@ class WorkQueue:
 
     async def run(self) -> None:
         """Work until stopped."""
-        metrics.QUEUE_LENGTH.set_function(self.waiting)
-        metrics.QUEUE_AGE.set_function(self.age)
         slots = asyncio.Semaphore(self._concurrency)
-        async with asyncio.TaskGroup() as workers:
-            while True:
-                await slots.acquire()
-                key = await self._next()
-                if key is None:
-                    return
-                name = f"reconcile {key.namespace}/{key.name}"
-                task = workers.create_task(self._work(key), name=name)
-                task.add_done_callback(lambda _: slots.release())
+        with metrics.QUEUE.showing(self):
+            async with asyncio.TaskGroup() as workers:
+                while True:
+                    await slots.acquire()
+                    key = await self._next()
+                    if key is None:
+                        return
+                    name = f"reconcile {key.namespace}/{key.name}"
+                    task = workers.create_task(self._work(key), name=name)
+                    task.add_done_callback(lambda _: slots.release())
 
     async def _next(self) -> Key | None:
         """Wait for the next due key; None once stopped."""
@@ -199,6 +207,7 @@ class WorkQueue:
 
     def _start(self, key: Key, now: float) -> None:
         state = self._states[key]
+        metrics.QUEUE_SECONDS.observe(now - (now if state.due is None else state.due))
         state.due = None
         state.began = state.working = self._moved = now
         self._started += 1
@@ -218,6 +227,7 @@ class WorkQueue:
             state.failures = 0
         except self._retryable as error:
             state.failures += 1
+            metrics.RETRIES.inc()
             server_asks = getattr(error, "retry_after", None) or 0.0
             requeue_after = max(self._backoff(state, error), server_asks)
             log.warning(
@@ -225,6 +235,7 @@ class WorkQueue:
             )
         except Exception as error:  # noqa: BLE001 - must not stop the work on other platforms
             state.failures += 1
+            metrics.RETRIES.inc()
             requeue_after = self._backoff(state, error)
             # Where, not what: an unexpected message could quote anything.
             frames = "".join(traceback.format_tb(error.__traceback__))
@@ -237,8 +248,10 @@ class WorkQueue:
                 frames,
             )
         finally:
-            state.began = state.working = None
             self._moved = asyncio.get_running_loop().time()
+            if state.began is not None:
+                metrics.WORK_SECONDS.observe(self._moved - state.began)
+            state.began = state.working = None
             self._wake.set()
         if requeue_after is not None:
             self.add(key, delay=requeue_after)

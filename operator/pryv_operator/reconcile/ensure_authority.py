@@ -37,6 +37,8 @@ class EnsuredAuthority:
     #: Names of the Secrets of the trusted authorities.
     trusted: tuple[str, ...]
     warning: Advisory
+    #: Name of the Secret of the certificate; empty: not known.
+    secret: str = ""
     #: Secrets to delete once nothing uses them.
     obsolete: tuple[Object, ...] = field(default=(), repr=False)
 
@@ -88,6 +90,7 @@ def read_authority(snapshot: Snapshot, live: LiveObjects) -> EnsuredAuthority:
         bundle=plan.bundle,
         trusted=tuple(each.name for each in plan.trusted),
         warning=_warning(plan),
+        secret=plan.current.name if plan.current else "",
         obsolete=tuple(item for name in plan.obsolete if (item := live.get("Secret", name))),
     )
 

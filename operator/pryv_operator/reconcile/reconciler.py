@@ -58,6 +58,7 @@ from pryv_operator.reconcile.ensure_secrets import (
 from pryv_operator.reconcile.failures import Failures, api_time
 from pryv_operator.reconcile.field_conflicts import FieldConflicts
 from pryv_operator.reconcile.outcome import Applied, Outcome
+from pryv_operator.reconcile.platform_metrics import PlatformMetrics, certificate_expiries
 from pryv_operator.reconcile.platform_status import compute_status, stored_status
 from pryv_operator.reconcile.policy_owners import ensure_policy_owners
 from pryv_operator.reconcile.references import References, references_of
@@ -117,6 +118,7 @@ class Reconciler:
         self._now = now
         self._computation = LimitedComputation(children)
         self._templates = TemplateReader(client, self._computation)
+        self._metrics = PlatformMetrics()
         self._failures: dict[Key, int] = {}
         #: Seconds until a computation that exceeded a limit may be tried again.
         self._retry_after: dict[Key, float] = {}
@@ -142,6 +144,7 @@ class Reconciler:
         if resource is None or resource["metadata"].get("deletionTimestamp"):
             self._forget(key)
             return None
+        self._metrics.begin(key, stored_status(resource))
         with metrics.RECONCILIATION_SECONDS.time():
             ready = await self._reconcile_or_report(key, resource)
         self._failures.pop(key, None)
@@ -276,7 +279,10 @@ class Reconciler:
             compute_status, outcome, snapshot.status, api_time(self._now())
         )
         self._plan_requeue(key, applied, after, snapshot.status)
-        return await self._write_status(snapshot.resource, after)
+        ready = await self._write_status(snapshot.resource, after)
+        expiries = certificate_expiries(inputs, authority.secret if authority else "")
+        self._metrics.report(key, after, outcome, expiries, self._now())
+        return ready
 
     async def _record(self, snapshot: Snapshot, records: SecretRecords) -> Snapshot:
         """Write what is about to be created into the status, before it is created."""
@@ -326,6 +332,8 @@ class Reconciler:
         if after != before:
             await self._apply_status(resource, after)
             await events.create_status_events(self._client, resource, after, before)
+        metadata = resource["metadata"]
+        self._metrics.report_failure(Key(metadata["namespace"], metadata["name"]), after)
         ready = find_condition(after.conditions, "Ready")
         return ready is not None and ready.status == "True"
 
@@ -382,6 +390,7 @@ class Reconciler:
     def _forget(self, key: Key) -> None:
         self._references.forget(key)
         self._domains.set(key, None)
+        self._metrics.forget(key)
         self._failures.pop(key, None)
         self._retry_after.pop(key, None)
         self._requeue_at_once.discard(key)

@@ -9,7 +9,7 @@ import datetime as dt
 from asyncio import to_thread
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 from pryv_operator.api.kubernetes import WORKLOAD_KINDS, Object
 from pryv_operator.api.platform import Platform
@@ -113,6 +113,8 @@ class RolloutResult:
     ``last_good``: number of the newest revision that was rolled out completely before.
     ``current``: the revision.
     ``obsolete_trials``: trials whose result is used, or not needed any more.
+    ``began``: when the revision's rollout began, or was retried.
+    ``ended``: how it has ended, if that was recorded in this step.
     """
 
     revision: int
@@ -123,6 +125,8 @@ class RolloutResult:
     last_good: int | None = None
     current: Revision | None = None
     obsolete_trials: tuple[Object, ...] = field(default=(), repr=False)
+    began: dt.datetime | None = None
+    ended: Literal["complete", "failed"] | None = None
 
 
 @dataclass(frozen=True)
@@ -235,7 +239,9 @@ async def roll(client: KubeClient, given: RolloutInputs) -> RolloutResult:
         and not given.desired.blocked
         and not obsolete_trials
     )
+    ended: Literal["complete", "failed"] | None = "failed" if failed else None
     if is_complete and not platform.spec.stopped and not current.complete:
+        ended = "complete"
         current = await _record_rolled_out(client, signer, current, plan)
     return RolloutResult(
         current.number,
@@ -246,6 +252,8 @@ async def roll(client: KubeClient, given: RolloutInputs) -> RolloutResult:
         plan.progress.last_good,
         current,
         obsolete_trials,
+        plan.progress.began,
+        ended,
     )
 
 

@@ -108,7 +108,11 @@ async def add_one(queue: WorkQueue) -> None:
     queue.add(A)
 
 
-def test_the_queue_length_counts_what_is_due_and_waits() -> None:
+def queue_metric(name: str) -> float:
+    return REGISTRY.get_sample_value(name, {"name": "pryvplatform"}) or 0.0
+
+
+def test_the_depth_counts_what_is_due_and_waits() -> None:
     reconciler = RecordingReconciler(seconds=5, answers=lambda _: 300.0)
     lengths: list[float | None] = []
 
@@ -117,10 +121,67 @@ def test_the_queue_length_counts_what_is_due_and_waits() -> None:
             queue.add(key)
         for _ in range(4):
             await asyncio.sleep(4)
-            lengths.append(REGISTRY.get_sample_value("pryv_operator_queue_length"))
+            lengths.append(queue_metric("workqueue_depth"))
 
     play(reconciler, scene, until=20, concurrency=1)
     assert lengths == [2, 1, 0, 0]
+
+
+def test_adds_count_what_was_due_once() -> None:
+    reconciler = RecordingReconciler(seconds=5, answers=lambda _: 300.0)
+    adds: list[float] = []
+
+    async def scene(queue: WorkQueue) -> None:
+        for key in (A, B, A):
+            queue.add(key)
+        queue.add(C, delay=100)
+        for _ in range(3):
+            await asyncio.sleep(4)
+            adds.append(queue_metric("workqueue_adds_total"))
+
+    play(reconciler, scene, until=20, concurrency=1)
+    assert adds == [2, 2, 2]
+
+
+def test_work_under_way_is_seen_before_it_is_done() -> None:
+    reconciler = RecordingReconciler(seconds=10)
+    seen: list[tuple[float, float, float]] = []
+
+    async def scene(queue: WorkQueue) -> None:
+        before = queue_metric("workqueue_work_duration_seconds_count")
+        queue.add(A)
+        queue.add(B, delay=3)
+        for _ in range(3):
+            await asyncio.sleep(5)
+            seen.append(
+                (
+                    queue_metric("workqueue_unfinished_work_seconds"),
+                    queue_metric("workqueue_longest_running_processor_seconds"),
+                    queue_metric("workqueue_work_duration_seconds_count") - before,
+                )
+            )
+
+    play(reconciler, scene, until=20)
+    assert seen[0] == (7, 5, 0)
+    assert seen[2] == (0, 0, 2)
+
+
+def test_the_time_in_the_queue_is_measured_from_when_a_key_is_due() -> None:
+    name = "workqueue_queue_duration_seconds_sum"
+    before = queue_metric(name)
+
+    async def scene(queue: WorkQueue) -> None:
+        queue.add(A, delay=2)
+        queue.add(B, delay=3)
+
+    play(RecordingReconciler(seconds=10), scene, until=30, concurrency=1)
+    assert queue_metric(name) - before == pytest.approx(9)  # B is due at 3, and starts at 12
+
+
+def test_retries_are_counted() -> None:
+    before = queue_metric("workqueue_retries_total")
+    play(RecordingReconciler(answers=failing(TransientError(), times=3)), add_one, until=60)
+    assert queue_metric("workqueue_retries_total") - before == 3
 
 
 def test_a_key_added_several_times_is_reconciled_once() -> None:

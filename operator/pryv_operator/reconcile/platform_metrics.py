@@ -1,0 +1,270 @@
+"""What the metrics say of each platform. Pure, except for the registry that Prometheus reads.
+
+Only the leader reconciles, so only the leader reports platforms: none is counted twice. What is
+known of a platform goes with it. Labels hold names of objects, roles and reasons, never values.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from pryv_operator.api.status import PryvPlatformStatus
+from pryv_operator.desired.certificates import role_secret_names, secret_name
+from pryv_operator.desired.inputs import Inputs
+from pryv_operator.desired.state import InstancePlan, WorkloadPlan
+from pryv_operator.kube import metrics
+from pryv_operator.kube.keyed_gauges import Family, KeyedGauges, Sample
+from pryv_operator.kube.work_queue import Key
+from pryv_operator.pki.certificate import Certificate
+from pryv_operator.pki.certificate_chain import read_chain
+from pryv_operator.pki.pem import PemError
+from pryv_operator.reconcile.outcome import Outcome
+from pryv_operator.rollout.execute import RolloutResult
+
+#: Values of a condition's status in lower case, as kube-state-metrics writes them.
+_STATUSES: Final = ("true", "false", "unknown")
+_PLATFORM: Final = ("namespace", "name")
+_OF_COMPONENT: Final = (*_PLATFORM, "role", "instance", "component")
+
+INFO: Final = Family(
+    "pryv_platform_info", "The release that the platform runs.", (*_PLATFORM, "release")
+)
+REVISION: Final = Family(
+    "pryv_platform_revision", "Number of the platform's desired revision.", _PLATFORM
+)
+CONDITION: Final = Family(
+    "pryv_platform_condition",
+    "1 for the status (true, false or unknown) that a condition of the platform has, else 0.",
+    (*_PLATFORM, "type", "status"),
+)
+CONDITION_REASON: Final = Family(
+    "pryv_platform_condition_reason",
+    "1 for the reason that a condition of the platform has; other reasons are missing.",
+    (*_PLATFORM, "type", "reason"),
+)
+WARNINGS: Final = Family(
+    "pryv_platform_warnings",
+    "Number of entries in status.warnings, by reason.",
+    (*_PLATFORM, "reason"),
+)
+COMPONENT_DESIRED: Final = Family(
+    "pryv_platform_component_desired_replicas",
+    "Desired pods of a component; 0 if it is stopped.",
+    _OF_COMPONENT,
+)
+COMPONENT_READY: Final = Family(
+    "pryv_platform_component_ready_replicas", "Ready pods of a component.", _OF_COMPONENT
+)
+ROLLOUT_STEP: Final = Family(
+    "pryv_platform_rollout_step",
+    "Components that have the desired configuration.",
+    _PLATFORM,
+)
+ROLLOUT_STEPS: Final = Family(
+    "pryv_platform_rollout_steps",
+    "Components of the platform: the rollout has applied everything when its step reaches this.",
+    _PLATFORM,
+)
+ROLLOUT_STARTED: Final = Family(
+    "pryv_platform_rollout_start_timestamp_seconds",
+    "When the rollout of the desired revision began, or was retried.",
+    _PLATFORM,
+)
+CERTIFICATE_EXPIRY: Final = Family(
+    "pryv_platform_certificate_expiry_timestamp_seconds",
+    "When a certificate, or the first of its chain, expires; role: empty for the platform's own.",
+    (*_PLATFORM, "role", "secret"),
+)
+FAMILIES: Final = (
+    INFO,
+    REVISION,
+    CONDITION,
+    CONDITION_REASON,
+    WARNINGS,
+    COMPONENT_DESIRED,
+    COMPONENT_READY,
+    ROLLOUT_STEP,
+    ROLLOUT_STEPS,
+    ROLLOUT_STARTED,
+    CERTIFICATE_EXPIRY,
+)
+GAUGES: Final = KeyedGauges(FAMILIES)
+metrics.REGISTRY.register(GAUGES)
+
+
+@dataclass(frozen=True)
+class ComponentReplicas:
+    """Pods of a component, desired and ready."""
+
+    role: str
+    instance: str
+    component: str
+    desired: int
+    ready: int
+
+
+@dataclass(frozen=True)
+class CertificateExpiry:
+    """When a certificate expires. ``role``: whose it is; ``""``: the platform's."""
+
+    role: str
+    secret: str
+    at: dt.datetime
+
+
+@dataclass(frozen=True)
+class RolloutProgress:
+    """How many of a platform's components have the desired configuration, and since when."""
+
+    began: dt.datetime | None
+    step: int
+    steps: int
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What a reconciliation that reached its end has seen."""
+
+    components: tuple[ComponentReplicas, ...] = ()
+    rollout: RolloutProgress | None = None
+
+
+def observe(outcome: Outcome) -> Observed:
+    """What the outcome of a reconciliation says of components and of the rollout."""
+    plans = [
+        (instance, workload)
+        for instance in outcome.desired.instances
+        for workload in instance.workloads
+    ]
+    return Observed(
+        tuple(_replicas(instance, workload, outcome) for instance, workload in plans),
+        _progress(outcome.rollout, outcome, [workload for _, workload in plans]),
+    )
+
+
+def _replicas(plan: InstancePlan, workload: WorkloadPlan, outcome: Outcome) -> ComponentReplicas:
+    live = outcome.health_inputs.workloads.get((workload.kind, workload.name)) or {}
+    desired = 0 if workload.scaled_to_zero else (live.get("spec") or {}).get("replicas", 1)
+    return ComponentReplicas(
+        plan.role,
+        plan.name,
+        workload.label.partition("/")[2],
+        desired,
+        (live.get("status") or {}).get("readyReplicas", 0),
+    )
+
+
+def _progress(
+    rollout: RolloutResult | None, outcome: Outcome, workloads: Sequence[WorkloadPlan]
+) -> RolloutProgress | None:
+    if rollout is None:
+        return None
+    missing = rollout.outdated | outcome.desired.blocked.keys()
+    updated = sum(workload.name not in missing for workload in workloads)
+    return RolloutProgress(rollout.began, updated, len(workloads))
+
+
+def certificate_expiries(inputs: Inputs, private_secret: str) -> tuple[CertificateExpiry, ...]:
+    """When the certificates that the platform serves expire.
+
+    ``private_secret``: name of the Secret of the certificate that the operator has issued.
+    """
+    secrets = role_secret_names(inputs.platform)
+    served = [("", secret_name(inputs.platform) or private_secret, inputs.certificate)]
+    served += [
+        (role, secrets[role], found)
+        for role, found in inputs.role_certificates.items()
+        if isinstance(found, Certificate)
+    ]
+    expiries = (
+        (role, secret, certificate and _expiry(certificate)) for role, secret, certificate in served
+    )
+    return tuple(CertificateExpiry(role, secret, at) for role, secret, at in expiries if at)
+
+
+def _expiry(certificate: Certificate) -> dt.datetime | None:
+    """When the first of the chain expires; None where it is a placeholder."""
+    try:
+        return min(each.not_valid_after_utc for each in read_chain(certificate.chain))
+    except PemError:
+        return None
+
+
+def samples(
+    key: Key,
+    status: PryvPlatformStatus,
+    observed: Observed,
+    certificates: Iterable[CertificateExpiry],
+) -> Iterator[Sample]:
+    """The metrics of a platform."""
+    of = (key.namespace, key.name)
+    if status.release:
+        yield Sample(INFO, (*of, status.release), 1)
+    if status.revision is not None:
+        yield Sample(REVISION, of, status.revision)
+    for condition in status.conditions:
+        for text in _STATUSES:
+            holds = condition.status.lower() == text
+            yield Sample(CONDITION, (*of, condition.type, text), holds)
+        yield Sample(CONDITION_REASON, (*of, condition.type, condition.reason), 1)
+    reasons = [each.reason for each in status.warnings]
+    for reason in sorted(set(reasons)):
+        yield Sample(WARNINGS, (*of, reason), reasons.count(reason))
+    for each in observed.components:
+        labels = (*of, each.role, each.instance, each.component)
+        yield Sample(COMPONENT_DESIRED, labels, each.desired)
+        yield Sample(COMPONENT_READY, labels, each.ready)
+    if rollout := observed.rollout:
+        yield Sample(ROLLOUT_STEP, of, rollout.step)
+        yield Sample(ROLLOUT_STEPS, of, rollout.steps)
+        if rollout.began:
+            yield Sample(ROLLOUT_STARTED, of, rollout.began.timestamp())
+    for expiry in certificates:
+        yield Sample(CERTIFICATE_EXPIRY, (*of, expiry.role, expiry.secret), expiry.at.timestamp())
+
+
+class PlatformMetrics:
+    """Reports what reconciliations have found, and remembers the certificates."""
+
+    def __init__(self, gauges: KeyedGauges = GAUGES) -> None:
+        """Nothing is reported yet."""
+        self._gauges = gauges
+        self._certificates: dict[Key, tuple[CertificateExpiry, ...]] = {}
+
+    def begin(self, key: Key, stored: PryvPlatformStatus) -> None:
+        """Report the stored status of a platform of which nothing is known yet."""
+        if not self._gauges.knows(key):
+            self.report_failure(key, stored)
+
+    def report(
+        self,
+        key: Key,
+        status: PryvPlatformStatus,
+        outcome: Outcome,
+        certificates: tuple[CertificateExpiry, ...],
+        now: dt.datetime,
+    ) -> None:
+        """Report a reconciliation that reached its end."""
+        self._certificates[key] = certificates
+        self._gauges.set(key, samples(key, status, observe(outcome), certificates))
+        rollout = outcome.rollout
+        if rollout and rollout.ended and rollout.began:
+            seconds = (now - rollout.began).total_seconds()
+            metrics.ROLLOUT_SECONDS.labels(rollout.ended).observe(max(0.0, seconds))
+
+    def report_failure(self, key: Key, status: PryvPlatformStatus) -> None:
+        """Report a reconciliation that did not reach its end.
+
+        What it has not seen is not reported, except for the expiry of certificates, which does not
+        depend on what runs.
+        """
+        certificates = self._certificates.get(key, ())
+        self._gauges.set(key, samples(key, status, Observed(), certificates))
+
+    def forget(self, key: Key) -> None:
+        """The platform was deleted."""
+        self._certificates.pop(key, None)
+        self._gauges.forget(key)
