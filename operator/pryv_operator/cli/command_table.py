@@ -59,6 +59,7 @@ COMMANDS: Final[tuple[Command | Group, ...]] = (
     Command("history", "history:history", "List the revisions of a platform.", SEE),
     Command("diff", "history:diff", "Compare two revisions.", SEE),
     Command("rollback", "history:rollback", "Restore the spec of a revision.", CHANGE),
+    Command("explain", "explain:explain", "Explain a variable.", FILES),
     Command("render", "render:render", "Render the files of every role.", FILES),
     Command(
         "import",

@@ -29,6 +29,7 @@ CODES: Final[Mapping[str, int]] = {
     "pryv_operator.leader.render_error.RenderError": FAILED,
     "pryv_operator.offline.kubernetes_yaml.DocumentError": FAILED,
     "pryv_operator.offline.preview.OfflineError": FAILED,
+    "pryv_operator.offline.variables.UnknownVariableError": FAILED,
     "pryv_operator.rollout.recorded.HistoryError": FAILED,
     "pryv_operator.templates.archive_limits.ArchiveError": FAILED,
     "pryv_operator.templates.builtin.UnknownReleaseError": WRONG_USAGE,

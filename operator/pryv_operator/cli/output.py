@@ -16,7 +16,10 @@ from pryv_operator.cli.shared_options import Format
 
 
 class View(Protocol):
-    """What a command shows: a dataclass, whose fields are what JSON and YAML hold."""
+    """What a command shows: a dataclass, whose fields are what JSON and YAML hold.
+
+    One with a method ``document`` holds what that returns instead.
+    """
 
     def table(self, *, wide: bool) -> str:
         """The view for people, as lines."""
@@ -46,6 +49,8 @@ def formatted(view: View, style: Format) -> str:
 
 def plain(value: Any) -> Any:
     """A value as JSON has it: fields in camelCase; without those that are None."""
+    if callable(document := getattr(value, "document", None)):
+        return document()
     if dataclasses.is_dataclass(value):
         fields = ((each.name, getattr(value, each.name)) for each in dataclasses.fields(value))
         return {camel_case(name): plain(field) for name, field in fields if field is not None}
