@@ -19,8 +19,8 @@ _NAME: Final = re.compile(r"^  ([A-Z][A-Z0-9_]*):$")
 #: Longer defaults are left to `kubectl pryv explain` and to the release's own file.
 _LONGEST_DEFAULT: Final = 160
 _INTRODUCTION: Final = """\
-After this page you know every variable of Pryv.io {version}: meaning and default, which files it
-goes into, and what restarts when it changes.
+After this page you know every variable of Pryv.io {version}: its meaning and default. You know
+which files it goes into, and what restarts when it changes.
 
 Set variables in `spec.variables`, and secret ones in `spec.secrets` ([configure](configure.md)).
 Names of 2019 work, too. A variable's name inside a text is replaced by its value, as in
