@@ -190,7 +190,7 @@ def exposure() -> Picture:
             Label(400, 274, "address of every role:"),
             Label(400, 292, "the proxy's; one core"),
             Label(672, 24, "one address, one role"),
-            Box(590, 40, 164, 44, "", ("LB: 443, 80, 53/udp",), way),
+            Box(590, 40, 164, 44, "", ("LB: 443, 53/udp",), way),
             Arrow(((672, 84), (672, 150))),
             Frame(584, 128, 176, 122, ""),
             Box(590, 150, 164, 84, "singlenode", ("all names of", "the domain")),

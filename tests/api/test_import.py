@@ -158,9 +158,7 @@ def cut_over_commands() -> list[str]:
 
 def move_pod() -> str:
     """The file move.yaml of the walkthrough."""
-    (text,) = re.findall(
-        r"```yaml\n(apiVersion: v1\nkind: Pod\n.+?)```", MIGRATE.read_text(), re.DOTALL
-    )
+    (text,) = re.findall(r"cat > move.yaml <<'EOF'\n(.+?\n)EOF\n", MIGRATE.read_text(), re.DOTALL)
     return str(text)
 
 

@@ -25,7 +25,8 @@ class Condition(Model):
         str, Field(max_length=32, json_schema_extra={"format": "date-time"})
     ] = Field(description="Time of the last change of the condition's status.")
     reason: Annotated[str, Field(max_length=128)] = Field(
-        description="Reason for the condition's status, in CamelCase."
+        description="Reason for the condition's status, in CamelCase; docs/troubleshooting.md has "
+        "cause, check and remedy of each."
     )
     message: Annotated[str, Field(max_length=32768)] = Field(
         description="Details for people: what is the case, and what to do."
@@ -69,7 +70,8 @@ class StatusWarning(Model):
     """Something to know about a platform that works."""
 
     reason: Annotated[str, Field(max_length=128)] = Field(
-        description="Reason of the warning, in CamelCase."
+        description="Reason of the warning, in CamelCase; docs/troubleshooting.md has cause, check "
+        "and remedy of each."
     )
     message: Annotated[str, Field(max_length=4096)] = Field(
         description="Details for people: what is the case, and what to do."

@@ -1,1 +1,0 @@
-"""The blocks of README and docs, run as a reader pastes them."""

@@ -1,1 +1,0 @@
-"""Releases: the workflows, and the scripts that they call."""
