@@ -13,7 +13,13 @@ from typing import Final
 from xdist.scheduler import LoadScopeScheduling
 
 #: Folders of ``tests``: a free process takes the next line. Other folders come last.
-_ORDER: Final = (("api", "cluster", "attacks"), ("faults",), ("unit",), ("readers",), ("fuzz",))
+_ORDER: Final = (
+    ("api", "cluster", "attacks"),
+    ("faults", "docs"),
+    ("unit",),
+    ("readers",),
+    ("fuzz",),
+)
 _PLACES: Final = {
     folder: (line, column)
     for line, folders in enumerate(_ORDER)

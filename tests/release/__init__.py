@@ -1,0 +1,1 @@
+"""Releases: the workflows, and the scripts that they call."""
