@@ -32,6 +32,10 @@ class Scope(Enum):
 
 
 _SHOW: Final = "`kubectl get pryvplatform acme -n pryv -o wide`"
+_CERTIFICATE: Final = (
+    "`kubectl get secret NAME -n pryv -o jsonpath='{.data.tls\\.crt}' "
+    "| base64 -d | openssl x509 -noout"
+)
 _DESCRIBE: Final = "`kubectl describe pryvplatform acme -n pryv`"
 
 #: Where to look at a reason of each scope, if the reason does not say it itself.
@@ -80,23 +84,28 @@ class Reason(StrEnum):
     # --- spec, variables and secrets ---
     INVALID_SPEC = ("InvalidSpec", Scope.SPEC,
         "the stored resource has fields or values that this version of the operator rejects",
-        "correct the fields that the message names, and apply the resource again")
+        "correct the fields that the message names, and apply the resource again",
+        "`kubectl explain pryvplatform.spec --recursive` lists the fields and their types")
     MISSING_VARIABLES = ("MissingVariables", Scope.SPEC,
         "variables that the release needs have no value",
-        "set the named variables in `spec.variables`, or name their Secrets in `spec.secrets`")
+        "set the named variables in `spec.variables`, or name their Secrets in `spec.secrets`",
+        "`kubectl pryv explain NAME` describes each variable that the message names")
     INVALID_VARIABLE = ("InvalidVariable", Scope.SPEC,
         "a variable has a value of the wrong type, or one that is not allowed",
-        "correct the named variable in `spec.variables`")
+        "correct the named variable in `spec.variables`",
+        "`kubectl pryv explain NAME` shows the type of a variable, and what is allowed")
     DUPLICATE_VARIABLE = ("DuplicateVariable", Scope.SPEC,
         "a value is set twice: under two names, in variables and secrets, or in a field as well",
-        "keep one of the two that the message names")
+        "keep one of the two that the message names",
+        "`kubectl pryv explain NAME` shows all names of a variable")
     SECRET_IN_VARIABLES = ("SecretInVariables", Scope.SPEC,
         "`spec.variables` holds a secret value, which everyone who can read the resource sees",
         "move the value into a Secret and name it in `spec.secrets`; replace the exposed value",
         "the message names the variable, and never its value")
     UNKNOWN_SECRET = ("UnknownSecret", Scope.SPEC,
         "`spec.secrets` names something that is not a variable of the release, nor inside one",
-        "correct the name, or remove the entry")
+        "correct the name, or remove the entry",
+        "`kubectl pryv explain` lists the variables of the release")
     SECRET_NOT_FOUND = ("SecretNotFound", Scope.SPEC,
         "a Secret that `spec.secrets` names does not exist",
         "create the Secret that the message names",
@@ -470,7 +479,8 @@ class Reason(StrEnum):
         "`kubectl get service -n pryv -l pryv.io/platform=acme` shows types and addresses")
     CUT_OVER_PENDING = ("CutOverPending", Scope.WARNING,
         "the platform was imported: its stores are empty, and its users are on the old machines",
-        "cut over (`docs/migrate.md`), then remove the annotation `pryv.io/cut-over`")
+        "cut over (`docs/migrate.md`), then remove the annotation `pryv.io/cut-over`",
+        "`kubectl get pryvplatform acme -n pryv -o jsonpath='{.metadata.annotations}'`")
     PRIVATE_CERTIFICATE = ("PrivateCertificate", Scope.WARNING,
         "the platform uses a certificate of its own private authority, which no client trusts",
         "set `spec.tls.secretName` or `spec.tls.issuerRef`")
@@ -479,28 +489,36 @@ class Reason(StrEnum):
         "order it leaf first, each certificate followed by its issuer")
     CERTIFICATE_EXPIRED = ("CertificateExpired", Scope.WARNING,
         "the certificate, or one of its chain, has expired",
-        "renew the certificate in the Secret that the message names")
+        "renew the certificate in the Secret that the message names",
+        f"{_CERTIFICATE} -dates`")
     CERTIFICATE_EXPIRING = ("CertificateExpiring", Scope.WARNING,
         "the certificate, or one of its chain, expires within 14 days",
-        "renew the certificate in the Secret that the message names")
+        "renew the certificate in the Secret that the message names",
+        f"{_CERTIFICATE} -dates`")
     CERTIFICATE_NOT_YET_VALID = ("CertificateNotYetValid", Scope.WARNING,
         "the certificate, or one of its chain, is not valid yet",
-        "check its dates, and the clocks of its issuer and of the nodes")
+        "check its dates, and the clocks of its issuer and of the nodes",
+        f"{_CERTIFICATE} -dates`")
     CERTIFICATE_NAMES = ("CertificateNames", Scope.WARNING,
         "the certificate does not cover all host names of the platform",
-        "use a certificate for DOMAIN and *.DOMAIN")
+        "use a certificate for DOMAIN and *.DOMAIN",
+        f"{_CERTIFICATE} -ext subjectAltName`")
     UNKNOWN_VARIABLE = ("UnknownVariable", Scope.WARNING,
         "a variable is not one of the release, and no template uses it",
-        "check its spelling")
+        "check its spelling",
+        "`kubectl pryv explain` lists the variables of the release")
     UNUSED_VARIABLE = ("UnusedVariable", Scope.WARNING,
         "no template of the platform's roles uses a variable of the release",
-        "remove the variable")
+        "remove the variable",
+        "`kubectl pryv explain NAME` shows which files a variable goes into")
     UNKNOWN_HOSTING = ("UnknownHosting", Scope.WARNING,
         "`HOSTINGS_PROVIDERS` lacks a hosting of a core instance; register invents a provider",
-        "add the hosting")
+        "add the hosting",
+        "`kubectl pryv explain HOSTINGS_PROVIDERS` shows the form of the variable")
     UNUSABLE_VALUE = ("UnusableValue", Scope.WARNING,
         "a service ignores a value of a variable, or may not start with it",
-        "correct the field that the message names")
+        "correct the field that the message names",
+        "`kubectl pryv explain NAME` shows what is allowed")
     LINE_BREAK_DROPPED = ("LineBreakDropped", Scope.WARNING,
         "the text of a Secret ends with a line break, which is not used",
         "write the Secret without it, or set `secretKeyRef.trim: false` to keep it")
@@ -520,7 +538,8 @@ class Reason(StrEnum):
         "`kubectl get pryvplatforms -A` shows all domains that you may see")
     RELEASE_AVAILABLE = ("ReleaseAvailable", Scope.WARNING,
         "a newer built-in release exists; the platform stays at that of its first install",
-        "back up the data, then set `spec.release`")
+        "back up the data, then set `spec.release`",
+        "`kubectl get pryvplatform acme -n pryv -o jsonpath='{.status.release}'`")
     UPDATE_DEFERRED = ("UpdateDeferred", Scope.WARNING,
         "this version of the operator would change pods, and nothing else has changed",
         "nothing, or set the annotation `pryv.io/update` to a new value to apply it now")
@@ -535,7 +554,8 @@ class Reason(StrEnum):
         "remove the field that the message names")
     UNKNOWN_FIELD = ("UnknownField", Scope.WARNING,
         "a field in a file is not a field of PryvPlatform, and is ignored",
-        "check its spelling")
+        "check its spelling",
+        "`kubectl explain pryvplatform.spec --recursive` lists the fields")
     UNKNOWN_SERVICE = ("UnknownService", Scope.WARNING,
         "a compose service is not a known one of Pryv.io, and runs with a default profile",
         "check its ports, data and probes")
