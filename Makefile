@@ -37,8 +37,8 @@ test-api: $(STAMP) ## The tests against a real control plane only
 	$(PYTEST) tests/api tests/cluster $(PYTEST_ARGS)
 
 e2e: $(STAMP) ## The operator in real pods, on kind (KEEP=1: leave the cluster up; LONG=1: the long tests too)
-	$(PYTEST) --verbose tests/e2e $(PYTEST_ARGS)
-	$(if $(LONG),$(if $(PYTEST_ARGS)$(WORKERS),,WORKERS=2 $(PYTEST) --verbose tests/e2e/test_nodes.py))
+	$(PYTEST) --verbose tests/e2e $(if $(LONG),--ignore=tests/e2e/test_quick_start.py) $(PYTEST_ARGS)
+	$(if $(LONG),$(if $(PYTEST_ARGS)$(WORKERS),,WORKERS=2 $(PYTEST) --verbose tests/e2e/test_nodes.py && $(PYTEST) --verbose tests/e2e/test_quick_start.py))
 
 lint: $(STAMP) ## Formatting, style, types, and the direction of imports
 	$(BIN)/ruff format --check

@@ -1,6 +1,8 @@
 """A demo (``make demo``): a platform becomes Ready, and a change rolls only what it affects.
 
-The control plane is real, the nodes are simulated.
+With a container engine that has kind's node image, or can pull it, it runs in real pods, of
+stand-ins for Pryv's images. Otherwise the control plane is real, and the nodes are simulated.
+``DEMO=kind`` and ``DEMO=simulated`` choose.
 """
 
 from __future__ import annotations
@@ -12,17 +14,23 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from tests.api.fixtures import install_chart
+from tests.api.fixtures import CHART, OPERATOR_NAMESPACE, install_chart
 from tests.api.operator_process import OperatorProcess
 from tests.cluster.binaries import BuildError
-from tests.cluster.control_plane import ControlPlane
+from tests.cluster.control_plane import ControlPlane, KubectlError
+from tests.cluster.kind import debian
+from tests.cluster.kind.cluster import KindCluster, has_kind_image, running_cluster
+from tests.cluster.processes import ServerExitedError
 from tests.cluster.simulated_nodes import SimulatedNodes
-from tests.cluster.waiting import wait_until
+from tests.cluster.waiting import WaitTimeoutError, wait_until
+from tests.e2e.images import build, operator_image
+from tests.e2e.outside import start_outside
 
 NAMESPACE = "pryv"
 SAMPLE = Path(__file__).parents[1] / "manifests" / "samples" / "platform.yaml"
@@ -37,11 +45,23 @@ OF_PLATFORM_NAME = {
 OF_ADMIN_KEY = {"reg/register", "reg/dns"}
 
 
+_EXPECTED = (
+    BuildError,
+    KubectlError,
+    ServerExitedError,
+    WaitTimeoutError,
+    debian.UnavailableError,
+    subprocess.TimeoutExpired,
+)
+
+
 class Demo:
     """One run of the demo."""
 
-    def __init__(self, cluster: ControlPlane) -> None:
+    def __init__(self, cluster: ControlPlane | KindCluster, seconds: int) -> None:
+        """``seconds``: how long it may take until a platform, or a change, is ready."""
         self._cluster = cluster
+        self._seconds = seconds
 
     def run(self) -> None:
         self._bring_up()
@@ -65,7 +85,8 @@ class Demo:
         print(SAMPLE.read_text())
         self._kubectl("apply", "-n", NAMESPACE, "-f", str(SAMPLE))
         self._kubectl(
-            "-n", NAMESPACE, "wait", "--for=condition=Ready", "pryvplatform/acme", "--timeout=180s"
+            *("-n", NAMESPACE, "wait", "--for=condition=Ready", "pryvplatform/acme"),
+            f"--timeout={self._seconds}s",
         )
         self._kubectl("-n", NAMESPACE, "get", "pryvplatforms")
 
@@ -124,10 +145,11 @@ class Demo:
         wait_until(
             lambda: self._pods().keys() == before.keys() and self._rolled(before) >= expected,
             "the rollout",
-            seconds=120,
+            seconds=self._seconds,
         )
         self._kubectl(
-            "-n", NAMESPACE, "wait", "--for=condition=Ready", "pryvplatform/acme", "--timeout=120s"
+            *("-n", NAMESPACE, "wait", "--for=condition=Ready", "pryvplatform/acme"),
+            f"--timeout={self._seconds}s",
         )
         rolled = self._rolled(before)
         print(f"  rolled:    {', '.join(sorted(rolled))}")
@@ -172,7 +194,11 @@ class Demo:
                 str(SAMPLE), "manifests/samples/platform.yaml"
             )
         )
-        for line in self._cluster.kubectl(*arguments, seconds=240).stdout.rstrip().splitlines():
+        for line in (
+            self._cluster.kubectl(*arguments, seconds=self._seconds + 10)
+            .stdout.rstrip()
+            .splitlines()
+        ):
             print(f"  {line}")
 
     def _step(self, title: str) -> None:
@@ -192,25 +218,65 @@ def main() -> int:
     signal.signal(signal.SIGTERM, _interrupt)
     started = time.monotonic()
     try:
-        with ControlPlane(echo=_echo) as cluster, SimulatedNodes(cluster, echo=_echo):
-            _echo("installing the chart and starting the operator with its ServiceAccount")
-            operator = OperatorProcess(cluster, install_chart(cluster))
-            operator.start()
-            try:
-                Demo(cluster).run()
-                print(f"\nDone in {time.monotonic() - started:.0f} s.")
-                _keep_running(cluster)
-            finally:
-                operator.stop()
+        with _on_kind() if _uses_kind() else _simulated() as (cluster, seconds):
+            Demo(cluster, seconds).run()
+            print(f"\nDone in {time.monotonic() - started:.0f} s.")
+            _keep_running(cluster)
     except KeyboardInterrupt:
         print("\nStopped.")
-    except (BuildError, subprocess.TimeoutExpired) as error:
+    except _EXPECTED as error:
         print(f"\n{error}", file=sys.stderr)
         return 1
     return 0
 
 
-def _keep_running(cluster: ControlPlane) -> None:
+def _uses_kind() -> bool:
+    """Whether the demo runs in real pods; if not, why is said."""
+    if chosen := os.environ.get("DEMO"):
+        return chosen == "kind"
+    reason = operator_image.missing_engine()
+    if not reason:
+        try:
+            debian.check_machine()
+        except debian.UnavailableError:
+            reason = "the stand-ins for Pryv's images are made of Debian's packages, on Debian"
+    if not reason and not has_kind_image(_echo):
+        reason = "kind's node image cannot be pulled"
+    if reason:
+        _echo(f"pods are simulated, and the control plane is real: {reason}")
+    return not reason
+
+
+@contextmanager
+def _simulated() -> Iterator[tuple[ControlPlane, int]]:
+    with ControlPlane(echo=_echo) as cluster, SimulatedNodes(cluster, echo=_echo):
+        _echo("installing the chart and starting the operator with its ServiceAccount")
+        operator = OperatorProcess(cluster, install_chart(cluster))
+        operator.start()
+        try:
+            yield cluster, 180
+        finally:
+            operator.stop()
+
+
+@contextmanager
+def _on_kind() -> Iterator[tuple[KindCluster, int]]:
+    with running_cluster(_echo) as cluster:
+        place = cluster.place if operator_image.missing_engine() else None
+        for archive in (
+            operator_image.ensure_archive(_echo, place),
+            build.ensure_archive(_echo),
+        ):
+            _echo(f"loading {archive.name} into the node")
+            cluster.load(archive)
+        start_outside(cluster)
+        _echo("helm install")
+        where = (f"--namespace={OPERATOR_NAMESPACE}", "--create-namespace")
+        cluster.helm("install", "pryv-operator", str(CHART), *where, "--wait", "--timeout=3m")
+        yield cluster, 900
+
+
+def _keep_running(cluster: ControlPlane | KindCluster) -> None:
     if os.environ.get("CI") == "true":
         return
     print(

@@ -188,7 +188,7 @@ def running_cluster(
         BuildError, UnavailableError: it cannot run on this machine.
         ServerExitedError, WaitTimeoutError, KubectlError: it did not start.
     """
-    way = os.environ.get("CLUSTER") or ("kind" if _has_kind_image(echo) else "own")
+    way = os.environ.get("CLUSTER") or ("kind" if has_kind_image(echo) else "own")
     if way == "existing":
         yield _existing(echo)
     elif way == "own":
@@ -211,14 +211,43 @@ def _existing(echo: Callable[[str], None]) -> KindCluster:
 
 @contextmanager
 def _own(echo: Callable[[str], None], workers: int, keep: bool) -> Iterator[KindCluster]:
+    binaries = ensure_binaries(echo)
+    started = time.monotonic()
+    with running_engine(echo, keep=keep) as own:
+        cluster = KindCluster(own.kubeconfig, binaries, own.engine, "pryv")
+        create = (own.kind, "create", "cluster", f"--image={NODE_IMAGE}")
+        _create(cluster, create, workers, echo)
+        echo(f"the cluster is ready after {time.monotonic() - started:.0f} s")
+        yield cluster
+        if keep:
+            _tell(cluster, f"kill {own.engine.end_with}", echo)
+
+
+@dataclass(frozen=True)
+class OwnEngine:
+    """A container engine that has `NODE_IMAGE`, and kind in it; `running_engine` gives it."""
+
+    engine: Engine
+    kind: str
+    """Its path for `engine.enter`."""
+    kubeconfig: Path
+    """Where kind may write: the engine sees this folder."""
+
+
+@contextmanager
+def running_engine(echo: Callable[[str], None], *, keep: bool = False) -> Iterator[OwnEngine]:
+    """An engine of our own, without a cluster. `keep`: it runs on, unless there is an error.
+
+    Raises:
+        BuildError, UnavailableError: it cannot run on this machine.
+        ServerExitedError, WaitTimeoutError: it did not start.
+    """
     if sys.platform != "linux" or os.geteuid() != 0:
         raise UnavailableError(
             "without a container engine that reaches a registry, the cluster needs Linux and root"
         )
     kind = ensure_kind(echo)
-    binaries = ensure_binaries(echo)
     prepared = ensure_prepared(echo)
-    started = time.monotonic()
     folder = run_folder()
     kept = False
     try:
@@ -228,16 +257,10 @@ def _own(echo: Callable[[str], None], workers: int, keep: bool) -> Iterator[Kind
         engine = Engine(folder, prepared.root, prepared.programs, data)
         engine.start(outlive=keep)
         try:
-            cluster = KindCluster(folder.path / "kubeconfig", binaries, engine, "pryv")
-            create = (str(folder.path / "kind"), "create", "cluster", f"--image={NODE_IMAGE}")
-            _create(cluster, create, workers, echo)
-            echo(f"the cluster is ready after {time.monotonic() - started:.0f} s")
+            yield OwnEngine(engine, str(folder.path / "kind"), folder.path / "kubeconfig")
             kept = keep
-            yield cluster
         finally:
-            if kept:
-                _tell(cluster, f"kill {engine.end_with}", echo)
-            else:
+            if not kept:
                 engine.stop()
     finally:
         if not kept:
@@ -312,7 +335,7 @@ def _tell(cluster: KindCluster, end: str, echo: Callable[[str], None]) -> None:
     echo(f"to end it: {end}")
 
 
-def _has_kind_image(echo: Callable[[str], None]) -> bool:
+def has_kind_image(echo: Callable[[str], None]) -> bool:
     """Whether the machine's container engine has kind's node image, or can pull it."""
     if shutil.which("docker") is None:
         return False

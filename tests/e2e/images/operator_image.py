@@ -115,6 +115,19 @@ def ensure_archive(echo: Callable[[str], None], place: Place | None = None) -> P
     return archive
 
 
+def ensure_bases(echo: Callable[[str], None], place: Place, tag: str) -> list[str]:
+    """The options of `docker build` for a machine without a registry, and the images they name.
+
+    Raises:
+        ImageError: a command failed.
+        BuildError, UnavailableError: the base image cannot be made.
+    """
+    cache = cache_folder() / "operator-image"
+    cache.mkdir(parents=True, exist_ok=True)
+    with exclusive_lock(cache / "lock", echo, "builds the operator's image"):
+        return _Build(place, cache, echo).without_registry(tag)
+
+
 def _context() -> list[Path]:
     """What the engine is sent: the Dockerfile, and what ``.dockerignore`` includes again."""
     lines = (ROOT / ".dockerignore").read_text().splitlines()
@@ -158,17 +171,12 @@ class _Build:
         """Build the image and save it; no tag stays in the engine."""
         name = image_name()
         suffix = archive.parent.name
-        base, build_base = f"pryv-operator-base:{suffix}", f"pryv-operator-build-base:{suffix}"
+        base, build_base = _bases(suffix)
         building = archive.with_name("operator.tar.part")
         try:
             options = ["--build-arg=PIP_INDEX_URL"]
             if not self._default_base_is_here():
-                self._import_bases(base, build_base)
-                options = [
-                    "--network=none",
-                    f"--build-arg=BASE={base}",
-                    f"--build-arg=BUILD_BASE={build_base}",
-                ]
+                options = self.without_registry(suffix)
             context = _tar(_context(), ROOT)
             self._docker(
                 f"building {name}", 60, "build", *options, f"--tag={name}", "-", stdin=context
@@ -179,6 +187,16 @@ class _Build:
             remove = self.place.enter("docker", "image", "rm", "--force", name, build_base, base)
             subprocess.run(remove, capture_output=True, check=False)
         building.replace(archive)
+
+    def without_registry(self, tag: str) -> list[str]:
+        """Make the bases with this tag; the options of `docker build` that name them."""
+        base, build_base = _bases(tag)
+        self._import_bases(base, build_base)
+        return [
+            "--network=none",
+            f"--build-arg=BASE={base}",
+            f"--build-arg=BUILD_BASE={build_base}",
+        ]
 
     def _default_base_is_here(self) -> bool:
         """Whether the engine has the base image that the Dockerfile names, or can pull it."""
@@ -222,6 +240,10 @@ class _Build:
     ) -> None:
         line = self.place.enter("docker", *arguments)
         _run(line, what, seconds, self.echo, stdin=stdin, stdout=stdout)
+
+
+def _bases(tag: str) -> tuple[str, str]:
+    return f"pryv-operator-base:{tag}", f"pryv-operator-build-base:{tag}"
 
 
 def _root_file_system(cache: Path, echo: Callable[[str], None]) -> Path:
