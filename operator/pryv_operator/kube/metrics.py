@@ -219,7 +219,7 @@ class _Memory(Collector):
         )
         yield GaugeMetricFamily(
             "pryv_operator_memory_limit_bytes",
-            "Limit of the container's memory; missing where there is no limit.",
+            "Limit of the container's memory; missing where it has none.",
             self._read("memory.max"),
         )
 

@@ -27,7 +27,7 @@ from pryv_operator.rollout.execute import RolloutResult
 #: Values of a condition's status in lower case, as kube-state-metrics writes them.
 _STATUSES: Final = ("true", "false", "unknown")
 _PLATFORM: Final = ("namespace", "name")
-_OF_COMPONENT: Final = (*_PLATFORM, "role", "instance", "component")
+_OF_COMPONENT: Final = (*_PLATFORM, "role", "role_instance", "component")
 
 INFO: Final = Family(
     "pryv_platform_info", "The release that the platform runs.", (*_PLATFORM, "release")

@@ -76,7 +76,7 @@ def test_components_release_revision_and_certificates(
     registry: CollectorRegistry, reported: PlatformMetrics
 ) -> None:
     report(reported, health_inputs=running(state(), "acme-co1-hfs"))
-    of_hfs = {**ACME, "role": "core", "instance": "co1", "component": "hfs"}
+    of_hfs = {**ACME, "role": "core", "role_instance": "co1", "component": "hfs"}
     value = registry.get_sample_value
     assert value("pryv_platform_component_desired_replicas", of_hfs) == 1
     assert value("pryv_platform_component_ready_replicas", of_hfs) == 0
