@@ -117,8 +117,8 @@ def test_variables_of_the_dashboard_have_values(prometheus: Prometheus) -> None:
     for variable in DASHBOARD["templating"]["list"]:
         if variable["type"] != "query":
             continue
-        found = re.fullmatch(r"label_values\((\w+)(\{.*\})?, (\w+)\)", variable["definition"])
-        assert found, variable["definition"]
+        found = re.fullmatch(r"label_values\((\w+)(\{.*\})?, (\w+)\)", variable["query"]["query"])
+        assert found, variable["query"]["query"]
         series = prometheus.query(found[1])
         assert all(each["metric"].get(found[3]) for each in series)
         assert series
