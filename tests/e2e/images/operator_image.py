@@ -69,9 +69,9 @@ class ImageError(BuildError):
 
 def image_name() -> str:
     """Name and tag as the chart has them by default."""
-    values = yaml.safe_load((_CHART / "values.yaml").read_text())
+    image = yaml.safe_load((_CHART / "values.yaml").read_text())["image"]
     version = yaml.safe_load((_CHART / "Chart.yaml").read_text())["appVersion"]
-    return f"{values['image']['repository']}:{values['image']['tag'] or version}"
+    return f"{image['registry']}/{image['repository']}:{image['tag'] or version}"
 
 
 def missing_engine(place: Place | None = None) -> str:
