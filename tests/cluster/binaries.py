@@ -49,6 +49,7 @@ class Module:
         return tuple(package.rsplit("/", 1)[-1] for package in self.packages)
 
 
+_HELM = Module("helm", ("helm.sh/helm/v4/cmd/helm",), "-s -w", cold_seconds=100)
 _CONTROL_PLANE = (
     Module(
         "controlplane",
@@ -63,21 +64,36 @@ _CONTROL_PLANE = (
         cold_seconds=300,
     ),
     Module("kwok", ("sigs.k8s.io/kwok/cmd/kwok",), "-s -w", cold_seconds=60),
-    Module("helm", ("helm.sh/helm/v4/cmd/helm",), "-s -w", cold_seconds=100),
+    _HELM,
+)
+_CLIENTS = (
+    Module(
+        "controlplane",
+        ("k8s.io/kubernetes/cmd/kubectl",),
+        KUBERNETES_LDFLAGS,
+        cold_seconds=100,
+    ),
+    _HELM,
 )
 
 
 @dataclass(frozen=True)
-class Binaries:
+class Clients:
+    """Paths of what a user has of a cluster."""
+
+    kubectl: Path
+    helm: Path
+
+
+@dataclass(frozen=True)
+class Binaries(Clients):
     """Paths of the built programs."""
 
     etcd: Path
     kube_apiserver: Path
     kube_controller_manager: Path
     kube_scheduler: Path
-    kubectl: Path
     kwok: Path
-    helm: Path
 
 
 class BuildError(RuntimeError):
@@ -98,6 +114,19 @@ def ensure_binaries(echo: Callable[[str], None]) -> Binaries:
     folder = ensure_programs("control-plane", _CONTROL_PLANE, echo)
     names = (program for module in _CONTROL_PLANE for program in module.programs)
     return Binaries(**{name.replace("-", "_"): folder / name for name in names})
+
+
+def ensure_clients(echo: Callable[[str], None]) -> Clients:
+    """The machine's kubectl and helm; if one is missing, both are built, without a control plane.
+
+    Raises:
+        BuildError: Go is missing or too old, or a build failed.
+    """
+    kubectl, helm = shutil.which("kubectl"), shutil.which("helm")
+    if kubectl and helm:
+        return Clients(Path(kubectl), Path(helm))
+    folder = ensure_programs("clients", _CLIENTS, echo)
+    return Clients(folder / "kubectl", folder / "helm")
 
 
 def ensure_programs(name: str, modules: Sequence[Module], echo: Callable[[str], None]) -> Path:

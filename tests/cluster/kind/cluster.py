@@ -27,7 +27,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from tests.cluster.binaries import Binaries, ensure_binaries
+from tests.cluster.binaries import Clients, ensure_binaries, ensure_clients
 from tests.cluster.control_plane import KubectlError
 from tests.cluster.kind.debian import UnavailableError
 from tests.cluster.kind.engine import Engine
@@ -69,7 +69,7 @@ class KindCluster:
     """A running cluster; `running_cluster` gives it."""
 
     kubeconfig: Path
-    binaries: Binaries
+    binaries: Clients
     place: Place
     name: str | None
     """That of kind; `None` for an existing cluster."""
@@ -144,7 +144,8 @@ class KindCluster:
     @property
     def environment(self) -> dict[str, str]:
         """The environment of programs that use the cluster."""
-        path = f"{self.binaries.kubectl.parent}{os.pathsep}{os.environ['PATH']}"
+        clients = (str(self.binaries.kubectl.parent), str(self.binaries.helm.parent))
+        path = os.pathsep.join((*clients, os.environ["PATH"]))
         return {**os.environ, "KUBECONFIG": str(self.kubeconfig), "PATH": path}
 
     def _client(
@@ -205,7 +206,7 @@ def _existing(echo: Callable[[str], None]) -> KindCluster:
     if not os.environ.get("KUBECONFIG"):
         raise UnavailableError("CLUSTER=existing: set KUBECONFIG to the file of the cluster")
     return KindCluster(
-        Path(os.environ["KUBECONFIG"]).absolute(), ensure_binaries(echo), OnMachine(), None
+        Path(os.environ["KUBECONFIG"]).absolute(), ensure_clients(echo), OnMachine(), None
     )
 
 
@@ -270,7 +271,7 @@ def running_engine(echo: Callable[[str], None], *, keep: bool = False) -> Iterat
 @contextmanager
 def _on_machine(echo: Callable[[str], None], workers: int, keep: bool) -> Iterator[KindCluster]:
     kind = ensure_kind(echo)
-    binaries = ensure_binaries(echo)
+    binaries = ensure_clients(echo)
     started = time.monotonic()
     folder = run_folder()
     name = f"pryv-{secrets.token_hex(3)}"
