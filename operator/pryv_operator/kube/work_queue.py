@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from pryv_operator.kube import metrics
+from pryv_operator.kube.log_context import set_platform
 
 log = logging.getLogger(__name__)
 
@@ -221,6 +222,7 @@ class WorkQueue:
     async def _work(self, key: Key) -> None:
         state = self._states[key]
         _CURRENT.set(state)
+        set_platform(key.namespace, key.name)
         requeue_after: float | None
         try:
             requeue_after = await self._reconcile(key)

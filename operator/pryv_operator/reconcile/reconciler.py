@@ -31,6 +31,7 @@ from pryv_operator.desired.privileges import Privilege
 from pryv_operator.kube import metrics
 from pryv_operator.kube.client import KubeClient
 from pryv_operator.kube.errors import ApiError, RejectedError, UnavailableError, UnreadableError
+from pryv_operator.kube.log_context import of_component, set_revision
 from pryv_operator.kube.resources import PLATFORMS
 from pryv_operator.kube.work_queue import Key
 from pryv_operator.reconcile import events
@@ -144,7 +145,9 @@ class Reconciler:
         if resource is None or resource["metadata"].get("deletionTimestamp"):
             self._forget(key)
             return None
-        self._metrics.begin(key, stored_status(resource))
+        stored = stored_status(resource)
+        self._metrics.begin(key, stored)
+        set_revision(stored.revision)
         with metrics.RECONCILIATION_SECONDS.time():
             ready = await self._reconcile_or_report(key, resource)
         self._failures.pop(key, None)
@@ -263,6 +266,7 @@ class Reconciler:
         applied = await apply_desired_state(
             self._client, self._computation, snapshot, inputs, self._conflicts[key], self._now()
         )
+        _log_rollout(key, applied)
         await events.create_rollout_event(self._client, resource, applied.rollout)
         obsolete = ObsoleteSecrets(
             certificates=authority.obsolete if authority else (),
@@ -396,3 +400,21 @@ class Reconciler:
         self._requeue_at_once.discard(key)
         self._deadlines.pop(key, None)
         self._conflicts.pop(key, None)
+
+
+def _log_rollout(key: Key, applied: Applied) -> None:
+    """Log which components were given the desired configuration; later lines name its revision."""
+    rollout = applied.rollout
+    if rollout is None:
+        return
+    set_revision(rollout.revision)
+    for instance in applied.desired.instances:
+        for each in instance.workloads:
+            if each.name in rollout.changed:
+                log.info(
+                    "%s/%s: %s: applied",
+                    key.namespace,
+                    key.name,
+                    each.label,
+                    extra=of_component(each.label),
+                )

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pryv_operator.api.kubernetes import Object
 from pryv_operator.kube.client import KubeClient
 from pryv_operator.kube.errors import ConflictError, RejectedError
+from pryv_operator.kube.log_context import of_component
 from pryv_operator.rollout.decide import Workload
 from pryv_operator.rollout.trials import Trials
 
@@ -51,7 +52,13 @@ def log_given_up(trials: Trials, workloads: Iterable[Workload]) -> None:
         if each.trial and each.trial.state == "GivenUp":
             platform = trials.platform
             text = "%s/%s: %s is applied without a trial of its new image: it could not run"
-            log.warning(text, platform.namespace, platform.name, each.label)
+            log.warning(
+                text,
+                platform.namespace,
+                platform.name,
+                each.label,
+                extra=of_component(each.label),
+            )
 
 
 def _log(trials: Trials, pod: Object, text: str) -> None:
