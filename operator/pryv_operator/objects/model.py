@@ -127,8 +127,13 @@ class Component:
     @cached_property
     def file_paths(self) -> frozenset[str]:
         """The paths of its files, and of the folders that these are in."""
-        parts = (file.path.split("/") for file in self.files)
-        return frozenset("/".join(each[:end]) for each in parts for end in range(1, len(each) + 1))
+        found = set()
+        for file in self.files:
+            path = file.path
+            while path and path not in found:
+                found.add(path)
+                path = path.rpartition("/")[0]
+        return frozenset(found)
 
     @property
     def name(self) -> str:

@@ -44,6 +44,28 @@ class _VariablesContext(Context):
         return found
 
 
+_Function = Callable[..., Any]
+
+
+class _Weighed(dict[str, Any]):
+    """Filters or tests, each weighed when it is first used: most files use a few of them."""
+
+    def __init__(
+        self, functions: Mapping[str, _Function], weigh: Callable[[str, _Function], _Function]
+    ) -> None:
+        super().__init__(functions)
+        self._weigh = weigh
+        self._used: dict[str, _Function] = {}
+
+    def __getitem__(self, name: str) -> _Function:
+        if name not in self._used:
+            self._used[name] = self._weigh(name, super().__getitem__(name))
+        return self._used[name]
+
+    def get(self, name: str, default: Any = None) -> Any:
+        return self[name] if name in self else default  # noqa: SIM401
+
+
 class Sandbox(ImmutableSandboxedEnvironment):
     """The environment of one file.
 
@@ -80,8 +102,8 @@ class Sandbox(ImmutableSandboxedEnvironment):
         self.secret = False
         self._values = values
         self.globals = {"range": self.budget.numbers, "dict": dict, "namespace": Namespace}
-        self.filters = self._all_weighed(self._print.by_name())
-        self.tests = dict[str, Any](self._all_weighed(dict[str, Any](self.tests)))
+        self.filters = _Weighed(self._print.by_name(), self._weighed)
+        self.tests = _Weighed(dict[str, Any](self.tests), self._weighed)
 
     def compile(  # type: ignore[override]
         self, source: Any, name: str | None = None, filename: str | None = None, *_: Any, **__: Any
@@ -183,12 +205,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
             raise RefusedError("the numbers of the expression are too large; correct it")
         return super().call_binop(context, operator, left, right)
 
-    def _all_weighed(
-        self, functions: Mapping[str, Callable[..., Any]]
-    ) -> dict[str, Callable[..., Any]]:
-        return {name: self._weighed(name, function) for name, function in functions.items()}
-
-    def _weighed(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    def _weighed(self, name: str, function: _Function) -> _Function:
         """A filter or test whose arguments count as read; Jinja may pass one of its own first."""
         first = 1 if hasattr(function, "jinja_pass_arg") else 0
         prints = name in ALLOWED
