@@ -1,30 +1,16 @@
-"""The health script for Argo CD judges the states that the operator reports.
-
-Argo CD runs such scripts with gopher-lua, a Lua 5.1, without libraries that reach outside.
-"""
+"""The health script for Argo CD judges the states that the operator reports."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-import lupa.lua51 as lua
 import pytest
 
 from pryv_operator.api.reasons import Reason, Scope
+from tests.argocd import SCRIPT, health
 
 ROOT = Path(__file__).parents[2]
-SCRIPT = ROOT / "manifests/argocd/health.lua"
-
-
-def health(platform: dict[str, Any]) -> tuple[str, str]:
-    """Status and message that the script gives a resource."""
-    runtime = lua.LuaRuntime(register_eval=False, register_builtins=False)
-    runtime.globals().obj = runtime.table_from(platform, recursive=True)
-    for library in ("io", "os", "package", "require", "debug"):
-        runtime.globals()[library] = None
-    result = runtime.execute(SCRIPT.read_text(encoding="utf-8"))
-    return result.status, result.message
 
 
 def platform(
