@@ -13,9 +13,12 @@ if ready == nil then
   return hs
 end
 hs.message = ready.reason .. ": " .. ready.message
-if found.Stalled ~= nil and found.Stalled.status == "True" then
+local function is_true(condition)
+  return condition ~= nil and condition.status == "True"
+end
+if is_true(found.Stalled) then
   hs.status = "Degraded"
-elseif ready.reason == "Paused" or ready.reason == "Stopped" then
+elseif is_true(found.Paused) or ready.reason == "Stopped" then
   hs.status = "Suspended"
 elseif ready.status == "True" then
   hs.status = "Healthy"

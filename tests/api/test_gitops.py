@@ -37,7 +37,9 @@ def test_health_of_a_platform(shared_platform: PlatformUser) -> None:
     user.wait_reason("SecretNotFound")
     assert judged(user) == ("Degraded", "Failed")
 
-    user.apply_platform(rollout={"paused": True})
+    user.apply_and_wait(rollout={"paused": True})
+    assert judged(user) == ("Suspended", "Current")
+    user.apply_platform(rollout={"paused": True}, variables={"PLATFORM_NAME": "Another"})
     user.wait_reason("Paused")
     assert judged(user) == ("Suspended", "InProgress")
 

@@ -14,10 +14,14 @@ ROOT = Path(__file__).parents[2]
 
 
 def platform(
-    reason: str, ready: str = "False", reconciling: str = "False", stalled: str = "False"
+    reason: str,
+    ready: str = "False",
+    reconciling: str = "False",
+    stalled: str = "False",
+    paused: str = "False",
 ) -> dict[str, Any]:
     """A platform whose status is about its newest generation."""
-    states = {"Ready": ready, "Reconciling": reconciling, "Stalled": stalled}
+    states = {"Ready": ready, "Reconciling": reconciling, "Stalled": stalled, "Paused": paused}
     return {
         "metadata": {"generation": 3},
         "status": {
@@ -46,7 +50,9 @@ def test_the_status_of_an_older_generation_says_nothing() -> None:
         (platform(Reason.READY, ready="True"), "Healthy"),
         (platform(Reason.PROGRESSING, reconciling="True"), "Progressing"),
         (platform(Reason.CRASH_LOOP_BACK_OFF, reconciling="True", stalled="True"), "Degraded"),
-        (platform(Reason.PAUSED), "Suspended"),
+        (platform(Reason.PAUSED, paused="True"), "Suspended"),
+        (platform(Reason.READY, ready="True", paused="True"), "Suspended"),
+        (platform(Reason.SECRET_NOT_FOUND, stalled="True", paused="True"), "Degraded"),
         (platform(Reason.STOPPED), "Suspended"),
         (platform(Reason.STOPPING, reconciling="True"), "Progressing"),
     ],
