@@ -164,7 +164,10 @@ def install_file(helm: Path) -> str:
     """The objects of the chart and its namespace, for `kubectl apply --server-side -f`."""
     with tempfile.TemporaryDirectory() as folder:
         rendered = subprocess.run(
-            [helm, "template", "pryv-operator", CHART, "--namespace", INSTALL_NAMESPACE],
+            [
+                *(helm, "template", "pryv-operator", CHART),
+                *("--namespace", INSTALL_NAMESPACE, "--skip-tests"),
+            ],
             env={"HOME": folder},
             check=True,
             capture_output=True,

@@ -54,7 +54,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--update-golden",
         action="store_true",
-        help="write the golden files of tests/readers instead of comparing with them",
+        help="write the golden files of tests/readers and tests/api instead of comparing with them",
     )
     parser.addoption("--edits-seed", type=int, help="seed of the random spec edits")
 

@@ -78,6 +78,12 @@ EVERYTHING: Object = {
     "dnsPolicy": "None",
     "dnsConfig": {"nameservers": ["10.96.0.10"]},
     "hostAliases": [{"ip": "192.0.2.1", "hostnames": ["api.example.com"]}],
+    "helmTest": {
+        "enabled": True,
+        "namespace": "kube-public",
+        "timeoutSeconds": 30,
+        "serviceAccountName": "tester",
+    },
     "extraArgs": ["--resync-seconds=60", "--lease-seconds={{ .Values.leaseSeconds }}"],
     "extraEnv": [{"name": "RELEASE", "value": "{{ .Release.Name }}"}],
     "extraEnvFrom": [{"configMapRef": {"name": "proxy", "optional": True}}],
@@ -191,16 +197,15 @@ class Helm:
         return done
 
     def rendered(self, values: Object | None = None) -> list[Object]:
-        """The objects that the chart renders."""
+        """The objects that the chart renders, without those of `helm test`."""
         return json.loads(_rendered(self, json.dumps(values or {})))  # type: ignore[no-any-return]
 
 
 @cache
 def _rendered(helm: Helm, values: str) -> str:
     """The rendered objects as JSON; cached, because many tests use the same values."""
-    text = helm(
-        "template", "pryv-operator", CHART, "--namespace=home", values=json.loads(values)
-    ).stdout
+    arguments = ("template", "pryv-operator", CHART, "--namespace=home", "--skip-tests")
+    text = helm(*arguments, values=json.loads(values)).stdout
     return json.dumps([each for each in yaml.safe_load_all(text) if each])
 
 
@@ -470,8 +475,13 @@ def test_all_values_reach_the_manifests(helm: Helm) -> None:
 
 
 def test_common_labels_and_annotations_reach_every_object(helm: Helm) -> None:
-    values = {**EVERYTHING, "extraObjects": []}
-    for each in helm.rendered(values):
+    monitored = {
+        each: {"enabled": True}
+        for each in ("serviceMonitor", "podMonitor", "prometheusRule", "dashboard")
+    }
+    objects = helm.rendered({**EVERYTHING, "extraObjects": [], "metrics": monitored})
+    assert {"ServiceMonitor", "PodMonitor", "ConfigMap"} <= {each["kind"] for each in objects}
+    for each in objects:
         metadata, name = each["metadata"], f"{each['kind']} {each['metadata']['name']}"
         assert metadata["labels"]["cost-center"] == "7", name
         assert metadata["labels"]["app.kubernetes.io/name"] == "operator", name

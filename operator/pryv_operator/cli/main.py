@@ -16,7 +16,7 @@ from kubernetes.aio.config import ConfigException
 
 from pryv_operator import __version__
 from pryv_operator.api import labels_annotations as keys
-from pryv_operator.cli import log, process
+from pryv_operator.cli import log, process, self_test
 from pryv_operator.cli.dns_option import first_nameserver, server_address
 from pryv_operator.desired.privileges import Privilege
 from pryv_operator.kube.client import KubeClient
@@ -62,6 +62,9 @@ def main() -> None:
 def version() -> None:
     """Print the version."""
     typer.echo(__version__)
+
+
+operator.command("self-test")(self_test.self_test)
 
 
 @operator.command()
