@@ -56,8 +56,42 @@ class Group:
 
 
 COMMANDS: Final[tuple[Command | Group, ...]] = (
+    Command(
+        "status", "status:status", "Show what a platform consists of, and what it waits for.", SEE
+    ),
+    Command("logs", "logs:logs", "Print the logs of all components, or of some.", SEE),
+    Command(
+        "events", "events:events", "Show the events of a platform, and of what belongs to it.", SEE
+    ),
     Command("history", "history:history", "List the revisions of a platform.", SEE),
     Command("diff", "history:diff", "Compare two revisions.", SEE),
+    Command(
+        "restart",
+        "changes:restart",
+        "Restart components without a change of configuration.",
+        CHANGE,
+    ),
+    Command("stop", "changes:stop", "Scale every component to zero, and retain all data.", CHANGE),
+    Command("start", "changes:start", "Start a platform that was stopped.", CHANGE),
+    Command("pause", "changes:pause", 'Apply no changes until "resume".', CHANGE),
+    Command("resume", "changes:resume", "Apply changes again.", CHANGE),
+    Group(
+        "secrets",
+        "List secret variables, or rotate one.",
+        (
+            Command(
+                "list",
+                "secrets:list_secrets",
+                "List the secret variables, and where their values come from.",
+            ),
+            Command(
+                "rotate",
+                "secrets:rotate",
+                "Generate a new value of a secret variable, and roll it to all its users.",
+            ),
+        ),
+        CHANGE,
+    ),
     Command("rollback", "history:rollback", "Restore the spec of a revision.", CHANGE),
     Command("explain", "explain:explain", "Explain a variable.", FILES),
     Command("render", "render:render", "Render the files of every role.", FILES),

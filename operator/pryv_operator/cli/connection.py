@@ -6,7 +6,6 @@ Only ``kubectl-pryv`` does this: the operator itself never uses an implicit cont
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -18,6 +17,7 @@ from kubernetes.aio import config
 from kubernetes.aio.client import Configuration
 from kubernetes.aio.config import ConfigException
 
+from pryv_operator.cli.durations import seconds_of
 from pryv_operator.cli.shared_options import ConnectionOptions
 from pryv_operator.kube.client import KubeClient
 from pryv_operator.kube.transport import Sender
@@ -60,7 +60,7 @@ async def connect(
         await config.load_kube_config_from_dict(chosen, client_configuration=configuration)
         user = chosen["users"][0]["user"]
         client = KubeClient(
-            configuration, sender=Sender(MANAGER, impersonation(user), timeout_seconds=timeout)
+            configuration, sender=Sender(MANAGER, impersonation(user), timeout, connections=0)
         )
     except (ConfigException, OSError, AttributeError, KeyError, TypeError, ValueError):
         # The library does not check the files, and its messages may quote a token.
@@ -181,7 +181,7 @@ def impersonation(user: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     ]
     found += [("Impersonate-Group", str(group)) for group in user.get("as-groups") or ()]
     for key, values in (user.get("as-user-extra") or {}).items():
-        found += [(f"Impersonate-Extra-{quote(str(key))}", str(value)) for value in values]
+        found += [(f"Impersonate-Extra-{quote(str(key), safe='')}", str(value)) for value in values]
     return tuple(found)
 
 
@@ -193,15 +193,12 @@ def request_seconds(text: str) -> float | None:
     """
     if not text:
         return None
-    units = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-    total = 0.0
-    if not re.fullmatch(r"(\d+(\.\d+)?)|(\d+(\.\d+)?(ms|s|m|h))+", text, re.ASCII):
+    seconds = seconds_of(text)
+    if seconds is None:
         raise KubeconfigError(
             f'--request-timeout: "{text}" is not a duration; use a form such as 1s, 2m or 3h'
         )
-    for number, unit in re.findall(r"([\d.]+)(ms|s|m|h|)", text):
-        total += float(number) * units[unit]
-    return total
+    return seconds
 
 
 def _not_found(kind: str, name: str, existing: Mapping[str, Any]) -> KubeconfigError:

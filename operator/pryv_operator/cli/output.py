@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import Enum
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import typer
 import yaml
 
 from pryv_operator.cli.shared_options import Format
+
+GREEN: Final = "\033[32m"
+YELLOW: Final = "\033[33m"
+RED: Final = "\033[31m"
+CYAN: Final = "\033[36m"
+BOLD: Final = "\033[1m"
+DIM: Final = "\033[2m"
+_RESET: Final = "\033[0m"
 
 
 class View(Protocol):
@@ -30,7 +39,17 @@ class View(Protocol):
 
 def write(view: View, style: Format) -> None:
     """Write a view to standard output."""
-    typer.echo(formatted(view, style), nl=False)
+    show(formatted(view, style))
+
+
+def show(text: str) -> None:
+    """Write a text to standard output; its colours only to a terminal, and not with NO_COLOR."""
+    typer.echo(text, nl=False, color=False if os.environ.get("NO_COLOR") else None)
+
+
+def paint(text: str, *codes: str) -> str:
+    """A text in colour."""
+    return "".join(codes) + text + _RESET if codes else text
 
 
 def formatted(view: View, style: Format) -> str:
@@ -75,8 +94,24 @@ def columns(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Rows below a header, in columns, as kubectl writes them."""
     lines = [tuple(header), *(tuple(row) for row in rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
-    return "".join(
-        "  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip()
-        + "\n"
-        for line in lines
-    )
+    return "".join(f"{padded(line, widths)}\n" for line in lines)
+
+
+def padded(cells: Sequence[str], widths: Sequence[int]) -> str:
+    """A line of cells in columns of these widths."""
+    line = (text.ljust(width) for text, width in zip(cells, widths, strict=False))
+    return "  ".join(line).rstrip()
+
+
+def age(since: datetime, now: datetime) -> str:
+    """How long ago a time was, as kubectl writes it: ``5s``, ``3m``, ``7h``, ``12d``."""
+    seconds = max(0, int((now - since).total_seconds()))
+    for unit, length in (("d", 86400), ("h", 3600), ("m", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds // length}{unit}"
+    return f"{seconds}s"
+
+
+def parse_time(text: str) -> datetime:
+    """A time as Kubernetes writes it."""
+    return datetime.fromisoformat(text)

@@ -20,7 +20,7 @@ from pryv_operator.api.kubernetes import Object
 from pryv_operator.kube.errors import ConflictError, NotFoundError, TooDeepError, TooLargeError
 from pryv_operator.kube.leadership import Leadership
 from pryv_operator.kube.managed_fields import upgraded
-from pryv_operator.kube.resources import LEASES, Resource, resource_of
+from pryv_operator.kube.resources import LEASES, PODS, Resource, resource_of
 from pryv_operator.kube.transport import (
     APPLY,
     JSON,
@@ -201,6 +201,14 @@ class KubeClient:
             Request("GET", resource.path(namespace), query, accept=accept)
         )
 
+    def pod_log(self, namespace: str, pod: str, query: Mapping[str, Any]) -> AsyncIterator[bytes]:
+        """Yield the lines of a container's log, without their line breaks.
+
+        ``query``: as the API server takes it: ``container``, ``follow``, ``sinceSeconds``, ….
+        """
+        path = PODS.path(namespace, pod, "log")
+        return self._transport.lines(Request("GET", path, query, accept="*/*"))
+
     # Writes
 
     async def create(self, item: Object, *, dry_run: bool = False) -> Object:
@@ -332,6 +340,23 @@ class KubeClient:
         path = resource_of(item).path(metadata["namespace"], metadata["name"])
         query = {"fieldManager": manager, "dryRun": "All" if dry_run else None}
         return await self._write("PUT", path, query, {**item, "spec": dict(spec)})
+
+    async def merge(
+        self, item: Object, change: Object, manager: str, *, dry_run: bool = False
+    ) -> Object:
+        """Change fields of an object by a merge patch; null removes one.
+
+        The object may have changed since it was read. ``manager``: the field manager of the change.
+
+        Raises:
+            ConflictError: it is another object of this name.
+        """
+        metadata = item["metadata"]
+        path = resource_of(item).path(metadata["namespace"], metadata["name"])
+        query = {"fieldManager": manager, "dryRun": "All" if dry_run else None}
+        same = {"uid": metadata["uid"], **change.get("metadata", {})}
+        body = {**change, "metadata": same}
+        return await self._write("PATCH", path, query, body, content_type=_MERGE)
 
     async def delete(self, item: Object, *, propagation: str = "Background") -> bool:
         """Delete the object that was read; False when it has changed since, or is gone."""

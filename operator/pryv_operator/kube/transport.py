@@ -40,6 +40,8 @@ _TIMEOUT: Final = aiohttp.ClientTimeout(total=30, connect=5)
 #: The server ends a watch after ``WATCH_SECONDS``; longer silence means a dead connection.
 _WATCH_TIMEOUT: Final = aiohttp.ClientTimeout(total=None, connect=5, sock_read=330)
 WATCH_SECONDS: Final = 300
+#: A container may be silent for as long as it likes.
+_LOG_TIMEOUT: Final = aiohttp.ClientTimeout(total=None, connect=5)
 
 #: Raises when a request must not be sent. A context variable, as the tasks that aiohttp makes for a
 #: request inherit it.
@@ -149,11 +151,13 @@ class Sender:
     """Who sends requests: the user agent, further headers, and how long an answer may take.
 
     ``timeout_seconds`` None: 30 s; 0: no limit. Watches have none but that of silence.
+    ``connections``: at a time; 0: no limit.
     """
 
     user_agent: str = keys.FIELD_MANAGER
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     timeout_seconds: float | None = None
+    connections: int = 32
 
     @property
     def timeout(self) -> aiohttp.ClientTimeout:
@@ -172,7 +176,7 @@ class Transport:
         """A connection is opened by the first request."""
         self._leadership = leadership
         self._sender = sender or Sender()
-        configuration.connection_pool_maxsize = 32
+        configuration.connection_pool_maxsize = self._sender.connections
         configuration.trace_configs = [*(configuration.trace_configs or ()), _checking()]
         self._api = ApiClient(configuration)
         self._host = configuration.host
@@ -224,6 +228,25 @@ class Transport:
         except ValueError:  # cut in the middle of a line by something in between
             raise UnavailableError(
                 0, "ConnectionLost", f"watch {request.path}: a line is not valid JSON"
+            ) from None
+        finally:
+            response.close()
+
+    async def lines(self, request: Request) -> AsyncIterator[bytes]:
+        """Send a request and yield the lines of its answer, which is a text, until its end.
+
+        Raises:
+            ApiError: it was not sent, answered with an error, or the connection broke.
+        """
+        response = await self._send(request, _LOG_TIMEOUT)
+        try:
+            if response.status != 200:
+                raise await _error_of(response)
+            async for line in _lines(response.content):
+                yield line
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise UnavailableError(
+                0, "ConnectionLost", f"{request}: {type(error).__name__}"
             ) from None
         finally:
             response.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import yaml
@@ -13,7 +13,15 @@ from typer.testing import CliRunner
 
 from pryv_operator.api.kubernetes import Object
 from pryv_operator.cli import platform_history
-from pryv_operator.cli.connection import KubeconfigError, connect, kubeconfig_files
+from pryv_operator.cli.connection import (
+    KubeconfigError,
+    connect,
+    impersonation,
+    kubeconfig_files,
+    merged,
+    request_seconds,
+    resolved,
+)
 from pryv_operator.cli.plugin import plugin
 from pryv_operator.cli.shared_options import ConnectionOptions
 from pryv_operator.kube.errors import ConflictError
@@ -245,3 +253,58 @@ class TestWriting:
             await platform_history.write_spec(
                 server, version(1), {"domain": "b.test"}, dry_run=False
             )
+
+
+class TestOptionsOfKubectl:
+    """Options change the chosen cluster and user, and nothing else."""
+
+    FILE: ClassVar[Any] = {
+        "clusters": {"a": {"server": "https://a", "certificate-authority-data": "x"}, "b": {}},
+        "users": {"me": {"token": TOKEN, "as": "somebody"}, "other": {"token": "o"}},
+        "contexts": {"x": {"cluster": "a", "user": "me"}},
+    }
+
+    def resolved(self, **options: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        found = resolved(self.FILE, "x", ConnectionOptions(**options))
+        return found["clusters"][0]["cluster"], found["users"][0]["user"]
+
+    def test_without_options(self) -> None:
+        assert self.resolved() == (self.FILE["clusters"]["a"], self.FILE["users"]["me"])
+
+    def test_cluster_and_user(self) -> None:
+        assert self.resolved(cluster="b", user="other") == ({}, {"token": "o"})
+        for option in ("cluster", "user"):
+            with pytest.raises(KubeconfigError, match=f'--{option}: {option} "c" not found'):
+                self.resolved(**{option: "c"})
+
+    def test_server_and_trust(self) -> None:
+        cluster, _ = self.resolved(server="https://c", insecure_skip_tls_verify=True)
+        assert cluster == {"server": "https://c", "insecure-skip-tls-verify": True}
+        cluster, _ = self.resolved(certificate_authority=Path("/ca"), tls_server_name="n")
+        assert cluster["certificate-authority"] == "/ca"
+        assert "certificate-authority-data" not in cluster
+
+    def test_credentials_replace_those_of_the_user(self) -> None:
+        assert self.resolved(token="t")[1] == {"token": "t", "as": "somebody"}
+        _, user = self.resolved(client_certificate=Path("/c"), client_key=Path("/k"))
+        assert user == {"client-certificate": "/c", "client-key": "/k", "as": "somebody"}
+
+    def test_impersonation(self) -> None:
+        _, user = self.resolved(impersonate="jane", impersonate_groups=["a", "b"])
+        assert impersonation(user) == (
+            ("Impersonate-User", "jane"),
+            ("Impersonate-Group", "a"),
+            ("Impersonate-Group", "b"),
+        )
+        extra = {"as": "x", "as-user-extra": {"reason/why": ["on call"]}}
+        assert ("Impersonate-Extra-reason%2Fwhy", "on call") in impersonation(extra)
+
+    def test_request_timeout(self) -> None:
+        assert request_seconds("") is None
+        assert request_seconds("1m30s") == 90
+        with pytest.raises(KubeconfigError, match="--request-timeout"):
+            request_seconds("soon")
+
+    async def test_relative_paths_are_of_the_files_folder(self, tmp_path: Path) -> None:
+        users = {"users": [{"name": "me", "user": {"client-key": "key.pem"}}]}
+        assert merged([(users, tmp_path)])["users"]["me"]["client-key"] == f"{tmp_path}/key.pem"

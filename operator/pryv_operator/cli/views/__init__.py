@@ -1,0 +1,1 @@
+"""What commands show, computed from objects that were read. Pure."""
