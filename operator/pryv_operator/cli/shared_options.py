@@ -59,14 +59,16 @@ class ConnectionOptions:
     tls_server_name: Annotated[
         str | None, typer.Option(help="Name to expect in the API server's certificate.")
     ] = None
-    impersonate: Annotated[str | None, typer.Option("--as", help="User to impersonate.")] = None
+    impersonate: Annotated[
+        str | None, typer.Option("--as", metavar="USER", help="User to impersonate.")
+    ] = None
     impersonate_groups: Annotated[
         list[str] | None,
-        typer.Option("--as-group", metavar="<str>", help="Group to impersonate. May be repeated."),
+        typer.Option("--as-group", metavar="GROUP", help="Group to impersonate. May be repeated."),
     ] = None
-    impersonate_uid: Annotated[str | None, typer.Option("--as-uid", help="UID to impersonate.")] = (
-        None
-    )
+    impersonate_uid: Annotated[
+        str | None, typer.Option("--as-uid", metavar="UID", help="UID to impersonate.")
+    ] = None
     request_timeout: Annotated[
         str,
         typer.Option(
