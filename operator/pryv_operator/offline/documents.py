@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -20,6 +20,7 @@ from pryv_operator.api.reasons import Reason
 from pryv_operator.api.schema import RULES
 from pryv_operator.api.spec import PryvPlatformSpec
 from pryv_operator.offline.kubernetes_yaml import DocumentError, read_objects
+from pryv_operator.offline.schema_errors import schema_errors
 from pryv_operator.templates.builtin import load_release
 from pryv_operator.templates.bundle import Bundle
 from pryv_operator.templates.user_templates import (
@@ -33,8 +34,8 @@ __all__ = ["DEFAULT_NAMESPACE", "DocumentError", "Documents", "load_bundle", "re
 
 DEFAULT_NAMESPACE: Final = "default"
 _IF_MISSING: Final = "pass its file with -f, too"
-#: How many invalid fields one message lists.
-_SHOWN: Final = 10
+#: Types of pydantic's errors about what a schema says, too.
+_OF_SCHEMA: Final = ("_type", "_parsing", "missing", "literal_error")
 
 
 @dataclass(frozen=True)
@@ -104,16 +105,22 @@ def _platform(file: str, item: Object) -> tuple[Platform, tuple[Advisory, ...]]:
     raw = item.get("spec")
     if not isinstance(raw, dict):
         raise DocumentError(f"{keys.KIND}: spec is missing; add it", file)
+    found = schema_errors(raw, structural(PryvPlatformSpec), "spec")
+    spec, invalid = None, [*found.invalid]
     try:
         spec = PryvPlatformSpec.model_validate(raw)
     except ValidationError as error:
-        raise DocumentError(_invalid_fields(error), file) from None
-    known = spec.model_dump(by_alias=True, exclude_unset=True)
+        invalid += _invalid_values(error)
+    if spec is None or invalid:
+        unknown = [f"strict decoding error: {each}" for each in found.unknown]
+        where = f"{file}: " if file else ""
+        raise DocumentError("\n".join(f"{where}{each}" for each in [*unknown, *invalid]))
     warnings = tuple(
         Advisory(
-            Reason.UNKNOWN_FIELD, f"{path}: unknown field, which is ignored; check its spelling"
+            Reason.UNKNOWN_FIELD,
+            f"{each}: it is ignored here, but the API server rejects it; check its spelling",
         )
-        for path in sorted(_unknown_fields(raw, known, "spec"))
+        for each in sorted(found.unknown)
     )
     namespace = item["metadata"].get("namespace") or DEFAULT_NAMESPACE
     annotations = item["metadata"].get("annotations") or {}
@@ -122,12 +129,19 @@ def _platform(file: str, item: Object) -> tuple[Platform, tuple[Advisory, ...]]:
     return Platform(name, str(namespace), "", spec, cut_over_pending=pending), warnings
 
 
-def _invalid_fields(error: ValidationError) -> str:
+def _invalid_values(error: ValidationError) -> list[str]:
+    """The fields whose values break a rule; what the schema refuses is reported by it."""
     found = error.errors(include_input=False, include_url=False, include_context=False)
-    return "; ".join(
-        f"spec.{'.'.join(str(step) for step in each['loc'])}: {_explanation(each)}"
-        for each in found[:_SHOWN]
-    )
+    return [
+        f"{_path(each['loc'])}: {_explanation(each)}"
+        for each in found
+        if not each["type"].endswith(_OF_SCHEMA)
+    ]
+
+
+def _path(steps: Iterable[str | int]) -> str:
+    """The path of a field of the spec, as the API server writes it."""
+    return "spec" + "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps)
 
 
 def _explanation(error: ErrorDetails) -> str:
@@ -139,19 +153,6 @@ def _explanation(error: ErrorDetails) -> str:
         node = fields.get(name) or node.get("additionalProperties") or {}
     rules = node.get(RULES) if error["type"] == "string_pattern_mismatch" else None
     return str(rules[0]["message"] if rules else error["msg"])
-
-
-def _unknown_fields(raw: Any, known: Any, path: str) -> Iterator[str]:
-    """Paths of the fields of ``raw`` that are not in ``known``; null counts as not set."""
-    if isinstance(raw, dict) and isinstance(known, dict):
-        for key, value in raw.items():
-            if value is not None and key not in known:
-                yield f"{path}.{key}"
-            elif value is not None:
-                yield from _unknown_fields(value, known[key], f"{path}.{key}")
-    elif isinstance(raw, list) and isinstance(known, list):
-        for index, (left, right) in enumerate(zip(raw, known, strict=False)):
-            yield from _unknown_fields(left, right, f"{path}[{index}]")
 
 
 def _name(file: str, item: Object) -> str:

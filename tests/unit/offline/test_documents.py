@@ -131,10 +131,47 @@ binaryData: {{b: {encoded}}}
             + "  domian: x\n  roles: {core: {instances: [{name: co1, adress: 192.0.2.1}]}}\n"
         )
         messages = [warning.message for warning in read_documents([("f", text)]).warnings]
-        assert [message.split(" ")[0] for message in messages] == [
-            "spec.domian:",
-            "spec.roles.core.instances[0].adress:",
+        assert [message.partition(":")[0] for message in messages] == [
+            'unknown field "spec.domian"',
+            'unknown field "spec.roles.core.instances[0].adress"',
         ]
+
+    def test_all_problems_are_listed_in_the_words_of_the_api_server(self) -> None:
+        """Compared with the answers of kube-apiserver 1.36 to the same fields."""
+        text = PLATFORM + (
+            '  foo: 1\n  stopped: "yes"\n  deletionPolicy: Keep\n  imagePullSecrets: {}\n'
+            "  release: x y\n  roles: {static: 7, core: {instances: [{hostign: x}], "
+            "components: {hfs: {replicas: many}}}}\n"
+        )
+        with pytest.raises(DocumentError) as found:
+            read_documents([("f", text)])
+        lines = str(found.value).splitlines()
+        assert all(line.startswith("f: ") for line in lines)
+        replicas = "spec.roles.core.components.hfs.replicas"
+        assert {
+            'strict decoding error: unknown field "spec.foo"',
+            'strict decoding error: unknown field "spec.roles.core.instances[0].hostign"',
+            (
+                'spec.stopped: Invalid value: "string": spec.stopped in body must be of type boolean: '
+                '"string"'
+            ),
+            'spec.deletionPolicy: Unsupported value: supported values: "Retain", "Delete"',
+            (
+                'spec.imagePullSecrets: Invalid value: "object": spec.imagePullSecrets in body must be '
+                'of type array: "object"'
+            ),
+            "spec.roles.core.instances[0].name: Required value",
+            (
+                f'{replicas}: Invalid value: "string": {replicas} in body must be of type integer: '
+                '"string"'
+            ),
+            (
+                'spec.roles.static: Invalid value: "integer": spec.roles.static in body must be of '
+                'type object: "integer"'
+            ),
+        } <= {line.removeprefix("f: ") for line in lines}
+        assert any(line.startswith("f: spec.release: ") for line in lines)
+        assert "many" not in str(found.value)
 
     def test_values_are_read_as_kubectl_reads_them(self) -> None:
         text = (
