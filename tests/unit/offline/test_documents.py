@@ -147,28 +147,20 @@ binaryData: {{b: {encoded}}}
             read_documents([("f", text)])
         lines = str(found.value).splitlines()
         assert all(line.startswith("f: ") for line in lines)
-        replicas = "spec.roles.core.components.hfs.replicas"
+
+        def wrong(path: str, got: str, expected: str) -> str:
+            reason = f'{path} in body must be of type {expected}: "{got}"'
+            return f'{path}: Invalid value: "{got}": {reason}'
+
         assert {
             'strict decoding error: unknown field "spec.foo"',
             'strict decoding error: unknown field "spec.roles.core.instances[0].hostign"',
-            (
-                'spec.stopped: Invalid value: "string": spec.stopped in body must be of type boolean: '
-                '"string"'
-            ),
+            wrong("spec.stopped", "string", "boolean"),
             'spec.deletionPolicy: Unsupported value: supported values: "Retain", "Delete"',
-            (
-                'spec.imagePullSecrets: Invalid value: "object": spec.imagePullSecrets in body must be '
-                'of type array: "object"'
-            ),
+            wrong("spec.imagePullSecrets", "object", "array"),
             "spec.roles.core.instances[0].name: Required value",
-            (
-                f'{replicas}: Invalid value: "string": {replicas} in body must be of type integer: '
-                '"string"'
-            ),
-            (
-                'spec.roles.static: Invalid value: "integer": spec.roles.static in body must be of '
-                'type object: "integer"'
-            ),
+            wrong("spec.roles.core.components.hfs.replicas", "string", "integer"),
+            wrong("spec.roles.static", "integer", "object"),
         } <= {line.removeprefix("f: ") for line in lines}
         assert any(line.startswith("f: spec.release: ") for line in lines)
         assert "many" not in str(found.value)
