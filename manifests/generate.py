@@ -34,7 +34,7 @@ from pryv_operator.api.status import PryvPlatformStatus
 ROOT: Final = Path(__file__).resolve().parent.parent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 Object = dict[str, Any]
 
@@ -46,6 +46,7 @@ TROUBLESHOOTING_FILE: Final = ROOT / "docs/troubleshooting.md"
 CLI_FILE: Final = ROOT / "docs/cli.md"
 VARIABLES_FILE: Final = ROOT / "docs/variables.md"
 INSTALL_FILE: Final = ROOT / "manifests/install.yaml"
+KUSTOMIZE: Final = ROOT / "manifests/kustomize"
 IMAGES: Final = ROOT / "docs/images"
 VALUES_FILE: Final = CHART / "values.yaml"
 SCHEMA_FILE: Final = CHART / "values.schema.json"
@@ -119,7 +120,19 @@ def from_release() -> dict[Path, str]:
 
 def from_chart(helm: Path) -> dict[Path, str]:
     """Path → content of the files that are generated from the chart."""
-    return {INSTALL_FILE: install_file(helm)}
+    objects = installed_objects(helm)
+    roles = [
+        each
+        for each in installed_objects(helm, "--set=watchNamespaces={pryv}")
+        if each["metadata"].get("namespace") == "pryv"
+    ]
+    return {
+        INSTALL_FILE: _documents(objects),
+        KUSTOMIZE / "base/operator.yaml": _documents(
+            [each for each in objects if each["kind"] != "CustomResourceDefinition"]
+        ),
+        KUSTOMIZE / "overlays/namespaced/roles.yaml": _documents(roles),
+    }
 
 
 def stale_files(generated: Mapping[Path, str]) -> list[Path]:
@@ -162,13 +175,13 @@ def chart_crd_file() -> str:
     )
 
 
-def install_file(helm: Path) -> str:
-    """The objects of the chart and its namespace, for `kubectl apply --server-side -f`."""
+def installed_objects(helm: Path, *arguments: str) -> list[Object]:
+    """The namespace and the objects of the chart, in the order in which kubectl creates them."""
     with tempfile.TemporaryDirectory() as folder:
         rendered = subprocess.run(
             [
                 *(helm, "template", "pryv-operator", CHART),
-                *("--namespace", INSTALL_NAMESPACE, "--skip-tests"),
+                *("--namespace", INSTALL_NAMESPACE, "--skip-tests", *arguments),
             ],
             env={"HOME": folder},
             check=True,
@@ -189,7 +202,11 @@ def install_file(helm: Path) -> str:
     objects = sorted(
         (_without_helm(each) for each in yaml.safe_load_all(rendered) if each), key=_install_order
     )
-    return f"# {_GENERATED}\n" + "---\n".join(_yaml(each) for each in (namespace, *objects))
+    return [namespace, *objects]
+
+
+def _documents(objects: Iterable[Object]) -> str:
+    return f"# {_GENERATED}\n" + "---\n".join(_yaml(each) for each in objects)
 
 
 def _without_helm(rendered: Object) -> Object:

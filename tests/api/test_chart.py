@@ -31,6 +31,8 @@ Object = dict[str, Any]
 ROOT = Path(__file__).parents[2]
 CHART = ROOT / "charts/pryv-operator"
 CRD = "pryvplatforms.pryv.io"
+#: The chart of the first commit.
+OLDEST = Path(__file__).parent / "upgrade/chart-of-the-first-commit.tgz"
 
 EVERYTHING: Object = {
     "replicas": 3,
@@ -333,6 +335,57 @@ def test_versions_match_the_package() -> None:
     chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
     package = (ROOT / "operator/pryv_operator/__init__.py").read_text()
     assert f'__version__ = "{chart["appVersion"]}"' in package
+
+
+def test_annotations_for_artifact_hub_agree_with_what_is_shipped() -> None:
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
+    prefix = "artifacthub.io/"
+    found = {
+        key.removeprefix(prefix): yaml.safe_load(text)
+        for key, text in chart["annotations"].items()
+        if key.startswith(prefix)
+    }
+    (crd,) = found["crds"]
+    definition = yaml.safe_load((ROOT / "crds/pryv.io_pryvplatforms.yaml").read_text())
+    assert crd["name"] == definition["metadata"]["name"]
+    assert crd["kind"] == definition["spec"]["names"]["kind"]
+    assert crd["version"] == definition["spec"]["versions"][0]["name"]
+    sample = yaml.safe_load((ROOT / "manifests/samples/minimal.yaml").read_text())
+    assert found["crdsExamples"] == [sample]
+    values = yaml.safe_load((CHART / "values.yaml").read_text())["image"]
+    (image,) = found["images"]
+    name = f"{values['registry']}/{values['repository']}:{chart['appVersion']}"
+    assert image["image"] == name
+    assert {change["kind"] for change in found["changes"]} <= {
+        *("added", "changed", "deprecated", "removed", "fixed", "security")
+    }
+    assert all(each["url"].startswith("https://") for each in found["links"])
+
+
+@pytest.mark.parametrize(
+    ("values", "present", "absent"),
+    [
+        ({}, ["create namespace pryv", "namespace: pryv}", "helm test pryv-operator"], []),
+        (
+            {"watchNamespaces": ["default"], "helmTest": {"enabled": False}},
+            ["platforms of default.", "namespace: default}", "kubectl -n default get"],
+            ["create namespace", "helm test"],
+        ),
+        ({"rbac": {"create": False}}, ["grant ServiceAccount pryv-operator"], []),
+        ({"crds": {"install": False}}, ["apply the one of this version"], ["--take-ownership"]),
+        ({"fullnameOverride": "own"}, ["deployment/own"], []),
+    ],
+    ids=json.dumps,
+)
+def test_notes_name_the_next_commands_for_the_chosen_values(
+    helm: Helm, values: Object, present: list[str], absent: list[str]
+) -> None:
+    arguments = ("install", "pryv-operator", CHART, "--dry-run=client", "--namespace=home")
+    notes = helm(*arguments, values=values).stdout.partition("NOTES:\n")[2]
+    for text in present:
+        assert text in notes
+    for text in absent:
+        assert text not in notes
 
 
 def test_two_replicas_with_grace_period_and_anti_affinity(helm: Helm) -> None:
@@ -792,6 +845,58 @@ def test_uninstall_keeps_crd_and_platforms(
     assert left.stdout == ""
 
     install(own_helm, home)  # takes the CRD that it left back
+
+
+def test_platforms_survive_upgrade_rollback_and_uninstall(
+    cluster: ControlPlane, own_helm: Helm, home: str, tmp_path: Path
+) -> None:
+    """From the oldest chart. Nothing was released yet: it is that of the first commit."""
+    shutil.unpack_archive(OLDEST, tmp_path, filter="data")
+    own_helm("install", "pryv-operator", tmp_path / "pryv-operator", f"--namespace={home}")
+    cluster.kubectl("wait", "--for=condition=Established", "--timeout=30s", f"crd/{CRD}")
+    document = {
+        "apiVersion": "pryv.io/v1alpha1",
+        "kind": "PryvPlatform",
+        "metadata": {"name": "a"},
+        "spec": {"domain": "a.example.com"},
+    }
+    cluster.kubectl("create", "-n", home, "-f-", stdin=json.dumps(document))
+
+    def identities() -> tuple[str, str]:
+        """A platform or CRD that was deleted and created again would have another uid."""
+        platform = get(cluster, "-n", home, "pryvplatform", "a")
+        assert platform["spec"] == document["spec"]
+        crd = get(cluster, "crd", CRD)
+        return platform["metadata"]["uid"], crd["metadata"]["uid"]
+
+    def today() -> bool:
+        """Whether the CRD is today's: the oldest one declares less."""
+        names = get(cluster, "crd", CRD)["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+        return "ownership" in names["properties"]["status"]["properties"]
+
+    before = identities()
+    assert not today()
+    own_helm("upgrade", "pryv-operator", CHART, f"--namespace={home}")
+    assert today()
+    assert identities() == before
+    budget = get(cluster, "-n", home, "poddisruptionbudget", "pryv-operator")
+    assert budget["spec"]["maxUnavailable"] == 1
+
+    own_helm("rollback", "pryv-operator", "1", f"--namespace={home}")
+    assert identities() == before
+    deployment = get(cluster, "-n", home, "deployment", "pryv-operator")
+    assert "nodeSelector" not in deployment["spec"]["template"]["spec"]
+
+    own_helm("upgrade", "pryv-operator", CHART, f"--namespace={home}")
+    own_helm("uninstall", "pryv-operator", f"--namespace={home}")
+    assert identities() == before
+    left = cluster.kubectl(
+        *("get", "-n", home, "deployment,serviceaccount,role,rolebinding,poddisruptionbudget"),
+        *("-l", "app.kubernetes.io/name=pryv-operator", "-o", "name"),
+    )
+    assert left.stdout == ""
+    roles = cluster.kubectl("get", "clusterrole,clusterrolebinding", "-o", "name")
+    assert f"{home}-pryv-operator" not in roles.stdout
 
 
 @pytest.mark.long
