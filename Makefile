@@ -25,6 +25,7 @@ test: lint test-all ## Lint, then the tests: pure ones and those against a real 
 test-all: $(STAMP)
 	$(BIN)/python -u -m tests.cluster.binaries
 	$(BIN)/python -u -m tests.readers.node_packages
+	$(BIN)/python -u -m tests.cluster.prometheus
 	$(PYTEST) --numprocesses=2 $(PYTEST_ARGS)
 
 test-unit: $(STAMP) ## The pure tests only: seconds

@@ -160,6 +160,11 @@ def test_a_standby_is_ready_and_writes_nothing(pair: Pair, user: PlatformUser) -
     assert pair.second.status("/readyz") == pair.second.status("/healthz") == 200
     assert not leads(pair.second)
     assert pair.second.writes() == pair.second.reconciliations() == 0
+    # Each platform is counted once, and every watch is followed.
+    platform = f'pryv_platform_revision{{name="acme",namespace="{user.namespace}"}} '
+    assert platform in pair.first.text("/metrics")
+    assert "\npryv_platform_" not in pair.second.text("/metrics")
+    assert 'last_event_timestamp_seconds{resource="secrets"}' in pair.second.text("/metrics")
     pair.second.stop()
     assert leads(pair.first)
     user.delete_all()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -12,7 +13,8 @@ from urllib.request import urlopen
 
 import yaml
 
-from tests.cluster.binaries import Module, ensure_programs
+from tests.cluster.binaries import BuildError, Module, ensure_programs
+from tests.cluster.cache import print_with_time
 from tests.cluster.control_plane import free_port
 from tests.cluster.waiting import wait_until
 
@@ -144,3 +146,10 @@ def running_prometheus(
         yield Prometheus(f"http://{address}")
     finally:
         server.stop()
+
+
+if __name__ == "__main__":
+    try:
+        ensure_prometheus(print_with_time)
+    except BuildError as failed:
+        sys.exit(str(failed))

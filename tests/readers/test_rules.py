@@ -87,7 +87,8 @@ def test_the_page_has_no_section_of_an_alert_that_is_gone() -> None:
 
 
 def test_alerts_ask_for_metrics_labels_and_reasons_that_exist() -> None:
-    samples = {f"{each.name}{suffix}" for each in REGISTRY.collect() for suffix in SUFFIXES}
+    families = (*REGISTRY.collect(), *platform_metrics.FAMILIES)
+    samples = {f"{each.name}{suffix}" for each in families for suffix in SUFFIXES}
     labels = {label for each in platform_metrics.FAMILIES for label in each.labels}
     labels |= {"code", "outcome", "job", "instance", "resource", "on", "by"}
     reasons = {str(reason) for reason in Reason}

@@ -17,7 +17,7 @@ STANDARD = ("process_", "python_gc_")
 def rows() -> Iterator[str]:
     """A row for each metric, as the page has them."""
     labels = {each.name: each.labels for each in platform_metrics.FAMILIES}
-    for family in REGISTRY.collect():
+    for family in (*REGISTRY.collect(), *platform_metrics.GAUGES.describe()):
         name = family.name + {"counter": "_total", "info": "_info"}.get(family.type, "")
         if not name.startswith(STANDARD):
             of = labels.get(name) or _labels_of(name)

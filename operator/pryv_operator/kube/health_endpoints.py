@@ -6,10 +6,9 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from aiohttp import web
-from prometheus_client import generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
-from pryv_operator.kube.metrics import REGISTRY
+from pryv_operator.kube.metrics import exposition
 
 #: Returns what is wrong, in a few words; None when nothing is.
 Check = Callable[[], str | None]
@@ -51,6 +50,4 @@ async def serving(
 
 def metrics_response() -> web.Response:
     """All metrics, as Prometheus reads them."""
-    return web.Response(
-        body=generate_latest(REGISTRY), headers={"Content-Type": CONTENT_TYPE_LATEST}
-    )
+    return web.Response(body=exposition(), headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -7,7 +7,7 @@ for controllers fit. Those of platforms: ``reconcile/platform_metrics.py``.
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, Protocol
@@ -20,6 +20,7 @@ from prometheus_client import (
     Histogram,
     Info,
     ProcessCollector,
+    generate_latest,
 )
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
@@ -250,6 +251,20 @@ for _collector in (QUEUE, WATCHES, _Memory(Path("/sys/fs/cgroup"))):
     REGISTRY.register(_collector)
 ProcessCollector(registry=REGISTRY)
 GCCollector(registry=REGISTRY)
+
+
+#: What is exposed besides the registry: text as Prometheus reads it.
+_TEXTS: Final[list[Callable[[], bytes]]] = []
+
+
+def also_expose(text: Callable[[], bytes]) -> None:
+    """Expose what ``text`` returns at each scrape, after the registry."""
+    _TEXTS.append(text)
+
+
+def exposition() -> bytes:
+    """All metrics, as Prometheus reads them."""
+    return b"".join((generate_latest(REGISTRY), *(text() for text in _TEXTS)))
 
 
 def count_request(method: str, path: str, code: str, *, watch: bool, apply: bool = False) -> str:

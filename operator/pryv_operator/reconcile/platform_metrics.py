@@ -92,7 +92,7 @@ FAMILIES: Final = (
     CERTIFICATE_EXPIRY,
 )
 GAUGES: Final = KeyedGauges(FAMILIES)
-metrics.REGISTRY.register(GAUGES)
+metrics.also_expose(GAUGES.text)
 
 
 @dataclass(frozen=True)

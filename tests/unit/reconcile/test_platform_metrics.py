@@ -158,6 +158,19 @@ def test_the_stored_status_counts_until_the_first_reconciliation_is_done(
     assert registry.get_sample_value("pryv_platform_revision", ACME) == 4
 
 
+def test_the_text_is_what_the_library_writes(
+    registry: CollectorRegistry, reported: PlatformMetrics
+) -> None:
+    report(reported)
+    report(reported, Key("b", "other"), health_inputs=running(state(), "acme-co1-hfs"))
+    reported.report_failure(Key('"\\\n', "acme"), of())
+    gauges = reported._gauges
+    assert gauges.text() == generate_latest(registry)
+    reported.forget(KEY)
+    assert gauges.text() == generate_latest(registry)
+    assert b'namespace="pryv"' not in gauges.text()
+
+
 names = st.sampled_from(["a", "b", "c"])
 
 
