@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import yaml
 
 from tests.api.test_chart import CHART, Helm, HelmError, helm, only
+from tests.cluster.binaries import GO_FOLDER, BuildError, module_folder
+from tests.cluster.control_plane import ControlPlane
+from tests.cluster.waiting import wait_until
 
 __all__ = ["helm"]
 
@@ -126,3 +130,61 @@ def test_the_dashboard_is_the_file(helm: Helm) -> None:
 def test_wrong_values_are_refused(helm: Helm, values: dict[str, Any]) -> None:
     with pytest.raises(HelmError, match="metrics"):
         metrics(helm, **values)
+
+
+KINDS = ("servicemonitors", "podmonitors", "prometheusrules")
+PROMETHEUS_OPERATOR = "github.com/prometheus-operator/prometheus-operator"
+
+
+@pytest.fixture(scope="module")
+def prometheus_operator(control_plane: ControlPlane) -> Iterator[ControlPlane]:
+    """The API server with the definitions of the Prometheus Operator."""
+    try:
+        sources = module_folder(GO_FOLDER / "prometheus-operator", PROMETHEUS_OPERATOR)
+    except BuildError as error:
+        pytest.skip(f"the definitions are not available: {error}")
+    folder = sources / "example/prometheus-operator-crd"
+    files = [f"--filename={folder}/monitoring.coreos.com_{each}.yaml" for each in KINDS]
+    control_plane.kubectl("apply", "--server-side", *files)
+    names = [f"{each}.monitoring.coreos.com" for each in KINDS]
+    control_plane.kubectl("wait", "--for=condition=Established", "crd", *names)
+    wait_until(
+        lambda: all(
+            control_plane.kubectl("get", each, "-A", check=False).returncode == 0 for each in names
+        ),
+        "the definitions to be served",
+        seconds=30,
+    )
+    yield control_plane
+    control_plane.kubectl("delete", "crd", *names)
+
+
+@pytest.mark.parametrize("authentication", [False, True])
+def test_the_prometheus_operators_definitions_accept_the_objects(
+    helm: Helm, prometheus_operator: ControlPlane, authentication: bool
+) -> None:
+    monitor = {
+        "enabled": True,
+        "interval": "15s",
+        "scrapeTimeout": "10s",
+        "relabelings": [{"action": "labeldrop", "regex": "pod"}],
+        "metricRelabelings": [{"action": "drop", "sourceLabels": ["verb"], "regex": "watch"}],
+    }
+    token = {"authorization": {"credentials": {"name": "prometheus", "key": "token"}}}
+    objects = metrics(
+        helm,
+        authentication=authentication,
+        serviceMonitor=monitor,
+        podMonitor={**monitor, **token},
+        prometheusRule={"enabled": True, "alertLabels": {"team": "health"}},
+    )
+    ours = [each for each in objects if each["apiVersion"].startswith("monitoring.coreos.com/")]
+    assert len(ours) == len(KINDS)
+    for each in ours:
+        each["metadata"]["namespace"] = "default"
+        text = json.dumps(each)
+        options = ("--dry-run=server", "--validate=strict", "--filename=-")
+        prometheus_operator.kubectl("create", *options, stdin=text)
+        wrong = text.replace('"spec": {', '"spec": {"unknown": 1, ', 1)
+        refused = prometheus_operator.kubectl("create", *options, stdin=wrong, check=False)
+        assert 'unknown field "spec.unknown"' in refused.stderr
