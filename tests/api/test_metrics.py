@@ -108,7 +108,7 @@ def test_a_failed_rollout(user: PlatformUser, operator: OperatorProcess) -> None
     wait_condition(user, operator, "Stalled", "true")
     found = of_platform(user, scrape(operator))
     assert found["pryv_platform_condition_reason", "RolloutHeld", "RolloutComplete"] == 1
-    assert found["pryv_platform_component_ready_replicas", "hfs", "co1", "core"] == 0
+    assert found["pryv_platform_component_ready_replicas", "hfs", "core", "co1"] == 0
     assert value(operator, name, **failed) == before + 1
 
 

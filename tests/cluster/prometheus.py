@@ -107,7 +107,8 @@ def running_prometheus(
         rules: a file with rules.
         interval: between scrapes, and between evaluations of the rules.
     """
-    folder = control_plane.folder / "prometheus"
+    port = free_port()
+    folder = control_plane.folder / f"prometheus-{port}"
     folder.mkdir()
     config = {
         "global": {"scrape_interval": interval, "evaluation_interval": interval},
@@ -122,7 +123,7 @@ def running_prometheus(
         ],
     }
     (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
-    address = f"127.0.0.1:{free_port()}"
+    address = f"127.0.0.1:{port}"
     server = control_plane.start_server(
         "prometheus",
         [
