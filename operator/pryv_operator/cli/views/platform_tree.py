@@ -24,8 +24,8 @@ from pryv_operator.cli.views.workloads import (
 #: Conditions that are shown when they hold, besides Ready.
 _SHOWN_IF_TRUE: Final = ("Stalled", "Reconciling", "Paused")
 _SOON_DAYS: Final = 14
-#: Where a message of the operator goes on to another component.
-_NEXT_COMPONENT: Final = re.compile(r"; (?=[a-z0-9-]+/[a-z0-9-]+: )")
+#: Where a message of the operator goes on to another component, or ends with how many more wait.
+_NEXT_COMPONENT: Final = re.compile(r"; (?=[a-z0-9-]+/[a-z0-9-]+: |and \d+ more$)")
 _COLOURS: Final = {
     State.READY: GREEN,
     State.UPDATING: YELLOW,

@@ -186,7 +186,9 @@ class TestTree:
     """The status of a platform."""
 
     def test_tree_names_what_a_component_waits_for(self) -> None:
-        message = 'co1/hfs: image "x:2" cannot be pulled; check its name; co2/core: starting'
+        message = (
+            'co2/core: starting; co1/hfs: image "x:2" cannot be pulled; check its name; and 1 more'
+        )
         crashing = {"waiting": {"reason": "ImagePullBackOff"}}
         found = platform_status(
             resource(
