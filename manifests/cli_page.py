@@ -25,7 +25,7 @@ def page(generated: str) -> str:
         f"<!-- {generated} -->",
         "# Command line",
         "",
-        "On this page you can look up every command and option of `kubectl pryv` and of",
+        "After this page you can look up every command and option of `kubectl pryv` and of",
         "`pryv-operator`. `--help` shows the same.",
         "",
         "## kubectl pryv",

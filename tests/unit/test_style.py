@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 ROOT: Final = Path(__file__).parents[2]
 PAGES: Final = sorted([*ROOT.glob("docs/*.md"), ROOT / "README.md"])
-#: Their sentences are rules of the API and lists of files.
-GENERATED: Final = ("reference.md", "variables.md")
+#: Their sentences are rules of the API, lists of files, and help of commands.
+GENERATED: Final = ("cli.md", "reference.md", "variables.md")
 #: Words of a sentence, at most.
 LONGEST: Final = 25
 #: Not used → what Kubernetes' and Pryv's own docs say. Only words without another honest meaning.
