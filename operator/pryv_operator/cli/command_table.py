@@ -64,7 +64,10 @@ COMMANDS: Final[tuple[Command | Group, ...]] = (
         "events", "events:events", "Show the events of a platform, and of what belongs to it.", SEE
     ),
     Command("history", "history:history", "List the revisions of a platform.", SEE),
-    Command("diff", "history:diff", "Compare two revisions.", SEE),
+    Command(
+        "diff", "history:diff", "Compare two revisions, or the live platform with a file.", SEE
+    ),
+    Command("check", "check:check", "Check a platform and what it depends on.", SEE),
     Command(
         "restart",
         "changes:restart",

@@ -25,6 +25,8 @@ CODES: Final[Mapping[str, int]] = {
     "pryv_operator.cli.connection.KubeconfigError": WRONG_USAGE,
     "pryv_operator.cli.input_files.InputError": FAILED,
     "pryv_operator.cli.output_folder.OutputError": WRONG_USAGE,
+    "pryv_operator.cli.probes.routes.RouteError": WRONG_USAGE,
+    "pryv_operator.cli.probes.web.AuthorityError": WRONG_USAGE,
     "pryv_operator.importer.notes.ImportRefusedError": FAILED,
     "pryv_operator.leader.render_error.RenderError": FAILED,
     "pryv_operator.offline.kubernetes_yaml.DocumentError": FAILED,

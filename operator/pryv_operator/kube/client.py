@@ -388,6 +388,10 @@ class KubeClient:
             Request(method, path, query, body, content_type=content_type, write=True)
         )
 
+    async def read_version(self) -> Object:
+        """The version of the API server, as it answers at ``/version``."""
+        return await self._transport.send(Request("GET", "/version"))
+
     async def review(self, resource: Resource, spec: Object) -> Object:
         """Ask the API server for a decision, such as a TokenReview; return its status.
 

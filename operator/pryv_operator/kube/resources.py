@@ -11,7 +11,7 @@ from pryv_operator.api.kubernetes import Object
 
 @dataclass(frozen=True)
 class Resource:
-    """A resource of the API server. All are namespaced, except for reviews."""
+    """A resource of the API server. Of one that has no namespace, it is empty or None."""
 
     group: str
     version: str
@@ -51,6 +51,13 @@ LEASES: Final = Resource("coordination.k8s.io", "v1", "leases", "Lease")
 TOKEN_REVIEWS: Final = Resource("authentication.k8s.io", "v1", "tokenreviews", "TokenReview")
 SUBJECT_ACCESS_REVIEWS: Final = Resource(
     "authorization.k8s.io", "v1", "subjectaccessreviews", "SubjectAccessReview"
+)
+# Only kubectl-pryv reads these.
+DAEMON_SETS: Final = Resource("apps", "v1", "daemonsets", "DaemonSet")
+STORAGE_CLASSES: Final = Resource("storage.k8s.io", "v1", "storageclasses", "StorageClass")
+NODES: Final = Resource("", "v1", "nodes", "Node")
+CUSTOM_RESOURCES: Final = Resource(
+    "apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomResourceDefinition"
 )
 CERTIFICATES: Final = Resource("cert-manager.io", "v1", "certificates", "Certificate")
 

@@ -38,8 +38,8 @@ def explain(
 ) -> None:
     """Explain a variable.
 
-    Its type, default and meaning, its name of 2019, where it is set, which files of which roles
-    use it, and which components restart when it changes.
+    Its type, default and meaning, its name of 2019, and where it is set. Also which files of which
+    roles use it, and which components restart when it changes.
     """
     if platform and release:
         raise typer.BadParameter("pass only one of --platform and --release")

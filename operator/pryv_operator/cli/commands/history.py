@@ -26,25 +26,67 @@ def history(
 def diff(
     platform: PlatformName,
     *,
-    revision: Annotated[int, typer.Option("--revision", help="Number of the revision to compare.")],
+    revision: Annotated[
+        int | None, typer.Option("--revision", help="Number of the revision to compare.")
+    ] = None,
     to: Annotated[
         int | None,
         typer.Option(
             "--to", help="Number of the revision to compare it with. Default: the newest."
         ),
     ] = None,
+    file: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--file",
+            "-f",
+            help="Compare the live platform with this YAML file of it: what applying it would "
+            "change. May be repeated; - is standard input.",
+        ),
+    ] = None,
     connection: ConnectionOptions,
+    output: OutputOptions,
 ) -> None:
-    """Compare two revisions.
+    """Compare two revisions, or the live platform with a file.
 
-    Shows the spec, and each component's files and pod template. Files in Secrets are named, but
-    their content is not shown.
+    With --revision: the spec, and each component's files and pod template. Files in Secrets are
+    named, but their content is not shown.
+
+    With --file: the spec, and the rendered files with masks for secrets. Then the pods that would
+    be replaced, step by step, and other objects that would change. Also the problems and warnings
+    that the operator would report. Secrets are not read: a reference to another one is a change.
+    Exit code as of kubectl diff: 0 no difference, 1 differences, 2 an error.
     """
-    from pryv_operator.cli import history as work
+    if (revision is None) == (not file):
+        raise typer.BadParameter("pass either --revision or --file")
+    if file and to is not None:
+        raise typer.BadParameter("--to requires --revision")
     from pryv_operator.cli.cluster import run
 
-    text = run(connection, lambda cluster: work.compare(cluster, platform, revision, to))
-    typer.echo(text, nl=False)
+    if revision is not None:
+        from pryv_operator.cli import history as work
+
+        text = run(connection, lambda cluster: work.compare(cluster, platform, revision, to))
+        typer.echo(text, nl=False)
+        return
+    from pryv_operator.cli import edit_diff
+    from pryv_operator.cli.exit_codes import FAILED, WRONG_USAGE, exit_on_error
+    from pryv_operator.cli.input_files import read_yaml_texts
+    from pryv_operator.cli.output import write
+    from pryv_operator.offline.documents import read_documents
+
+    try:
+        with exit_on_error():
+            documents = read_documents(read_yaml_texts(file or ()))
+        found = run(
+            connection,
+            lambda cluster: edit_diff.compare_with_files(cluster, platform, documents),
+        )
+    except typer.Exit:
+        raise typer.Exit(WRONG_USAGE) from None
+    write(found, output.output)
+    if not found.is_empty:
+        raise typer.Exit(FAILED)
 
 
 def rollback(
