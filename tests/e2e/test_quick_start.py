@@ -88,6 +88,11 @@ def test_readme_gives_a_ready_platform(reader: Reader) -> None:
     assert answer == "1"
 
 
+@pytest.mark.parametrize("page", ["docs/logs.md", "docs/troubleshooting.md"])
+def test_pages_that_need_real_pods(reader: Reader, page: str) -> None:
+    reader.paste(page)
+
+
 def test_quick_start_goes_on_from_there(reader: Reader) -> None:
     reader.paste("docs/quick-start.md")
 
