@@ -62,3 +62,30 @@ def test_what_the_api_server_or_the_operator_rejects(user: PlatformUser, tmp_pat
     assert code == 2
     code, text = diff(user, tmp_path, platform("other"))
     assert (code, '"other" in the files' in text) == (2, True)
+
+
+def test_explain_shows_the_value_of_a_live_platform(user: PlatformUser) -> None:
+    user.secret("admin", key=CANARY)
+    user.apply_platform(secrets=SECRETS, variables={"SUPPORT_LINK": "https://acme.test/help"})
+    user.wait_ready()
+
+    def explain(*arguments: str) -> dict[str, Any]:
+        result = CliRunner(env={"KUBECONFIG": str(user.control_plane.kubeconfig)}).invoke(
+            plugin, ["explain", *arguments, "-p", "acme", "-n", user.namespace, "-o", "json"]
+        )
+        assert result.exit_code == 0, result.output
+        assert CANARY not in result.output
+        found: dict[str, Any] = json.loads(result.stdout)
+        return found
+
+    assert explain("SUPPORT_URL")["platform"] == {
+        "field": "spec.variables.SUPPORT_LINK",
+        "value": "https://acme.test/help",
+    }
+    assert explain("REGISTER_ADMIN_KEY")["platform"] == {
+        "field": "spec.secrets.REGISTER_ADMIN_KEY",
+        "value": "(secret)",
+    }
+    # The cluster IP that the status records, and no placeholder.
+    address = user.get("service", "acme-reg")["spec"]["clusterIP"]
+    assert explain("REG_MASTER_IP_ADDRESS")["platform"]["value"] == address
