@@ -125,7 +125,7 @@ def _programs(folder: Path, own: OwnEngine, bases: list[str]) -> Path:
         "docker": f"""[ "$1" = build ] || exec {docker} "$@"
 shift
 [ "$3" = . ] || exit 64
-tar --create --dereference --format=gnu {" ".join(_CONTEXT)} --exclude=__pycache__ |
+tar --create --dereference --format=gnu --exclude=__pycache__ {" ".join(_CONTEXT)} |
   {docker} build {shlex.join(bases)} "$1" "$2" -
 """,
     }
