@@ -47,6 +47,8 @@ from pryv_operator.values.addresses import UNKNOWN_ADDRESS, Address
 from pryv_operator.values.catalogue import Catalogue
 from pryv_operator.values.platform_values import resolve_platform_values
 
+#: Without these, no Secret is read.
+_SECTIONS_WITH_SECRETS: Final = (Section.CERTIFICATE, Section.MAIL, Section.IMAGES)
 _MAIL: Final = ("EMAIL_SMTP_SETTINGS", "MAIL_SMTP_PASS")
 #: Secrets: what was read of each, or why it was not; see ``read_secrets``.
 Secrets = Mapping[str, Object | str | None]
@@ -155,7 +157,8 @@ async def _check(
         return _view([*found, *platform_checks.spec_rows(subject)], options)
     if addresses is None:
         found += platform_checks.spec_rows(subject.desired.warnings)
-    secrets = await read_secrets(cluster_, _wanted_secrets(subject))
+    needs_secrets = any(_is_chosen(each, options) for each in _SECTIONS_WITH_SECRETS)
+    secrets = await read_secrets(cluster_, _wanted_secrets(subject) if needs_secrets else ())
     parts: dict[Section, Callable[[], Awaitable[list[Row]]]] = {
         Section.DNS: lambda: _dns_rows(subject, probes),
         Section.CERTIFICATE: lambda: _certificate_rows(subject, secrets, probes),

@@ -68,6 +68,7 @@ COMMANDS: Final[tuple[Command | Group, ...]] = (
         "diff", "history:diff", "Compare two revisions, or the live platform with a file.", SEE
     ),
     Command("check", "check:check", "Check a platform and what it depends on.", SEE),
+    Command("report", "report:report", "Write a report for support, without any secret.", SEE),
     Command(
         "restart",
         "changes:restart",
