@@ -29,6 +29,7 @@ _SHORTEST_KNOWN: Final = 8
 _NAME: Final = re.compile(r"(?:[a-z0-9][a-z0-9.-]{0,252}/)?[A-Za-z0-9_][\w.-]{0,127}", re.ASCII)
 #: In free text: a value after a name of a credential.
 _NAMED_VALUE: Final = re.compile(
+    r"""(?<![\w.-])"""  # only where a name begins: else long words take quadratic time
     r"""([\w.-]*(?:passw|passphrase|pass\b|pwd|secret|token|auth|credential|key|sid\b)[\w-]*)"""
     r"""(["']?\s*[=:]\s*["']?)(?!\(masked\))[^\s"',;&]+""",
     re.IGNORECASE,
@@ -37,7 +38,7 @@ _NAMED_VALUE: Final = re.compile(
 _IN_TEXT: Final = (
     re.compile(r"((?:authorization|cookie)[\"']?\s*[:=]\s*).+", re.IGNORECASE),
     re.compile(r"\b((?:Bearer|Basic)\s+)[\w+/.~=-]{8,}", re.IGNORECASE),
-    re.compile(r"([a-z][a-z0-9+.-]*://)[^\s/?#@]+@", re.IGNORECASE),
+    re.compile(r"(?<![a-z0-9+.-])([a-z][a-z0-9+.-]*://)[^\s/?#@]+@", re.IGNORECASE),
     re.compile(r"()\bc[a-z0-9]{24}\b"),
     re.compile(r"()\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*"),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import io
 import tarfile
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -243,6 +244,14 @@ def test_credentials_do_not_come_out_of_text(line: str) -> None:
     assert found.endswith("\nafter")
 
 
+@pytest.mark.parametrize("line", ["a" * 4096, "a.-" * 1365, "x" * 100_000])
+def test_long_lines_take_little_time(line: str) -> None:
+    """Some milliseconds; more than two seconds with patterns that begin anywhere."""
+    began = time.process_time()
+    Redactor().text(line)
+    assert time.process_time() - began < 0.5
+
+
 @pytest.mark.parametrize(
     "line",
     [
@@ -259,9 +268,9 @@ def test_messages_stay_legible(line: str) -> None:
 def test_archive_is_ordered_and_private() -> None:
     about = {"name": "acme", "namespace": "pryv", "time": "T", "version": "1"}
     files = members({"b.yaml": {"x": 1}, "a.json": []}, {"c.txt": "c\n"}, ["nodes: no"], about)
-    time = datetime(2026, 1, 1, tzinfo=UTC)
-    packed = archive("report", files, time)
-    assert packed == archive("report", dict(reversed(files.items())), time)
+    created = datetime(2026, 1, 1, tzinfo=UTC)
+    packed = archive("report", files, created)
+    assert packed == archive("report", dict(reversed(files.items())), created)
     with tarfile.open(fileobj=io.BytesIO(packed)) as tar:
         assert [each.name for each in tar] == [
             "report/README.txt", "report/a.json", "report/b.yaml", "report/c.txt",
