@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -36,7 +36,7 @@ class Served:
     chain is not trusted, in OpenSSL's words. ``error``: why there was no handshake.
     """
 
-    certificate: bytes | None = None
+    certificate: bytes | None = field(default=None, repr=False)
     untrusted: str = ""
     error: str = ""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from pryv_operator.api.kubernetes import Object
@@ -45,7 +45,7 @@ class HttpAnswer:
     """The answer of a web server; ``error``: why there is none."""
 
     status: int = 0
-    body: bytes = b""
+    body: bytes = field(default=b"", repr=False)
     error: str = ""
 
 
@@ -198,11 +198,11 @@ def _node_result(image: str, pods: Iterable[Object]) -> tuple[str, bool] | None:
         spec = pod.get("spec") or {}
         images = {
             each["name"]: each.get("image")
-            for field in ("containers", "initContainers")
-            for each in spec.get(field) or ()
+            for listed in ("containers", "initContainers")
+            for each in spec.get(listed) or ()
         }
-        for field in ("containerStatuses", "initContainerStatuses"):
-            for each in status.get(field) or ():
+        for listed in ("containerStatuses", "initContainerStatuses"):
+            for each in status.get(listed) or ():
                 if images.get(each.get("name")) != image:
                     continue
                 waiting = (each.get("state") or {}).get("waiting") or {}

@@ -9,7 +9,7 @@ import asyncio
 import datetime as dt
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import typer
@@ -48,7 +48,7 @@ REFERENCE: Final = "secretKeyRef"
 class _Read:
     """A platform with its templates."""
 
-    resource: Object
+    resource: Object = field(repr=False)
     platform: Platform
     bundle: Bundle
 

@@ -7,7 +7,7 @@ are: it holds the event loop.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from prometheus_client import CollectorRegistry, generate_latest
@@ -39,7 +39,7 @@ class _Of:
     """What is known of an object, and its text for each family."""
 
     samples: tuple[Sample, ...]
-    texts: Mapping[Family, bytes]
+    texts: Mapping[Family, bytes] = field(repr=False)
 
 
 class KeyedGauges(Collector):

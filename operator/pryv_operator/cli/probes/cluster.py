@@ -6,7 +6,7 @@ import asyncio
 import base64
 import json
 from collections.abc import Awaitable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
 from pryv_operator.api import labels_annotations as keys
@@ -39,14 +39,14 @@ _PULL_KEY: Final = ".dockerconfigjson"
 class ClusterFacts:
     """What of a cluster is checked. None: it may not be read."""
 
-    version: Object
-    crd: Object | None
+    version: Object = field(repr=False)
+    crd: Object | None = field(repr=False)
     crd_readable: bool
-    leases: Sequence[Object] | None
-    deployments: Sequence[Object] | None
+    leases: Sequence[Object] | None = field(repr=False)
+    deployments: Sequence[Object] | None = field(repr=False)
     daemon_sets: Sequence[str] | None
-    storage_classes: Sequence[Object] | None
-    pods: Sequence[Object]
+    storage_classes: Sequence[Object] | None = field(repr=False)
+    pods: Sequence[Object] = field(repr=False)
     bound: Mapping[str, str | None]
 
 
