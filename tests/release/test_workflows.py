@@ -32,6 +32,16 @@ _STUBS: Final = {
     "jq": "echo sha256:0123",
     "syft": """printf '{}' > "${3#spdx-json=}" """,
 }
+#: In the place of two minutes of PyInstaller (`test_plugin_runs_without_python`): the program with
+#: the interpreter of the tests.
+_FREEZE: Final = f"""mkdir -p "$2" kubectl-pryv
+cat > kubectl-pryv/kubectl-pryv << 'END'
+#!/bin/sh
+exec {Path(sys.executable).parent / "kubectl-pryv"} "$@"
+END
+chmod +x kubectl-pryv/kubectl-pryv
+tar --create --gzip --file "$2/kubectl-pryv-linux-amd64.tar.gz" kubectl-pryv
+"""
 
 
 @pytest.mark.cluster
@@ -81,9 +91,10 @@ def test_release_without_effects(tmp_path: Path, cluster_echo: Callable[[str], N
         "VERSION": __version__,
         "DIGEST": "sha256:0123",
         "SYFT": "syft",
+        "RUNNER_TEMP": str(_folder(tmp_path / "temporary")),
     }
     outputs = {}
-    for job in ("version", "image", "chart", "release"):
+    for job in ("version", "image", "chart", "plugin", "release"):
         variables["GITHUB_OUTPUT"] = str(tmp_path / f"output-{job}")
         _run_steps(jobs[job], checkout, variables)
         written = Path(variables["GITHUB_OUTPUT"])
@@ -92,6 +103,7 @@ def test_release_without_effects(tmp_path: Path, cluster_echo: Callable[[str], N
         "version": f"version={__version__}\n",
         "image": "digest=sha256:0123\n",
         "chart": "digest=sha256:89ab\n",
+        "plugin": "",
         "release": "",
     }
     called = calls.read_text().splitlines()
@@ -114,7 +126,7 @@ def test_release_without_effects(tmp_path: Path, cluster_echo: Callable[[str], N
 def _checkout(folder: Path) -> Path:
     """A copy of what a release reads, as if the changelog had a section of this version."""
     checkout = folder / "checkout"
-    (checkout / "dist").mkdir(parents=True)
+    checkout.mkdir()
     for name in (".ci", "charts", "crds", "manifests", "operator"):
         (checkout / name).mkdir()
         done = subprocess.run(["cp", "-R", f"{ROOT / name}/.", str(checkout / name)], check=False)
@@ -123,8 +135,12 @@ def _checkout(folder: Path) -> Path:
     (checkout / "CHANGELOG.md").write_text(
         changelog.replace("## Unreleased", f"## {__version__} - 2026-01-01", 1)
     )
-    (checkout / "dist" / "kubectl-pryv-linux-amd64.tar.gz").write_bytes(b"archive")
     return checkout
+
+
+def _folder(path: Path) -> Path:
+    path.mkdir()
+    return path
 
 
 def _stubs(folder: Path, helm: Path) -> Path:
@@ -135,7 +151,9 @@ def _stubs(folder: Path, helm: Path) -> Path:
         program.write_text(f'#!/bin/sh\necho "{name} $*" >> "$CALLS"\n{script}\n')
         program.chmod(0o755)
     python = folder / "python"  # a link would not find the packages of its environment
-    python.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    python.write_text(
+        f'#!/bin/sh\n[ "$1" = .ci/release/plugin.py ] || exec {sys.executable} "$@"\n{_FREEZE}'
+    )
     python.chmod(0o755)
     return folder
 

@@ -42,7 +42,7 @@ def port_row(subject: str, address: str | None, port: int, error: str) -> Row:
 
 @dataclass(frozen=True)
 class HttpAnswer:
-    """The answer of a web server; ``error``: why there is none."""
+    """The answer of a web server; ``error``: why it did not answer."""
 
     status: int = 0
     body: bytes = field(default=b"", repr=False)

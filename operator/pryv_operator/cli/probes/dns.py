@@ -122,7 +122,7 @@ class DnsProbe:
     async def _send(
         self, query: dns.message.QueryMessage, server: tuple[str, int], *, tcp: bool
     ) -> dns.message.Message | str:
-        """The answer, or why there is none."""
+        """The answer, or why none came."""
         host, port = server
         error = ""
         for _ in range(_ATTEMPTS):
