@@ -13,12 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import Result
-from typer.testing import CliRunner
 
-from pryv_operator.cli.plugin import plugin
 from tests.api.operator_process import OperatorProcess
 from tests.api.platforms import MANAGED, PlatformUser
+from tests.api.plugin_user import PluginUser
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.fixtures import new_namespace
 from tests.cluster.waiting import wait_until
@@ -38,26 +36,8 @@ WITH_IMAGE = {
 }
 
 
-class Person:
-    """A user of ``kubectl-pryv``. Keeps all output, to search it for secret values."""
-
-    def __init__(self, user: PlatformUser) -> None:
-        self.user = user
-        self.said: list[str] = []
-
-    def runs(self, *arguments: str, kubeconfig: Path | None = None) -> Result:
-        env = {"KUBECONFIG": str(kubeconfig or self.user.control_plane.kubeconfig)}
-        result = CliRunner(env=env).invoke(plugin, [*arguments, "--namespace", self.user.namespace])
-        assert result.exception is None or isinstance(result.exception, SystemExit), (
-            result.exception
-        )
-        self.said.append(result.output)
-        return result
-
-    def gets(self, *arguments: str, kubeconfig: Path | None = None) -> str:
-        result = self.runs(*arguments, kubeconfig=kubeconfig)
-        assert result.exit_code == 0, result.output
-        return result.stdout
+class Person(PluginUser):
+    """A user whose commands that are refused change nothing."""
 
     def is_refused(self, *arguments: str, kubeconfig: Path | None = None) -> str:
         before = self.user.get("pryvplatform", "acme")["spec"]

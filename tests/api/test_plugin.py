@@ -12,12 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import Result
-from typer.testing import CliRunner
 
-from pryv_operator.cli.plugin import plugin
 from tests.api.operator_process import OperatorProcess
 from tests.api.platforms import MANAGED, PlatformUser
+from tests.api.plugin_user import PluginUser
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.fixtures import new_namespace
 from tests.cluster.waiting import wait_until
@@ -29,27 +27,12 @@ SPEC: dict[str, Any] = {
 }
 
 
-class Person:
-    """A user of ``kubectl-pryv``. Keeps all output, to search it for secret values."""
+class Person(PluginUser):
+    """A user who knows the secret values that no output may hold."""
 
     def __init__(self, user: PlatformUser) -> None:
-        self.user = user
-        self.said: list[str] = []
+        super().__init__(user)
         self.values = {CANARY}
-
-    def runs(self, *arguments: str, kubeconfig: Path | None = None) -> Result:
-        env = {"KUBECONFIG": str(kubeconfig or self.user.control_plane.kubeconfig)}
-        result = CliRunner(env=env).invoke(plugin, [*arguments, "-n", self.user.namespace])
-        assert result.exception is None or isinstance(result.exception, SystemExit), (
-            result.exception
-        )
-        self.said.append(result.output)
-        return result
-
-    def gets(self, *arguments: str) -> str:
-        result = self.runs(*arguments)
-        assert result.exit_code == 0, result.output
-        return result.stdout
 
     def reads(self, *arguments: str) -> Any:
         return json.loads(self.gets(*arguments, "-o", "json"))
