@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
@@ -26,6 +27,7 @@ _NOT_TRUSTED = (
     "use a certificate of a public authority, or name the authority's certificate with --ca-file "
     "and give it to all clients"
 )
+_NOT_STRICT = "issue it with the extensions of public authorities, such as authorityKeyIdentifier"
 
 
 @dataclass(frozen=True)
@@ -84,10 +86,23 @@ def _trust(
     try:
         verifier.verify(chain[0], list(chain[1:]))
     except (VerificationError, ValueError):
+        if any(_is_issued_by(chain[-1], root) for root in known):
+            found = "issued by a trusted authority, but strict clients refuse it: RFC 5280"
+            return warn(Check.CERTIFICATE_TRUST, expected.secret, found, _NOT_STRICT)
         issuer = chain[-1].issuer.rfc4514_string()
         found = f"no trusted authority; the last issuer is {issuer}"
         return warn(Check.CERTIFICATE_TRUST, expected.secret, found, _NOT_TRUSTED)
     return ok(Check.CERTIFICATE_TRUST, expected.secret, "issued by a trusted authority")
+
+
+def _is_issued_by(certificate: x509.Certificate, root: x509.Certificate) -> bool:
+    if certificate == root:
+        return True
+    try:
+        certificate.verify_directly_issued_by(root)
+    except (ValueError, TypeError, InvalidSignature):
+        return False
+    return True
 
 
 def private_authority() -> Row:

@@ -84,7 +84,7 @@ class Check(StrEnum):
         "correct the delegation; after a change, wait for the TTL of the old record")
     DNS_SERVER = ("DnsServer", Section.DNS,
         "the platform's own DNS server, asked directly, answers for every host name",
-        "look at the pods of dns, and whether UDP and TCP port 53 reach them")
+        "look at the pods of dns, and whether UDP port 53 reaches them")
 
     # --- certificates ---
     CERTIFICATE = ("Certificate", Section.CERTIFICATE,
@@ -99,7 +99,7 @@ class Check(StrEnum):
 
     # --- ports, service information ---
     PORT = ("Port", Section.PORTS,
-        "TCP ports 443 and 80 of every role, and TCP port 53 of the DNS server, accept connections",
+        "the TCP ports 443, 80 and 53 that a role publishes accept connections",
         "look at the Service and its endpoints, the load balancer and firewalls")
     SERVICE_INFORMATION = ("ServiceInformation", Section.PORTS,
         "https://reg.DOMAIN/service/info answers, with the values of this platform",

@@ -30,6 +30,7 @@ _SERVED: Final[Mapping[str, tuple[str, ...]]] = {
     names.REG_SLAVE: ("reg2",),
     names.SINGLE_NODE: ("reg", "access", "sw", "co1"),
 }
+#: Ports of clients. Others that are published, such as redis for a reg-slave, are not for all.
 _WEB_PORTS: Final = (443, 80)
 DNS_PORT: Final = 53
 
@@ -59,6 +60,8 @@ class WebServer:
     address: str | None
     #: Names that its certificate has to cover.
     dns_names: tuple[str, ...]
+    #: TCP ports that it publishes for clients.
+    ports: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -114,6 +117,8 @@ class Zone:
     domain: str
     name_servers: tuple[NameServer, ...] = ()
     hosts: tuple[Host, ...] = ()
+    #: Whether port 53 is published by TCP as well; the DNS server of Pryv speaks UDP only.
+    tcp: bool = False
 
 
 # --- DNS, from register's rendered file ---
@@ -133,13 +138,19 @@ def register_settings(files: Mapping[str, Iterable[RenderedFile]]) -> dict[str, 
     return {}
 
 
-def expected_zone(domain: str, settings: Mapping[str, Any], known: frozenset[str]) -> Zone:
+def expected_zone(
+    domain: str,
+    settings: Mapping[str, Any],
+    known: frozenset[str],
+    published: Mapping[str, frozenset[int]],
+) -> Zone:
     """The zone that the platform's DNS server serves.
 
     Args:
         domain: the platform's domain.
         settings: those of ``register_settings``.
         known: addresses that are not placeholders.
+        published: that of ``published_ports``.
     """
     dns = _mapping(settings.get("dns"))
     servers = [each for each in dns.get("nameserver") or () if isinstance(each, Mapping)]
@@ -171,6 +182,7 @@ def expected_zone(domain: str, settings: Mapping[str, Any], known: frozenset[str
             NameServer(str(each.get("name", "")), _known(each.get("ip"), known)) for each in servers
         ),
         tuple(Host(name, hosts[name]) for name in sorted(shown)),
+        tcp=any(DNS_PORT in ports for ports in published.values()),
     )
 
 
@@ -190,8 +202,23 @@ def _known(ip: Any, known: frozenset[str]) -> str | None:
 # --- servers and certificates ---
 
 
+def published_ports(desired: Desired, platform: str) -> dict[str, frozenset[int]]:
+    """External Service of an instance → its TCP ports."""
+    external = {names.external_service(platform, each.name) for each in desired.instances}
+    return {
+        item["metadata"]["name"]: frozenset(
+            each["port"] for each in item["spec"]["ports"] if each.get("protocol", "TCP") == "TCP"
+        )
+        for item in desired.services
+        if item["metadata"]["name"] in external
+    }
+
+
 def expected_web_servers(
-    inputs: Inputs, desired: Desired, known: frozenset[str]
+    inputs: Inputs,
+    desired: Desired,
+    known: frozenset[str],
+    published: Mapping[str, frozenset[int]],
 ) -> list[WebServer]:
     """The reverse proxies, each with one of the names that it serves."""
     domain = inputs.platform.spec.domain
@@ -202,12 +229,15 @@ def expected_web_servers(
         covered = (
             role_dns_names(instance.role, domain) if instance.role in own else dns_names(domain)
         )
+        service = names.external_service(inputs.platform.name, instance.name)
+        ports = published.get(service, frozenset())
         found.append(
             WebServer(
                 instance.name,
                 f"{hosts[0]}.{domain}",
                 _known(instance.address, known),
                 tuple(covered),
+                tuple(port for port in _WEB_PORTS if port in ports),
             )
         )
     return found
@@ -218,9 +248,11 @@ def ports_of(zone: Zone, servers: Iterable[WebServer]) -> list[tuple[str, str | 
     found = [
         (f"{each.instance} ({each.host})", each.address, port)
         for each in servers
-        for port in _WEB_PORTS
+        for port in each.ports
     ]
-    return [*found, *((each.name, each.address, DNS_PORT) for each in zone.name_servers)]
+    if zone.tcp:
+        found += [(each.name, each.address, DNS_PORT) for each in zone.name_servers]
+    return found
 
 
 def expected_certificates(inputs: Inputs) -> list[CertificateSecret]:

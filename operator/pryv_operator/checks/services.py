@@ -96,7 +96,7 @@ class MailAnswer:
 
     ``encrypted``: TLS was negotiated. ``login``: None: not tried; else whether it succeeded.
     ``error``: where it failed, with the code of the answer and never its text, which may quote what
-    was sent. ``sent``: None: not tried.
+    was sent. ``sent``: None: not tried. ``reached``: a connection was made.
     """
 
     encrypted: bool = False
@@ -104,6 +104,7 @@ class MailAnswer:
     error: str = ""
     sent: bool | None = None
     sent_error: str = ""
+    reached: bool = True
 
 
 def mail_rows(
@@ -113,6 +114,8 @@ def mail_rows(
     check, subject = Check.MAIL_SERVER, settings.server if settings.host else "EMAIL_SMTP_SETTINGS"
     if settings.problem or answer is None:
         return [skipped(check, subject, settings.problem or "not asked")]
+    if answer.error and not answer.reached and _is_inside_the_cluster(settings.host):
+        return [skipped(check, subject, "only pods of the cluster reach this name; try it in one")]
     if answer.error:
         return [fail(check, subject, answer.error)]
     secured = "encrypted" if answer.encrypted else "not encrypted"
@@ -136,6 +139,12 @@ def mail_rows(
             else fail(Check.MAIL_SENT, subject, f"{found}: {answer.sent_error}")
         )
     return rows
+
+
+def _is_inside_the_cluster(host: str) -> bool:
+    """Whether the name is one of the cluster's DNS: of a Service, in full or not."""
+    name = host.rstrip(".")
+    return name.endswith((".svc", ".cluster.local")) or ".svc." in name
 
 
 # --- images ---

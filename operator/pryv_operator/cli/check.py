@@ -217,13 +217,14 @@ def _subject(
         if ip
     }
     known = expected.known_addresses(inputs, desired, {*invented, UNKNOWN_ADDRESS})
+    published = expected.published_ports(desired, platform.name)
     return _Subject(
         platform,
         inputs,
         desired,
-        expected.expected_zone(platform.spec.domain, settings, known),
+        expected.expected_zone(platform.spec.domain, settings, known, published),
         expected.expected_service_information(settings),
-        tuple(expected.expected_web_servers(inputs, desired, known)),
+        tuple(expected.expected_web_servers(inputs, desired, known, published)),
     )
 
 
@@ -259,21 +260,17 @@ async def _dns_rows(subject: _Subject, probes: _Probes) -> list[Row]:
     if not zone.name_servers:
         return [skipped(Check.DELEGATION, zone.domain, "the templates have no DNS server")]
     names = [each.name for each in zone.hosts]
-    known = [each for each in zone.name_servers if each.address]
+    protocols = {"UDP": False, "TCP": True} if zone.tcp else {"UDP": False}
+    asked = [(each, by) for each in zone.name_servers if each.address for by in protocols]
     delegation, referral, servers, hosts, direct = await asyncio.gather(
         probe.resolve(zone.domain, "NS"),
         probe.referral(zone.domain),
         asyncio.gather(*(probe.resolve(each.name, "A") for each in zone.name_servers)),
         asyncio.gather(*(probe.resolve(name, "A") for name in names)),
         asyncio.gather(
-            *(
-                probe.ask_all(each.address or "", names, tcp=tcp)
-                for each in known
-                for tcp in (False, True)
-            )
+            *(probe.ask_all(each.address or "", names, tcp=protocols[by]) for each, by in asked)
         ),
     )
-    asked = [(each, tcp) for each in known for tcp in ("UDP", "TCP")]
     unknown = [each for each in zone.name_servers if not each.address]
     return [
         dns.delegation(zone, delegation),

@@ -6,20 +6,88 @@ import datetime as dt
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from pryv_operator.api.crd import definition
-from pryv_operator.checks import cluster, expected, platform, rows, services
+from pryv_operator.checks import certificates, cluster, expected, platform, rows, services
 from pryv_operator.checks.declarations import Check
 from pryv_operator.checks.expected import Image, Storage
 from pryv_operator.checks.rows import Status
 from pryv_operator.desired.state import compute_desired
 from pryv_operator.offline.preview import placeholder_inputs, render_files
+from pryv_operator.pki.certificate import Certificate
 from pryv_operator.templates.builtin import load_release
 from tests.unit.builders import DOMAIN
 from tests.unit.builders import platform as a_platform
+from tests.unit.pki.chains import NOW as CHAIN_NOW
+from tests.unit.pki.chains import issue, issue_chain, joined
 
 BUNDLE = load_release()
 NOW = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+
+
+def ports(**spec: Any) -> list[tuple[str, int]]:
+    """Instance and TCP port of what is checked."""
+    inputs = placeholder_inputs(a_platform(**spec), BUNDLE)
+    desired = compute_desired(inputs)
+    published = expected.published_ports(desired, inputs.platform.name)
+    servers = expected.expected_web_servers(inputs, desired, frozenset(), published)
+    found = expected.ports_of(zone(**spec), servers)
+    return [(title.partition(" ")[0], port) for title, _, port in found]
+
+
+def test_ports_are_those_that_the_release_publishes() -> None:
+    """Pryv's DNS server speaks UDP only, and static has no port 80."""
+    web = [("reg", 443), ("reg", 80), ("co1", 443), ("co1", 80)]
+    assert sorted(ports()) == sorted([*web, ("sw", 443)])
+
+
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [
+        (True, "issued by a trusted authority, but strict"),
+        (False, "no trusted authority; the last"),
+    ],
+)
+def test_trust_of_a_certificate_without_the_extensions_of_public_ones(
+    given: bool, found: str
+) -> None:
+    """As companies' own authorities issue them; OpenSSL takes them."""
+    names = (DOMAIN, f"*.{DOMAIN}")
+    leaf, issuing, intermediate, root = issue_chain(names)
+    other = issue("root")
+    roots = [(root if given else other).certificate.public_bytes(Encoding.DER)]
+    certificate = Certificate(joined([leaf, issuing, intermediate]), leaf.key_pem)
+    wanted = expected.CertificateSecret("tls", names)
+    row = certificates.secret_rows(wanted, certificate, roots, CHAIN_NOW)[-1]
+    assert (row.check, row.status) == (Check.CERTIFICATE_TRUST, Status.WARN)
+    assert row.found.startswith(found)
+
+
+def test_port_53_is_checked_by_tcp_if_it_is_published() -> None:
+    published = {"acme-reg": frozenset({443, 53})}
+    settings = {"dns": {"nameserver": [{"name": "dns1.x.test", "ip": "203.0.113.1"}]}}
+    found = expected.expected_zone("x.test", settings, frozenset({"203.0.113.1"}), published)
+    assert expected.ports_of(found, []) == [("dns1.x.test", "203.0.113.1", 53)]
+
+
+@pytest.mark.parametrize(
+    ("host", "reached", "status"),
+    [
+        ("smtp.mail.svc.cluster.local", False, Status.SKIPPED),
+        ("smtp.mail.svc", False, Status.SKIPPED),
+        ("smtp.mail.svc.cluster.local", True, Status.FAIL),
+        ("smtp.acme.test", False, Status.FAIL),
+        ("svc.acme.test", False, Status.FAIL),
+    ],
+)
+def test_a_mail_server_inside_the_cluster_is_not_judged_from_outside(
+    host: str, reached: bool, status: Status
+) -> None:
+    settings = expected.MailSettings("no-reply@acme.test", host=host, port=25)
+    answer = services.MailAnswer(error="connecting: timed out", reached=reached)
+    (row,) = services.mail_rows(settings, answer, None)
+    assert row.status is status
 
 
 def zone(**spec: Any) -> expected.Zone:
@@ -29,7 +97,8 @@ def zone(**spec: Any) -> expected.Zone:
     known = expected.known_addresses(inputs, desired, invented)
     settings = expected.register_settings(render_files(inputs).by_role)
     assert expected.expected_service_information(settings)["register"] == f"https://reg.{DOMAIN}"
-    return expected.expected_zone(DOMAIN, settings, known)
+    published = expected.published_ports(desired, inputs.platform.name)
+    return expected.expected_zone(DOMAIN, settings, known, published)
 
 
 def test_zone_has_the_configured_addresses_and_no_placeholder() -> None:

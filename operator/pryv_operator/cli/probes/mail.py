@@ -60,7 +60,12 @@ def _ask(
             return MailAnswer(encrypted, login)
     except (smtplib.SMTPException, OSError, EOFError, ValueError) as error:
         failed = False if step == "login" else None
-        return MailAnswer(encrypted, failed, f"{step}: {_reason(error, timeout)}")
+        return MailAnswer(
+            encrypted,
+            failed,
+            f"{step}: {_reason(error, timeout)}",
+            reached=step != "connecting",
+        )
 
 
 def _reason(error: Exception, timeout: float) -> str:
