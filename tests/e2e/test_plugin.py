@@ -10,7 +10,8 @@ from typing import Any, Final
 
 import pytest
 
-from tests.cluster.kind.cluster import KindCluster
+from tests.cluster.control_plane import SERVICE_RANGE
+from tests.cluster.kind.cluster import KindCluster, OnMachine
 from tests.cluster.waiting import wait_until
 from tests.e2e.conftest import OPERATOR
 from tests.e2e.outside import CERTIFICATE, Outside
@@ -105,10 +106,42 @@ def test_report_has_no_personal_data_unless_asked(
         assert value.encode() not in without + with_logs
 
 
-@pytest.mark.parametrize("section", ["cluster", "platform", "images", "storage"])
-def test_check_of_a_platform_that_works(two_cores: Platform, section: str) -> None:
-    rows = json.loads(
-        plugin(two_cores, "check", two_cores.name, f"--only={section}", "--output=json")
-    )
-    assert rows["rows"]
-    assert [row for row in rows["rows"] if row["status"] == "fail"] == []
+def test_check_of_a_platform_that_works(two_cores: Platform, tmp_path: Path) -> None:
+    """From outside of the cluster, with a route to the addresses of Services."""
+    cluster = two_cores.cluster
+    if isinstance(cluster.place, OnMachine):
+        pytest.skip("routes are only set in a network of our own")
+    (node,) = json.loads(cluster.kubectl("get", "nodes", "--output=json").stdout)["items"]
+    address = node["status"]["addresses"][0]["address"]
+    cluster.run("ip", "route", "replace", SERVICE_RANGE, "via", address)
+    authority = tmp_path / "authority.pem"
+    spec = two_cores.get("pryvplatform", two_cores.name)["spec"]
+    authority.write_text(spec["tls"]["caBundle"])
+    options = (f"--resolver={two_cores.address('reg', udp=True)}", f"--ca-file={authority}")
+    shown = json.loads(plugin(two_cores, "check", two_cores.name, *options, "--output=json"))
+    rows: dict[str, set[str]] = {}
+    for row in shown["rows"]:
+        rows.setdefault(row["check"], set()).add(row["status"])
+    for check in ("Delegation", "HostAddress", "DnsServer", "CertificateServed", "Port"):
+        assert rows[check] == {"ok"}, check
+    for check in ("ServiceInformation", "Image", "Operator", "Condition"):
+        assert rows[check] == {"ok"}, check
+    # A name of the cluster's DNS; and a test cluster's own network plugin and storage.
+    assert rows["MailServer"] == {"skipped"}
+    assert rows["NetworkPolicies"] == {"warn"}
+    assert "fail" not in set.union(*rows.values())
+
+
+def test_diff_of_an_edit_names_the_pods_that_would_roll(
+    two_cores: Platform, tmp_path: Path
+) -> None:
+    resource = two_cores.get("pryvplatform", two_cores.name)
+    resource["spec"]["variables"]["PLATFORM_NAME"] = "Acme, edited"
+    edited = tmp_path / "platform.yaml"
+    edited.write_text(json.dumps(resource))
+    options = (f"--namespace={two_cores.namespace}", f"--filename={edited}")
+    done = two_cores.cluster.run(_PLUGIN, "diff", two_cores.name, *options, check=False)
+    assert done.returncode == 1, done.stderr
+    assert '+    "name": "Acme, edited"' in done.stdout
+    assert "reg/register" in done.stdout
+    assert "mongodb" not in done.stdout

@@ -24,6 +24,7 @@ def check(
     file: Annotated[
         list[str] | None,
         typer.Option(
+            "--filename",
             "--file",
             "-f",
             help="Instead of a live platform: YAML file with it, before it is applied, or with "
@@ -72,7 +73,7 @@ def check(
     failed, else 1.
     """
     if (platform is None) == (not file):
-        raise typer.BadParameter("pass either the name of a platform or --file")
+        raise typer.BadParameter("pass either the name of a platform or --filename")
     from pryv_operator.checks.declarations import Section
 
     unknown = sorted(set(only or ()) - {each.option for each in Section})

@@ -38,6 +38,7 @@ def diff(
     file: Annotated[
         list[str] | None,
         typer.Option(
+            "--filename",
             "--file",
             "-f",
             help="Compare the live platform with this YAML file of it: what applying it would "
@@ -52,13 +53,14 @@ def diff(
     With --revision: the spec, and each component's files and pod template. Files in Secrets are
     named, but their content is not shown.
 
-    With --file: the spec, and the rendered files with masks for secrets. Then the pods that would
-    be replaced, step by step, and other objects that would change. Also the problems and warnings
-    that the operator would report. Secrets are not read: a reference to another one is a change.
+    With --filename: the spec, and the rendered files with masks for secrets. Then the pods that
+    would be replaced, step by step, and other objects that would change. Also the problems and
+    warnings that the operator would report. Secrets are not read: a reference to another one is a
+    change.
     Exit code as of kubectl diff: 0 no difference, 1 differences, 2 an error.
     """
     if (revision is None) == (not file):
-        raise typer.BadParameter("pass either --revision or --file")
+        raise typer.BadParameter("pass either --revision or --filename")
     if file and to is not None:
         raise typer.BadParameter("--to requires --revision")
     from pryv_operator.cli.cluster import run

@@ -21,6 +21,7 @@ def render(
     file: Annotated[
         list[str] | None,
         typer.Option(
+            "--filename",
             "--file",
             "-f",
             help="Render a PryvPlatform: YAML file with it, or with Secrets and ConfigMaps that it "
@@ -35,15 +36,15 @@ def render(
     ] = None,
     objects: Annotated[
         bool,
-        typer.Option("--objects", help="With --file: write Kubernetes objects, not files."),
+        typer.Option("--objects", help="With --filename: write Kubernetes objects, not files."),
     ] = False,
     show_secrets: Annotated[
         bool,
-        typer.Option("--show-secrets", help="With --file: do not mask secret values."),
+        typer.Option("--show-secrets", help="With --filename: do not mask secret values."),
     ] = False,
     cluster_dns: Annotated[
         str | None,
-        typer.Option(help="With --file: IP address of the cluster's DNS. Default: 10.96.0.10."),
+        typer.Option(help="With --filename: IP address of the cluster's DNS. Default: 10.96.0.10."),
     ] = None,
     owner: Annotated[
         str | None,
@@ -66,11 +67,11 @@ def render(
     for byte. A role with a file that cannot be rendered is skipped and reported, and the exit code
     is 1.
 
-    With --file: the files, or the objects, of the platform as the operator would create them.
+    With --filename: the files, or the objects, of the platform as the operator would create them.
     Addresses, generated secrets and what else only a cluster knows are placeholders.
     """
     if sum((leader_dir is not None, archive is not None, bool(file))) != 1:
-        raise typer.BadParameter("pass exactly one of --leader-dir, --archive and --file")
+        raise typer.BadParameter("pass exactly one of --leader-dir, --archive and --filename")
     if output is None and not objects:
         raise typer.BadParameter("--output is required, except with --objects")
     if (objects or show_secrets) and not file:
