@@ -41,6 +41,7 @@ OWN_LABELS = {
     "pryv_operator_reconciliations_total": ("outcome",),
     "pryv_operator_rollout_duration_seconds": ("outcome",),
     "pryv_operator_reflector_last_event_timestamp_seconds": ("resource",),
+    "pryv_operator_shard_leader": ("shard",),
     "workqueue_adds_total": _QUEUE,
     "workqueue_depth": _QUEUE,
     "workqueue_longest_running_processor_seconds": _QUEUE,

@@ -18,7 +18,7 @@ from kubernetes.aio.client import Configuration
 from pryv_operator.api import labels_annotations as keys
 from pryv_operator.api.kubernetes import Object
 from pryv_operator.kube.errors import ConflictError, NotFoundError, TooDeepError, TooLargeError
-from pryv_operator.kube.leadership import Leadership
+from pryv_operator.kube.leadership import Leadership, WriteGuard
 from pryv_operator.kube.managed_fields import upgraded
 from pryv_operator.kube.resources import LEASES, PODS, Resource, resource_of
 from pryv_operator.kube.transport import (
@@ -56,7 +56,7 @@ class KubeClient:
     def __init__(
         self,
         configuration: Configuration,
-        leadership: Leadership | None = None,
+        leadership: WriteGuard | None = None,
         sender: Sender | None = None,
     ) -> None:
         """Without ``leadership`` it may always write. ``sender`` None: the operator."""

@@ -65,7 +65,15 @@ LEASE_REQUESTS: Final = Counter(
     registry=REGISTRY,
 )
 LEADER: Final = Gauge(
-    "pryv_operator_leader", "1 when this operator is the leader, 0 on standby.", registry=REGISTRY
+    "pryv_operator_leader",
+    "1 when this operator is the leader, or leads a shard; 0 on standby.",
+    registry=REGISTRY,
+)
+SHARD_LEADER: Final = Gauge(
+    "pryv_operator_shard_leader",
+    "1 when this operator leads the shard, else 0; without sharding, shard 0 is everything.",
+    ["shard"],
+    registry=REGISTRY,
 )
 RECONCILIATIONS: Final = Counter(
     "pryv_operator_reconciliations",

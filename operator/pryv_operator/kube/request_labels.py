@@ -1,4 +1,7 @@
-"""Verb and resource of a request to the API server, as its own metrics and RBAC name them. Pure."""
+"""Verb, resource and namespace of a request to the API server. Pure.
+
+Verb and resource are as its own metrics and RBAC name them.
+"""
 
 from __future__ import annotations
 
@@ -28,3 +31,12 @@ def request_labels(
     else:
         verb = _VERBS.get(method, method.lower())
     return verb, resource
+
+
+def namespace_of(path: str) -> str:
+    """The namespace of a path; empty if it has none."""
+    parts = path.split("/", 6)
+    prefix = 1 + _PREFIXES.get(parts[1] if len(parts) > 1 else "", len(parts))
+    if len(parts) > prefix + 2 and parts[prefix] == "namespaces":
+        return parts[prefix + 1]
+    return ""

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
+from functools import partial
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -29,7 +30,8 @@ from pryv_operator.kube.errors import (
     error_from_status,
     retry_after_of,
 )
-from pryv_operator.kube.leadership import Leadership
+from pryv_operator.kube.leadership import WriteGuard
+from pryv_operator.kube.request_labels import namespace_of
 
 log = logging.getLogger(__name__)
 
@@ -171,7 +173,7 @@ class Transport:
     """Connections to one API server."""
 
     def __init__(
-        self, configuration: Configuration, leadership: Leadership, sender: Sender | None = None
+        self, configuration: Configuration, leadership: WriteGuard, sender: Sender | None = None
     ) -> None:
         """A connection is opened by the first request."""
         self._leadership = leadership
@@ -251,8 +253,14 @@ class Transport:
         finally:
             response.close()
 
+    def _check_of(self, request: Request) -> Callable[[], None]:
+        """What raises when the request must not be sent."""
+        if not request.write:
+            return self._leadership.check_any
+        return partial(self._leadership.check_write, namespace_of(request.path))
+
     async def _send(self, request: Request, limit: aiohttp.ClientTimeout) -> aiohttp.ClientResponse:
-        check = self._leadership.check_write if request.write else self._leadership.check_any
+        check = self._check_of(request)
         headers: CIMultiDict[str] = CIMultiDict(self._sender.headers)
         headers["Accept"] = request.accept
         headers["Content-Type"] = request.content_type

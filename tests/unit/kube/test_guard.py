@@ -16,8 +16,9 @@ from kubernetes.aio.client import Configuration
 from pryv_operator.api.kubernetes import Object
 from pryv_operator.kube.client import KubeClient
 from pryv_operator.kube.errors import NotLeaderError
-from pryv_operator.kube.leadership import Leadership
+from pryv_operator.kube.leadership import Leadership, ShardedLeadership
 from pryv_operator.kube.resources import CONFIG_MAPS
+from pryv_operator.kube.shards import Shards
 from tests.unit.kube.certificates import self_signed
 
 ITEM: Object = {
@@ -199,3 +200,26 @@ async def test_a_request_that_waited_for_its_connection_to_be_made_is_not_sent(
             with pytest.raises(NotLeaderError):
                 await waiting
         assert not asked
+
+
+@pytest.mark.parametrize("name", WRITES)
+async def test_only_what_is_in_a_shard_that_is_led_is_sent(name: str) -> None:
+    """The namespace of the objects is in shard 0 of two."""
+    shards = Shards(2)
+    assert shards.of("n") == 0
+    for led in (0, 1):
+        leadership = ShardedLeadership(shards, 10, lambda: 0.0)
+        leadership.stand_for_number().renewed(0)
+        leadership.stand_for(led).renewed(0)
+        async with (
+            api_server() as (site, asked, answer),
+            KubeClient(configuration(site), leadership) as client,
+        ):
+            answer.set()
+            if led:
+                with pytest.raises(NotLeaderError):
+                    await WRITES[name](client)
+            else:
+                await WRITES[name](client)
+            await READS["get"](client)
+            assert len(asked) == 2 - led

@@ -6,9 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pryv_operator.kube import metrics
 from pryv_operator.kube.errors import NotLeaderError
-from pryv_operator.kube.leadership import Leadership
+from pryv_operator.kube.leadership import Leadership, ShardedLeadership
 from pryv_operator.kube.lease import LeaseState, Step, Timing, decide_step, next_state
+from pryv_operator.kube.shards import Shards
 
 TIMING = Timing(duration=15, retry=0.5)  # renews after 5 s, ends after 10 s; others wait 14 s
 OURS = LeaseState("7", "me", 15, since=100, read_at=100)
@@ -163,3 +165,106 @@ def test_without_an_election_everything_is_allowed() -> None:
     leadership = Leadership()
     leadership.check_write()
     leadership.check_any()
+
+
+SHARDS = Shards(2)
+#: A namespace of shard 0, and one of shard 1.
+FIRST, SECOND = "tenant-1", "pryv"
+
+
+class Sharded:
+    """A leadership of two shards, whose time can be made to pass."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+        self.leadership = ShardedLeadership(SHARDS, 10, lambda: self.now)
+        self.number = self.leadership.stand_for_number()
+        self.tenures = [self.leadership.stand_for(shard) for shard in range(2)]
+
+    def admitted(self) -> list[str]:
+        """Namespaces to which a write is admitted."""
+        found = []
+        for namespace in (FIRST, SECOND):
+            try:
+                self.leadership.check_write(namespace)
+            except NotLeaderError:
+                continue
+            found.append(namespace)
+        return found
+
+
+def test_only_namespaces_of_shards_that_are_led_are_written_to() -> None:
+    assert (SHARDS.of(FIRST), SHARDS.of(SECOND)) == (0, 1)
+    process = Sharded()
+    assert process.admitted() == []
+    process.tenures[0].renewed(100)
+    assert process.admitted() == []  # a shard alone does not suffice
+    process.number.renewed(100)
+    assert process.admitted() == [FIRST]
+    process.tenures[1].renewed(100)
+    assert process.admitted() == [FIRST, SECOND]
+    with pytest.raises(NotLeaderError, match="not the leader of shard 1"):
+        Sharded().leadership.check_write(SECOND)
+
+
+def test_a_shard_that_is_handed_over_takes_no_work_and_then_no_write() -> None:
+    process = Sharded()
+    for each in (process.number, *process.tenures):
+        each.renewed(100)
+    process.leadership.close(1)
+    assert process.admitted() == [FIRST, SECOND]  # what is in progress may end
+    assert process.leadership.admits(FIRST)
+    assert not process.leadership.admits(SECOND)
+    process.tenures[1].end()
+    assert process.admitted() == [FIRST]
+    again = process.leadership.stand_for(1)
+    assert process.admitted() == [FIRST]
+    again.renewed(100)
+    assert process.admitted() == [FIRST, SECOND]
+    assert process.leadership.admits(SECOND)
+
+
+@pytest.mark.parametrize("expired", ["number", "shard 0", "shard 1"])
+def test_one_lease_that_expires_ends_everything(expired: str) -> None:
+    process = Sharded()
+    leases = {
+        "number": process.number,
+        "shard 0": process.tenures[0],
+        "shard 1": process.tenures[1],
+    }
+    for name, each in leases.items():
+        each.renewed(95 if name == expired else 100)
+    process.leadership.check_any()
+    process.now = 105
+    assert process.admitted() == []
+    with pytest.raises(NotLeaderError):
+        process.leadership.check_any()
+
+
+def test_a_process_that_leads_no_shard_may_read_whatever_has_expired() -> None:
+    process = Sharded()
+    process.number.renewed(95)
+    process.now = 105
+    process.leadership.check_any()
+    assert process.admitted() == []
+
+
+def test_the_metrics_show_which_shards_are_led() -> None:
+    process = Sharded()
+
+    def shown() -> list[float | None]:
+        sample = metrics.REGISTRY.get_sample_value
+        of_shards = [sample("pryv_operator_shard_leader", {"shard": each}) for each in "01"]
+        return [sample("pryv_operator_leader"), *of_shards]
+
+    assert shown() == [0, 0, 0]
+    process.number.renewed(100)
+    process.tenures[1].renewed(100)
+    assert shown() == [1, 0, 1]
+    process.tenures[0].renewed(100)
+    process.tenures[1].end()
+    assert shown() == [1, 1, 0]
+    process.tenures[0].end()
+    assert shown() == [0, 0, 0]
+    Leadership()
+    assert shown()[:2] == [1, 1]

@@ -1,4 +1,4 @@
-"""Verb and resource of requests."""
+"""Verb, resource and namespace of requests."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pryv_operator.kube import resources
-from pryv_operator.kube.request_labels import request_labels
+from pryv_operator.kube.request_labels import namespace_of, request_labels
 from pryv_operator.kube.resources import Resource
 
 RESOURCES = [each for each in vars(resources).values() if isinstance(each, Resource)]
@@ -46,3 +46,11 @@ def test_names_never_become_labels(
     assert request_labels("DELETE", path) == ("delete", expected)
     assert request_labels("GET", resource.path(namespace)) == ("list", resource.plural)
     assert request_labels("GET", resource.path(None)) == ("list", resource.plural)
+    # The check before a write depends on it.
+    assert namespace_of(path) == namespace_of(resource.path(namespace)) == namespace
+    assert namespace_of(resource.path(None)) == namespace_of(resource.path(None, name)) == ""
+
+
+@pytest.mark.parametrize("path", ["/version", "/api/v1/namespaces", "/api/v1/namespaces/pryv", ""])
+def test_what_has_no_namespace(path: str) -> None:
+    assert namespace_of(path) == ""
