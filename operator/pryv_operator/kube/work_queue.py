@@ -1,8 +1,9 @@
 """The work queue: keys, not events, as client-go's workqueue.
 
 A key is worked on by one worker at a time. Adding it again before it is due changes nothing, so a
-burst of events is one reconciliation. Failures are requeued with exponential back-off. Namespaces
-take turns, and the more workers one has, the more stay free: a tenant does not hold up another.
+burst of events is one reconciliation. Failures are requeued with exponential back-off. What a user
+waits for comes first; of equal priority, namespaces take turns (see ``fair_order``). The more
+workers one has, the more stay free: a tenant does not hold up another.
 """
 
 from __future__ import annotations
@@ -15,10 +16,14 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final
 
 from pryv_operator.kube import metrics
+from pryv_operator.kube.fair_order import FairOrder, Key, Priority
 from pryv_operator.kube.log_context import set_platform
+from pryv_operator.kube.ranked import Ranked
+
+__all__ = ["Key", "Priority", "Reconcile", "WorkQueue"]
 
 log = logging.getLogger(__name__)
 
@@ -26,23 +31,18 @@ _FIRST_BACKOFF: Final = 0.5
 _LONGEST_BACKOFF: Final = 60.0
 
 
-class Key(NamedTuple):
-    """Namespace and name of a platform."""
-
-    namespace: str
-    name: str
-
-
 @dataclass
 class _State:
     """A key's place in the queue, in the loop's time.
 
-    ``due``: when its next reconciliation may start, None when none is requested. ``began``: when
+    ``due``: when its next reconciliation may start, None when none is requested. ``priority``: the
+    highest of those who requested it; of the one under way if none is requested. ``began``: when
     the one under way started. ``working``: since when that has been at work; None while it waits
     for others.
     """
 
     due: float | None = None
+    priority: Priority = Priority.RESYNC
     began: float | None = None
     working: float | None = None
     failures: int = 0
@@ -84,22 +84,34 @@ class WorkQueue:
         self._group = group
         self._retryable = retryable
         self._states: dict[Key, _State] = {}
-        #: Namespace → how many reconciliations had been started when it last had its turn.
-        self._turns: Counter[str] = Counter()
-        self._started = 0
+        #: Namespace → how many keys have a state.
+        self._keys: Counter[str] = Counter()
+        #: Keys that are not due yet, by due time; then they wait for a worker in ``_order``.
+        self._later: Ranked[Key, float] = Ranked()
+        self._order = FairOrder(group)
+        self._running: set[Key] = set()
         #: When a reconciliation last started, ended, or began or ended to wait for others.
         self._moved = 0.0
         self._wake = asyncio.Event()
         self._stopping = False
 
-    def add(self, key: Key, *, delay: float = 0.0) -> None:
+    def add(self, key: Key, *, delay: float = 0.0, priority: Priority = Priority.EVENT) -> None:
         """Request a reconciliation in ``delay`` seconds, or at the earlier time already requested.
 
-        So the window in which changes are batched begins with the first of them.
+        So the window in which changes are batched begins with the first of them. Of several
+        requests the highest priority counts.
         """
-        state = self._states.setdefault(key, _State())
+        state = self._states.get(key)
+        if state is None:
+            state = self._states[key] = _State()
+            self._keys[key.namespace] += 1
         due = asyncio.get_running_loop().time() + delay
-        state.due = due if state.due is None else min(state.due, due)
+        if state.due is None:
+            state.due, state.priority = due, priority
+        else:
+            state.due, state.priority = min(state.due, due), min(state.priority, priority)
+        if key not in self._running:
+            self._line_up(key, state)
         self._wake.set()
 
     def waiting(self) -> int:
@@ -112,7 +124,7 @@ class WorkQueue:
 
     def started(self) -> int:
         """Keys that workers have taken so far."""
-        return self._started
+        return self._order.taken
 
     def running(self) -> list[float]:
         """Seconds that each key that a worker has taken has been worked on."""
@@ -177,42 +189,41 @@ class WorkQueue:
         while not self._stopping:
             self._wake.clear()
             now = loop.time()
-            requested = self._requested()
-            due = [each for each in requested if each[0] <= now]
-            if due:
-                _, key = min(due, key=lambda each: (self._turns[each[1].namespace], *each))
+            while (first := self._later.first()) and first[0] <= now:
+                self._line_up(first[1], self._states[first[1]])
+            key = self._order.take(self._is_full())
+            if key is not None:
                 self._start(key, now)
                 return key
             try:
-                async with asyncio.timeout(min(requested)[0] - now if requested else None):
+                async with asyncio.timeout(first[0] - now if first else None):
                     await self._wake.wait()
             except TimeoutError:
                 continue
         return None
 
-    def _requested(self) -> list[tuple[float, Key]]:
-        """Due time and key of what a worker may take, now or later."""
-        running = Counter(
-            self._group(key.namespace)
-            for key, each in self._states.items()
-            if each.began is not None
-        )
-        free = self._concurrency - running.total()
-        return [
-            (state.due, key)
-            for key, state in self._states.items()
-            if state.due is not None
-            and state.began is None
-            and running[self._group(key.namespace)] < free
-        ]
+    def _line_up(self, key: Key, state: _State) -> None:
+        """Let a key wait until it is due, or for a worker."""
+        if state.due is None:
+            return
+        if state.due <= asyncio.get_running_loop().time():
+            self._later.discard(key)
+            self._order.put(key, state.due, state.priority)
+        else:
+            self._later.set(key, state.due)
+
+    def _is_full(self) -> Callable[[str], bool]:
+        """Whether a group may have no further worker, as it is now."""
+        running = Counter(self._group(key.namespace) for key in self._running)
+        free = self._concurrency - len(self._running)
+        return lambda group: running[group] >= free
 
     def _start(self, key: Key, now: float) -> None:
         state = self._states[key]
         metrics.QUEUE_SECONDS.observe(now - (now if state.due is None else state.due))
         state.due = None
         state.began = state.working = self._moved = now
-        self._started += 1
-        self._turns[key.namespace] = self._started
+        self._running.add(key)
 
     @staticmethod
     def _backoff(state: _State, error: Exception) -> float:
@@ -224,9 +235,12 @@ class WorkQueue:
         _CURRENT.set(state)
         set_platform(key.namespace, key.name)
         requeue_after: float | None
+        priority = state.priority
         try:
             requeue_after = await self._reconcile(key)
             state.failures = 0
+            if requeue_after:
+                priority = Priority.RESYNC
         except self._retryable as error:
             state.failures += 1
             metrics.RETRIES.inc()
@@ -254,10 +268,17 @@ class WorkQueue:
             if state.began is not None:
                 metrics.WORK_SECONDS.observe(self._moved - state.began)
             state.began = state.working = None
+            self._running.discard(key)
+            self._line_up(key, state)
             self._wake.set()
         if requeue_after is not None:
-            self.add(key, delay=requeue_after)
+            self.add(key, delay=requeue_after, priority=priority)
         elif state.due is None:
-            self._states.pop(key, None)
-            if not any(other.namespace == key.namespace for other in self._states):
-                self._turns.pop(key.namespace, None)
+            self._forget(key)
+
+    def _forget(self, key: Key) -> None:
+        self._states.pop(key, None)
+        self._keys[key.namespace] -= 1
+        if not self._keys[key.namespace]:
+            del self._keys[key.namespace]
+            self._order.forget(key.namespace)

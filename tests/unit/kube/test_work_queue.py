@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pryv_operator.kube.metrics import REGISTRY
-from pryv_operator.kube.work_queue import Key, WorkQueue
+from pryv_operator.kube.work_queue import Key, Priority, WorkQueue
 
 A, B, C = Key("ns", "a"), Key("ns", "b"), Key("ns", "c")
 
@@ -557,13 +557,84 @@ def test_reconciliations_that_wait_are_overdue_when_nothing_moves() -> None:
     assert overdue_after(lambda _: 60, lock_held=True) == 590
 
 
+@pytest.mark.parametrize("namespace", ["many", "other"])
+def test_a_change_does_not_wait_for_a_fan_out(namespace: str) -> None:
+    """Of a Secret that hundreds share: one start of four goes to others, so at most two before."""
+    reconciler = RecordingReconciler(seconds=5)
+    changed = Key(namespace, "p250")
+
+    async def scene(queue: WorkQueue) -> None:
+        for number in range(500):
+            queue.add(Key("many", f"p{number:03}"), priority=Priority.FAN_OUT)
+        await asyncio.sleep(51)
+        queue.add(changed, priority=Priority.CHANGE)
+
+    play(reconciler, scene, until=100)
+    after = [key for at, key in reconciler.began if at >= 51]
+    assert changed in after[:2]
+
+
+def test_the_highest_priority_of_several_requests_counts() -> None:
+    reconciler = RecordingReconciler(seconds=5)
+
+    async def scene(queue: WorkQueue) -> None:
+        for key in (A, B, C):
+            queue.add(key, priority=Priority.RESYNC)
+        queue.add(C, delay=1, priority=Priority.CHANGE)
+        queue.add(C, priority=Priority.RESYNC)
+
+    play(reconciler, scene, until=30, concurrency=1)
+    assert [key for _, key in reconciler.began] == [C, A, B]
+
+
+def test_a_retry_has_the_priority_of_its_request() -> None:
+    reconciler = RecordingReconciler(seconds=0.1, answers=failing(TransientError(), times=1))
+
+    async def scene(queue: WorkQueue) -> None:
+        queue.add(A, priority=Priority.CHANGE)
+        await asyncio.sleep(0.2)
+        for number in range(100):
+            queue.add(Key("ns", f"{number}"), priority=Priority.EVENT)
+
+    play(reconciler, scene, until=60, concurrency=1)
+    order = [key for _, key in reconciler.began]
+    assert order.index(A, 1) <= 7
+
+
+def test_a_resync_does_not_delay_events() -> None:
+    """What the reconciler asks for is a resync, whatever came before."""
+    reconciler = RecordingReconciler(seconds=1, answers=lambda _: 10.0)
+
+    async def scene(queue: WorkQueue) -> None:
+        for number in range(10):
+            queue.add(Key("ns", f"{number}"), priority=Priority.CHANGE)
+        await asyncio.sleep(20.5)
+        queue.add(A)
+
+    play(reconciler, scene, until=60, concurrency=1)
+    assert A in [key for at, key in reconciler.began if at > 20.5][:2]
+
+
+def kept(item: object) -> list[object]:
+    """What collections hold, however deep."""
+    if isinstance(item, (str, int, float, asyncio.Event)) or callable(item):
+        return []
+    if isinstance(item, (list, set)):
+        return list(item)
+    if isinstance(item, dict):
+        if all(isinstance(each, Priority) for each in item):
+            return [each for value in item.values() for each in kept(value)]
+        return list(item)
+    return [each for value in vars(item).values() for each in kept(value)]
+
+
 def test_nothing_is_kept_of_platforms_that_are_gone() -> None:
     queues: list[WorkQueue] = []
 
     async def scene(queue: WorkQueue) -> None:
         queues.append(queue)
-        for number in range(20):
-            queue.add(Key(f"ns-{number}", "a"))
+        for number in range(40):
+            queue.add(Key(f"ns-{number % 20}", f"{number}"), priority=Priority(number % 4))
 
-    play(RecordingReconciler(seconds=1), scene, until=60, group=lambda name: f"group of {name}")
-    assert [each for each in vars(queues[0]).values() if isinstance(each, dict) and each] == []
+    play(RecordingReconciler(seconds=1), scene, until=200, group=lambda name: f"group of {name}")
+    assert kept(queues[0]) == []
