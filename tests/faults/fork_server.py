@@ -21,9 +21,7 @@ _PR_SET_PDEATHSIG = 1
 
 def main(socket_path: str) -> None:
     """Serve requests on the Unix socket until killed."""
-    import kubernetes.aio.client  # noqa: F401, PLC0415 - imported once, before the fork
-
-    import pryv_operator.cli.main  # noqa: F401, PLC0415
+    import pryv_operator.cli.main  # noqa: F401, PLC0415 - imported once, before the fork
 
     gc.freeze()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)

@@ -71,7 +71,7 @@ async def connected(options: ConnectionOptions) -> AsyncIterator[Cluster]:
         try:
             yield Cluster(client, namespace)
         except ApiError as error:
-            raise ClusterError(_description(error, client.configuration.host)) from None
+            raise ClusterError(_description(error, client.connection.host)) from None
 
 
 def run(options: ConnectionOptions, command: Callable[[Cluster], Awaitable[T]]) -> T:

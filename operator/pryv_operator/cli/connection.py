@@ -13,13 +13,12 @@ from typing import Any, Final
 from urllib.parse import quote
 
 import yaml
-from kubernetes.aio import config
-from kubernetes.aio.client import Configuration
-from kubernetes.aio.config import ConfigException
 
 from pryv_operator.cli.durations import seconds_of
 from pryv_operator.cli.shared_options import ConnectionOptions
 from pryv_operator.kube.client import KubeClient
+from pryv_operator.kube.connection import CredentialsError
+from pryv_operator.kube.credentials import connection_of
 from pryv_operator.kube.transport import Sender
 
 _DEFAULT_FILE: Final = Path(".kube/config")
@@ -54,16 +53,14 @@ async def connect(
     timeout = request_seconds(options.request_timeout)
     kubeconfig = merged([(_read_document(file), file.parent.absolute()) for file in files])
     context, namespace = _choose_context(options.context, kubeconfig, where)
-    configuration = Configuration()
     try:
-        chosen = resolved(kubeconfig, context, options)
-        await config.load_kube_config_from_dict(chosen, client_configuration=configuration)
-        user = chosen["users"][0]["user"]
+        cluster, user = resolved(kubeconfig, context, options)
         client = KubeClient(
-            configuration, sender=Sender(MANAGER, impersonation(user), timeout, connections=0)
+            await connection_of(cluster, user, Path.cwd()),
+            sender=Sender(MANAGER, impersonation(user), timeout, connections=0),
         )
-    except (ConfigException, OSError, AttributeError, KeyError, TypeError, ValueError):
-        # The library does not check the files, and its messages may quote a token.
+    except (CredentialsError, OSError, AttributeError, KeyError, TypeError, ValueError):
+        # Nobody has checked the files, and the messages may quote a token.
         raise KubeconfigError(
             f'{where}: context "{context}" cannot be used: its cluster or user is missing or '
             "malformed, or refers to a file that does not exist"
@@ -102,8 +99,8 @@ def _with_paths(entry: Any, paths: Sequence[str], folder: Path) -> Any:
 
 def resolved(
     kubeconfig: Mapping[str, Any], context: str, options: ConnectionOptions
-) -> dict[str, Any]:
-    """A kubeconfig with the chosen context, cluster and user only, as the options change them.
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The cluster and the user of the chosen context, as the options change them.
 
     Raises:
         KeyError, TypeError: its cluster or user is missing or malformed.
@@ -115,19 +112,10 @@ def resolved(
     if options.user and options.user not in users:
         raise _not_found("user", options.user, users)
     user = options.user or inside.get("user")
-    return {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "current-context": context,
-        "contexts": [{"name": context, "context": {"cluster": "chosen", "user": "chosen"}}],
-        "clusters": [
-            {
-                "name": "chosen",
-                "cluster": _cluster(clusters[options.cluster or inside["cluster"]], options),
-            }
-        ],
-        "users": [{"name": "chosen", "user": _user(users[user] if user else {}, options)}],
-    }
+    return (
+        _cluster(clusters[options.cluster or inside["cluster"]], options),
+        _user(users[user] if user else {}, options),
+    )
 
 
 def _cluster(entry: Mapping[str, Any], options: ConnectionOptions) -> dict[str, Any]:

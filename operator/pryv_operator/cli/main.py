@@ -11,8 +11,6 @@ from pathlib import Path
 from typing import Annotated, Final
 
 import typer
-from kubernetes.aio.client import Configuration
-from kubernetes.aio.config import ConfigException
 
 from pryv_operator import __version__
 from pryv_operator.api import labels_annotations as keys
@@ -20,6 +18,7 @@ from pryv_operator.cli import log, process, self_test
 from pryv_operator.cli.dns_option import first_nameserver, server_address
 from pryv_operator.desired.privileges import Privilege
 from pryv_operator.kube.client import KubeClient
+from pryv_operator.kube.connection import CredentialsError
 from pryv_operator.kube.credentials import read_in_cluster, read_kubeconfig
 from pryv_operator.kube.lease import Election, Timing
 from pryv_operator.reconcile.reconciler import Settings
@@ -180,12 +179,10 @@ def run(
 
 async def _run(path: Path | None, context: str | None, options: process.Options) -> bool:
     try:
-        configuration: Configuration = (
-            read_in_cluster() if path is None else await read_kubeconfig(path, context)
-        )
+        connection = read_in_cluster() if path is None else await read_kubeconfig(path, context)
         leadership = options.leadership()
-        opened = KubeClient(configuration, leadership)  # reads certificates and keys
-    except (ConfigException, OSError) as error:
+        opened = KubeClient(connection, leadership)  # reads certificates and keys
+    except (CredentialsError, OSError) as error:
         raise typer.BadParameter(f"credentials of the cluster cannot be read: {error}") from None
     async with opened as client:
         return await process.run(client, leadership, options)

@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
-from kubernetes.aio.config import ConfigException
 
 from pryv_operator.api import labels_annotations as keys
 from pryv_operator.api.kubernetes import Object
 from pryv_operator.api.reasons import Reason
 from pryv_operator.cli.terminal import fail
 from pryv_operator.kube.client import KubeClient
+from pryv_operator.kube.connection import CredentialsError
 from pryv_operator.kube.credentials import read_in_cluster, read_kubeconfig
 from pryv_operator.kube.errors import ApiError, NotFoundError
 from pryv_operator.kube.resources import (
@@ -144,9 +144,9 @@ async def _connect_and_test(
     path: Path | None, context: str | None, namespace: str, timeout_seconds: float
 ) -> None:
     try:
-        configuration = read_in_cluster() if path is None else await read_kubeconfig(path, context)
-        opened = KubeClient(configuration)
-    except (ConfigException, OSError) as error:
+        connection = read_in_cluster() if path is None else await read_kubeconfig(path, context)
+        opened = KubeClient(connection)
+    except (CredentialsError, OSError) as error:
         raise typer.BadParameter(f"credentials of the cluster cannot be read: {error}") from None
     task = asyncio.current_task()
     assert task is not None  # noqa: S101 - of asyncio.run

@@ -13,10 +13,9 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Final, Self, TypeAlias, TypeVar
 
-from kubernetes.aio.client import Configuration
-
 from pryv_operator.api import labels_annotations as keys
 from pryv_operator.api.kubernetes import Object
+from pryv_operator.kube.connection import Connection
 from pryv_operator.kube.errors import ConflictError, NotFoundError, TooDeepError, TooLargeError
 from pryv_operator.kube.leadership import Leadership, WriteGuard
 from pryv_operator.kube.managed_fields import upgraded
@@ -55,13 +54,17 @@ class KubeClient:
 
     def __init__(
         self,
-        configuration: Configuration,
+        connection: Connection,
         leadership: WriteGuard | None = None,
         sender: Sender | None = None,
     ) -> None:
-        """Without ``leadership`` it may always write. ``sender`` None: the operator."""
-        self._transport = Transport(configuration, leadership or Leadership(), sender)
-        self.configuration = configuration
+        """Without ``leadership`` it may always write. ``sender`` None: the operator.
+
+        Raises:
+            CredentialsError, OSError: a file of the credentials cannot be used.
+        """
+        self._transport = Transport(connection, leadership or Leadership(), sender)
+        self.connection = connection
 
     async def __aenter__(self) -> Self:
         """Use the client for a while."""

@@ -23,11 +23,10 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
-import kopf
-
 from pryv_operator.api import labels_annotations as keys
 from pryv_operator.kube.client import METADATA_LIST, KubeClient
 from pryv_operator.kube.errors import ApiError, NotFoundError, TooDeepError
+from pryv_operator.kube.kopf_alone import kopf
 from pryv_operator.kube.kopf_session import WatchOptions, open_session
 from pryv_operator.kube.resources import PLATFORMS
 from pryv_operator.kube.transport import WATCH_SECONDS

@@ -14,12 +14,12 @@ from collections.abc import AsyncIterator
 from typing import Any, Final, cast
 
 import aiohttp
-import kopf
 
 from pryv_operator.api import labels_annotations as keys
 from pryv_operator.api.kubernetes import Object
 from pryv_operator.kube import metrics
 from pryv_operator.kube.client import METADATA, METADATA_LIST, KubeClient
+from pryv_operator.kube.kopf_alone import kopf
 from pryv_operator.kube.reflector import is_end_of_list
 from pryv_operator.kube.transport import list_metadata, parsed_events
 from pryv_operator.kube.watch_backoff import WatchThrottle
@@ -79,25 +79,16 @@ async def open_session(client: KubeClient, options: WatchOptions) -> kopf.Aiohtt
 
     kopf begins a watch that has ended again without a pause.
     """
-    configuration = client.configuration
-    token = await configuration.get_api_key_with_prefix("BearerToken", alias="authorization")
-    info = kopf.ConnectionInfo(
-        server=configuration.host,
-        ca_path=configuration.ssl_ca_cert,
-        ca_data=configuration.ca_cert_data,
-        insecure=not configuration.verify_ssl,
-        certificate_path=configuration.cert_file,
-        private_key_path=configuration.key_file,
-        scheme="Bearer" if token else None,
-        token=token.split(" ", 1)[-1] if token else None,
-    )
-    session = aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0, ssl=info.as_ssl_context()),
-        headers=info.as_http_headers(),
-        trace_configs=[options.trace_config(), options.throttle.trace_config()],
+    connection = client.connection
+    session = connection.open_session(
+        connection.tls_context(),
+        connections=0,
+        traces=[options.trace_config(), options.throttle.trace_config()],
         response_class=_Response,
     )
-    return kopf.AiohttpSession(server=info.server, aiohttp_session=session)
+    if authorization := connection.authorization():
+        session.headers["Authorization"] = authorization
+    return kopf.AiohttpSession(server=connection.host, aiohttp_session=session)
 
 
 class _Response(aiohttp.ClientResponse):

@@ -16,12 +16,12 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 import aiohttp
-from kubernetes.aio.client import ApiClient, Configuration
 from multidict import CIMultiDict
 
 from pryv_operator.api import labels_annotations as keys
 from pryv_operator.api.kubernetes import Object
 from pryv_operator.kube import metrics
+from pryv_operator.kube.connection import Connection
 from pryv_operator.kube.errors import (
     ApiError,
     TooDeepError,
@@ -173,19 +173,32 @@ class Transport:
     """Connections to one API server."""
 
     def __init__(
-        self, configuration: Configuration, leadership: WriteGuard, sender: Sender | None = None
+        self, connection: Connection, leadership: WriteGuard, sender: Sender | None = None
     ) -> None:
-        """A connection is opened by the first request."""
+        """Reads certificates and keys. The first request opens a connection.
+
+        Raises:
+            CredentialsError, OSError: a file of the credentials cannot be used.
+        """
         self._leadership = leadership
         self._sender = sender or Sender()
-        configuration.connection_pool_maxsize = self._sender.connections
-        configuration.trace_configs = [*(configuration.trace_configs or ()), _checking()]
-        self._api = ApiClient(configuration)
-        self._host = configuration.host
+        self._connection = connection
+        self._host = connection.host
+        self._tls = connection.tls_context()
+        self._opened: aiohttp.ClientSession | None = None
+
+    @property
+    def _session(self) -> aiohttp.ClientSession:
+        if self._opened is None:
+            self._opened = self._connection.open_session(
+                self._tls, connections=self._sender.connections, traces=[_checking()]
+            )
+        return self._opened
 
     async def close(self) -> None:
         """Close all connections."""
-        await self._api.close()
+        if self._opened is not None:
+            await self._opened.close()
 
     async def send(self, request: Request) -> Object:
         """Send a request; return the answer's JSON.
@@ -265,16 +278,21 @@ class Transport:
         headers["Accept"] = request.accept
         headers["Content-Type"] = request.content_type
         headers["User-Agent"] = self._sender.user_agent
-        method, path, body = request.method, request.path, request.body
-        await self._api.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
+        if authorization := self._connection.authorization():
+            headers["Authorization"] = authorization
         query = {key: value for key, value in request.query.items() if value is not None}
-        url = self._host + path + (f"?{urlencode(query)}" if query else "")
+        url = self._host + request.path + (f"?{urlencode(query)}" if query else "")
         check()
         token = _CHECK.set(check)
         sent = time.perf_counter()
         try:
-            answer = await self._api.rest_client.request(
-                method, url, headers=headers, body=body, _request_timeout=limit
+            response = await self._session.request(
+                request.method,
+                url,
+                headers=headers,
+                data=_payload(request.body),
+                timeout=limit,
+                server_hostname=self._connection.server_name,
             )
         except ssl.SSLError as error:
             _count(request, metrics.NO_ANSWER)
@@ -287,9 +305,15 @@ class Transport:
             ) from None
         finally:
             _CHECK.reset(token)
-        response: aiohttp.ClientResponse = answer.response
         _count(request, str(response.status), time.perf_counter() - sent)
         return response
+
+
+def _payload(body: Object | str | None) -> bytes | None:
+    """The bytes of a request's body."""
+    if body is None:
+        return None
+    return (body if isinstance(body, str) else json.dumps(body)).encode()
 
 
 def _count(request: Request, code: str, seconds: float | None = None) -> None:

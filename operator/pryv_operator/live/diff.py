@@ -13,10 +13,9 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
-from kubernetes.utils.quantity import parse_quantity
-
 from pryv_operator.api import labels_annotations as keys
 from pryv_operator.api.kubernetes import WORKLOAD_KINDS, Object
+from pryv_operator.api.quantity import parse_quantity
 
 #: Lists that the API server merges by these keys; entries of other clients are ignored. All other
 #: lists belong to the operator as a whole.

@@ -8,12 +8,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from kubernetes.utils.quantity import parse_quantity
-
 from pryv_operator.api import labels_annotations as keys
 from pryv_operator.api import names
 from pryv_operator.api.findings import Advisory
 from pryv_operator.api.kubernetes import Object
+from pryv_operator.api.quantity import parse_quantity
 from pryv_operator.api.reasons import Reason
 from pryv_operator.compose.model import ComposeFile, Mount, Service
 from pryv_operator.objects.model import Component

@@ -64,7 +64,7 @@ def run(*arguments: str, **env: str) -> Result:
 async def connection(options: ConnectionOptions, **environment: str) -> tuple[str, str]:
     """The API server and the namespace that are used."""
     async with connect(options, environment) as (cluster, namespace):
-        return cluster.configuration.host, namespace
+        return cluster.connection.host, namespace
 
 
 class TestConnection:
@@ -265,8 +265,7 @@ class TestOptionsOfKubectl:
     }
 
     def resolved(self, **options: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        found = resolved(self.FILE, "x", ConnectionOptions(**options))
-        return found["clusters"][0]["cluster"], found["users"][0]["user"]
+        return resolved(self.FILE, "x", ConnectionOptions(**options))
 
     def test_without_options(self) -> None:
         assert self.resolved() == (self.FILE["clusters"]["a"], self.FILE["users"]["me"])

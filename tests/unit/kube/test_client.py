@@ -8,9 +8,9 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import pytest
 from aiohttp import web
-from kubernetes.aio.client import Configuration
 
 from pryv_operator.kube.client import METADATA, KubeClient
+from pryv_operator.kube.connection import Connection
 from pryv_operator.kube.errors import TooDeepError, TooLargeError, UnavailableError
 from pryv_operator.kube.resources import CONFIG_MAPS
 
@@ -29,7 +29,7 @@ async def answering(
     await site.start()
     port = runner.addresses[0][1]
     try:
-        async with KubeClient(Configuration(host=f"http://127.0.0.1:{port}")) as client:
+        async with KubeClient(Connection(host=f"http://127.0.0.1:{port}")) as client:
             yield client
     finally:
         await runner.cleanup()

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from kubernetes.aio.client import Configuration
 
 from pryv_operator.api.kubernetes import Object
 from pryv_operator.kube.client import KubeClient
+from pryv_operator.kube.connection import Connection
 from pryv_operator.kube.errors import NotLeaderError
 from pryv_operator.kube.leadership import Leadership, ShardedLeadership
 from pryv_operator.kube.resources import CONFIG_MAPS
@@ -77,13 +77,10 @@ async def api_server(
         await runner.cleanup()
 
 
-def configuration(site: web.TCPSite, scheme: str = "http") -> Configuration:
-    made = Configuration()
+def configuration(site: web.TCPSite, scheme: str = "http") -> Connection:
     assert site._server is not None
     sockets = site._server.sockets  # type: ignore[attr-defined]
-    made.host = f"{scheme}://127.0.0.1:{sockets[0].getsockname()[1]}"
-    made.verify_ssl = False
-    return made
+    return Connection(f"{scheme}://127.0.0.1:{sockets[0].getsockname()[1]}", verify=False)
 
 
 async def until(true: Callable[[], bool]) -> None:
@@ -164,7 +161,7 @@ async def test_a_request_that_waited_for_a_connection_of_the_pool_is_not_sent(na
         others = [asyncio.create_task(client.get(CONFIG_MAPS, "n", "a")) for _ in range(32)]
         await until(lambda: len(asked) == 32)
         waiting = asyncio.ensure_future((WRITES | READS)[name](client))
-        connector = client._transport._api.rest_client.pool_manager.connector
+        connector = client._transport._session.connector
         await until(lambda: any(connector._waiters.values()))
         elected.let_time_pass()
         answer.set()
@@ -190,8 +187,7 @@ async def test_a_request_that_waited_for_its_connection_to_be_made_is_not_sent(
             waiting = asyncio.ensure_future((WRITES | READS)[name](client))
             await until(
                 lambda: bool(
-                    client._transport._api.rest_client.pool_manager
-                    and client._transport._api.rest_client.pool_manager.connector._acquired
+                    client._transport._opened and client._transport._opened.connector._acquired
                 )
             )
             elected.let_time_pass()

@@ -8,9 +8,9 @@ from contextlib import asynccontextmanager
 
 import pytest
 from aiohttp import web
-from kubernetes.aio.client import Configuration
 
 from pryv_operator.kube.client import KubeClient
+from pryv_operator.kube.connection import Connection
 from pryv_operator.kube.errors import RejectedError, UnavailableError
 from pryv_operator.kube.resources import PODS
 from pryv_operator.kube.transport import Sender
@@ -26,10 +26,9 @@ async def client_of(handler: Handler, sender: Sender | None = None) -> AsyncIter
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
-    configuration = Configuration()
-    configuration.host = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    connection = Connection(f"http://127.0.0.1:{runner.addresses[0][1]}")
     try:
-        async with KubeClient(configuration, sender=sender) as client:
+        async with KubeClient(connection, sender=sender) as client:
             yield client
     finally:
         await runner.cleanup()

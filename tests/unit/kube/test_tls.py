@@ -10,11 +10,11 @@ import logging
 from pathlib import Path
 
 import pytest
-from kubernetes.aio.client import Configuration
 from typer.testing import CliRunner
 
 from pryv_operator.cli.main import operator
 from pryv_operator.kube.client import KubeClient
+from pryv_operator.kube.connection import Connection
 from pryv_operator.kube.errors import UnavailableError
 from pryv_operator.kube.kopf_handlers import PlatformWatch
 from pryv_operator.kube.resources import CONFIG_MAPS
@@ -29,10 +29,8 @@ def other_authority(folder: Path) -> Path:
     return file
 
 
-def configuration(url: str, ca: Path) -> Configuration:
-    made = Configuration(host=url)
-    made.ssl_ca_cert = str(ca)
-    return made
+def configuration(url: str, ca: Path) -> Connection:
+    return Connection(host=url, authority=ca)
 
 
 async def test_a_server_with_another_authority(tmp_path: Path) -> None:

@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from kubernetes.aio.client import Configuration
 
 from pryv_operator.kube.client import METADATA, METADATA_LIST, KubeClient
+from pryv_operator.kube.connection import Connection
 from pryv_operator.kube.errors import ApiError, UnavailableError
 from pryv_operator.kube.kopf_handlers import PlatformWatch
 from pryv_operator.kube.leadership import Leadership
@@ -71,7 +71,7 @@ def pauses(server: ApiServer) -> list[float]:
 async def test_the_reflector_pauses(end: Watch) -> None:
     async with (
         serving(ApiServer(end)) as server,
-        KubeClient(Configuration(host=server.url)) as client,
+        KubeClient(Connection(host=server.url)) as client,
     ):
         reflector = Reflector(client, CONFIG_MAPS, None, lambda *_: None)
         await until(lambda: len(server.watches) > 1, reflector.run())
@@ -82,7 +82,7 @@ async def test_the_reflector_pauses(end: Watch) -> None:
 async def test_the_watch_of_platforms_pauses(end: Watch, caplog: pytest.LogCaptureFixture) -> None:
     async with (
         serving(ApiServer(end)) as server,
-        KubeClient(Configuration(host=server.url)) as client,
+        KubeClient(Connection(host=server.url)) as client,
     ):
         watch = PlatformWatch(client, [], lambda *_: None)
         await until(lambda: len(server.watches) > 1, watch.run(asyncio.Event()))
@@ -107,7 +107,7 @@ async def test_a_resource_that_is_not_served_for_a_while_does_not_end_the_watch(
 
     monkeypatch.setattr(loop, "call_later", recorded)
     server = ApiServer(lambda number: ([], 404) if number == 1 else None)
-    async with serving(server), KubeClient(Configuration(host=server.url)) as client:
+    async with serving(server), KubeClient(Connection(host=server.url)) as client:
         watch = PlatformWatch(client, [], lambda *_: None)
         running = asyncio.create_task(watch.run(asyncio.Event()))
         async with asyncio.timeout(30):
@@ -125,7 +125,7 @@ async def test_a_resource_that_is_not_served_for_a_while_does_not_end_the_watch(
 async def test_platforms_are_read_as_metadata_also_from_a_server_that_streams_no_lists() -> None:
     """An API server refuses an option that it does not know with 422."""
     server = ApiServer(lambda number: ([], 422) if number == 1 else None)
-    async with serving(server), KubeClient(Configuration(host=server.url)) as client:
+    async with serving(server), KubeClient(Connection(host=server.url)) as client:
         watch = PlatformWatch(client, [], lambda *_: None)
         await until(lambda: len(server.watches) > 1, watch.run(asyncio.Event()))
     assert {(True, METADATA), (False, METADATA_LIST)} == set(server.asked)
@@ -137,7 +137,7 @@ async def test_a_list_of_platforms_that_is_cut_is_read_again() -> None:
     metadata = {"name": "a", "namespace": "n", "uid": "1", "resourceVersion": "900"}
     added = {"type": "ADDED", "object": {"metadata": metadata}}
     server = ApiServer(lambda number: ([added], 200) if number == 1 else None)
-    async with serving(server), KubeClient(Configuration(host=server.url)) as client:
+    async with serving(server), KubeClient(Connection(host=server.url)) as client:
         watch = PlatformWatch(client, [], lambda *_: None)
         await until(lambda: len(server.watches) > 1, watch.run(asyncio.Event()))
     assert [each.get("resourceVersion") for each in server.options[:2]] == [None, None]
@@ -147,7 +147,7 @@ async def test_a_list_of_platforms_that_is_cut_is_read_again() -> None:
 async def test_the_reflector_obeys_retry_after() -> None:
     async with (
         serving(ApiServer(lambda _: ([], 429), retry_after="7")) as server,
-        KubeClient(Configuration(host=server.url)) as client,
+        KubeClient(Connection(host=server.url)) as client,
     ):
         reflector = Reflector(client, CONFIG_MAPS, None, lambda *_: None)
         await until(lambda: len(server.watches) > 0, reflector.run())
