@@ -9,6 +9,7 @@ import yaml
 
 from pryv_operator.compose.error import ComposeError
 from pryv_operator.compose.scalars import NULLS, PlainScalar
+from pryv_operator.leader.plain_yaml import NotPlainError, read_plain_yaml
 
 #: Levels of lists and maps in the file, at most.
 _DEPTH_LIMIT: Final = 20
@@ -36,7 +37,7 @@ class _Loader(yaml.CBaseLoader):
         """A text, which knows whether it has no quotes; None for a null."""
         if node.tag != _PLAIN and (node.tag != _OVERRIDE or node.style):
             return node.value
-        return None if node.value in NULLS else PlainScalar(node.value)
+        return _plain(node.value)
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
         """The value of a node; tags of other programs than compose are refused."""
@@ -103,6 +104,18 @@ def load_yaml(text: str) -> Any:
     """
     if len(text) > SIZE_LIMIT:
         raise ComposeError(f"larger than {SIZE_LIMIT // 1024} KiB")
+    try:
+        return read_plain_yaml(text, _plain, _DEPTH_LIMIT)
+    except NotPlainError:
+        return _load_with_libyaml(text)
+
+
+def _plain(text: str) -> PlainScalar | None:
+    return None if text in NULLS else PlainScalar(text)
+
+
+def _load_with_libyaml(text: str) -> Any:
+    """As ``load_yaml``, for all texts."""
     try:
         _check_depth(text)
         return yaml.load(text, Loader=_Loader)  # noqa: S506 - only texts, lists and maps

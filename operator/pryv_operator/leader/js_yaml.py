@@ -29,9 +29,12 @@ from pryv_operator.leader.libyaml_text import (
     LibyamlText,
     to_libyaml,
 )
+from pryv_operator.leader.plain_yaml import NotPlainError, read_plain_yaml
 
 #: Deeper nesting than this is refused; no platform.yml comes near.
 MAX_DEPTH: Final = 200
+#: Deeper nesting than this is rare.
+_PLAIN_DEPTH: Final = 100
 #: Keys merged by all ``<<`` of a document, at most: a few lines could ask for millions.
 MERGE_LIMIT: Final = 20_000
 
@@ -59,8 +62,17 @@ def load_yaml(text: str) -> Any:
     Raises:
         JsYamlError: the text is not valid YAML.
     """
+    text = text.removeprefix("\ufeff")
     try:
-        source: LibyamlText | None = to_libyaml(text.removeprefix("\ufeff"))
+        return read_plain_yaml(text, plain_scalar, _PLAIN_DEPTH)
+    except (NotPlainError, ScalarError):
+        return _load_with_libyaml(text)
+
+
+def _load_with_libyaml(text: str) -> Any:
+    """As ``load_yaml``, for all texts."""
+    try:
+        source: LibyamlText | None = to_libyaml(text)
     except CharacterNotAllowedError:
         raise JsYamlError("too many different private-use characters") from None
     while source:

@@ -33,6 +33,8 @@ _TIMESTAMP: Final = re.compile(
     r"(?:[ \t]*(?:Z|([-+])([0-9]{1,2})(?::([0-9]{2}))?))?",
     re.ASCII,
 )
+#: Numbers and timestamps begin with one of these.
+_BEGIN_NUMBERS: Final = frozenset("+-.0123456789")
 _NULLS: Final = frozenset({"", "~", "null", "Null", "NULL"})
 _BOOLEANS: Final = {
     text: value
@@ -55,6 +57,8 @@ def plain_scalar(text: str) -> Any:
     Raises:
         ScalarError: a timestamp is out of Python's range.
     """
+    if text and text[0] not in _BEGIN_NUMBERS and text not in _NULLS and text not in _BOOLEANS:
+        return text
     for read in (_null, _boolean, _integer, _float):
         try:
             return read(text)
