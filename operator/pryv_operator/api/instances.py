@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Final
 
 from pryv_operator.api import names
 from pryv_operator.api.spec import (
@@ -40,13 +42,16 @@ class Instance:
 
     def overrides_of(self, service: str) -> ComponentOverrides:
         """The overrides for a compose service; ``reverse-proxy`` and ``reverse_proxy`` are one."""
-        slug = names.slug(service)
-        return next(
-            (self.components[name] for name in sorted(self.components) if names.slug(name) == slug),
-            ComponentOverrides(),
-        )
+        return self._overrides_by_slug.get(names.slug(service), _NO_OVERRIDES)
+
+    @cached_property
+    def _overrides_by_slug(self) -> Mapping[str, ComponentOverrides]:
+        """Of two spellings of one component, the first one in alphabetical order counts."""
+        ordered = sorted(self.components.items(), key=lambda each: each[0], reverse=True)
+        return {names.slug(name): overrides for name, overrides in ordered}
 
 
+_NO_OVERRIDES: Final = ComponentOverrides()
 DEFAULT_CORE = "co1"
 DEFAULT_HOSTING = "hosting1"
 _HOSTS = {

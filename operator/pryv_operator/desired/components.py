@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
@@ -16,9 +15,10 @@ from pryv_operator.desired.boot_inputs import with_boot_inputs
 from pryv_operator.desired.compose_files import (
     COMPOSE_FILE,
     RoleServices,
-    masked_compose_file,
+    masked_compose_files,
     read_compose_file,
 )
+from pryv_operator.desired.hosts_and_ports import hosts_and_ports
 from pryv_operator.desired.inputs import Inputs
 from pryv_operator.desired.render_errors import problem_of
 from pryv_operator.leader.render_error import RenderError
@@ -35,8 +35,6 @@ _HOSTS_FILE: Final = FileMount("hosts", "/etc/hosts", file="hosts")
 #: Where the images of all releases read their configuration, and the certificate.
 _CONFIGURATION: Final = "/app/conf"
 _CERTIFICATE_FOLDER: Final = f"{_CONFIGURATION}/secret"
-#: A host name that begins there, and a port.
-_HOST_AND_PORT: Final = re.compile(r"(?<![\w.-])([\w.-]+):(\d{2,5})\b")
 
 
 @dataclass(frozen=True)
@@ -92,12 +90,14 @@ def _prepare_roles(
     bundle = inputs.bundle
     names = tuple(dict.fromkeys(instance.role for instance in instances))
     try:
-        masked = {name: masked_compose_file(bundle, name, values) for name in names}
-        rendered = render(bundle, values, names, limits=RECONCILIATION_LIMITS)
+        masked = masked_compose_files(bundle, names, values)
+        public = {place: text for place, text in masked.items() if not text.secret}
+        rendered = render(bundle, values, names, limits=RECONCILIATION_LIMITS, known=public)
     except RenderError as error:
         return {}, (problem_of(error),)
     services = {
-        name: read_compose_file(bundle, name, rendered[name], masked[name]) for name in names
+        name: read_compose_file(bundle, name, rendered[name], masked.get((name, COMPOSE_FILE)))
+        for name in names
     }
     roles = {
         name: _role(inputs, name, found, rendered[name])
@@ -280,8 +280,8 @@ def _named_ports(files: Iterable[File]) -> dict[str, set[int]]:
     ports: dict[str, set[int]] = {}
     for file in files:
         if file.path != COMPOSE_FILE:
-            for host, port in _HOST_AND_PORT.findall(file.visible):
-                ports.setdefault(host, set()).add(int(port))
+            for host, port in hosts_and_ports(file.visible):
+                ports.setdefault(host, set()).add(port)
     return ports
 
 

@@ -12,7 +12,7 @@ from pryv_operator.api.reasons import Reason
 from pryv_operator.compose.error import ComposeError
 from pryv_operator.compose.model import ComposeFile, Service
 from pryv_operator.compose.parse import parse_compose
-from pryv_operator.leader.taint import Value, is_masked, readable
+from pryv_operator.leader.taint import RenderedText, Value, is_masked, readable
 from pryv_operator.objects.model import Component
 from pryv_operator.rendering.files import RenderedFile, render_opaque
 from pryv_operator.rendering.limits import RECONCILIATION_LIMITS
@@ -35,23 +35,30 @@ class RoleServices:
     secret_environment: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
-def masked_compose_file(bundle: Bundle, role: str, values: Mapping[str, Value]) -> str | None:
-    """The compose file of a role with masks in the place of secrets.
+def masked_compose_files(
+    bundle: Bundle, roles: Iterable[str], values: Mapping[str, Value]
+) -> dict[tuple[str, str], RenderedText]:
+    """The compose files of roles (by role and path) with masks in the place of secrets.
 
-    None without such a file, or if the templates themselves are secret. It is rendered before the
-    file with the secrets, so that their errors are not seen where a template decides by a secret.
+    Without roles that have none, and empty if the templates themselves are secret. They are
+    rendered before the files with the secrets, so that their errors are not seen where a template
+    decides by a secret.
 
     Raises:
-        RenderError: it cannot be rendered; a condition on a secret is such an error.
+        RenderError: one cannot be rendered; a condition on a secret is such an error.
     """
-    paths = {bundle.output(path) for path in bundle.roles.get(role, {})}
-    if bundle.secret or COMPOSE_FILE not in paths:
-        return None
-    return render_opaque(bundle, role, COMPOSE_FILE, values, RECONCILIATION_LIMITS)
+    if bundle.secret:
+        return {}
+    files = [
+        (role, COMPOSE_FILE)
+        for role in roles
+        if COMPOSE_FILE in map(bundle.output, bundle.roles.get(role, {}))
+    ]
+    return render_opaque(bundle, files, values, RECONCILIATION_LIMITS)
 
 
 def read_compose_file(
-    bundle: Bundle, role: str, files: Iterable[RenderedFile], masked_text: str | None
+    bundle: Bundle, role: str, files: Iterable[RenderedFile], masked: RenderedText | None
 ) -> RoleServices | Problem:
     """The services of a role, or why its compose file cannot be used.
 
@@ -64,7 +71,7 @@ def read_compose_file(
         bundle: the templates the files were rendered from.
         role: the role whose services are read.
         files: the rendered files of the role.
-        masked_text: the file with masks, see ``masked_compose_file``.
+        masked: the file with masks, see ``masked_compose_files``.
     """
     file = next((file for file in files if file.path == COMPOSE_FILE), None)
     if file is None:
@@ -73,25 +80,25 @@ def read_compose_file(
             f"{role}/{COMPOSE_FILE}: not found in the templates; "
             "add the file, it declares the services of the role",
         )
-    if bundle.secret or masked_text is None:
+    if bundle.secret or masked is None:
         return _read_secret_file(role, file)
     if not file.secret:
         plain = _parse(role, file.content.decode())
         return plain if isinstance(plain, Problem) else RoleServices(plain)
-    masked = _parse(role, masked_text)
-    if isinstance(masked, Problem):
-        return masked
+    visible = _parse(role, masked.text)
+    if isinstance(visible, Problem):
+        return visible
     secret_environment = {
         service.name: {name: value for name, value in service.environment if is_masked(value)}
-        for service in masked.services
+        for service in visible.services
     }
-    if is_masked(json.dumps(asdict(_redact(masked, secret_environment)), ensure_ascii=False)):
+    if is_masked(json.dumps(asdict(_redact(visible, secret_environment)), ensure_ascii=False)):
         return Problem(
             Reason.SECRET_IN_COMPOSE_FILE,
             f'{role}/{COMPOSE_FILE}: a secret is used outside of "environment"; '
             'use it in values of "environment" only, other fields are not confidential',
         )
-    return _with_secrets(role, file, masked, secret_environment)
+    return _with_secrets(role, file, visible, secret_environment)
 
 
 def _with_secrets(

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Final, Literal, TypeAlias
 
 import ahocorasick_rs
@@ -41,6 +42,8 @@ ELEMENTS_LIMIT: Final = 100_000
 DEPTH_LIMIT: Final = 200
 #: Bytes of resolved variables' texts that are cached for the next use.
 _CACHED_TEXTS: Final = 64 * 1024 * 1024
+#: Characters of names, at most, whose matcher is kept for other substitutions of the same names.
+_CACHED_NAMES: Final = 16 * 1024
 #: Characters that are searched at once: a match takes a hundred times the memory of a character.
 _WINDOW: Final = 64 * 1024
 
@@ -166,12 +169,7 @@ class Substitution:
             )
         self._nodes = [_Node(name, values[name]) for name in names]
         self._by_name = {node.name: node for node in self._nodes}
-        kind = (
-            ahocorasick_rs.MatchKind.LeftmostLongest
-            if order == "longest"
-            else ahocorasick_rs.MatchKind.LeftmostFirst
-        )
-        self._matcher = ahocorasick_rs.AhoCorasick(names, matchkind=kind)
+        self._matcher = _matcher(names, order)
         self._limit = limit
         self._room = _CACHED_TEXTS * limit // SIZE_LIMIT
         self._typed: dict[str, Value] = {}
@@ -347,6 +345,26 @@ class _Typing:
         self.size += size
         if self.size > self._room:
             raise TooLargeError(self._name)
+
+
+def _matcher(names: Sequence[str], order: Order) -> ahocorasick_rs.AhoCorasick:
+    """What finds the names; the same one for equal names, as building it takes the longest."""
+    if sum(map(len, names)) > _CACHED_NAMES:
+        return _new_matcher(tuple(names), order)
+    return _known_matcher(tuple(names), order)
+
+
+def _new_matcher(names: tuple[str, ...], order: Order) -> ahocorasick_rs.AhoCorasick:
+    kind = (
+        ahocorasick_rs.MatchKind.LeftmostLongest
+        if order == "longest"
+        else ahocorasick_rs.MatchKind.LeftmostFirst
+    )
+    return ahocorasick_rs.AhoCorasick(names, matchkind=kind)
+
+
+#: Names only, which are no secrets: platforms of one release have the same.
+_known_matcher = lru_cache(maxsize=8)(_new_matcher)
 
 
 def _unwrapped(node: _Node) -> Any:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from types import MappingProxyType
 
 from pryv_operator.leader.json_value import Json
 from pryv_operator.leader.listing import written_paths
 from pryv_operator.leader.render_error import RenderError
 from pryv_operator.leader.substitution import Order, Substitution, TooLargeError
 from pryv_operator.leader.taint import RenderedText, Value
-from pryv_operator.rendering.jinja import render_template
+from pryv_operator.rendering.jinja import Templates
 from pryv_operator.rendering.limits import DEFAULT_LIMITS, Limits, SizeBudget
 from pryv_operator.rendering.parse_checks import DoesNotParseError, check_parses
 from pryv_operator.templates.bundle import JINJA_SUFFIX, UNSET, Bundle, Variable
@@ -60,6 +61,7 @@ def render(
     roles: Collection[str] | None = None,
     order: Order = "longest",
     limits: Limits = DEFAULT_LIMITS,
+    known: Mapping[tuple[str, str], RenderedText] = MappingProxyType({}),
 ) -> Mapping[str, tuple[RenderedFile, ...]]:
     """Role → its files as a follower would write them, sorted by path.
 
@@ -72,6 +74,7 @@ def render(
         roles: the roles to render; default: all of the bundle.
         order: which name wins where several begin at one position.
         limits: how large files may be.
+        known: texts by role and path that these values give, see ``render_opaque``.
 
     Raises:
         RenderError: a file cannot be rendered; it names role, path, and the variable or line,
@@ -89,7 +92,7 @@ def render(
         for source in _sources(role, bundle):
             failure: RenderError | None = None
             try:
-                text = renderer.text(source)
+                text = known.get((role, source.output)) or renderer.text(source)
                 content = text.text.encode()
                 _check(source, text.text, defaults)
             except RenderError as error:
@@ -107,25 +110,35 @@ def render(
 
 
 def render_opaque(
-    bundle: Bundle, role: str, path: str, values: Mapping[str, Value], limits: Limits
-) -> str:
-    """The masked text of one file, in which nothing but the place of a mask may depend on a secret.
+    bundle: Bundle, files: Iterable[tuple[str, str]], values: Mapping[str, Value], limits: Limits
+) -> dict[tuple[str, str], RenderedText]:
+    """Masked texts of files, in which nothing but the place of a mask may depend on a secret.
 
-    A Jinja template may print secrets, and quote them, but not decide or compute by them.
+    A Jinja template may print secrets, and quote them, but not decide or compute by them. The text
+    of a file that reads no secret is the one that ``render`` gives.
+
+    Args:
+        bundle: the templates.
+        files: role and path of each file.
+        values: the values of all variables.
+        limits: how large the texts may be.
 
     Raises:
-        RenderError: it cannot be rendered so; the error tells nothing about a secret.
+        RenderError: one cannot be rendered so; the error tells nothing about a secret.
     """
     opaque = {
-        name: Value(value.whole or value.masked) if value.secret else value
+        name: Value(value.whole or value.masked, secret=True) if value.secret else value
         for name, value in values.items()
     }
     renderer = _Renderer(bundle, opaque, "longest", limits, opaque=True)
-    source = next(each for each in _sources(role, bundle) if each.output == path)
-    try:
-        return renderer.text(source).text
-    except RenderError as error:
-        raise error.at(role, source.path) from None
+    rendered: dict[tuple[str, str], RenderedText] = {}
+    for role, path in files:
+        source = next(each for each in _sources(role, bundle) if each.output == path)
+        try:
+            rendered[role, path] = renderer.text(source)
+        except RenderError as error:
+            raise error.at(role, source.path) from None
+    return rendered
 
 
 @dataclass(frozen=True)
@@ -174,19 +187,40 @@ class _Renderer:
         opaque: bool = False,
     ) -> None:
         """``opaque``: templates may not look into masks."""
-        self._opaque = opaque
-        self._shared = {path: _decoded(content) for path, content in bundle.shared.items()}
+        self._bundle = bundle
         self._values = Substitution(values, order, limits.file)
+        self._templates = Templates(_shared_texts(bundle), self._values, opaque=opaque)
         self._limits = limits
 
     def text(self, source: _Source) -> RenderedText:
         if len(source.content) > self._limits.file:
             raise TooLargeError(limit=self._limits.file)
         if source.is_template:
-            return render_template(
-                source.path, source.text, self._shared, self._values, opaque=self._opaque
-            )
+            return self._template_text(source)
         return self._values.apply(source.text)
+
+    def _template_text(self, source: _Source) -> RenderedText:
+        """The text of a template; of one that asks for no variable, that of all platforms."""
+        constants = _constant_texts(self._bundle)
+        key = (source.path, source.content)
+        if (known := constants.get(key)) is not None:
+            return known
+        text = self._templates.render(source.path, source.text)
+        if text.constant:
+            constants[key] = text.rendered
+        return text.rendered
+
+
+def _shared_texts(bundle: Bundle) -> Mapping[str, str]:
+    return bundle.derive(
+        "shared texts",
+        lambda: {path: _decoded(content) for path, content in bundle.shared.items()},
+    )
+
+
+def _constant_texts(bundle: Bundle) -> dict[tuple[str, bytes], RenderedText]:
+    """Template → its text, of those rendered so far that give the same one with any values."""
+    return bundle.derive("constant texts", dict[tuple[str, bytes], RenderedText])
 
 
 class _Sizes:

@@ -8,6 +8,7 @@ branch: so a flag's value does not move the file between a ConfigMap and a Secre
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 from pryv_operator.leader.javascript import well_formed
@@ -26,6 +27,64 @@ from pryv_operator.rendering.jinja_sandbox import Sandbox
 SOURCE_LIMIT: Final = 128 * 1024
 
 
+@dataclass(frozen=True)
+class TemplateText:
+    """What a template gives; ``constant``: with any values, as it has asked for none."""
+
+    rendered: RenderedText = field(repr=False)
+    constant: bool
+
+
+class Templates:
+    """Renders templates with one set of values, each as if it were the only one."""
+
+    def __init__(
+        self, shared: Mapping[str, str], values: Substitution, *, opaque: bool = False
+    ) -> None:
+        """What all of them share.
+
+        Args:
+            shared: the templates that they may include, by name.
+            values: the platform's variables.
+            opaque: masks in them may be printed and quoted, but neither compared nor measured.
+        """
+        self._shared = shared
+        self._sandbox = Sandbox(values, opaque=opaque)
+
+    def render(self, path: str, source: str) -> TemplateText:
+        """The text that a template gives; ``path``: its name in messages.
+
+        Raises:
+            TemplateFailedError: it is malformed, reads something undefined, or does too much work.
+            TooLargeError: the result is larger than ``SIZE_LIMIT``.
+            RenderError: a variable that it reads cannot be resolved (see ``Substitution.resolve``).
+        """
+        sources = {**self._shared, path: source}
+        for name, text in sources.items():
+            if len(text) > SOURCE_LIMIT:
+                limit = f"{SOURCE_LIMIT // 1024} KiB"
+                raise TemplateFailedError(
+                    path, 0, f'template "{name}" is larger than {limit}; split it'
+                )
+        sandbox = self._sandbox
+        sandbox.begin(sources)
+        failure: RenderError
+        try:
+            template = sandbox.get_template(path)
+            text = _collected(template.root_render_func(template.new_context()))
+        except RenderError as error:
+            error.line = error.line or template_lines(error.__traceback__).get(path)
+            failure = error.with_traceback(None)
+        except TEMPLATE_FAILURES as error:
+            failure = explained(error, path)
+        else:
+            return TemplateText(
+                RenderedText(text, sandbox.secret), constant=not sandbox.reads_variables
+            )
+        # Raised outside of the handlers, so that no exception that quotes values is its context.
+        raise failure
+
+
 def render_template(
     path: str,
     source: str,
@@ -34,41 +93,8 @@ def render_template(
     *,
     opaque: bool = False,
 ) -> RenderedText:
-    """The text that a template gives with these values.
-
-    Args:
-        path: the template's name in messages.
-        source: its text.
-        shared: the templates that it may include, by name.
-        values: the platform's variables.
-        opaque: masks in them may be printed and quoted, but neither compared nor measured.
-
-    Raises:
-        TemplateFailedError: it is malformed, reads something undefined, or does too much work.
-        TooLargeError: the result is larger than ``SIZE_LIMIT``.
-        RenderError: a variable that it reads cannot be resolved (see ``Substitution.resolve``).
-    """
-    sources = {**shared, path: source}
-    for name, text in sources.items():
-        if len(text) > SOURCE_LIMIT:
-            limit = f"{SOURCE_LIMIT // 1024} KiB"
-            raise TemplateFailedError(
-                path, 0, f'template "{name}" is larger than {limit}; split it'
-            )
-    sandbox = Sandbox(sources, values, opaque=opaque)
-    failure: RenderError
-    try:
-        template = sandbox.get_template(path)
-        text = _collected(template.root_render_func(template.new_context()))
-    except RenderError as error:
-        error.line = error.line or template_lines(error.__traceback__).get(path)
-        failure = error.with_traceback(None)
-    except TEMPLATE_FAILURES as error:
-        failure = explained(error, path)
-    else:
-        return RenderedText(text, sandbox.secret)
-    # Raised outside of the handlers, so that no exception that quotes values is its context.
-    raise failure
+    """The text that a single template gives; for arguments and errors see ``Templates``."""
+    return Templates(shared, values, opaque=opaque).render(path, source).rendered
 
 
 def _collected(chunks: Iterable[str]) -> str:

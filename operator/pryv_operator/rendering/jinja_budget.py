@@ -20,12 +20,19 @@ WORK_LIMIT: Final = 300_000
 TEXT_LIMIT: Final = 32 * 1024 * 1024
 
 _COLLECTIONS: Final = (list, tuple, dict, KeysView, ValuesView, ItemsView)
+#: Looked up by exact type first: asking whether something is a view is slow.
+_EXACT_COLLECTIONS: Final = frozenset({list, tuple, dict})
+_SCALARS: Final = frozenset({int, float, bool, type(None)})
 
 
 class Budget:
     """What is left of the limits while one file is rendered; exceeding one raises RefusedError."""
 
     def __init__(self) -> None:
+        self.restart()
+
+    def restart(self) -> None:
+        """Begin the next file, which may use as much as the one before."""
         self._steps = STEP_LIMIT
         self._work = WORK_LIMIT
         self._text = TEXT_LIMIT
@@ -50,11 +57,14 @@ class Budget:
         pending = [value]
         while pending:
             each = pending.pop()
-            if isinstance(each, str):
+            kind = type(each)
+            if kind is str or isinstance(each, str):
                 self.read(len(each) // 4)
+            elif kind in _SCALARS:
+                continue
             elif isinstance(each, range):
                 self.read(len(each))
-            elif isinstance(each, _COLLECTIONS):
+            elif kind in _EXACT_COLLECTIONS or isinstance(each, _COLLECTIONS):
                 self.read(len(each))
                 pending.extend(each)
                 if isinstance(each, dict):

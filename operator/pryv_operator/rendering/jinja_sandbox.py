@@ -5,12 +5,12 @@ Whatever could build something long from something short is not available, or is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from functools import lru_cache, wraps
 from types import CodeType
 from typing import Any, Final
 
-from jinja2 import DictLoader, Undefined
+from jinja2 import DictLoader, Template, Undefined
 from jinja2.runtime import Context, Macro
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import Namespace, missing
@@ -67,28 +67,27 @@ class _Weighed(dict[str, Any]):
 
 
 class Sandbox(ImmutableSandboxedEnvironment):
-    """The environment of one file.
-
-    It is not shared between files: Jinja remembers imported modules, and what they read decides
-    whether each of the files is secret.
-    """
+    """The environment of the files of one rendering, one file after another."""
 
     code_generator_class = CountingCodeGenerator
     context_class = _VariablesContext
     intercepted_binops = frozenset({"+", "-", "*", "**", "%"})
 
-    def __init__(
-        self, sources: Mapping[str, str], values: Substitution | None, *, opaque: bool = False
-    ) -> None:
-        """``sources`` are all templates by name; ``values`` are the platform's variables.
+    def __init__(self, values: Substitution | None, *, opaque: bool = False) -> None:
+        """``values``: the platform's variables.
 
         ``opaque``: the masks in these may be printed, and nothing else.
         """
+        #: The templates of the current file by name; it may include them all.
+        self._sources: Mapping[str, str] = {}
+        #: Templates by name, with their sources.
+        self._loaded: dict[str, tuple[str, Template]] = {}
         self.budget = Budget()
         self._print = Filters(self.budget)
         self._opaque = opaque
         super().__init__(
-            loader=DictLoader(sources),
+            loader=DictLoader({}),
+            cache_size=0,
             undefined=NamedUndefined,
             autoescape=False,
             keep_trailing_newline=True,
@@ -98,12 +97,39 @@ class Sandbox(ImmutableSandboxedEnvironment):
             optimized=False,
             auto_reload=False,
         )
-        #: Whether a secret variable has been read.
+        #: Whether the current file has read a secret variable.
         self.secret = False
+        #: Whether it has asked for any variable of the platform.
+        self.reads_variables = False
         self._values = values
         self.globals = {"range": self.budget.numbers, "dict": dict, "namespace": Namespace}
         self.filters = _Weighed(self._print.by_name(), self._weighed)
         self.tests = _Weighed(dict[str, Any](self.tests), self._weighed)
+
+    def begin(self, sources: Mapping[str, str]) -> None:
+        """Begin another file; ``sources``: all templates that it may include, and itself."""
+        self.budget.restart()
+        self.secret = self.reads_variables = False
+        self._sources = sources
+        self.loader = DictLoader(sources)
+        for _, template in self._loaded.values():
+            # What an imported module has read decides whether the file that imports it is secret.
+            template._module = None  # noqa: SLF001 - Jinja has no other way to forget it
+
+    def _load_template(
+        self,
+        name: str,
+        globals: MutableMapping[str, Any] | None,  # noqa: A002 - as in the base class
+    ) -> Template:
+        """A template of the current file, or the one that an earlier file has loaded from it."""
+        source = self._sources.get(name)
+        known = self._loaded.get(name)
+        if source is None or known is None or known[0] != source:
+            template = super()._load_template(name, globals)
+            if source is not None:
+                self._loaded[name] = (source, template)
+            return template
+        return known[1]
 
     def compile(  # type: ignore[override]
         self, source: Any, name: str | None = None, filename: str | None = None, *_: Any, **__: Any
@@ -117,6 +143,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
 
     def look_up(self, name: str) -> Any:
         """A variable's value in its type, or Jinja's ``missing``."""
+        self.reads_variables = True
         if self._values is None or name not in self._values:
             return missing
         try:
@@ -224,7 +251,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
 
 @lru_cache(maxsize=512)
 def _compiled(source: str, name: str | None, filename: str | None) -> CodeType:
-    return Sandbox({}, None).compile_uncached(source, name, filename)
+    return Sandbox(None).compile_uncached(source, name, filename)
 
 
 def _bits(number: float) -> int:

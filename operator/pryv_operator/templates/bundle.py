@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from types import MappingProxyType
-from typing import Final, Literal
+from typing import Any, Final, Literal, TypeVar
 
 from pryv_operator.leader.json_value import Json
+
+T = TypeVar("T")
 
 
 class Unset(Enum):
@@ -93,6 +95,25 @@ class Bundle:
     jinja: bool = True
     secret: bool = False
     replaced: tuple[ReplacedFile, ...] = ()
+    #: See ``derive``.
+    _derived: dict[Hashable, Any] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without what is derived: equal bundles are pickled to equal bytes."""
+        return {**vars(self), "_derived": {}}
+
+    def derive(self, key: Hashable, compute: Callable[[], T]) -> T:
+        """What follows from the bundle alone, computed when it is first asked for.
+
+        A built-in release is one bundle for all platforms, so no value of a platform may go into
+        it. ``key`` says what it is.
+        """
+        if key not in self._derived:
+            self._derived[key] = compute()
+        found: T = self._derived[key]
+        return found
 
     def output(self, path: str) -> str:
         """The path that a file of a role has once it is rendered."""

@@ -15,7 +15,7 @@ from pryv_operator.leader.js_yaml import load_yaml
 from pryv_operator.leader.platform_yml import UNDEFINED
 from pryv_operator.leader.substitution import RecursionLoopError, Substitution, TooLargeError
 from pryv_operator.leader.taint import MASK, RenderedText, Value
-from pryv_operator.rendering.jinja import render_template
+from pryv_operator.rendering.jinja import Templates, render_template
 from pryv_operator.rendering.jinja_errors import TemplateFailedError
 
 
@@ -455,3 +455,35 @@ def test_an_opaque_secret_decides_about_nothing(source: str) -> None:
 def test_an_opaque_secret_can_be_printed(source: str) -> None:
     values = Substitution({"KEY": Value(MASK, secret=True)})
     assert MASK in render_template("a.j2", source, {}, values, opaque=True).text
+
+
+class TestOneAfterAnother:
+    """Templates of one rendering share what is compiled, and nothing else."""
+
+    def test_only_the_files_that_read_a_secret_are_secret(self) -> None:
+        shared = {"m.j2": "{% macro k() %}{{ K }}{% endmacro %}{% set x = K %}"}
+        values = Substitution({"K": Value("s", secret=True), "A": Value("a")})
+        templates = Templates(shared, values)
+        source = "{% import 'm.j2' as m %}{{ m.x }}"
+        for _ in range(2):
+            assert templates.render("a.j2", source).rendered == RenderedText("s", secret=True)
+            assert templates.render("a.j2", "{{ A }}").rendered == RenderedText("a", secret=False)
+
+    def test_each_has_the_whole_budget(self) -> None:
+        templates = Templates({}, Substitution({}))
+        source = "{% for i in range(60000) %}{% endfor %}"
+        for _ in range(3):
+            assert templates.render("a.j2", source).rendered.text == ""
+
+    def test_a_failure_leaves_nothing_behind(self) -> None:
+        templates = Templates({"m.j2": "{% set x = 1 %}"}, Substitution({}))
+        with pytest.raises(TemplateFailedError):
+            templates.render("a.j2", "{% import 'm.j2' as m %}{{ m.x }}{{ NONE }}")
+        assert templates.render("a.j2", "{% import 'm.j2' as m %}{{ m.x }}").rendered.text == "1"
+
+    def test_constant_is_what_asks_for_no_variable(self) -> None:
+        templates = Templates({"m.j2": "{{ A }}"}, Substitution({"A": Value("a")}))
+        constant = ["x", "{% set y = 1 %}{{ y }}", "{% for i in range(2) %}{{ i }}{% endfor %}"]
+        assert all(templates.render("a.j2", each).constant for each in constant)
+        reading = ["{{ A }}", "{% if NONE is defined %}{% endif %}", "{% include 'm.j2' %}"]
+        assert not any(templates.render("a.j2", each).constant for each in reading)
