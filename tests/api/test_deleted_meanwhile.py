@@ -15,8 +15,9 @@ from pryv_operator.kube.errors import ConflictError
 from pryv_operator.kube.transport import Request
 from pryv_operator.kube.work_queue import Key
 from pryv_operator.reconcile.domains import Domains
-from pryv_operator.reconcile.reconciler import Reconciler, Settings
-from pryv_operator.reconcile.references import References
+from pryv_operator.reconcile.reconciler import Reconciler
+from pryv_operator.reconcile.reference_index import References
+from pryv_operator.reconcile.settings import Settings
 from tests.api.platforms import PlatformUser
 from tests.cluster.control_plane import ControlPlane
 

@@ -19,8 +19,9 @@ from pryv_operator.kube.credentials import read_kubeconfig
 from pryv_operator.kube.errors import ConflictError
 from pryv_operator.kube.work_queue import Key
 from pryv_operator.reconcile.domains import Domains
-from pryv_operator.reconcile.reconciler import Reconciler, Settings
-from pryv_operator.reconcile.references import References
+from pryv_operator.reconcile.reconciler import Reconciler
+from pryv_operator.reconcile.reference_index import References
+from pryv_operator.reconcile.settings import Settings
 from tests.api.operator_process import OperatorProcess
 from tests.api.platforms import PlatformUser
 

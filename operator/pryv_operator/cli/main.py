@@ -14,14 +14,14 @@ import typer
 
 from pryv_operator import __version__
 from pryv_operator.api import labels_annotations as keys
+from pryv_operator.api.privileges import Privilege
 from pryv_operator.cli import log, process, self_test
 from pryv_operator.cli.dns_option import first_nameserver, server_address
-from pryv_operator.desired.privileges import Privilege
 from pryv_operator.kube.client import KubeClient
 from pryv_operator.kube.connection import CredentialsError
 from pryv_operator.kube.credentials import read_in_cluster, read_kubeconfig
 from pryv_operator.kube.lease import Election, Timing
-from pryv_operator.reconcile.reconciler import Settings
+from pryv_operator.reconcile.settings import Settings
 
 operator = typer.Typer(
     add_completion=False,

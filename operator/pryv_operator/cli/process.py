@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from pryv_operator.api import labels_annotations as keys
 from pryv_operator.child_processes.pool import ChildProcesses
+from pryv_operator.cli.lazy_reconciler import LazyReconciler
 from pryv_operator.kube import health_endpoints
 from pryv_operator.kube.client import KubeClient
 from pryv_operator.kube.errors import ApiError
@@ -22,8 +23,8 @@ from pryv_operator.kube.metrics_access import MetricsAccess
 from pryv_operator.kube.metrics_endpoint import serving_metrics
 from pryv_operator.kube.work_queue import Key, WorkQueue
 from pryv_operator.reconcile.domains import Domains, read_domains
-from pryv_operator.reconcile.reconciler import RETRYABLE, Reconciler, Settings
-from pryv_operator.reconcile.references import References
+from pryv_operator.reconcile.reference_index import References
+from pryv_operator.reconcile.settings import RETRYABLE, Settings
 from pryv_operator.reconcile.triggers import Triggers
 
 log = logging.getLogger(__name__)
@@ -78,8 +79,10 @@ class Process:
         self._domains = Domains(self._on_domain_change)
         references = References()
         self._children = ChildProcesses(waiting=self._waiting_for_process)
-        reconciler = Reconciler(client, options.settings, references, self._domains, self._children)
-        self._queue = WorkQueue(reconciler, group=self._children.sharing, retryable=RETRYABLE)
+        reconcile = LazyReconciler(
+            client, options.settings, references, self._domains, self._children
+        )
+        self._queue = WorkQueue(reconcile, group=self._children.sharing, retryable=RETRYABLE)
         self._election = (
             LeaderElection(client, options.election, leadership) if options.election else None
         )

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from pryv_operator.api.findings import Advisory, Finding, Problem, Waiting
 from pryv_operator.api.platform import Platform
-from pryv_operator.desired.privileges import Privilege
+from pryv_operator.api.privileges import Privilege
 from pryv_operator.objects.pvcs import LivePVC
 from pryv_operator.objects.services import LiveLoadBalancer
 from pryv_operator.pki.certificate import Certificate

@@ -10,26 +10,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any, Final
 
 from pryv_operator.api.findings import Problem
 from pryv_operator.api.instances import Instance, instances
 from pryv_operator.api.platform import Platform
+from pryv_operator.api.privileges import Privilege
 from pryv_operator.api.reasons import Reason
 from pryv_operator.api.spec import ComponentOverrides
-
-
-class Privilege(StrEnum):
-    """Something that reaches beyond a platform's namespace: a value of ``--allow``."""
-
-    CLUSTER_ISSUERS = "clusterIssuers"
-    CONTROL_PLANE_TOLERATIONS = "controlPlaneTolerations"
-    CROSS_NAMESPACE_AFFINITY = "crossNamespaceAffinity"
-    EXTERNAL_IPS = "externalIPs"
-    SECURITY_ANNOTATIONS = "securityAnnotations"
-    SYSTEM_PRIORITY_CLASSES = "systemPriorityClasses"
-
 
 #: Keys of the taints of control-plane nodes: kubeadm's, and those of RKE and k3s.
 #: Source: https://kubernetes.io/docs/reference/labels-annotations-taints/

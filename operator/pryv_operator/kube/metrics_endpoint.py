@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import datetime as dt
+import asyncio
+import os
 import ssl
+import sys
 import tempfile
+from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from http import HTTPStatus
@@ -12,18 +15,11 @@ from pathlib import Path
 from typing import Final
 
 from aiohttp import web
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
-from pryv_operator.api import labels_annotations as keys
 from pryv_operator.kube.health_endpoints import metrics_response
 from pryv_operator.kube.metrics_access import MetricsAccess
 
-_LIFETIME: Final = dt.timedelta(days=3650)
-#: Clocks may differ by so much.
-_BEFORE: Final = dt.timedelta(hours=1)
+_CERTIFICATE: Final = "pryv_operator.kube.own_certificate"
 
 
 @asynccontextmanager
@@ -41,7 +37,7 @@ async def serving_metrics(host: str, port: int, access: MetricsAccess) -> AsyncI
     app.router.add_get("/metrics", metrics)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
-    site = web.TCPSite(runner, host, port, ssl_context=_tls())
+    site = web.TCPSite(runner, host, port, ssl_context=await _tls())
     try:
         await site.start()
         yield int(runner.addresses[0][1])
@@ -49,34 +45,22 @@ async def serving_metrics(host: str, port: int, access: MetricsAccess) -> AsyncI
         await runner.cleanup()
 
 
-def _tls() -> ssl.SSLContext:
-    """TLS with a certificate that is signed by itself and made for this process.
+async def _tls() -> ssl.SSLContext:
+    """TLS with a certificate of this process; a process of its own makes it.
 
-    It encrypts the client's token. Whom the client talks to, it does not prove.
+    Else each operator that only waits would load what makes certificates.
     """
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, keys.FIELD_MANAGER)])
-    now = dt.datetime.now(dt.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - _BEFORE)
-        .not_valid_after(now + _LIFETIME)
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(keys.FIELD_MANAGER)]), False)
-        .sign(key, hashes.SHA256())
+    program = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-P", "-m", _CERTIFICATE),
+        stdin=DEVNULL,
+        stdout=PIPE,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )
-    pem = key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
+    pem, _ = await program.communicate()
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     with tempfile.TemporaryDirectory() as folder:  # ssl reads files only
         file = Path(folder) / "tls.pem"
         file.touch(mode=0o600)
-        file.write_bytes(pem + certificate.public_bytes(serialization.Encoding.PEM))
+        file.write_bytes(pem)
         context.load_cert_chain(file)
     return context

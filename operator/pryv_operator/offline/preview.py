@@ -10,11 +10,11 @@ from typing import Any, Final
 from pryv_operator.api import names
 from pryv_operator.api.findings import Advisory, Finding, Problem
 from pryv_operator.api.platform import Platform
+from pryv_operator.api.privileges import Privilege
 from pryv_operator.api.reasons import Reason
 from pryv_operator.api.spec import SecretKeyRef
 from pryv_operator.desired import certificates
 from pryv_operator.desired.inputs import Inputs
-from pryv_operator.desired.privileges import Privilege
 from pryv_operator.desired.render_errors import problem_of
 from pryv_operator.desired.state import Desired, compute_desired
 from pryv_operator.leader.render_error import RenderError

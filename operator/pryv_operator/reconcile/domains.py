@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
 from pryv_operator.api.findings import Advisory
 from pryv_operator.api.kubernetes import Object
-from pryv_operator.api.platform import Platform
 from pryv_operator.api.reasons import Reason
 from pryv_operator.kube.client import KubeClient
 from pryv_operator.kube.resources import PLATFORMS
 from pryv_operator.kube.work_queue import Key
+
+if TYPE_CHECKING:  # a standby keeps the index, and needs no model of the spec
+    from pryv_operator.api.platform import Platform
 
 
 class Domains:

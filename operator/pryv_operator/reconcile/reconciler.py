@@ -11,7 +11,7 @@ import datetime as dt
 import logging
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from pydantic import ValidationError
@@ -27,7 +27,6 @@ from pryv_operator.child_processes.pool import ChildProcesses
 from pryv_operator.desired import certificates
 from pryv_operator.desired.input_limits import check_variables
 from pryv_operator.desired.inputs import Inputs
-from pryv_operator.desired.privileges import Privilege
 from pryv_operator.kube import metrics
 from pryv_operator.kube.client import KubeClient
 from pryv_operator.kube.errors import ApiError, RejectedError, UnavailableError, UnreadableError
@@ -62,11 +61,13 @@ from pryv_operator.reconcile.outcome import Applied, Outcome
 from pryv_operator.reconcile.platform_metrics import PlatformMetrics, certificate_expiries
 from pryv_operator.reconcile.platform_status import compute_status, stored_status
 from pryv_operator.reconcile.policy_owners import ensure_policy_owners
-from pryv_operator.reconcile.references import References, references_of
+from pryv_operator.reconcile.reference_index import References
+from pryv_operator.reconcile.references import references_of
 from pryv_operator.reconcile.replaced_files import compare_replaced
 from pryv_operator.reconcile.retention import adopt_pvcs, apply_deletion_policy
 from pryv_operator.reconcile.secret_records import SecretRecords
 from pryv_operator.reconcile.service_addresses import service_addresses
+from pryv_operator.reconcile.settings import Settings
 from pryv_operator.reconcile.snapshot import Snapshot, read_snapshot
 from pryv_operator.reconcile.template_sources import TemplateReader, newer_release
 from pryv_operator.rollout import revision_store
@@ -74,25 +75,12 @@ from pryv_operator.rollout.revision_mac import RevisionSigner
 
 log = logging.getLogger(__name__)
 
-#: Exceptions after which a reconciliation is retried.
-RETRYABLE: Final = ApiError
-
 #: A platform that is not ready is requeued after so long: not every cause is watched.
 _UNREADY_SECONDS: Final = 15.0
 #: From this failure in a row on, the status reports them: before, it may be a hiccup.
 _FAILURES_REPORTED: Final = 2
 #: A rollout's deadline that has just passed is acted on after so long.
 _MIN_REQUEUE_SECONDS: Final = 0.1
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What the operator is started with."""
-
-    cluster_dns: str
-    resync_seconds: float = 300.0
-    #: What specs may use beyond their namespace.
-    allowed: frozenset[Privilege] = frozenset()
 
 
 def _utc_now() -> dt.datetime:

@@ -25,7 +25,7 @@ from pryv_operator.kube.resources import (
     STATEFUL_SETS,
 )
 from pryv_operator.kube.work_queue import Key, WorkQueue
-from pryv_operator.reconcile.references import References
+from pryv_operator.reconcile.reference_index import References
 
 log = logging.getLogger(__name__)
 

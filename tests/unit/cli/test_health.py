@@ -13,7 +13,7 @@ from pryv_operator.child_processes.pool import ChildProcesses, _EndedError
 from pryv_operator.cli.process import Options, Process
 from pryv_operator.kube.client import KubeClient
 from pryv_operator.kube.work_queue import Key
-from pryv_operator.reconcile.reconciler import Settings
+from pryv_operator.reconcile.settings import Settings
 from tests.unit.kube.test_work_queue import Clock
 
 #: By the clock; a busy machine.

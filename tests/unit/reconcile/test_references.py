@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from pryv_operator.kube.work_queue import Key
-from pryv_operator.reconcile.references import References, references_of
+from pryv_operator.reconcile.reference_index import References
+from pryv_operator.reconcile.references import references_of
 from tests.unit.builders import platform
 
 ACME, OTHER, ELSEWHERE = Key("pryv", "acme"), Key("pryv", "other"), Key("elsewhere", "acme")

@@ -8,7 +8,7 @@ from typing import Any
 from pryv_operator.api.kubernetes import Object
 from pryv_operator.kube.client import METADATA_LIST
 from pryv_operator.kube.work_queue import Key
-from pryv_operator.reconcile.references import References
+from pryv_operator.reconcile.reference_index import References
 from pryv_operator.reconcile.triggers import Triggers
 
 
