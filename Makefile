@@ -60,8 +60,8 @@ docs: $(STAMP) ## Build the site of docs/ into build/site
 docs-serve: $(STAMP) ## Serve the site of docs/ on http://localhost:8000, and follow changes
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs serve
 
-bench: $(STAMP) ## Measure: rendering, requests, memory
-	@$(BIN)/python -u -m tests.bench
+bench: $(STAMP) ## Measure, and write docs/performance.md (PLATFORMS=1000: of so many; SCENARIOS="install change": only these)
+	@$(BIN)/python -u -m tests.bench $(SCENARIOS) $(if $(PLATFORMS),--platforms=$(PLATFORMS)) --write-page $(BENCH_ARGS)
 
 lock: $(STAMP) ## Pin all dependencies, with hashes
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \

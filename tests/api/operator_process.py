@@ -20,10 +20,8 @@ START_SECONDS = 60
 #: Seconds from SIGTERM to SIGKILL, as for a pod: time to finish running reconciliations.
 GRACE_SECONDS = 30
 #: The operator that the tests import, not one that may be installed elsewhere.
-_FOLDER = str(Path(pryv_operator.__file__).parents[1])
-_PATH = f"import sys; sys.path.insert(0, {_FOLDER!r}); "
+_FOLDER = Path(pryv_operator.__file__).parents[1]
 _RUN = "from pryv_operator.cli.main import operator; operator()"
-_CODE = _PATH + _RUN
 _SERVING = re.compile(r"serving /healthz.* on 127\.0\.0\.1:(\d+)")
 
 
@@ -39,13 +37,16 @@ class OperatorProcess:
         kubeconfig: Path,
         *arguments: str,
         name: str = "pryv-operator",
+        code: Path | None = None,
     ) -> None:
+        """``code``: the folder with another version of the operator's package."""
         self._control_plane = control_plane
         self._name = name
+        self._path = f"import sys; sys.path.insert(0, {str(code or _FOLDER)!r}); "
         self._command: Sequence[str] = [
             sys.executable,
             "-c",
-            _CODE,
+            self._path + _RUN,
             "run",
             f"--kubeconfig={kubeconfig}",
             "--listen=127.0.0.1:0",
@@ -114,7 +115,7 @@ class OperatorProcess:
         ``patch``: Python statements that change the operator's code before it starts.
         """
         python, option, _, *arguments = self._command
-        return self._started_as([python, option, f"{_PATH}{patch}; {_RUN}", *arguments])
+        return self._started_as([python, option, f"{self._path}{patch}; {_RUN}", *arguments])
 
     @contextmanager
     def _started_as(self, command: Sequence[str]) -> Iterator[None]:

@@ -34,6 +34,8 @@ _PORT_ATTEMPTS = 5
 # What listens on the port may be another process, which never answers.
 _READY_REQUEST_SECONDS = 5
 _GRACE_SECONDS = 4
+#: 8 GiB: the default of 2 GiB is full after some hundred platforms and their changes.
+_ETCD_QUOTA = 8 << 30
 _HIGHEST_P256_KEY = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632550
 
 
@@ -58,8 +60,12 @@ class ControlPlane:
     binaries: Binaries
     api: ApiClient
 
-    def __init__(self, *, echo: Callable[[str], None] = lambda _line: None) -> None:
+    def __init__(
+        self, *, echo: Callable[[str], None] = lambda _line: None, go_memory: str = "400MiB"
+    ) -> None:
+        """``go_memory``: with more of it in use, each server collects garbage more often."""
         self._echo = echo
+        self._go_memory = go_memory
         self._servers: list[ServerProcess] = []
         self._api_server: ServerProcess | None = None
 
@@ -198,6 +204,7 @@ class ControlPlane:
                 f"--initial-advertise-peer-urls={peers}",
                 f"--initial-cluster={name}={peers}",
                 "--unsafe-no-fsync",
+                f"--quota-backend-bytes={_ETCD_QUOTA}",
                 "--log-level=warn",
             ],
         )
@@ -301,7 +308,7 @@ class ControlPlane:
             # The servers live for minutes, and fewer collections save a tenth of their CPU time,
             # as long as their heaps are small.
             "GOGC": "400",
-            "GOMEMLIMIT": "400MiB",
+            "GOMEMLIMIT": self._go_memory,
         }
 
 

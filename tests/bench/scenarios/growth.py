@@ -1,0 +1,133 @@
+"""How costs grow with the number of platforms, of cores and of variables."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import Final
+
+from pryv_operator.desired.inputs import Inputs
+from pryv_operator.desired.state import compute_desired
+from tests.bench.context import Context
+from tests.bench.inputs import inputs_of, with_all_addresses
+from tests.bench.results import Measurement, Result, growth_exponent, slope
+
+#: The spec admits 32 cores at most.
+_CORES: Final = (1, 2, 4, 8, 16, 32)
+_VARIABLES: Final = (250, 500, 1000, 2000)
+_FILE_KIB: Final = (50, 100, 200, 400)
+
+
+def measure(context: Context) -> Result:
+    """Fitted exponents: 1 is linear."""
+    sizes = context.at_sizes
+    numbers = [at.size for at in sizes]
+    rounds = context.options.rounds
+    found = [
+        _exponent("CPU of compute_desired() by cores", _CORES, partial(_of_cores, rounds)),
+        _exponent("CPU of compute_desired() by variables", _VARIABLES, partial(_of_lines, rounds)),
+        _exponent(
+            "CPU of compute_desired() by KiB of a file", _FILE_KIB, partial(_of_file, rounds)
+        ),
+    ]
+    if len(sizes) > 1:
+        found += [
+            Measurement(name, "", (growth_exponent(numbers, values),))
+            for name, values in (
+                (
+                    "exponent: CPU of all installations by platforms",
+                    _sums([at.install.usage.cpu_seconds for at in sizes]),
+                ),
+                (
+                    "exponent: CPU of a start by platforms",
+                    [at.start.usage.cpu_seconds for at in sizes],
+                ),
+                (
+                    "exponent: memory after a start by platforms",
+                    [at.start.memory.resident for at in sizes],
+                ),
+            )
+        ]
+        found += [
+            Measurement(
+                "memory of each further platform, after a start",
+                "KiB",
+                (1024 * slope(numbers, [at.start.memory.resident for at in sizes]),),
+            ),
+            Measurement(
+                "memory of each further platform, after its installation",
+                "KiB",
+                (1024 * slope(numbers, [at.after_install.resident for at in sizes]),),
+            ),
+            *(
+                Measurement(
+                    f"peak RSS, {at.size} platforms installed and changed",
+                    "MiB",
+                    (at.after_install.peak,),
+                    (sizes[0].after_install.peak,),
+                    f"{sizes[0].size} platforms",
+                )
+                for at in sizes
+            ),
+        ]
+    pods = "without pods (`stopped: true`)" if context.options.stopped else "with simulated pods"
+    return Result(
+        "growth",
+        "Growth",
+        tuple(found),
+        notes=(
+            "An exponent of 1 is linear growth, one of 0 is none.",
+            f"Platforms are of one core, {sizes[0].objects} objects each, {pods}.",
+            "The spec admits 32 cores.",
+        ),
+    )
+
+
+def _exponent(name: str, sizes: tuple[int, ...], measured: Callable[[int], float]) -> Measurement:
+    return Measurement(
+        f"exponent: {name}", "", (growth_exponent(sizes, list(map(measured, sizes))),)
+    )
+
+
+def _sums(values: list[float]) -> list[float]:
+    return [sum(values[: number + 1]) for number in range(len(values))]
+
+
+def _of_cores(rounds: int, count: int) -> float:
+    cores = [{"name": f"co{number}"} for number in range(1, count + 1)]
+    return _cpu(rounds, with_all_addresses(inputs_of(roles={"core": {"instances": cores}})))
+
+
+def _of_lines(rounds: int, count: int) -> float:
+    """Variables of the environment, and as many files' lines that use one."""
+    variables = "".join(f"      E{number}: v\n" for number in range(count))
+    text = f"services:\n  a:\n    image: a:1\n    environment:\n{variables}"
+    return _cpu(rounds, _with_file("pryv.yml", text))
+
+
+def _of_file(rounds: int, kibibytes: int) -> float:
+    line = "# a line of a file that holds no variable, as most do: 64 bytes\n"
+    text = "services:\n  a:\n    image: a:1\n    volumes: [/app/conf/:/app/conf/]\n"
+    given = _with_file("pryv.yml", text)
+    files = {"core": {"pryv.yml": text.encode(), "a/conf/a.conf": (line * 16 * kibibytes).encode()}}
+    return _cpu(rounds, replace(given, bundle=given.bundle.with_files(files)))
+
+
+def _with_file(path: str, text: str) -> Inputs:
+    given = inputs_of()
+    return with_all_addresses(
+        replace(given, bundle=given.bundle.with_files({"core": {path: text.encode()}}))
+    )
+
+
+def _cpu(rounds: int, given: Inputs) -> float:
+    """The least CPU time of some rounds."""
+    compute_desired(given)
+    found = []
+    for _ in range(rounds):
+        started = time.process_time()
+        compute_desired(given)
+        found.append(time.process_time() - started)
+    return min(found)
