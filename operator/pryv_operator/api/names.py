@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from functools import lru_cache
 from typing import Final
 
 from pryv_operator.api import labels_annotations as keys
@@ -48,6 +49,7 @@ _PURPOSES: Final = {
 }
 
 
+@lru_cache(maxsize=2048)
 def slug(service: str) -> str:
     """A compose service's name as a DNS label: ``reverse_proxy`` → ``reverse-proxy``."""
     return service.lower().replace("_", "-").replace(".", "-")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final, Literal
 
 Protocol = Literal["tcp", "udp"]
@@ -49,12 +50,12 @@ class Mount:
     #: Bytes of a tmpfs, if it is limited.
     size: int | None = None
 
-    @property
+    @cached_property
     def is_host_path(self) -> bool:
         """Whether the source is a path of the host, outside of the role's folder."""
         return self.kind == "path" and self.source.startswith(("/", "~", "$"))
 
-    @property
+    @cached_property
     def is_role_path(self) -> bool:
         """Whether the source is a file or folder of the role's folder."""
         return self.kind == "path" and not self.is_host_path

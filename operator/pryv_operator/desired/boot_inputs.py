@@ -41,7 +41,10 @@ def with_boot_inputs(components: Iterable[Component]) -> tuple[Component, ...]:
         provider = _provider(component, hosts[key], providers)
         return BootInputs(provider.name, digests[provider.name]) if provider else None
 
-    return tuple(replace(each, boot_inputs=boot_inputs(each)) for each in listed)
+    return tuple(
+        replace(each, boot_inputs=found) if (found := boot_inputs(each)) else each
+        for each in listed
+    )
 
 
 def _hosts(component: Component, answer: BootAnswer) -> frozenset[str]:

@@ -83,7 +83,12 @@ def read_compose_file(
     if bundle.secret or masked is None:
         return _read_secret_file(role, file)
     if not file.secret:
-        plain = _parse(role, file.content.decode())
+        text = file.content.decode()
+        plain = (
+            bundle.derive(("compose file", role), lambda: _parse(role, text))
+            if masked.constant
+            else _parse(role, text)
+        )
         return plain if isinstance(plain, Problem) else RoleServices(plain)
     visible = _parse(role, masked.text)
     if isinstance(visible, Problem):

@@ -11,6 +11,8 @@ import json
 from collections.abc import Iterable
 from typing import Final
 
+from pydantic_core import to_json
+
 from pryv_operator.api.findings import Problem
 from pryv_operator.api.kubernetes import Object
 from pryv_operator.api.reasons import Reason
@@ -82,10 +84,11 @@ def check_objects(objects: Iterable[Object]) -> tuple[Problem, ...]:
 
     Secrets are limited as configuration. Their size must not change what is told of others.
     """
+    counted = [item for item in objects if item["kind"] != "Secret"]
+    if sum(map(_most_characters, counted)) <= OBJECTS_LIMIT:
+        return ()
     left = OBJECTS_LIMIT
-    for item in objects:
-        if item["kind"] == "Secret":
-            continue
+    for item in counted:
         left -= len(json.dumps(item))
         if left < 0:
             return (
@@ -97,3 +100,11 @@ def check_objects(objects: Iterable[Object]) -> tuple[Problem, ...]:
                 ),
             )
     return ()
+
+
+def _most_characters(item: Object) -> int:
+    """What ``len(json.dumps(item))`` is at most, in a fifth of its time.
+
+    That is without spaces and in UTF-8: of the other, no byte becomes more than three characters.
+    """
+    return 3 * len(to_json(item))

@@ -33,7 +33,7 @@ def with_restarts(
     listed = tuple(components)
     texts = (text.strip() for text in restart.partition("@")[0].split(","))
     targets = {text for text in texts if text}
-    known = {_ALL}.union(*(_targets(component) for component in listed))
+    known = {_ALL}.union(*(_targets(component) for component in listed)) if targets else set()
     warnings = tuple(
         Advisory(
             Reason.UNKNOWN_RESTART_TARGET,
@@ -42,16 +42,16 @@ def with_restarts(
         )
         for target in sorted(targets - known)
     )
-    restarted = tuple(
-        replace(
-            component,
-            restarted=restart.strip()
-            if targets & {_ALL, *_targets(component)}
-            else former.get(component.name, ""),
-        )
-        for component in listed
-    )
+    restarted = tuple(_restarted(component, restart, targets, former) for component in listed)
     return restarted, warnings
+
+
+def _restarted(
+    component: Component, restart: str, targets: set[str], former: Mapping[str, str]
+) -> Component:
+    is_target = bool(targets) and not targets.isdisjoint({_ALL, *_targets(component)})
+    last = restart.strip() if is_target else former.get(component.name, "")
+    return replace(component, restarted=last) if last != component.restarted else component
 
 
 def _targets(component: Component) -> set[str]:

@@ -58,7 +58,7 @@ def stringify(value: Any, limit: int | None = None) -> str:
 
 def well_formed(text: str) -> str:
     """The text as JavaScript writes it in UTF-8: pairs of surrogates joined, lone ones U+FFFD."""
-    if not _SURROGATE.search(text):
+    if text.isascii() or not _SURROGATE.search(text):
         return text
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
@@ -161,7 +161,7 @@ def _scalar(value: Any) -> str:
 
 
 def _quoted(text: str) -> str:
-    if _SURROGATE.search(text):
+    if not text.isascii() and _SURROGATE.search(text):
         text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
         return _SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", encode_basestring(text))
     return encode_basestring(text)

@@ -188,8 +188,11 @@ class Substitution:
             TooLargeError: the result would be larger than the limit.
             TooManyNamesError: it, or a value it reaches, holds more than ``NAMES_LIMIT`` names.
         """
-        pieces = self._split(well_formed(text))
+        text = well_formed(text)
+        pieces = self._split(text)
         nodes = _nodes(pieces)
+        if not nodes and _size(text) <= self._limit:
+            return RenderedText(text, secret=False)
         for node in nodes:
             self._resolve(node)
         if _total_size(pieces) > self._limit:
@@ -282,17 +285,19 @@ class Substitution:
             pieces.append(text[done:] if done else text)
         return pieces
 
-    def _matches(self, text: str) -> Iterator[tuple[int, int, int]]:
+    def _matches(self, text: str) -> Iterable[tuple[int, int, int]]:
         """Index of the name, start and end (characters) of every match, from left to right."""
+        if len(text) <= _WINDOW:
+            found: list[tuple[int, int, int]] = self._matcher.find_matches_as_indexes(text)
+            return found
+        return self._matches_in_windows(text)
+
+    def _matches_in_windows(self, text: str) -> Iterator[tuple[int, int, int]]:
         start = 0
         while start < len(text):
             border = following = start + _WINDOW
             # A match that starts before the border may end beyond it.
-            part = (
-                text
-                if len(text) <= border and not start
-                else text[start : border + self._longest_name]
-            )
+            part = text[start : border + self._longest_name]
             for index, begin, end in self._matcher.find_matches_as_indexes(part):
                 if start + begin >= border:
                     break

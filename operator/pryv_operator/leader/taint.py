@@ -70,10 +70,14 @@ class Value:
 
 @dataclass(frozen=True)
 class RenderedText:
-    """A text after substitution; ``secret`` if a secret value went into it."""
+    """A text after substitution; ``secret`` if a secret value went into it.
+
+    ``constant``: if it is the same with any values, as they were not asked for.
+    """
 
     text: str
     secret: bool
+    constant: bool = field(default=False, compare=False)
 
     def __repr__(self) -> str:
         """Without the text, which may be a part of a secret: representations end up in logs."""

@@ -14,11 +14,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-import rfc8785
-
 from pryv_operator.api import labels_annotations as keys
 from pryv_operator.api import names
 from pryv_operator.api.kubernetes import Object
+from pryv_operator.objects.canonical_json import canonical_map, canonical_text
 from pryv_operator.objects.model import Component, File
 
 #: The API server's limit of 1 MiB less room for keys and metadata.
@@ -123,7 +122,7 @@ def _chunks(files: list[File]) -> Iterable[list[File]]:
 
 
 def _config_map(component: Component, data: dict[str, str]) -> Object:
-    digest = hashlib.sha256(rfc8785.dumps(data)).hexdigest()[:_DIGEST_CHARACTERS]
+    digest = hashlib.sha256(canonical_map(data).encode()).hexdigest()[:_DIGEST_CHARACTERS]
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
@@ -135,8 +134,9 @@ def _config_map(component: Component, data: dict[str, str]) -> Object:
 
 def _secret(component: Component, data: dict[str, str], naming: SecretNaming) -> Object:
     encoded = {name: base64.b64encode(text.encode()).decode() for name, text in data.items()}
-    hashed = rfc8785.dumps([component.instance.role, component.service.name, data])
-    digest = hmac.new(naming.hash_key, hashed, hashlib.sha256).hexdigest()
+    whose = map(canonical_text, (component.instance.role, component.service.name))
+    hashed = f"[{','.join(whose)},{canonical_map(data)}]"
+    digest = hmac.new(naming.hash_key, hashed.encode(), hashlib.sha256).hexdigest()
     name = _name(component, digest[:_DIGEST_CHARACTERS])
     equal = _live_secrets(component, encoded, naming)
     return {

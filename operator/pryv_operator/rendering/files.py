@@ -84,6 +84,7 @@ def render(
     defaults = _DefaultRenderer(bundle, values, order, limits)
     masked = _MaskedRenderer(bundle, values, order, limits, defaults)
     sizes = _Sizes(bundle, limits)
+    checked = _checked_constants(bundle)
     rendered: dict[str, tuple[RenderedFile, ...]] = {}
     for role in sorted(bundle.roles if roles is None else roles):
         if role not in bundle.roles:
@@ -94,7 +95,10 @@ def render(
             try:
                 text = known.get((role, source.output)) or renderer.text(source)
                 content = text.text.encode()
-                _check(source, text.text, defaults)
+                if source not in checked:
+                    _check(source, text.text, defaults)
+                if text.constant:
+                    checked.add(source)
             except RenderError as error:
                 failure = error
             if failure:
@@ -207,8 +211,8 @@ class _Renderer:
             return known
         text = self._templates.render(source.path, source.text)
         if text.constant:
-            constants[key] = text.rendered
-        return text.rendered
+            constants[key] = text
+        return text
 
 
 def _shared_texts(bundle: Bundle) -> Mapping[str, str]:
@@ -216,6 +220,11 @@ def _shared_texts(bundle: Bundle) -> Mapping[str, str]:
         "shared texts",
         lambda: {path: _decoded(content) for path, content in bundle.shared.items()},
     )
+
+
+def _checked_constants(bundle: Bundle) -> set[_Source]:
+    """The sources of constant texts that are known to parse."""
+    return bundle.derive("checked constants", set[_Source])
 
 
 def _constant_texts(bundle: Bundle) -> dict[tuple[str, bytes], RenderedText]:

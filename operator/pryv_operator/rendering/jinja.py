@@ -8,7 +8,6 @@ branch: so a flag's value does not move the file between a ConfigMap and a Secre
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Final
 
 from pryv_operator.leader.javascript import well_formed
@@ -27,14 +26,6 @@ from pryv_operator.rendering.jinja_sandbox import Sandbox
 SOURCE_LIMIT: Final = 128 * 1024
 
 
-@dataclass(frozen=True)
-class TemplateText:
-    """What a template gives; ``constant``: with any values, as it has asked for none."""
-
-    rendered: RenderedText = field(repr=False)
-    constant: bool
-
-
 class Templates:
     """Renders templates with one set of values, each as if it were the only one."""
 
@@ -51,7 +42,7 @@ class Templates:
         self._shared = shared
         self._sandbox = Sandbox(values, opaque=opaque)
 
-    def render(self, path: str, source: str) -> TemplateText:
+    def render(self, path: str, source: str) -> RenderedText:
         """The text that a template gives; ``path``: its name in messages.
 
         Raises:
@@ -78,9 +69,7 @@ class Templates:
         except TEMPLATE_FAILURES as error:
             failure = explained(error, path)
         else:
-            return TemplateText(
-                RenderedText(text, sandbox.secret), constant=not sandbox.reads_variables
-            )
+            return RenderedText(text, sandbox.secret, constant=not sandbox.reads_variables)
         # Raised outside of the handlers, so that no exception that quotes values is its context.
         raise failure
 
@@ -94,7 +83,7 @@ def render_template(
     opaque: bool = False,
 ) -> RenderedText:
     """The text that a single template gives; for arguments and errors see ``Templates``."""
-    return Templates(shared, values, opaque=opaque).render(path, source).rendered
+    return Templates(shared, values, opaque=opaque).render(path, source)
 
 
 def _collected(chunks: Iterable[str]) -> str:

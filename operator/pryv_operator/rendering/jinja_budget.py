@@ -20,8 +20,6 @@ WORK_LIMIT: Final = 300_000
 TEXT_LIMIT: Final = 32 * 1024 * 1024
 
 _COLLECTIONS: Final = (list, tuple, dict, KeysView, ValuesView, ItemsView)
-#: Looked up by exact type first: asking whether something is a view is slow.
-_EXACT_COLLECTIONS: Final = frozenset({list, tuple, dict})
 _SCALARS: Final = frozenset({int, float, bool, type(None)})
 
 
@@ -42,33 +40,37 @@ class Budget:
         self._steps -= 1
         if self._steps < 0:
             raise RefusedError("the template does too much work: its loops are too long")
-        self.read(expressions)
+        self._work -= expressions
+        if self._work < 0:
+            raise _too_much_read()
 
     def read(self, elements: int) -> None:
         """Count elements that are read."""
         self._work -= elements
         if self._work < 0:
-            raise RefusedError(
-                "the template does too much work: it reads long values too often; shorten them"
-            )
+            raise _too_much_read()
 
     def weighed(self, value: Any) -> Any:
         """The value, once everything in it has been counted as read."""
         pending = [value]
+        left = self._work
         while pending:
             each = pending.pop()
             kind = type(each)
-            if kind is str or isinstance(each, str):
-                self.read(len(each) // 4)
-            elif kind in _SCALARS:
-                continue
-            elif isinstance(each, range):
-                self.read(len(each))
-            elif kind in _EXACT_COLLECTIONS or isinstance(each, _COLLECTIONS):
-                self.read(len(each))
-                pending.extend(each)
-                if isinstance(each, dict):
-                    pending.extend(each.values())
+            if kind is str:
+                left -= len(each) // 4
+            elif kind is tuple or kind is list:
+                left -= len(each)
+                pending += each
+            elif kind is dict:
+                left -= len(each)
+                pending += each
+                pending += each.values()
+            elif kind not in _SCALARS:
+                left -= _weight(each, pending)
+            if left < 0:
+                raise _too_much_read()
+        self._work = left
         return value
 
     def build(self, size: int) -> None:
@@ -90,3 +92,26 @@ class Budget:
         if len(result) > STEP_LIMIT:
             raise RefusedError("the template does too much work: a range is too long; shorten it")
         return result
+
+
+def _weight(value: Any, pending: list[Any]) -> int:
+    """What a value of any type counts by itself; what is in it comes to ``pending``.
+
+    Asking whether something is a view is slow, so the common types do not come here.
+    """
+    if isinstance(value, str):
+        return len(value) // 4
+    if isinstance(value, range):
+        return len(value)
+    if not isinstance(value, _COLLECTIONS):
+        return 0
+    pending.extend(value)
+    if isinstance(value, dict):
+        pending.extend(value.values())
+    return len(value)
+
+
+def _too_much_read() -> RefusedError:
+    return RefusedError(
+        "the template does too much work: it reads long values too often; shorten them"
+    )
