@@ -74,7 +74,7 @@ def is_applied(desired: Object, live: Object) -> bool:
 
 def changed_field(desired: Object, live: Object) -> str | None:
     """The first field of a desired object that the live one does not contain; None: it has all."""
-    path = _difference(desired, live, ())
+    path = _difference(desired, live, "")
     return None if path is None else ".".join(path).replace(".[", "[")
 
 
@@ -85,7 +85,7 @@ def template_digest(template: Object) -> str:
 
 def template_contains(template: Object, live: Object) -> bool:
     """Whether a live pod template contains ``template``; it may hold more."""
-    return _difference(template, live, ("template",)) is None
+    return _difference(template, live, "template") is None
 
 
 def _digest(item: Object) -> str:
@@ -98,40 +98,45 @@ def _digest(item: Object) -> str:
     return hashlib.sha256(json.dumps(visible, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _difference(desired: Any, live: Any, path: _Path) -> _Path | None:
-    """The path of the first desired value that ``live`` does not contain; None: it has all."""
-    if isinstance(desired, Mapping):
-        return _map_difference(desired, live, path)
-    if isinstance(desired, Sequence) and not isinstance(desired, str):
-        return _list_difference(desired, live, path)
+def _difference(desired: Any, live: Any, name: str) -> _Path | None:
+    """The path of the first desired value that ``live`` does not contain; None: it has all.
+
+    ``name``: the key or index that leads to both.
+    """
+    # What is equal is compared in C. Where the API server has filled in defaults, sizes differ.
+    if desired == live:
+        return None
+    if isinstance(desired, dict):
+        return _map_difference(desired, live, name)
+    if isinstance(desired, (list, tuple)):
+        return _list_difference(desired, live, name)
     # The API server omits most fields that are an empty text, such as the value of a variable.
-    return None if desired == live or (desired == "" and live is None) else path
+    return None if desired == "" and live is None else ()
 
 
-def _map_difference(desired: Mapping[str, Any], live: Any, path: _Path) -> _Path | None:
-    name = path[-1] if path else ""
-    if not isinstance(live, Mapping):
-        return None if not desired and live is None else path
+def _map_difference(desired: Mapping[str, Any], live: Any, name: str) -> _Path | None:
+    if not isinstance(live, dict):
+        return None if not desired and live is None else ()
     if name in _ATOMIC and desired.keys() != live.keys():
-        return path
+        return ()
     for key, value in desired.items():
         if name in _QUANTITIES:
             same = key in live and _same_quantity(value, live[key])
-            found = None if same else (*path, key)
+            found: _Path | None = None if same else ()
         else:
-            found = _difference(value, live.get(key), (*path, key))
-        if found:
-            return found
+            found = _difference(value, live.get(key), key)
+        if found is not None:
+            return (key, *found)
     return None
 
 
-def _list_difference(desired: Sequence[Any], live: Any, path: _Path) -> _Path | None:
-    if not isinstance(live, Sequence) or isinstance(live, str):
-        return None if not desired and live is None else path
-    merge_keys = _MERGED_BY.get(path[-1] if path else "")
-    if merge_keys is None or not all(isinstance(entry, Mapping) for entry in (*desired, *live)):
+def _list_difference(desired: Sequence[Any], live: Any, name: str) -> _Path | None:
+    if not isinstance(live, (list, tuple)):
+        return None if not desired and live is None else ()
+    merge_keys = _MERGED_BY.get(name)
+    if merge_keys is None or not all(isinstance(entry, dict) for entry in (*desired, *live)):
         if len(desired) != len(live):
-            return path
+            return ()
         pairs = [(str(index), *both) for index, both in enumerate(zip(desired, live, strict=True))]
     else:
         entries = {tuple(entry.get(key) for key in merge_keys): entry for entry in live}
@@ -141,12 +146,12 @@ def _list_difference(desired: Sequence[Any], live: Any, path: _Path) -> _Path | 
             for identity, entry in zip(identities, desired, strict=True)
         ]
     for label, mine, theirs in pairs:
-        here = (*path, f"[{label}]")
-        if isinstance(mine, Mapping) and theirs is None:
-            return here
+        here = f"[{label}]"
+        if isinstance(mine, dict) and theirs is None:
+            return (here,)
         found = _difference(mine, theirs, here)
-        if found:
-            return found
+        if found is not None:
+            return (here, *found)
     return None
 
 

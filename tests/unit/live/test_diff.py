@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pryv_operator.api.kubernetes import Object
-from pryv_operator.live.diff import needs_apply, with_applied_hash
+from pryv_operator.live.diff import changed_field, needs_apply, with_applied_hash
+from tests.examples import examples
 
 WANTED: Object = {
     "apiVersion": "apps/v1",
@@ -188,3 +190,48 @@ def test_changed_data_of_a_secret_is_a_difference() -> None:
     found = copy.deepcopy(desired)
     found["data"] = {"a": "c"}
     assert needs_apply(desired, found)
+
+
+JSON = st.recursive(
+    st.sampled_from([None, True, 0, 1, "", "a", "1000m", "1"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["name", "a", "containers", "env", "limits", "selector", "value"]),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=examples(300))
+@given(st.dictionaries(st.sampled_from(["spec", "data", "limits"]), JSON, max_size=2), JSON)
+def test_an_object_contains_itself_and_what_it_is_a_part_of(item: Object, further: Any) -> None:
+    assert changed_field(item, item) is None
+    assert changed_field(item, {**item, "status": further}) is None
+
+
+@settings(max_examples=examples(300))
+@given(JSON)
+def test_a_changed_value_is_found_wherever_it_is(value: Any) -> None:
+    for path, changed in changes(value):
+        found = changed_field({"spec": value}, {"spec": changed})
+        assert found is not None, path
+        assert found.startswith("spec")
+
+
+def changes(value: Any) -> Iterator[tuple[str, Any]]:
+    """Copies of a value, each with one of its texts replaced."""
+    if isinstance(value, str) and value:
+        yield value, "other"
+    elif isinstance(value, dict):
+        for key, child in value.items():
+            yield from ((key, {**value, key: changed}) for _, changed in changes(child))
+    elif isinstance(value, list) and not any(isinstance(each, dict) for each in value):
+        for index, child in enumerate(value):
+            yield from (
+                (str(index), [*value[:index], changed, *value[index + 1 :]])
+                for _, changed in changes(child)
+            )
