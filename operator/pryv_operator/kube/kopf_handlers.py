@@ -20,8 +20,8 @@ import contextlib
 import logging
 import signal
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
-from typing import Any, Final, cast
+from dataclasses import dataclass, field
+from typing import Any, Final, Self, cast
 
 from pryv_operator.api import labels_annotations as keys
 from pryv_operator.kube.client import METADATA_LIST, KubeClient
@@ -45,19 +45,27 @@ _CRD_POLL_SECONDS: Final = 1.0
 _RECONNECT_SECONDS: Final = 1.0
 
 
+#: kopf has a task and a queue for each resource until it has had no event for so long.
+_IDLE_SECONDS: Final = 0.05
+
+
 #: Called with the key of a platform that has changed, or was deleted.
 OnChange = Callable[[Key], None]
 
 
 @dataclass
 class Memo:
-    """What the handlers share. kopf keeps a copy for each resource as long as that exists."""
+    """What the handlers share. kopf would keep a copy for each resource as long as that exists."""
 
     client: KubeClient
     on_change: OnChange
     options: WatchOptions
-    #: What was last seen of the resource that asks for a reconciliation.
-    trigger: tuple[object, ...] | None = None
+    #: What was last seen of each resource that asks for a reconciliation.
+    triggers: dict[Key, tuple[object, ...]] = field(default_factory=dict)
+
+    def __copy__(self) -> Self:
+        """The same one: it needs nothing for each resource but the trigger."""
+        return self
 
 
 @kopf.on.startup(registry=registry)
@@ -73,6 +81,7 @@ async def configure(settings: kopf.OperatorSettings, memo: Memo, **_: Any) -> No
     settings.watching.client_timeout = WATCH_SECONDS + 30
     settings.watching.connect_timeout = 5
     settings.watching.reconnect_backoff = _RECONNECT_SECONDS
+    settings.queueing.idle_timeout = _IDLE_SECONDS
     settings.networking.request_timeout = _REQUEST_SECONDS
 
 
@@ -92,11 +101,14 @@ async def on_platform_event(
     **_: Any,
 ) -> None:
     """Report a change of a platform, unless only its status or other metadata changed."""
-    trigger = _trigger(meta)
-    if type not in (None, "DELETED") and memo.trigger == trigger:
+    key, trigger = Key(str(namespace), str(name)), _trigger(meta)
+    if type not in (None, "DELETED") and memo.triggers.get(key) == trigger:
         return
-    memo.trigger = trigger
-    memo.on_change(Key(str(namespace), str(name)))
+    if type == "DELETED":
+        memo.triggers.pop(key, None)
+    else:
+        memo.triggers[key] = trigger
+    memo.on_change(key)
 
 
 def _trigger(metadata: Any) -> tuple[object, ...]:
