@@ -11,7 +11,7 @@ PYTEST := $(BIN)/pytest $(if $(LONG),--long)
 export MYPY_CACHE_DIR ?= $(CACHE)/mypy
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit test-readers test-api e2e lint format generate docs docs-serve bench lock image clean
+.PHONY: help demo test test-unit test-readers test-api e2e lint format generate docs docs-serve bench bench-quick lock image clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -62,6 +62,9 @@ docs-serve: $(STAMP) ## Serve the site of docs/ on http://localhost:8000, and fo
 
 bench: $(STAMP) ## Measure, and write docs/performance.md (PLATFORMS=1000: of so many; SCENARIOS="install change": only these)
 	@$(BIN)/python -u -m tests.bench $(SCENARIOS) $(if $(PLATFORMS),--platforms=$(PLATFORMS)) --write-page $(BENCH_ARGS)
+
+bench-quick: $(STAMP) ## The bounds of requests and allocations, which make test checks too: minutes
+	$(PYTEST) tests/unit/bench tests/api/test_request_counts.py $(PYTEST_ARGS)
 
 lock: $(STAMP) ## Pin all dependencies, with hashes
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \

@@ -33,6 +33,7 @@ def main(arguments: Sequence[str]) -> int:
                 stopped=given.stopped,
                 rounds=given.rounds,
                 soak_minutes=given.soak_minutes,
+                edit_seconds=given.edit_seconds,
                 code=given.code,
             )
         )
@@ -61,6 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--stopped", action="store_true", help="platforms have no pods")
     parser.add_argument("--rounds", type=int, default=_DEFAULTS.rounds)
     parser.add_argument("--soak-minutes", type=float, default=_DEFAULTS.soak_minutes)
+    parser.add_argument("--edit-seconds", type=float, default=_DEFAULTS.edit_seconds)
     parser.add_argument("--code", type=Path, help="folder of another version of the operator")
     parser.add_argument("--output", type=Path, default=_BUILD / "bench.json")
     parser.add_argument("--write-page", action="store_true", help="docs/performance.md too")

@@ -8,7 +8,7 @@ from typing import Final
 
 from tests.api.platforms import Object, PlatformUser
 from tests.bench.measured_operator import MeasuredOperator, Stretch
-from tests.bench.platforms import NAME
+from tests.bench.platforms import NAME, is_ready
 from tests.bench.process_usage import Memory
 from tests.bench.usage import Usage
 from tests.cluster.waiting import WaitTimeoutError
@@ -75,12 +75,11 @@ def change_variable(user: PlatformUser, spec: Object, operator: MeasuredOperator
     def change() -> None:
         nonlocal last, patched
         user.replace_platform(spec, NAME)
-        wanted = user.get("pryvplatform", NAME)["metadata"]["generation"]
         while time.monotonic() - started < _CHANGE_SECONDS:
             now = _generations(user)
             if now != patched:
                 patched, last = now, time.monotonic()
-            if patched != before and _is_complete(user, wanted):
+            if patched != before and is_ready(user.get("pryvplatform", NAME)):
                 return
             time.sleep(_POLL_SECONDS)
         raise WaitTimeoutError(f"waited {_CHANGE_SECONDS:g} s for the change of a variable")
@@ -97,16 +96,6 @@ def _generations(user: PlatformUser) -> dict[tuple[str, str], int]:
         (item["kind"], item["metadata"]["name"]): item["metadata"]["generation"]
         for item in user.list(_WORKLOADS)
     }
-
-
-def _is_complete(user: PlatformUser, generation: int) -> bool:
-    status = user.get("pryvplatform", NAME).get("status", {})
-    return any(
-        each["type"] == "RolloutComplete"
-        and each["status"] == "True"
-        and each["observedGeneration"] == generation
-        for each in status.get("conditions", ())
-    )
 
 
 def _patch_bare(user: PlatformUser, keys: list[tuple[str, str]]) -> float:

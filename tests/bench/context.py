@@ -32,6 +32,8 @@ class Options:
     stopped: bool = False
     rounds: int = 7
     soak_minutes: float = 30.0
+    #: From one random edit to the next.
+    edit_seconds: float = 1.0
     #: Folder of another version of the operator, that is measured in its place.
     code: Path | None = None
 

@@ -46,6 +46,10 @@ class MeasuredOperator:
         started = time.monotonic()
         self.process.start()
         self.start_seconds = time.monotonic() - started
+        self.adopt()
+
+    def adopt(self) -> None:
+        """Measure the process that runs by now."""
         self.pid = wait_until(self.process.pid, "the operator's process id", seconds=10)
 
     def stop(self) -> None:
@@ -59,9 +63,9 @@ class MeasuredOperator:
     def running(self, patch: str) -> Iterator[None]:
         """Restart with Python statements that run before it starts; as before on exit."""
         with self.process.running_version(patch):
-            self.pid = wait_until(self.process.pid, "the operator's process id", seconds=10)
+            self.adopt()
             yield
-        self.pid = wait_until(self.process.pid, "the operator's process id", seconds=10)
+        self.adopt()
 
     def usage(self) -> Usage:
         """Since its start."""

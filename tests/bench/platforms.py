@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final
@@ -112,14 +112,15 @@ class Fleet:
 
 
 def is_ready(item: Object) -> bool:
-    """Whether the status reports Ready, and a complete rollout, for the current generation."""
+    """Whether all is done for the current generation: it is Ready and rolled out, or stopped."""
     generation = item["metadata"]["generation"]
-    conditions = dict(_conditions(item))
+    conditions = {
+        each["type"]: each
+        for each in item.get("status", {}).get("conditions", ())
+        if each["observedGeneration"] == generation
+    }
+    if conditions.get("Ready", {}).get("reason") == "Stopped":
+        return True
     return all(
-        conditions.get(kind) == ("True", generation) for kind in ("Ready", "RolloutComplete")
+        conditions.get(kind, {}).get("status") == "True" for kind in ("Ready", "RolloutComplete")
     )
-
-
-def _conditions(item: Object) -> Iterator[tuple[str, tuple[str, int]]]:
-    for each in item.get("status", {}).get("conditions", ()):
-        yield each["type"], (each["status"], each["observedGeneration"])

@@ -12,9 +12,11 @@ from tests.bench.scenarios import (
     change,
     cold_start,
     growth,
+    hostile,
     install,
     plugin,
     rendering,
+    repair,
     shared_secret,
     soak,
 )
@@ -28,6 +30,8 @@ SCENARIOS: Final[dict[str, Callable[[Context], Result]]] = {
     "at-rest": at_rest.measure,
     "cold-start": cold_start.measure,
     "growth": growth.measure,
+    "repair": repair.measure,
     "shared-secret": shared_secret.measure,
+    "hostile": hostile.measure,
     "soak": soak.measure,
 }

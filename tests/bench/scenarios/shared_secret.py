@@ -39,7 +39,7 @@ def measure(context: Context) -> Result:
         )
         operator.wait_at_rest()
         echo(f"{size} platforms share a Secret")
-        alone = _patched_after(other, "Alone")
+        alone = patched_after(other, "Alone")
         operator.wait_at_rest()
         before, began = _generations(user), time.monotonic()
         during: list[float] = []
@@ -47,7 +47,7 @@ def measure(context: Context) -> Result:
         def change() -> None:
             user.secret(_SECRET, key="second")
             time.sleep(2 * GATHERING_SECONDS)
-            during.append(_patched_after(other, "Meanwhile"))
+            during.append(patched_after(other, "Meanwhile"))
             wait_until(
                 lambda: _all_patched(before, _generations(user), size),
                 "all platforms to be patched",
@@ -108,7 +108,7 @@ def _all_patched(
     return len(changed) == size
 
 
-def _patched_after(user: PlatformUser, name: str) -> float:
+def patched_after(user: PlatformUser, name: str) -> float:
     """Seconds from a change of PLATFORM_NAME to the patch of register, beyond the gathering."""
     before = user.get("deployment", "acme-reg-register")["metadata"]["generation"]
     started = time.monotonic()

@@ -18,7 +18,6 @@ from tests.bench.results import Measurement, Result
 
 _SEED: Final = 13
 _SAMPLE_SECONDS: Final = 10.0
-_EDIT_SECONDS: Final = 1.0
 #: Makes the number of tasks a metric of the process under test, which has none.
 _COUNT_TASKS: Final = (
     "import asyncio; from prometheus_client import Gauge; from pryv_operator.kube import metrics; "
@@ -40,7 +39,7 @@ class Sample:
 
 
 def measure(context: Context) -> Result:
-    """Edits of all kinds, one a second, each of a platform that chance names."""
+    """Edits of all kinds, each of a platform that chance names."""
     minutes, size = context.options.soak_minutes, context.options.platforms
     further: dict[str, Any] = {"stopped": True} if context.options.stopped else {}
     chance = random.Random(_SEED)
@@ -65,7 +64,7 @@ def measure(context: Context) -> Result:
                         samples.append(sample(context, operator))
                         if len(samples) % 30 == 0:
                             echo(f"{edits} edits: {samples[-1]}")
-                    time.sleep(_EDIT_SECONDS)
+                    time.sleep(context.options.edit_seconds)
                 fleet.apply(**further)
                 fleet.wait_ready(seconds=120 + 10 * size)
 
