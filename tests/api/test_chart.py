@@ -37,6 +37,7 @@ OLDEST = Path(__file__).parent / "upgrade/chart-of-the-first-commit.tgz"
 EVERYTHING: Object = {
     "replicas": 3,
     "leaseSeconds": 30,
+    "shards": 3,
     "global": {
         "imageRegistry": "registry.example.com",
         "imagePullSecrets": [{"name": "login"}, {"name": "global"}],

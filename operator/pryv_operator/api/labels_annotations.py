@@ -67,6 +67,10 @@ RESTARTED: Final = "pryv.io/restarted"
 #: On a pod template: digest of what the component reads from another one once, when it starts.
 BOOT_INPUTS: Final = "pryv.io/boot-inputs"
 
+# Annotation of the operator's own Lease
+#: The processes that share the shards → their last heartbeat (JSON).
+MEMBERS: Final = "pryv.io/members"
+
 # Annotations of a revision in the history (ControllerRevision)
 #: Digest of the desired state that the revision records.
 DESIRED: Final = "pryv.io/desired"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from pryv_operator.child_processes.pool import ChildProcesses
 from pryv_operator.kube.client import KubeClient
-from pryv_operator.kube.work_queue import Key, Reconcile
+from pryv_operator.kube.work_queue import Key
 from pryv_operator.reconcile.domains import Domains
 from pryv_operator.reconcile.reference_index import References
 from pryv_operator.reconcile.settings import Settings
@@ -35,15 +35,20 @@ class LazyReconciler:
         """As that of the Reconciler."""
         self._parts = (client, settings, references, domains, children)
         self._loading = asyncio.Lock()
-        self._reconcile: Reconcile | None = None
+        self._reconciler: Reconciler | None = None
 
     async def __call__(self, key: Key) -> float | None:
         """Reconcile a platform, as the Reconciler does."""
         async with self._loading:
-            if self._reconcile is None:
+            if self._reconciler is None:
                 reconciler = await asyncio.to_thread(_load)
-                self._reconcile = reconciler(*self._parts)
-        return await self._reconcile(key)
+                self._reconciler = reconciler(*self._parts)
+        return await self._reconciler(key)
+
+    def forget(self, key: Key) -> None:
+        """Remember nothing of a platform that another process reconciles from now on."""
+        if self._reconciler:
+            self._reconciler.forget(key)
 
 
 def _load() -> type[Reconciler]:

@@ -32,6 +32,8 @@ operator = typer.Typer(
 
 _RESOLV_CONF: Final = Path("/etc/resolv.conf")
 _OWN_NAMESPACE: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+#: Each is a Lease that every operator reads.
+_MOST_SHARDS: Final = 32
 #: The DNS Service's address in clusters of kubeadm, kind and many others.
 _USUAL_CLUSTER_DNS: Final = "10.96.0.10"
 
@@ -137,6 +139,15 @@ def run(
     lease_retry_seconds: Annotated[
         float, typer.Option(min=0.05, help="How often a standby reads the Lease.")
     ] = 0.5,
+    shards: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            max=_MOST_SHARDS,
+            help="Namespaces are divided into so many shards, which the operators with this "
+            "Lease share. The same for all of them. Default: one operator leads everything.",
+        ),
+    ] = 1,
     log_format: Annotated[LogFormat, typer.Option(help="Format of log lines.")] = LogFormat.TEXT,
     log_level: Annotated[
         LogLevel, typer.Option(help="Least severe log lines that are written.")
@@ -149,6 +160,8 @@ def run(
         )
     host, port = _address("--listen", listen)
     elected = in_cluster if leader_election is None else leader_election
+    if shards > 1 and not elected:
+        raise typer.BadParameter("--shards: needs leader election; pass --leader-election")
     timing = Timing(lease_seconds, lease_retry_seconds)
     log.configure(log_format.value, log_level.value)
     options = process.Options(
@@ -170,6 +183,7 @@ def run(
         )
         if elected
         else None,
+        shards=shards,
     )
     # A collection stops all threads. What is loaded by now stays, so it need not be looked through.
     gc.freeze()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 from collections.abc import Coroutine
@@ -13,14 +14,17 @@ from typing import Any, Final
 from pryv_operator.api import labels_annotations as keys
 from pryv_operator.child_processes.pool import ChildProcesses
 from pryv_operator.cli.lazy_reconciler import LazyReconciler
+from pryv_operator.cli.shard_work import ShardWork
 from pryv_operator.kube import health_endpoints
 from pryv_operator.kube.client import KubeClient
 from pryv_operator.kube.errors import ApiError
 from pryv_operator.kube.kopf_handlers import PlatformWatch, set_on_signals
-from pryv_operator.kube.leadership import Leadership
+from pryv_operator.kube.leadership import Leadership, ShardedLeadership
 from pryv_operator.kube.lease import Election, LeaderElection
 from pryv_operator.kube.metrics_access import MetricsAccess
 from pryv_operator.kube.metrics_endpoint import serving_metrics
+from pryv_operator.kube.shard_elections import ShardElections
+from pryv_operator.kube.shards import Shards
 from pryv_operator.kube.work_queue import Key, WorkQueue
 from pryv_operator.reconcile.domains import Domains, read_domains
 from pryv_operator.reconcile.reference_index import References
@@ -35,6 +39,8 @@ _STUCK_SECONDS: Final = 300.0
 #: next leader continues from wherever they stop.
 _FINISH_SECONDS: Final = 1.0
 _RETRY_SECONDS: Final = 1.0
+#: Of several shards, none is acquired before what is watched has been read, or so long.
+_SYNC_SECONDS: Final = 30.0
 #: The window in which changes of domains by others become one reconciliation of a platform.
 _SHARED_DOMAIN_SECONDS: Final = 10.0
 
@@ -54,13 +60,20 @@ class Options:
     #: Host and port of ``/metrics`` with authentication; None: beside ``/healthz``, without.
     metrics_address: tuple[str, int] | None = None
     election: Election | None = None
+    #: Between which processes share the namespaces; more than one only with ``election``.
+    shards: int = 1
 
-    def leadership(self) -> Leadership:
+    def leadership(self) -> Leadership | ShardedLeadership:
         """The leadership that the client checks before it writes."""
-        return Leadership(self.election.timing.renew_deadline if self.election else None)
+        seconds = self.election.timing.renew_deadline if self.election else None
+        if seconds is None or self.shards == 1:
+            return Leadership(seconds)
+        return ShardedLeadership(Shards(self.shards), seconds)
 
 
-async def run(client: KubeClient, leadership: Leadership, options: Options) -> bool:
+async def run(
+    client: KubeClient, leadership: Leadership | ShardedLeadership, options: Options
+) -> bool:
     """Run until SIGTERM or SIGINT; False when a task failed. ``client`` checks ``leadership``.
 
     When the lease is lost, the process exits at once and nothing returns.
@@ -71,7 +84,12 @@ async def run(client: KubeClient, leadership: Leadership, options: Options) -> b
 class Process:
     """One running operator."""
 
-    def __init__(self, client: KubeClient, leadership: Leadership, options: Options) -> None:
+    def __init__(
+        self,
+        client: KubeClient,
+        leadership: Leadership | ShardedLeadership,
+        options: Options,
+    ) -> None:
         """Nothing is started yet."""
         self._options = options
         self._metrics_access = MetricsAccess(client)
@@ -79,13 +97,26 @@ class Process:
         self._domains = Domains(self._on_domain_change)
         references = References()
         self._children = ChildProcesses(waiting=self._waiting_for_process)
-        reconcile = LazyReconciler(
+        reconciler = LazyReconciler(
             client, options.settings, references, self._domains, self._children
         )
-        self._queue = WorkQueue(reconcile, group=self._children.sharing, retryable=RETRYABLE)
-        self._election = (
-            LeaderElection(client, options.election, leadership) if options.election else None
+        self._queue = WorkQueue(
+            reconciler,
+            group=self._children.sharing,
+            admits=leadership.admits,
+            retryable=RETRYABLE,
         )
+        self._shard_work: ShardWork | None = None
+        self._election: LeaderElection | ShardElections | None = None
+        if isinstance(leadership, ShardedLeadership):
+            work = ShardWork(client, leadership, self._queue, self._domains, reconciler.forget)
+            self._shard_work = work
+            if options.election:
+                self._election = ShardElections(
+                    client, options.election, leadership, work.on_acquired, work.drain
+                )
+        elif options.election:
+            self._election = LeaderElection(client, options.election, leadership)
         self._triggers = Triggers(
             client,
             self._queue,
@@ -169,6 +200,8 @@ class Process:
     async def _stand_for_election(self) -> None:
         """Acquire and renew the lease; exit at once when it is lost."""
         assert self._election is not None  # noqa: S101 - only started with one
+        if self._shard_work:
+            await self._wait_until_synced()
         await self._election.run()
         log.error("lease lost; exiting at once")
         logging.shutdown()
@@ -182,9 +215,22 @@ class Process:
             self._triggers.enabled = True
         await self._read_domains()
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._queue.run())
-            if self._election:
+            queue = tasks.create_task(self._queue.run())
+            if self._shard_work:
+                shards = self._shard_work.run(
+                    self._options.namespaces or (None,), self._options.settings.resync_seconds
+                )
+                follower = tasks.create_task(shards)
+                queue.add_done_callback(lambda _: follower.cancel())
+            elif self._election:
                 tasks.create_task(self._first_resync())
+
+    async def _wait_until_synced(self) -> None:
+        """Wait until what this process would take over from others can be reconciled at once."""
+        synced = [self._watch.ready, *(each.synced for each in self._triggers.reflectors)]
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_SYNC_SECONDS):
+                await asyncio.gather(*(each.wait() for each in synced))
 
     async def _read_domains(self) -> None:
         try:

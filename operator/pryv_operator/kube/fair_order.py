@@ -157,6 +157,11 @@ class FairOrder:
                 return key
         return None
 
+    def discard(self, key: Key) -> None:
+        """Remove a key if it waits."""
+        if key in self._waiting:
+            self._remove(key)
+
     def forget(self, namespace: str) -> None:
         """Forget the last turn of a namespace without keys."""
         self._turns.pop(namespace, None)

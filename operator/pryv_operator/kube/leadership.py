@@ -88,7 +88,11 @@ class Leadership:
             return True
         return not self._ended and self.renewed_at is not None and not self._expired()
 
-    def check_write(self, namespace: str = "") -> None:  # noqa: ARG002 - leads all namespaces
+    def admits(self, namespace: str) -> bool:  # noqa: ARG002 - all of them
+        """Whether platforms of a namespace are to be reconciled here."""
+        return True
+
+    def check_write(self, namespace: str = "") -> None:  # noqa: ARG002 - all of them
         """Check that this process is certainly the leader.
 
         Raises:
@@ -151,6 +155,10 @@ class ShardedLeadership:
         self._closing.discard(shard)
         self._of_shard[shard] = Leadership(self._seconds, self._clock, show)
         return self._of_shard[shard]
+
+    def may_lead(self) -> bool:
+        """Whether the number of shards is certainly ours, so that a shard may be acquired."""
+        return self._of_number.leads
 
     def close(self, shard: int) -> None:
         """Take no further work of a shard, which is about to be handed over."""

@@ -10,7 +10,7 @@ import asyncio
 import datetime as dt
 import enum
 import logging
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -18,6 +18,7 @@ from pryv_operator.api.kubernetes import Object
 from pryv_operator.kube.client import KubeClient
 from pryv_operator.kube.errors import ApiError, ConflictError
 from pryv_operator.kube.leadership import Clock, Leadership, boot_seconds
+from pryv_operator.kube.members import Members
 from pryv_operator.kube.resources import LEASES
 
 log = logging.getLogger(__name__)
@@ -97,10 +98,25 @@ def decide_step(
     return Step.ACQUIRE if free else Step.WAIT
 
 
+def holder_of(state: LeaseState, now: float, timing: Timing) -> str | None:
+    """Who holds the lease; empty: it is free. None: it has to be read first."""
+    if state.read_at is None:
+        return None
+    expired = now - state.since >= timing.expiry(state.duration)
+    return "" if expired else state.holder
+
+
+def free_for(state: LeaseState, now: float, timing: Timing) -> float:
+    """Seconds since the lease was seen to be free; negative while it is not."""
+    held = timing.expiry(state.duration) if state.holder else 0.0
+    return now - state.since - held
+
+
 def next_state(before: LeaseState, lease: Object | None, now: float) -> LeaseState:
     """The state after the Lease was read at ``now``."""
     if lease is None:
-        return LeaseState(since=now, read_at=now)
+        missing = not before.version and before.read_at is not None
+        return LeaseState(since=before.since if missing else now, read_at=now)
     version = lease["metadata"]["resourceVersion"]
     if version == before.version:
         return replace(before, read_at=now)
@@ -125,6 +141,10 @@ class Election:
     timing: Timing = Timing()
 
 
+#: Whether a free lease, as it is at a time of our own clock, may be acquired.
+MayAcquire = Callable[[LeaseState, float], bool]
+
+
 class LeaderElection:
     """This process as a candidate. ``leading`` is set once it is the leader."""
 
@@ -134,8 +154,20 @@ class LeaderElection:
         election: Election,
         leadership: Leadership,
         clock: Clock = boot_seconds,
+        *,
+        may_acquire: MayAcquire = lambda _state, _now: True,
+        members: Members | None = None,
     ) -> None:
-        """``leadership`` records renewals; ``client`` checks the same one before it writes."""
+        """Nothing is sent yet.
+
+        Args:
+            client: checks ``leadership`` before it writes.
+            election: which Lease, and who this is.
+            leadership: records renewals.
+            clock: the clock that the leadership uses.
+            may_acquire: asked before a free lease is acquired.
+            members: who holds the lease together, under one identity; each renews it.
+        """
         self._client = client
         self._namespace = election.namespace
         self._name = election.name
@@ -143,6 +175,8 @@ class LeaderElection:
         self._timing = election.timing
         self._leadership = leadership
         self._clock = clock
+        self._may_acquire = may_acquire
+        self._members = members
         self._state = LeaseState()
         self._acquired = ""
         self.leading = asyncio.Event()
@@ -158,10 +192,14 @@ class LeaderElection:
                 case _:
                     await asyncio.sleep(self._pause())
 
-    async def release(self) -> None:
+    def holder(self) -> str | None:
+        """Who holds the lease; empty: it is free. None: not known."""
+        return holder_of(self._state, self._clock(), self._timing)
+
+    async def release(self, to: str = "") -> None:
         """Let another operator take over at once. Call it after ``run`` was cancelled.
 
-        Nothing may be written afterwards.
+        Nothing may be written afterwards. ``to``: who becomes the holder; empty: anybody.
         """
         self._leadership.end()
         if not self.leading.is_set():
@@ -171,7 +209,7 @@ class LeaderElection:
                 async with asyncio.timeout(_RELEASE_SECONDS):
                     await self._read()
                     if self._state.holder == self._identity:
-                        await self._client.replace_lease(self._body(holder=""))
+                        await self._client.replace_lease(self._body(holder=to))
                 log.info("lease %s/%s released", self._namespace, self._name)
                 return
             except (ApiError, TimeoutError) as error:
@@ -183,8 +221,15 @@ class LeaderElection:
                 )
 
     def _decide(self) -> Step:
-        renewed = self._leadership.renewed_at
-        return decide_step(self._state, self._identity, self._clock(), renewed, self._timing)
+        renewed, now = self._leadership.renewed_at, self._clock()
+        step = decide_step(self._state, self._identity, now, renewed, self._timing)
+        if step is Step.ACQUIRE and not self._may_acquire(self._state, now):
+            return Step.WAIT
+        read_at = self._state.read_at
+        if self._members and step in (Step.RENEW, Step.WAIT) and read_at is not None:
+            # Others renew it too, and come and go: what was read before is out of date.
+            return Step.READ if now - read_at >= self._timing.retry else step
+        return step
 
     async def _attempt(self, call: Awaitable[None]) -> None:
         """Make a request with a time limit; after a failure the Lease has to be read again."""
@@ -226,13 +271,22 @@ class LeaderElection:
         """Seconds until the next step may be due."""
         now, renewed = self._clock(), self._leadership.renewed_at
         if renewed is not None:
-            return max(0.01, self._timing.renew_every - (now - renewed))
+            until_renewal = max(0.01, self._timing.renew_every - (now - renewed))
+            return min(self._timing.retry, until_renewal) if self._members else until_renewal
         until_expiry = self._timing.expiry(self._state.duration) - (now - self._state.since)
+        if until_expiry <= 0:  # it is free, and left to another candidate for now
+            return self._timing.retry
         return max(0.01, min(self._timing.retry, until_expiry))
 
     async def _read(self) -> None:
         lease = await self._client.read_lease(self._namespace, self._name)
+        self._observe(lease)
         self._state = next_state(self._state, lease, self._clock())
+
+    def _observe(self, lease: Object | None) -> None:
+        if self._members:
+            annotations = ((lease or {}).get("metadata") or {}).get("annotations")
+            self._members.observe(annotations or {}, self._clock())
 
     async def _acquire_or_renew(self) -> None:
         """Take the lease or renew it, if it has not changed since it was read."""
@@ -261,7 +315,9 @@ class LeaderElection:
             "renewTime": _wall_clock(),
             "leaseTransitions": self._state.transitions + changed,
         }
-        metadata = {"name": self._name, "namespace": self._namespace}
+        metadata: Object = {"name": self._name, "namespace": self._namespace}
+        if self._members:
+            metadata["annotations"] = self._members.annotations(_wall_clock(), self._clock())
         if self._state.version:
             metadata["resourceVersion"] = self._state.version
         return {

@@ -16,6 +16,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from pryv_operator.kube import metrics
@@ -69,6 +70,7 @@ class WorkQueue:
         *,
         concurrency: int = 8,
         group: Callable[[str], str] = str,
+        admits: Callable[[str], bool] = lambda _namespace: True,
         retryable: type[Exception] | tuple[type[Exception], ...],
     ) -> None:
         """Start nothing yet.
@@ -77,11 +79,13 @@ class WorkQueue:
             reconcile: what a worker does with a key.
             concurrency: how many workers there are.
             group: namespace → its group at present; default: each is one by itself.
+            admits: whether keys of a namespace are accepted at present; others are ignored.
             retryable: exceptions that are expected; any other is logged as an operator bug.
         """
         self._reconcile = reconcile
         self._concurrency = concurrency
         self._group = group
+        self._admits = admits
         self._retryable = retryable
         self._states: dict[Key, _State] = {}
         #: Namespace → how many keys have a state.
@@ -90,6 +94,7 @@ class WorkQueue:
         self._later: Ranked[Key, float] = Ranked()
         self._order = FairOrder(group)
         self._running: set[Key] = set()
+        self._tasks: dict[Key, asyncio.Task[None]] = {}
         #: When a reconciliation last started, ended, or began or ended to wait for others.
         self._moved = 0.0
         self._wake = asyncio.Event()
@@ -101,6 +106,8 @@ class WorkQueue:
         So the window in which changes are batched begins with the first of them. Of several
         requests the highest priority counts.
         """
+        if not self._admits(key.namespace):
+            return
         state = self._states.get(key)
         if state is None:
             state = self._states[key] = _State()
@@ -164,6 +171,25 @@ class WorkQueue:
         finally:
             state.working = self._moved = asyncio.get_running_loop().time()
 
+    async def drain(self, drained: Callable[[str], bool], seconds: float) -> frozenset[Key]:
+        """Give up the keys of namespaces that are not admitted any more, and return them.
+
+        Reconciliations under way have some seconds to end; then they are cancelled.
+        """
+        keys = frozenset(key for key in self._states if drained(key.namespace))
+        for key in keys:
+            self._states[key].due = None
+            self._later.discard(key)
+            self._order.discard(key)
+        if running := {self._tasks[key] for key in keys & self._tasks.keys()}:
+            _, late = await asyncio.wait(running, timeout=seconds)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+        for key in keys & self._states.keys():
+            self._forget(key)
+        return keys
+
     def stop(self) -> None:
         """Start no further reconciliation; ``run`` returns when those under way have finished."""
         self._stopping = True
@@ -181,7 +207,13 @@ class WorkQueue:
                         return
                     name = f"reconcile {key.namespace}/{key.name}"
                     task = workers.create_task(self._work(key), name=name)
+                    self._tasks[key] = task
+                    task.add_done_callback(partial(self._on_end, key))
                     task.add_done_callback(lambda _: slots.release())
+
+    def _on_end(self, key: Key, task: asyncio.Task[None]) -> None:
+        if self._tasks.get(key) is task:
+            del self._tasks[key]
 
     async def _next(self) -> Key | None:
         """Wait for the next due key; None once stopped."""

@@ -40,6 +40,10 @@ class Domains:
         """The other platforms with a platform's domain."""
         return self._with(self._domains.get(key)) - {key}
 
+    def known(self) -> frozenset[Key]:
+        """All platforms whose domain is known."""
+        return frozenset(self._domains)
+
     def _with(self, domain: str | None) -> frozenset[Key]:
         if domain is None:
             return frozenset()
@@ -54,9 +58,20 @@ async def read_domains(
     Raises:
         ApiError: platforms could not be listed.
     """
+    for key, domain in (await list_domains(client, namespaces)).items():
+        domains.set(key, domain)
+
+
+async def list_domains(client: KubeClient, namespaces: Iterable[str | None]) -> dict[Key, str]:
+    """Platform → its domain.
+
+    Raises:
+        ApiError: platforms could not be listed.
+    """
+    found: dict[Key, str] = {}
     for namespace in namespaces:
-        for key, domain in await client.list_reduced(PLATFORMS, namespace, _domain_of):
-            domains.set(key, domain)
+        found.update(await client.list_reduced(PLATFORMS, namespace, _domain_of))
+    return found
 
 
 def _domain_of(item: Object) -> tuple[Key, str]:

@@ -380,8 +380,12 @@ class Reconciler:
         return min(_UNREADY_SECONDS, self._settings.resync_seconds, until_deadline)
 
     def _forget(self, key: Key) -> None:
-        self._references.forget(key)
         self._domains.set(key, None)
+        self.forget(key)
+
+    def forget(self, key: Key) -> None:
+        """Remember nothing of a platform: it was deleted, or another process reconciles it."""
+        self._references.forget(key)
         self._metrics.forget(key)
         self._failures.pop(key, None)
         self._retry_after.pop(key, None)

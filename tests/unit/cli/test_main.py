@@ -81,3 +81,11 @@ def test_an_invalid_kubeconfig_is_reported_without_quoting_it(tmp_path: Path, te
     assert answer.exit_code == 2
     assert "cannot be read" in " ".join(answer.output.replace("│", " ").split())
     assert TOKEN not in answer.output
+
+
+def test_shards_need_leader_election(tmp_path: Path) -> None:
+    answer = CliRunner().invoke(
+        operator, ["run", f"--kubeconfig={kubeconfig(tmp_path, 'hospital')}", "--shards=2"]
+    )
+    assert answer.exit_code == 2
+    assert "--leader-election" in answer.output

@@ -638,3 +638,109 @@ def test_nothing_is_kept_of_platforms_that_are_gone() -> None:
 
     play(RecordingReconciler(seconds=1), scene, until=200, group=lambda name: f"group of {name}")
     assert kept(queues[0]) == []
+
+
+class Admission:
+    """Namespaces whose keys are accepted."""
+
+    def __init__(self, *namespaces: str) -> None:
+        self.namespaces = set(namespaces)
+
+    def __call__(self, namespace: str) -> bool:
+        return namespace in self.namespaces
+
+
+def play_drain(
+    reconciler: RecordingReconciler, seconds: float
+) -> tuple[frozenset[Key], list[tuple[float, Key]]]:
+    """Drain a namespace in the fifth second; what was dropped, and what was reconciled after.
+
+    One of its keys is reconciled, is requested again, and its neighbours wait.
+    """
+    admits = Admission("leaving", "staying")
+    leaving = [Key("leaving", name) for name in "abc"]
+
+    async def main() -> tuple[frozenset[Key], list[tuple[float, Key]]]:
+        queue = WorkQueue(reconciler, concurrency=2, admits=admits, retryable=TransientError)
+        working = asyncio.create_task(queue.run())
+        for key in leaving:
+            queue.add(key)
+        queue.add(Key("staying", "d"), delay=20)
+        queue.add(Key("leaving", "e"), delay=30)
+        await asyncio.sleep(5)
+        queue.add(leaving[0])
+        admits.namespaces.discard("leaving")
+        before = len(reconciler.began)
+        dropped = await queue.drain(lambda namespace: namespace == "leaving", seconds)
+        assert not {key for key in reconciler.running if key.namespace == "leaving"}
+        queue.add(leaving[0])
+        await asyncio.sleep(100)
+        after = reconciler.began[before:]
+        admits.namespaces.add("leaving")  # it comes back
+        queue.add(leaving[0])
+        await asyncio.sleep(100)
+        assert reconciler.began[before + len(after)][1] == leaving[0]
+        queue.stop()
+        await working
+        return dropped, after
+
+    with asyncio.Runner(loop_factory=Clock) as runner:
+        return runner.run(main())
+
+
+class CancellableReconciler(RecordingReconciler):
+    """Records which of its calls were cancelled."""
+
+    def __init__(self, *, seconds: float, answer: float | None = None) -> None:
+        super().__init__(seconds=seconds, answers=lambda _: answer)
+        self.cancelled: list[Key] = []
+
+    async def __call__(self, key: Key) -> float | None:
+        try:
+            return await super().__call__(key)
+        except asyncio.CancelledError:
+            self.running.remove(key)
+            self.cancelled.append(key)
+            raise
+
+
+LEAVING = frozenset(Key("leaving", name) for name in "abce")
+
+
+def test_what_is_drained_may_end_and_is_not_reconciled_again() -> None:
+    reconciler = CancellableReconciler(seconds=7, answer=3.0)
+    dropped, after = play_drain(reconciler, seconds=5)
+    assert dropped == LEAVING
+    assert not reconciler.cancelled
+    assert {key for _, key in after} == {Key("staying", "d")}
+
+
+def test_what_takes_too_long_to_drain_is_cancelled_and_the_rest_goes_on() -> None:
+    reconciler = CancellableReconciler(seconds=50)
+    dropped, after = play_drain(reconciler, seconds=5)
+    assert dropped == LEAVING
+    assert reconciler.cancelled == [Key("leaving", "a")]
+    assert after == [(20.0, Key("staying", "d"))]
+
+
+@given(st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from("xy"), st.floats(0, 9))))
+def test_keys_that_are_not_admitted_leave_nothing_behind(
+    requests: list[tuple[str, str, float]],
+) -> None:
+    reconciler = RecordingReconciler()
+
+    async def main() -> None:
+        queue = WorkQueue(reconciler, admits=Admission("a"), retryable=TransientError)
+        for namespace, name, delay in requests:
+            queue.add(Key(namespace, name), delay=delay)
+        working = asyncio.create_task(queue.run())
+        await asyncio.sleep(10)
+        queue.stop()
+        await working
+        assert not queue._states
+        assert not queue._tasks
+
+    with asyncio.Runner(loop_factory=Clock) as runner:
+        runner.run(main())
+    admitted = {Key(namespace, name) for namespace, name, _ in requests if namespace == "a"}
+    assert {key for _, key in reconciler.began} == admitted
