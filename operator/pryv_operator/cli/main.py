@@ -6,9 +6,10 @@ import asyncio
 import gc
 import secrets
 import socket
+import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -17,13 +18,32 @@ from pryv_operator.api import labels_annotations as keys
 from pryv_operator.api.privileges import Privilege
 from pryv_operator.cli import log, process, self_test
 from pryv_operator.cli.dns_option import first_nameserver, server_address
+from pryv_operator.cli.plain_options import plain_options
 from pryv_operator.kube.client import KubeClient
 from pryv_operator.kube.connection import CredentialsError
 from pryv_operator.kube.credentials import read_in_cluster, read_kubeconfig
 from pryv_operator.kube.lease import Election, Timing
 from pryv_operator.reconcile.settings import Settings
 
-operator = typer.Typer(
+
+class _Program(typer.Typer):
+    """The program. ``run`` with plain options is called without typer's conversion of them."""
+
+    def __call__(self, *args: Any, **options: Any) -> Any:
+        """Run the command that the process was started with."""
+        words = [] if args or options else sys.argv[1:]
+        values = plain_options(run, words[1:]) if words[:1] == ["run"] else None
+        if values is not None:
+            try:
+                return run(**values)
+            except typer.Exit as end:
+                sys.exit(end.exit_code)
+            except typer.BadParameter:
+                pass  # nothing is started yet; typer reports it with the usage
+        return super().__call__(*args, **options)
+
+
+operator = _Program(
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,

@@ -27,13 +27,16 @@ ROOMS = {"compose", "desired", "leader", "live", "objects", "pki", "rendering", 
 WAITING = """
 import asyncio
 from pryv_operator.cli import main, process
+from pryv_operator.cli.plain_options import plain_options
 from pryv_operator.kube.client import KubeClient
 from pryv_operator.kube.connection import Connection
 from pryv_operator.kube.credentials import read_in_cluster, read_kubeconfig
 from pryv_operator.kube.lease import Election, Timing
 from pryv_operator.reconcile.settings import Settings
 
-async def main():
+plain_options(main.run, ["--in-cluster", "--allow=externalIPs", "--lease-seconds", "15"])["allow"]
+
+async def wait():
     options = process.Options(
         namespaces=(),
         host="127.0.0.1",
@@ -50,7 +53,7 @@ async def main():
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
 
-asyncio.run(main())
+asyncio.run(wait())
 """
 RECONCILING = """
 import asyncio
