@@ -58,9 +58,13 @@ def stringify(value: Any, limit: int | None = None) -> str:
 
 def well_formed(text: str) -> str:
     """The text as JavaScript writes it in UTF-8: pairs of surrogates joined, lone ones U+FFFD."""
-    if text.isascii() or not _SURROGATE.search(text):
+    if text.isascii():
         return text
-    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    try:
+        text.encode()  # ten times as fast as a search
+    except UnicodeEncodeError:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return text
 
 
 def property_order(names: Iterable[str]) -> list[str]:

@@ -35,6 +35,8 @@ _TIMESTAMP: Final = re.compile(
 )
 #: Numbers and timestamps begin with one of these.
 _BEGIN_NUMBERS: Final = frozenset("+-.0123456789")
+#: Digits of a number that is exact in JavaScript, too.
+_SHORT_NUMBER: Final = 15
 _NULLS: Final = frozenset({"", "~", "null", "Null", "NULL"})
 _BOOLEANS: Final = {
     text: value
@@ -59,6 +61,8 @@ def plain_scalar(text: str) -> Any:
     """
     if text and text[0] not in _BEGIN_NUMBERS and text not in _NULLS and text not in _BOOLEANS:
         return text
+    if text.isdigit() and text.isascii() and len(text) <= _SHORT_NUMBER:
+        return int(text)
     for read in (_null, _boolean, _integer, _float):
         try:
             return read(text)

@@ -16,6 +16,11 @@ from typing import Any, Final, NoReturn
 _CHARACTERS: Final = re.compile(
     "[\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]*"
 )
+#: The most common lines of maps, in one step: key, text in quotes, text without.
+_COMMON: Final = re.compile(
+    r"([A-Za-z_][A-Za-z0-9_./-]{0,127}):"
+    r"""(?: +(?:"([^"\\]*)"|([A-Za-z0-9_/.$][A-Za-z0-9_/.$-]*)))?"""
+)
 _KEY: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_./-]{0,127}):(?: +|\Z)")
 #: Plain keys that are not texts to all readers.
 _WORDS: Final = frozenset({"null", "true", "false"})
@@ -112,10 +117,20 @@ class _Reader:
             line_indent, content = self._lines[self._at]
             if line_indent != indent:
                 break
-            found = _KEY.match(content)
-            if not found or found[1] in entries or found[1].lower() in _WORDS:
+            if found := _COMMON.fullmatch(content):
+                key, quoted, plain = found.groups()
+            elif found := _KEY.match(content):
+                key, quoted, plain = found[1], None, None
+            else:
                 raise NotPlainError
-            entries[found[1]] = self._value(content[found.end() :], indent, depth, of_map=True)
+            if key in entries or key.lower() in _WORDS:
+                raise NotPlainError
+            if quoted is None and plain is None:
+                entries[key] = self._value(content[found.end() :], indent, depth, of_map=True)
+                continue
+            entries[key] = quoted if plain is None else self._scalar(plain)
+            self._at += 1
+            self._check_end(indent)
         return entries
 
     def _value(self, text: str, indent: int, depth: int, *, of_map: bool = False) -> Any:
@@ -125,9 +140,13 @@ class _Reader:
             value = self._inline(text, depth)
         else:
             value = self._below(indent, depth, of_map=of_map)
-        if self._at < len(self._lines) and self._lines[self._at][0] > indent:
-            raise NotPlainError  # a text goes on, or the indentation is not valid
+        self._check_end(indent)
         return value
+
+    def _check_end(self, indent: int) -> None:
+        """Refuse a text that goes on in the current line, and indentation that is not valid."""
+        if self._at < len(self._lines) and self._lines[self._at][0] > indent:
+            raise NotPlainError
 
     def _below(self, indent: int, depth: int, *, of_map: bool) -> Any:
         """The map or list below the last line, None if there is none.

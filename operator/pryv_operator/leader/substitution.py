@@ -191,13 +191,14 @@ class Substitution:
         text = well_formed(text)
         pieces = self._split(text)
         nodes = _nodes(pieces)
-        if not nodes and _size(text) <= self._limit:
-            return RenderedText(text, secret=False)
         for node in nodes:
-            self._resolve(node)
+            if node.size is None:
+                self._resolve(node)
         if _total_size(pieces) > self._limit:
             raise TooLargeError(limit=self._limit)
-        return RenderedText("".join(_texts(pieces)), any(node.secret for node in nodes))
+        if not nodes:
+            return RenderedText(text, secret=False)
+        return RenderedText(_joined(pieces), any(node.secret for node in nodes))
 
     def resolve(self, name: str) -> Value:
         """A variable's value, its type preserved, with the names in its texts and keys replaced.
@@ -229,10 +230,14 @@ class Substitution:
         """
         if start.size is not None:
             return
-        path = {start: self._references(start)}
+        references = self._references(start)
+        if not references:
+            self._finish(start)
+            return
+        path = {start: iter(references)}
         while path:
-            node, references = next(reversed(path.items()))
-            child = next((each for each in references if each.size is None), None)
+            node, rest = next(reversed(path.items()))
+            child = next((each for each in rest if each.size is None), None)
             if child is None:
                 self._finish(node)
                 del path[node]
@@ -240,9 +245,10 @@ class Substitution:
                 names = [each.name for each in path]
                 raise RecursionLoopError([*names[names.index(child.name) :], child.name])
             else:
-                path[child] = self._references(child)
+                path[child] = iter(self._references(child))
 
-    def _references(self, node: _Node) -> Iterator[_Node]:
+    def _references(self, node: _Node) -> dict[_Node, None]:
+        """The variables in a value, which is taken apart."""
         value = _unwrapped(node)
         try:
             text = value if isinstance(value, str) else stringify(value, self._limit)
@@ -252,19 +258,23 @@ class Substitution:
             failure = TooDeepError(node.name)
         else:
             node.pieces = self._split(well_formed(text))
-            return iter(_nodes(node.pieces))
+            return _nodes(node.pieces)
         raise failure
 
     def _finish(self, node: _Node) -> None:
         size = _total_size(node.pieces)
         if size > self._limit:
             raise TooLargeError(node.name, self._limit)
+        if size <= self._room and len(node.pieces) == 1 and isinstance(node.pieces[0], str):
+            self._room -= size
+            node.size = size
+            return
         node.secret = node.secret or any(child.secret for child in _nodes(node.pieces))
         # Empty pieces and mere aliases would make walks longer than the texts they yield.
         node.pieces = [piece for piece in node.pieces if isinstance(piece, str) or piece.size]
         if size <= self._room:
             self._room -= size
-            node.pieces = ["".join(_texts(node.pieces))]
+            node.pieces = [_joined(node.pieces)]
         elif len(node.pieces) == 1 and isinstance(only := node.pieces[0], _Node):
             node.pieces = only.pieces
         node.size = size
@@ -287,10 +297,10 @@ class Substitution:
 
     def _matches(self, text: str) -> Iterable[tuple[int, int, int]]:
         """Index of the name, start and end (characters) of every match, from left to right."""
-        if len(text) <= _WINDOW:
-            found: list[tuple[int, int, int]] = self._matcher.find_matches_as_indexes(text)
-            return found
-        return self._matches_in_windows(text)
+        if len(text) > _WINDOW:
+            return self._matches_in_windows(text)
+        found: list[tuple[int, int, int]] = self._matcher.find_matches_as_indexes(text)
+        return found
 
     def _matches_in_windows(self, text: str) -> Iterator[tuple[int, int, int]]:
         start = 0
@@ -375,6 +385,8 @@ _known_matcher = lru_cache(maxsize=8)(_new_matcher)
 def _unwrapped(node: _Node) -> Any:
     """The value to substitute: of an object with a non-null property ``value``, that property."""
     value = node.value
+    if type(value) is str:  # most are: asking whether something is a Mapping is slow
+        return value
     if value is UNDEFINED:
         raise UndefinedValueError(node.name)
     if isinstance(value, Mapping):
@@ -394,6 +406,18 @@ def _total_size(pieces: Iterable[str | _Node]) -> int:
 
 def _size(text: str) -> int:
     return len(text) if text.isascii() else len(text.encode())
+
+
+def _joined(pieces: Sequence[str | _Node]) -> str:
+    """The text of resolved pieces."""
+    return "".join([each if isinstance(each, str) else _text_of(each) for each in pieces])
+
+
+def _text_of(node: _Node) -> str:
+    pieces = node.pieces  # of most variables one text, see ``_finish``
+    if len(pieces) == 1 and isinstance(only := pieces[0], str):
+        return only
+    return "".join(_texts(pieces))
 
 
 def _texts(pieces: Iterable[str | _Node]) -> Iterator[str]:

@@ -90,15 +90,15 @@ def render(
         if role not in bundle.roles:
             raise UnknownRoleError(role, bundle.roles)
         files: list[RenderedFile] = []
-        for source in _sources(role, bundle):
+        for source in _sources_of(role, bundle):
             failure: RenderError | None = None
             try:
                 text = known.get((role, source.output)) or renderer.text(source)
                 content = text.text.encode()
-                if source not in checked:
+                if not text.constant or source not in checked:
                     _check(source, text.text, defaults)
-                if text.constant:
-                    checked.add(source)
+                    if text.constant:
+                        checked.add(source)
             except RenderError as error:
                 failure = error
             if failure:
@@ -137,7 +137,7 @@ def render_opaque(
     renderer = _Renderer(bundle, opaque, "longest", limits, opaque=True)
     rendered: dict[tuple[str, str], RenderedText] = {}
     for role, path in files:
-        source = next(each for each in _sources(role, bundle) if each.output == path)
+        source = next(each for each in _sources_of(role, bundle) if each.output == path)
         try:
             rendered[role, path] = renderer.text(source)
         except RenderError as error:
@@ -154,7 +154,7 @@ class _Source:
     #: Path of the rendered file.
     output: str
 
-    @property
+    @cached_property
     def text(self) -> str:
         return _decoded(self.content)
 
@@ -163,8 +163,12 @@ class _Source:
         return self.path != self.output
 
 
-def _sources(role: str, bundle: Bundle) -> list[_Source]:
+def _sources_of(role: str, bundle: Bundle) -> tuple[_Source, ...]:
     """The files of a role that a follower would write, sorted by the path that they get."""
+    return bundle.derive(("sources", role), lambda: _sources(role, bundle))
+
+
+def _sources(role: str, bundle: Bundle) -> tuple[_Source, ...]:
     files = bundle.roles[role]
     by_output: dict[str, str] = {}
     for path in files:
@@ -172,10 +176,10 @@ def _sources(role: str, bundle: Bundle) -> list[_Source]:
         if output in by_output:
             raise DuplicateFileError(output).at(role, output)
         by_output[output] = path
-    return [
+    return tuple(
         _Source(by_output[output], files[by_output[output]], output)
         for output in sorted(written_paths(by_output))
-    ]
+    )
 
 
 class _Renderer:

@@ -1,0 +1,78 @@
+"""How often the slow steps run while a platform is computed: counts, which no machine changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import ahocorasick_rs
+import pytest
+import yaml
+
+from pryv_operator.desired.state import compute_desired
+from pryv_operator.leader import js_yaml, substitution
+from pryv_operator.leader.substitution import Substitution
+from pryv_operator.rendering.jinja import Templates
+from pryv_operator.rendering.jinja_sandbox import Sandbox
+from tests.unit.builders import inputs, platform
+
+CORES = {"core": {"instances": [{"name": "co1"}, {"name": "co2"}]}, "reg-slave": {}}
+
+
+class Counted:
+    """Calls of functions, by name."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._monkeypatch = monkeypatch
+        self.calls: dict[str, int] = {}
+        #: Of a platform whose release has been rendered for another one.
+        self.inputs = inputs(platform(roles=CORES))
+
+    def watch(self, owner: Any, name: str) -> None:
+        """Count the calls of ``owner.name``."""
+        function: Callable[..., Any] = getattr(owner, name)
+        self.calls[name] = 0
+
+        def counted(*arguments: Any, **named: Any) -> Any:
+            self.calls[name] += 1
+            return function(*arguments, **named)
+
+        self._monkeypatch.setattr(owner, name, counted)
+
+
+@pytest.fixture
+def counted(monkeypatch: pytest.MonkeyPatch) -> Counted:
+    """Counts calls while a platform is computed, the second one of its release."""
+    compute_desired(inputs(platform("first", roles=CORES)))
+    return Counted(monkeypatch)
+
+
+def test_yaml_of_the_release_needs_no_complete_parser(counted: Counted) -> None:
+    counted.watch(yaml, "parse")
+    counted.watch(yaml, "load")
+    counted.watch(js_yaml, "read_plain_yaml")
+    assert not compute_desired(counted.inputs).problems
+    # core.yml also for its values; the compose files of core and static are constant.
+    assert counted.calls == {"parse": 0, "load": 0, "read_plain_yaml": 8}
+
+
+def test_names_are_compiled_once_for_all_platforms_and_renderers(counted: Counted) -> None:
+    counted.watch(ahocorasick_rs, "AhoCorasick")
+    compute_desired(counted.inputs)
+    assert counted.calls == {"AhoCorasick": 0}
+
+
+def test_names_of_a_platform_are_compiled_once(counted: Counted) -> None:
+    substitution._known_matcher.cache_clear()
+    counted.watch(ahocorasick_rs, "AhoCorasick")
+    compute_desired(counted.inputs)
+    assert counted.calls["AhoCorasick"] == 1
+
+
+def test_templates_are_rendered_once_and_with_masks_if_secret(counted: Counted) -> None:
+    counted.watch(Templates, "render")
+    counted.watch(Sandbox, "begin")
+    counted.watch(Substitution, "__init__")
+    compute_desired(counted.inputs)
+    # Of 47 files 35 ask for variables. Five of them, with secrets, are rendered with masks, too.
+    assert counted.calls == {"render": 40, "begin": 40, "__init__": 3}
