@@ -33,6 +33,7 @@ class _Option:
     type: type
     several: bool
     least: float | None
+    most: float | None
 
     def converted(self, text: str) -> Any:
         """The value that a text stands for."""
@@ -45,7 +46,9 @@ class _Option:
         plain = {int: _INTEGER, float: _NUMBER}.get(self.type)
         if plain and plain.fullmatch(text):
             number = self.type(text)
-            if self.least is None or number >= self.least:
+            least = number if self.least is None else self.least
+            most = number if self.most is None else self.most
+            if least <= number <= most:
                 return number
         raise _LeftToTyperError
 
@@ -96,13 +99,13 @@ def _options_of(command: Callable[..., Any]) -> Iterator[tuple[str, _Option]]:
             continue
         annotation, info = get_args(hint)
         if not isinstance(info, OptionInfo) or any(
-            (info.envvar, info.callback, info.parser, info.max, info.default_factory)
+            (info.envvar, info.callback, info.parser, info.default_factory)
         ):
             raise _LeftToTyperError
         (of,) = [each for each in get_args(annotation) if each is not NoneType] or [annotation]
         several = get_origin(of) is list
         kind = get_args(of)[0] if several else of
-        option = _Option(parameter, kind, several, info.min)
+        option = _Option(parameter, kind, several, info.min, info.max)
         plain = "--" + parameter.replace("_", "-")
         # The first name given within Annotated is where the default stood before.
         names = [

@@ -16,6 +16,7 @@ from pryv_operator.child_processes.pool import ChildProcesses
 from pryv_operator.cli.lazy_reconciler import LazyReconciler
 from pryv_operator.cli.shard_work import ShardWork
 from pryv_operator.kube import health_endpoints
+from pryv_operator.kube.byte_budget import BoundedByBytes
 from pryv_operator.kube.client import KubeClient
 from pryv_operator.kube.errors import ApiError
 from pryv_operator.kube.kopf_handlers import PlatformWatch, set_on_signals
@@ -96,12 +97,12 @@ class Process:
         self._client = client
         self._domains = Domains(self._on_domain_change)
         references = References()
-        self._children = ChildProcesses(waiting=self._waiting_for_process)
+        self._children = ChildProcesses(waiting=self._waiting_for_others)
         reconciler = LazyReconciler(
             client, options.settings, references, self._domains, self._children
         )
         self._queue = WorkQueue(
-            reconciler,
+            BoundedByBytes(reconciler, self._waiting_for_others),
             group=self._children.sharing,
             admits=leadership.admits,
             retryable=RETRYABLE,
@@ -182,7 +183,7 @@ class Process:
     def _on_domain_change(self, key: Key) -> None:
         self._queue.add(key, delay=_SHARED_DOMAIN_SECONDS)
 
-    def _waiting_for_process(self) -> AbstractContextManager[None]:
+    def _waiting_for_others(self) -> AbstractContextManager[None]:
         return self._queue.waiting_for_others()
 
     def _start(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:

@@ -31,6 +31,7 @@ from pryv_operator.kube.errors import (
     retry_after_of,
 )
 from pryv_operator.kube.leadership import WriteGuard
+from pryv_operator.kube.read_meter import count_read
 from pryv_operator.kube.request_labels import namespace_of
 
 log = logging.getLogger(__name__)
@@ -153,7 +154,7 @@ class Sender:
     """Who sends requests: the user agent, further headers, and how long an answer may take.
 
     ``timeout_seconds`` None: 30 s; 0: no limit. Watches have none but that of silence.
-    ``connections``: at a time; 0: no limit.
+    ``connections``: at a time, besides those of watches and logs; 0: no limit.
     """
 
     user_agent: str = keys.FIELD_MANAGER
@@ -185,20 +186,23 @@ class Transport:
         self._connection = connection
         self._host = connection.host
         self._tls = connection.tls_context()
-        self._opened: aiohttp.ClientSession | None = None
+        #: Whether it is for endless answers → the session.
+        self._opened: dict[bool, aiohttp.ClientSession] = {}
 
-    @property
-    def _session(self) -> aiohttp.ClientSession:
-        if self._opened is None:
-            self._opened = self._connection.open_session(
-                self._tls, connections=self._sender.connections, traces=[_checking()]
+    def _session(self, *, endless: bool = False) -> aiohttp.ClientSession:
+        """Watches and logs would take the connections that requests wait for: they have others."""
+        if endless not in self._opened:
+            self._opened[endless] = self._connection.open_session(
+                self._tls,
+                connections=0 if endless else self._sender.connections,
+                traces=[_checking()],
             )
-        return self._opened
+        return self._opened[endless]
 
     async def close(self) -> None:
         """Close all connections."""
-        if self._opened is not None:
-            await self._opened.close()
+        for each in self._opened.values():
+            await each.close()
 
     async def send(self, request: Request) -> Object:
         """Send a request; return the answer's JSON.
@@ -230,7 +234,7 @@ class Transport:
         Raises:
             ApiError: it was not sent, answered with an error, or the connection broke.
         """
-        response = await self._send(request, _WATCH_TIMEOUT)
+        response = await self._send(request, _WATCH_TIMEOUT, endless=True)
         try:
             if response.status != 200:
                 raise await _error_of(response)
@@ -253,7 +257,7 @@ class Transport:
         Raises:
             ApiError: it was not sent, answered with an error, or the connection broke.
         """
-        response = await self._send(request, _LOG_TIMEOUT)
+        response = await self._send(request, _LOG_TIMEOUT, endless=True)
         try:
             if response.status != 200:
                 raise await _error_of(response)
@@ -272,7 +276,9 @@ class Transport:
             return self._leadership.check_any
         return partial(self._leadership.check_write, namespace_of(request.path))
 
-    async def _send(self, request: Request, limit: aiohttp.ClientTimeout) -> aiohttp.ClientResponse:
+    async def _send(
+        self, request: Request, limit: aiohttp.ClientTimeout, *, endless: bool = False
+    ) -> aiohttp.ClientResponse:
         check = self._check_of(request)
         headers: CIMultiDict[str] = CIMultiDict(self._sender.headers)
         headers["Accept"] = request.accept
@@ -286,7 +292,7 @@ class Transport:
         token = _CHECK.set(check)
         sent = time.perf_counter()
         try:
-            response = await self._session.request(
+            response = await self._session(endless=endless).request(
                 request.method,
                 url,
                 headers=headers,
@@ -368,7 +374,9 @@ def _checking() -> aiohttp.TraceConfig:
 
 async def _read_body(response: aiohttp.ClientResponse, request: Request) -> bytes | bytearray:
     if request.max_bytes is None:
-        return await response.read()
+        whole = await response.read()
+        count_read(len(whole))
+        return whole
     body = bytearray()
     async for chunk in response.content.iter_any():
         body += chunk
@@ -377,6 +385,7 @@ async def _read_body(response: aiohttp.ClientResponse, request: Request) -> byte
             raise TooLargeError(
                 0, "TooLarge", f"{request}: the answer exceeds {request.max_bytes} bytes"
             )
+    count_read(len(body))
     return body
 
 

@@ -30,7 +30,7 @@ def command(
     name: Annotated[list[str] | None, typer.Option()] = None,
     colour: Annotated[Colour, typer.Option()] = Colour.RED,
     paint: Annotated[list[Colour] | None, typer.Option()] = None,
-    count: Annotated[int, typer.Option(min=2)] = 15,
+    count: Annotated[int, typer.Option(min=2, max=15)] = 15,
     seconds: Annotated[float, typer.Option(min=0.5)] = 1.0,
     text_here: Annotated[str, typer.Option()] = "x",
 ) -> None:

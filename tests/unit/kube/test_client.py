@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -84,6 +85,34 @@ async def test_an_event_of_any_size_does_not_end_a_watch(size: int, names: list[
     async with server_that_answers(EVENT + long + EVENT) as client:
         events = client.watch(CONFIG_MAPS, "n", {}, accept=METADATA)
         assert [event["object"]["metadata"]["name"] async for event in events] == names
+
+
+async def test_watches_take_no_connection_of_requests() -> None:
+    """An operator of four namespaces has 36 watches, and 32 connections for requests."""
+    watching = asyncio.Event()
+    watches = 0
+
+    async def handle(request: web.Request) -> web.Response:
+        nonlocal watches
+        if "watch" in request.query:
+            watches += 1
+            if watches == 40:
+                watching.set()
+            await asyncio.sleep(60)
+        return web.json_response({"metadata": {"name": "a"}})
+
+    async def follow(client: KubeClient) -> None:
+        async for _ in client.watch(CONFIG_MAPS, "n", {}, accept=METADATA):
+            pass
+
+    async with answering(handle) as client:
+        followers = [asyncio.create_task(follow(client)) for _ in range(40)]
+        async with asyncio.timeout(30):
+            await watching.wait()
+            assert await client.get(CONFIG_MAPS, "n", "a")
+        for each in followers:
+            each.cancel()
+        await asyncio.gather(*followers, return_exceptions=True)
 
 
 async def test_of_a_large_answer_only_its_beginning_is_read() -> None:

@@ -161,7 +161,7 @@ async def test_a_request_that_waited_for_a_connection_of_the_pool_is_not_sent(na
         others = [asyncio.create_task(client.get(CONFIG_MAPS, "n", "a")) for _ in range(32)]
         await until(lambda: len(asked) == 32)
         waiting = asyncio.ensure_future((WRITES | READS)[name](client))
-        connector = client._transport._session.connector
+        connector = client._transport._session().connector
         await until(lambda: any(connector._waiters.values()))
         elected.let_time_pass()
         answer.set()
@@ -187,7 +187,7 @@ async def test_a_request_that_waited_for_its_connection_to_be_made_is_not_sent(
             waiting = asyncio.ensure_future((WRITES | READS)[name](client))
             await until(
                 lambda: bool(
-                    client._transport._opened and client._transport._opened.connector._acquired
+                    client._transport._opened and client._transport._session().connector._acquired
                 )
             )
             elected.let_time_pass()
