@@ -95,6 +95,7 @@ def test_each_panel_says_what_it_shows_and_uses_the_chosen_source(panel: dict[st
 def test_every_metric_but_details_is_shown() -> None:
     """A metric that nobody looks at is missing on the dashboard, or in this list."""
     details = {
+        "pryv_operator_leader",
         "pryv_operator_lease_requests",
         "pryv_platform_rollout_start_timestamp_seconds",
         "pryv_platform_warnings",

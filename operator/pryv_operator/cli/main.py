@@ -53,7 +53,7 @@ operator = _Program(
 _RESOLV_CONF: Final = Path("/etc/resolv.conf")
 _OWN_NAMESPACE: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 #: Each is a Lease that every operator reads.
-_MOST_SHARDS: Final = 32
+_MOST_SHARDS: Final = 16
 #: The DNS Service's address in clusters of kubeadm, kind and many others.
 _USUAL_CLUSTER_DNS: Final = "10.96.0.10"
 

@@ -270,13 +270,14 @@ class LeaderElection:
     def _pause(self) -> float:
         """Seconds until the next step may be due."""
         now, renewed = self._clock(), self._leadership.renewed_at
+        read_at = self._state.read_at
+        until_read = self._timing.retry - (now - read_at) if read_at is not None else 0.0
         if renewed is not None:
-            until_renewal = max(0.01, self._timing.renew_every - (now - renewed))
-            return min(self._timing.retry, until_renewal) if self._members else until_renewal
+            until_renewal = self._timing.renew_every - (now - renewed)
+            return max(0.01, min(until_read, until_renewal) if self._members else until_renewal)
         until_expiry = self._timing.expiry(self._state.duration) - (now - self._state.since)
-        if until_expiry <= 0:  # it is free, and left to another candidate for now
-            return self._timing.retry
-        return max(0.01, min(self._timing.retry, until_expiry))
+        # Once it has expired, it is free, and left to another candidate until it is read again.
+        return max(0.01, min(until_read, until_expiry) if until_expiry > 0 else until_read)
 
     async def _read(self) -> None:
         lease = await self._client.read_lease(self._namespace, self._name)

@@ -19,15 +19,15 @@ from pryv_operator.kube.client import KubeClient
 from pryv_operator.kube.leadership import Clock, ShardedLeadership, boot_seconds
 from pryv_operator.kube.lease import Election, LeaderElection, LeaseState, Timing, free_for
 from pryv_operator.kube.members import Members
-from pryv_operator.kube.shards import assign_shards
+from pryv_operator.kube.shards import assign_shards, holder_of_number, lease_name
 
 log = logging.getLogger(__name__)
 
 #: A shard that nobody has acquired for this share of the lease's duration is for everybody.
-_GRACE: Final = 0.1
+_GRACE: Final = 0.05
 #: A shard is handed over if that was due for so many reads of who takes part: they may be late.
-_STEADY: Final = 3
-#: Leases of shards are read less often the more there are, but not less than this share allows.
+_STEADY: Final = 2
+#: Leases are read at least so often, as a share of their duration.
 _LONGEST_RETRY: Final = 0.1
 
 #: Called when a shard is led from now on.
@@ -36,19 +36,9 @@ OnAcquired = Callable[[int], None]
 Drain = Callable[[int], Coroutine[Any, Any, None]]
 
 
-def lease_of(name: str, shard: int) -> str:
-    """Name of the Lease of a shard."""
-    return f"{name}-shard-{shard}"
-
-
-def number_identity(count: int) -> str:
-    """The holder of the Lease of the number of shards."""
-    return f"{count}-shards"
-
-
-def _shard_timing(timing: Timing, count: int) -> Timing:
-    """That of the Leases of ``count`` shards, so that they do not cost more reads than two."""
-    retry = min(_LONGEST_RETRY * timing.duration, timing.retry * count / 2)
+def _slower(timing: Timing, count: int) -> Timing:
+    """Read less often the more shards there are: of most, nothing changes for weeks."""
+    retry = min(_LONGEST_RETRY * timing.duration, timing.retry * (1 + count))
     return replace(timing, retry=max(timing.retry, retry))
 
 
@@ -74,13 +64,13 @@ class ShardElections:
     ) -> None:
         """``client`` checks ``leadership`` before it writes."""
         self._client = client
-        self._election = election
+        timing = _slower(election.timing, leadership.shards.count)
+        self._election = replace(election, timing=timing)
         self._leadership = leadership
         self._count = leadership.shards.count
         self._on_acquired = on_acquired
         self._drain = drain
         self._clock = clock
-        timing = election.timing
         self._members = Members(election.identity, timing.expiry(timing.duration))
         self._number: LeaderElection | None = None
         self._candidacies: dict[int, _Candidacy] = {}
@@ -102,7 +92,7 @@ class ShardElections:
         self._members.leave()
         if self._number:
             # It is shared, so it is not given up; but others learn that this process has left.
-            await self._number.release(to=number_identity(self._count))
+            await self._number.release(to=holder_of_number(self._count))
         assigned = self._assigned() or {}
         await asyncio.gather(
             *(
@@ -113,7 +103,7 @@ class ShardElections:
 
     async def _stand_for_number(self) -> None:
         """Hold the Lease of the number of shards; returns when it is lost while shards are led."""
-        identity = number_identity(self._count)
+        identity = holder_of_number(self._count)
         while True:
             self._number = LeaderElection(
                 self._client,
@@ -129,11 +119,7 @@ class ShardElections:
 
     async def _stand_for(self, shard: int) -> None:
         """Lead a shard, hand it over, and stand for it again; returns when its lease is lost."""
-        election = replace(
-            self._election,
-            name=lease_of(self._election.name, shard),
-            timing=_shard_timing(self._election.timing, self._count),
-        )
+        election = replace(self._election, name=lease_name(self._election.name, shard))
         while True:
             candidacy = _Candidacy(
                 LeaderElection(
@@ -195,15 +181,17 @@ class ShardElections:
         return (self._assigned() or {}).get(shard) == self._election.identity
 
     def _assigned(self) -> dict[int, str] | None:
-        """Shard → the process that should lead it; None while the holder of one is not known."""
+        """Shard → the process that should lead it; None while the holder of one is not known.
+
+        Once this process has left, what it leads is free, and what is not known does not matter.
+        """
         holders = {shard: each.election.holder() for shard, each in self._candidacies.items()}
-        known = {shard: holder for shard, holder in holders.items() if holder is not None}
-        if len(known) < self._count:
-            return None
         members = self._members.live(self._clock())
-        # Once this process has left, what it leads is free.
-        left = {"", *({self._election.identity} - members)}
-        led = {shard: holder for shard, holder in known.items() if holder not in left}
+        left = self._election.identity not in members
+        if not left and (len(holders) < self._count or None in holders.values()):
+            return None
+        free = {None, "", self._election.identity if left else ""}
+        led = {shard: holder for shard, holder in holders.items() if holder and holder not in free}
         return assign_shards(self._count, led, members)
 
 

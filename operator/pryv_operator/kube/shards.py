@@ -7,9 +7,13 @@ namespace changing its shard, and a handover moves whole shards.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Final
+
+_NUMBER: Final = re.compile(r"([1-9][0-9]{0,3})-shards")
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,22 @@ def _shard(namespace: str, count: int) -> int:
 
 def _weight(shard: int, namespace: str) -> bytes:
     return hashlib.blake2b(f"{shard}/{namespace}".encode(), digest_size=8).digest()
+
+
+def lease_name(name: str, shard: int) -> str:
+    """The Lease of a shard. ``name``: of the operator's own."""
+    return f"{name}-shard-{shard}"
+
+
+def holder_of_number(count: int) -> str:
+    """The holder of the operator's own Lease while there are so many shards."""
+    return f"{count}-shards"
+
+
+def shards_of_holder(holder: str) -> Shards | None:
+    """The shards, by the holder of the operator's own Lease; None: it leads everything itself."""
+    found = _NUMBER.fullmatch(holder)
+    return Shards(int(found[1])) if found else None
 
 
 def assign_shards(

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections import Counter
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pryv_operator.kube.shards import Shards, assign_shards
+from pryv_operator.kube.shards import Shards, assign_shards, holder_of_number, shards_of_holder
 
 NAMESPACES = st.from_regex(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", fullmatch=True)
 COUNTS = st.integers(1, 32)
@@ -126,3 +127,15 @@ def test_a_process_alone_leads_all_and_gives_half_to_a_second() -> None:
     assert assign_shards(2, {0: "a"}, {"a"}) == {0: "a", 1: "a"}
     # More processes than shards: one leads nothing.
     assert assign_shards(2, {0: "a", 1: "b"}, {"a", "b", "c"}) == {0: "a", 1: "b"}
+
+
+@given(COUNTS)
+def test_the_number_of_shards_is_read_from_the_holder(count: int) -> None:
+    assert shards_of_holder(holder_of_number(count)) == Shards(count)
+
+
+@pytest.mark.parametrize(
+    "holder", ["", "pod-7_0a1b2c3d", "0-shards", "2-shards-0_0a1b2c3d", "x-shards"]
+)
+def test_a_pod_is_no_number_of_shards(holder: str) -> None:
+    assert shards_of_holder(holder) is None

@@ -13,7 +13,7 @@ from pryv_operator.api import labels_annotations as keys
 from pryv_operator.api import names
 from pryv_operator.api.kubernetes import Object
 from pryv_operator.cli.cluster import Cluster
-from pryv_operator.kube.client import METADATA_LIST
+from pryv_operator.kube.client import METADATA_LIST, KubeClient
 from pryv_operator.kube.errors import NotFoundError, RejectedError
 from pryv_operator.kube.resources import (
     CUSTOM_RESOURCES,
@@ -26,6 +26,7 @@ from pryv_operator.kube.resources import (
     STORAGE_CLASSES,
     Resource,
 )
+from pryv_operator.kube.shards import lease_name, shards_of_holder
 
 T = TypeVar("T")
 
@@ -72,7 +73,7 @@ async def read_cluster(cluster: Cluster, platform: str | None) -> ClusterFacts:
         version=await client.read_version(),
         crd=found,
         crd_readable=readable,
-        leases=await _allowed(client.list(LEASES, None, fields=_NAMED)),
+        leases=await _allowed(_leases(client, namespace)),
         deployments=await _allowed(client.list(DEPLOYMENTS, None, labels=_OPERATOR)),
         daemon_sets=await _allowed(
             client.list_reduced(
@@ -87,6 +88,23 @@ async def read_cluster(cluster: Cluster, platform: str | None) -> ClusterFacts:
             if (item.get("status") or {}).get("phase") == "Bound"
         },
     )
+
+
+async def _leases(client: KubeClient, namespace: str) -> list[Object]:
+    """The Leases of operators; with sharding, that of the shard of a namespace."""
+    return [
+        await _lease_of_shard(client, each, namespace)
+        for each in await client.list(LEASES, None, fields=_NAMED)
+    ]
+
+
+async def _lease_of_shard(client: KubeClient, lease: Object, namespace: str) -> Object:
+    shards = shards_of_holder((lease.get("spec") or {}).get("holderIdentity") or "")
+    if shards is None:
+        return lease
+    metadata = lease["metadata"]
+    name = lease_name(metadata["name"], shards.of(namespace))
+    return await client.get(LEASES, metadata["namespace"], name) or {"metadata": metadata}
 
 
 async def read_secrets(cluster: Cluster, wanted: Iterable[str]) -> dict[str, Object | str | None]:
