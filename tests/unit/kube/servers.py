@@ -12,7 +12,8 @@ from typing import Any
 
 from aiohttp import web
 
-#: The answer to a watch: events, then the end; None: it stays open.
+#: The answer to a watch: events, then the end; None: it stays open. An event of the type CUT cuts
+#: the connection instead.
 Watch = Callable[[int], tuple[list[dict[str, Any]], int] | None]
 
 SYNCED = {
@@ -67,6 +68,10 @@ class ApiServer:
         response = web.StreamResponse()
         await response.prepare(request)
         for event in events:
+            if event["type"] == "CUT":
+                assert request.transport
+                request.transport.abort()
+                break
             await response.write(json.dumps(event).encode() + b"\n")
         if scripted is None:
             await asyncio.sleep(60)

@@ -144,6 +144,24 @@ async def test_a_list_of_platforms_that_is_cut_is_read_again() -> None:
     assert all(each["sendInitialEvents"] == "true" for each in server.options[:2])
 
 
+@pytest.mark.parametrize("cut", [False, True], ids=["ended by the server", "cut"])
+async def test_platforms_are_followed_from_the_last_version(cut: bool) -> None:
+    """Whoever has 1,000 platforms should not list them every five minutes."""
+    metadata = {"name": "a", "namespace": "n", "uid": "1", "resourceVersion": "900"}
+    events: list[dict[str, Any]] = [SYNCED, {"type": "ADDED", "object": {"metadata": metadata}}]
+    if cut:
+        events.append({"type": "CUT"})
+    reported: list[object] = []
+    server = ApiServer(lambda number: (events, 200) if number == 1 else None)
+    async with serving(server), KubeClient(Connection(host=server.url)) as client:
+        watch = PlatformWatch(client, [], reported.append)
+        await until(lambda: len(server.watches) > 1, watch.run(asyncio.Event()))
+    assert [each.get("resourceVersion") for each in server.options] == [None, "900"]
+    assert "sendInitialEvents" not in server.options[1]
+    assert all(watched for watched, _ in server.asked[1:])  # the first one looks for the CRD
+    assert len(reported) == 1
+
+
 async def test_the_reflector_obeys_retry_after() -> None:
     async with (
         serving(ApiServer(lambda _: ([], 429), retry_after="7")) as server,
