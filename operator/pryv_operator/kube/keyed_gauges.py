@@ -1,19 +1,20 @@
 """Gauges about objects that come and go: with an object, all that is known of it goes.
 
 Their text is rendered when they change, so that a scrape costs little however many objects there
-are: it holds the event loop.
+are: it holds the event loop. Only that text is kept, compressed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping
+import zlib
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
+from itertools import accumulate, chain
 from typing import Final
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
-from prometheus_client.registry import Collector
 
 
 @dataclass(frozen=True)
@@ -34,15 +35,20 @@ class Sample:
     value: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class _Of:
-    """What is known of an object, and its text for each family."""
+    """What is known of an object.
 
-    samples: tuple[Sample, ...]
-    texts: Mapping[Family, bytes] = field(repr=False)
+    ``samples``: their hash. ``text``: that of all families in their order, compressed: it is
+    twenty times as large, and there can be a thousand objects. ``ends``: where each family ends.
+    """
+
+    samples: int
+    ends: tuple[int, ...]
+    text: bytes = field(repr=False)
 
 
-class KeyedGauges(Collector):
+class KeyedGauges:
     """The samples of each object, replaced as a whole."""
 
     def __init__(self, families: Iterable[Family]) -> None:
@@ -57,9 +63,11 @@ class KeyedGauges(Collector):
     def set(self, key: Hashable, samples: Iterable[Sample]) -> None:
         """Replace what is known of an object."""
         after = tuple(samples)
-        before = self._known.get(key)
-        if before is None or before.samples != after:
-            self._known[key] = _Of(after, self._rendered(after))
+        before, found = self._known.get(key), hash(after)
+        if before is None or before.samples != found:
+            texts = self._rendered(after)
+            ends = tuple(accumulate(map(len, texts)))
+            self._known[key] = _Of(found, ends, zlib.compress(b"".join(texts)))
 
     def forget(self, key: Hashable) -> None:
         """An object was deleted: nothing is reported of it any more."""
@@ -71,32 +79,27 @@ class KeyedGauges(Collector):
 
     def text(self) -> bytes:
         """All samples as Prometheus reads them."""
-        known = list(self._known.values())
-        return b"".join(
-            text
-            for family in self._families
-            for text in (
-                self._headers[family],
-                *(each.texts[family] for each in known if family in each.texts),
-            )
-        )
+        of_families: list[list[bytes]] = [[self._headers[each]] for each in self._families]
+        for known in self._known.values():
+            text, begin = zlib.decompress(known.text), 0
+            for of_family, end in zip(of_families, known.ends, strict=True):
+                of_family.append(text[begin:end])
+                begin = end
+        return b"".join(chain.from_iterable(of_families))
 
     def describe(self) -> Iterable[Metric]:
         """The families without samples."""
         return [_family(each) for each in self._families]
 
-    def collect(self) -> Iterable[Metric]:
-        """All samples, by family."""
-        samples = [sample for each in self._known.values() for sample in each.samples]
-        return _families(self._families, samples).values()
-
-    def _rendered(self, samples: Iterable[Sample]) -> dict[Family, bytes]:
-        """Family → the lines of its samples, for families that have some."""
-        return {
-            family: _text([metric]).removeprefix(self._headers[family])
-            for family, metric in _families(self._families, samples).items()
-            if metric.samples
-        }
+    def _rendered(self, samples: Iterable[Sample]) -> list[bytes]:
+        """The lines of the samples of each family, without those that describe it."""
+        found = {each: _family(each) for each in self._families}
+        for sample in samples:
+            found[sample.family].add_metric(sample.labels, sample.value)
+        return [
+            _text([metric]).removeprefix(self._headers[family]) if metric.samples else b""
+            for family, metric in found.items()
+        ]
 
 
 class _One(CollectorRegistry):
@@ -116,12 +119,3 @@ def _text(families: Iterable[Metric]) -> bytes:
 
 def _family(family: Family) -> GaugeMetricFamily:
     return GaugeMetricFamily(family.name, family.help, labels=family.labels)
-
-
-def _families(
-    families: Iterable[Family], samples: Iterable[Sample]
-) -> dict[Family, GaugeMetricFamily]:
-    found = {each: _family(each) for each in families}
-    for sample in samples:
-        found[sample.family].add_metric(sample.labels, sample.value)
-    return found

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Hashable, Iterable
 from dataclasses import replace
+from itertools import chain
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
 
 from pryv_operator.api.findings import Problem
 from pryv_operator.api.status import Condition, PryvPlatformStatus, StatusWarning
 from pryv_operator.desired.state import Desired
-from pryv_operator.kube.keyed_gauges import KeyedGauges
+from pryv_operator.kube.keyed_gauges import KeyedGauges, Sample
 from pryv_operator.kube.metrics import REGISTRY
 from pryv_operator.kube.work_queue import Key
 from pryv_operator.pki import authority
@@ -38,6 +43,30 @@ EXPIRES = (CertificateExpiry("", "acme-tls", dt.datetime(2027, 1, 1, tzinfo=dt.U
 COMPLETE = RolloutResult(3, Decision("Complete", Problem("Complete", "all is as desired")))
 
 
+class Recorded(KeyedGauges, Collector):
+    """Gauges that also keep their samples, to be compared with the text."""
+
+    def __init__(self) -> None:
+        super().__init__(FAMILIES)
+        self._samples: dict[Hashable, tuple[Sample, ...]] = {}
+
+    def set(self, key: Hashable, samples: Iterable[Sample]) -> None:
+        self._samples[key] = tuple(samples)
+        super().set(key, self._samples[key])
+
+    def forget(self, key: Hashable) -> None:
+        self._samples.pop(key, None)
+        super().forget(key)
+
+    def collect(self) -> Iterable[Metric]:
+        found = {
+            each: GaugeMetricFamily(each.name, each.help, labels=each.labels) for each in FAMILIES
+        }
+        for sample in chain.from_iterable(self._samples.values()):
+            found[sample.family].add_metric(sample.labels, sample.value)
+        return found.values()
+
+
 @pytest.fixture
 def registry() -> CollectorRegistry:
     return CollectorRegistry()
@@ -45,7 +74,7 @@ def registry() -> CollectorRegistry:
 
 @pytest.fixture
 def reported(registry: CollectorRegistry) -> PlatformMetrics:
-    gauges = KeyedGauges(FAMILIES)
+    gauges = Recorded()
     registry.register(gauges)
     return PlatformMetrics(gauges)
 
@@ -176,7 +205,7 @@ names = st.sampled_from(["a", "b", "c"])
 
 @given(st.lists(st.tuples(st.sampled_from(["report", "forget"]), names, names), max_size=12))
 def test_nothing_is_left_of_deleted_platforms(steps: list[tuple[str, str, str]]) -> None:
-    registry, gauges = CollectorRegistry(), KeyedGauges(FAMILIES)
+    registry, gauges = CollectorRegistry(), Recorded()
     registry.register(gauges)
     reported = PlatformMetrics(gauges)
     existing: set[tuple[str, str]] = set()
@@ -196,6 +225,7 @@ def test_nothing_is_left_of_deleted_platforms(steps: list[tuple[str, str, str]])
         else:
             reported.forget(key)
             existing.discard(key)
+    assert gauges.text() == generate_latest(registry)
     samples = [each for family in registry.collect() for each in family.samples]
     assert {(each.labels["namespace"], each.labels["name"]) for each in samples} == existing
 
