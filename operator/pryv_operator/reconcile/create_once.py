@@ -7,7 +7,7 @@ operator is killed after the creation (see ``secret_records``).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -17,8 +17,9 @@ from pryv_operator.api.findings import Announcement, Problem
 from pryv_operator.api.kubernetes import Object
 from pryv_operator.api.platform import Platform
 from pryv_operator.api.reasons import Reason
-from pryv_operator.kube.client import METADATA, KubeClient
-from pryv_operator.kube.errors import ConflictError, RejectedError
+from pryv_operator.kube.client import METADATA, METADATA_LIST, KubeClient
+from pryv_operator.kube.concurrent_requests import concurrently
+from pryv_operator.kube.errors import ConflictError, RejectedError, TooLargeError
 from pryv_operator.kube.resources import SECRETS
 from pryv_operator.kube.transport import JSON
 from pryv_operator.live.live_objects import LiveObjects
@@ -32,6 +33,10 @@ from pryv_operator.reconcile.snapshot import Snapshot
 #: Value of what a paused platform lacks: nothing is created, and every reconciliation computes the
 #: same.
 PLACEHOLDER: Final = "generated once the rollout is resumed"
+
+#: In a namespace with so few Secrets, one list is less than a request for each name.
+_FEW_SECRETS: Final = 100
+_FEW_BYTES: Final = 1 << 20
 
 
 class UnusableSecretError(Exception):
@@ -84,20 +89,15 @@ async def plan_creations(
     """
     platform, live = snapshot.platform, snapshot.live
     missing, foreign = [], set(_foreign_authorities(snapshot))
+    absent = [content for content in contents if not live.get("Secret", content.name)]
+    existing = await _read_existing(client, snapshot, [content.name for content in absent])
     others: dict[str, OtherPlatform] = {}
-    for content in contents:
+    for content in absent:
         name = content.name
-        if live.get("Secret", name):
-            continue
-        existing = None
-        # A recorded one was read with the snapshot.
-        if snapshot.adopting or name not in snapshot.records.entries:
-            accept = JSON if snapshot.adopting else METADATA
-            existing = await client.get(SECRETS, platform.namespace, name, accept=accept)
-        if existing and snapshot.adopting:
-            others |= await read_other_platforms(client, platform, [existing])
-            live = live.with_objects([existing])
-        elif existing or name in snapshot.unproven:
+        if name in existing and snapshot.adopting:
+            others |= await read_other_platforms(client, platform, [existing[name]])
+            live = live.with_objects([existing[name]])
+        elif name in existing or name in snapshot.unproven:
             foreign.add(name)
         else:
             missing.append(content)
@@ -113,6 +113,46 @@ async def plan_creations(
             desired_secret(platform, content) for content in missing
         ).confirming(_created_once(platform, live), awaited=[content.name for content in missing])
     return Creations(tuple(missing), live, records)
+
+
+async def _read_existing(
+    client: KubeClient, snapshot: Snapshot, wanted: Sequence[str]
+) -> Mapping[str, Object]:
+    """Secrets with these names that exist although they are not among the platform's objects.
+
+    Their metadata; all of them if the user asks for their adoption.
+    """
+    namespace = snapshot.platform.namespace
+
+    async def read(name: str) -> Object | None:
+        accept = JSON if snapshot.adopting else METADATA
+        return await client.get(SECRETS, namespace, name, accept=accept)
+
+    found: Mapping[str, Object] = {}
+    if not snapshot.adopting:
+        # A recorded one was read with the snapshot.
+        wanted = [name for name in wanted if name not in snapshot.records.entries]
+        if len(wanted) > 1:
+            found, complete = await _list_few(client, namespace, wanted)
+            wanted = [] if complete else wanted
+    rest = [name for name in wanted if name not in found]
+    read_ones = zip(rest, await concurrently(map(read, rest)), strict=True)
+    return {**found, **{name: item for name, item in read_ones if item is not None}}
+
+
+async def _list_few(
+    client: KubeClient, namespace: str, wanted: Sequence[str]
+) -> tuple[Mapping[str, Object], bool]:
+    """Metadata of the Secrets with these names in a short list, and whether it is the whole one."""
+    try:
+        page = await client.list_page(
+            SECRETS, namespace, limit=_FEW_SECRETS, accept=METADATA_LIST, max_bytes=_FEW_BYTES
+        )
+    except TooLargeError:
+        return {}, False
+    by_name = {item["metadata"]["name"]: item for item in page["items"]}
+    found = {name: by_name[name] for name in wanted if name in by_name}
+    return found, not page["metadata"].get("continue")
 
 
 async def create_secrets(
@@ -134,10 +174,13 @@ async def create_secrets(
         return live.with_objects(
             desired_secret(platform, each) for each in planned.missing
         ), records
-    for item in _created_once(platform, live):
-        live = live.with_objects([await _ensure_labels(client, platform, item)])
-    for content in planned.missing:
-        live = live.with_objects([await _create(client, snapshot, records, content)])
+    labelled = await concurrently(
+        _ensure_labels(client, platform, item) for item in _created_once(platform, live)
+    )
+    created = await concurrently(
+        _create(client, snapshot, records, content) for content in planned.missing
+    )
+    live = live.with_objects((*labelled, *created))
     return live, records.confirming(_created_once(platform, live))
 
 

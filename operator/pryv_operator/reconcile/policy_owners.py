@@ -22,6 +22,7 @@ from typing import Final
 from pryv_operator.api.kubernetes import WORKLOAD_KINDS, Object
 from pryv_operator.api.platform import Platform
 from pryv_operator.kube.client import KubeClient
+from pryv_operator.kube.concurrent_requests import concurrently
 from pryv_operator.kube.errors import ConflictError, NotFoundError
 from pryv_operator.live import live_objects
 from pryv_operator.live.live_objects import LiveObjects
@@ -37,7 +38,8 @@ async def ensure_policy_owners(client: KubeClient, platform: Platform, live: Liv
     requests.
     """
     policies = [*live.of_kind("NetworkPolicy")]
-    if not policies:
+    workloads = _seen_workloads(live)
+    if not policies or not workloads:
         return
     pods = await live_objects.list_pod_metadata(client, platform)
     recorded = {each["uid"] for policy in policies for each in _owners(policy)}
@@ -46,21 +48,38 @@ async def ensure_policy_owners(client: KubeClient, platform: Platform, live: Liv
         if all(pod["metadata"]["uid"] in recorded for pod in pods)
         else await live_objects.list_replica_set_metadata(client, platform)
     )
-    # Each policy with each pod: in a thread, as the event loop has to renew the lease.
-    for policy, owners in await asyncio.to_thread(_all_owners, live, pods, replica_sets):
+
+    async def write(policy: Object, owners: Sequence[Object]) -> None:
         with suppress(ConflictError, NotFoundError):
             await client.patch_owner_references(policy, owners)
 
+    # Each policy with each pod: in a thread, as the event loop has to renew the lease.
+    needed = await asyncio.to_thread(_all_owners, policies, workloads, pods, replica_sets)
+    await concurrently(write(policy, owners) for policy, owners in needed)
+
+
+def _seen_workloads(live: LiveObjects) -> dict[str, Object]:
+    """Name → workload of those that their controller has seen.
+
+    Any other has no pods yet. They come soon, and their policy gets both in one write.
+    """
+    return {
+        item["metadata"]["name"]: item
+        for kind in WORKLOAD_KINDS
+        for item in live.of_kind(kind)
+        if (item.get("status") or {}).get("observedGeneration")
+    }
+
 
 def _all_owners(
-    live: LiveObjects, pods: Sequence[Object], replica_sets: Sequence[Object]
+    policies: Iterable[Object],
+    workloads: Mapping[str, Object],
+    pods: Sequence[Object],
+    replica_sets: Sequence[Object],
 ) -> list[tuple[Object, list[Object]]]:
     """The policies that need other owner references, each with those that it needs."""
-    workloads = {
-        item["metadata"]["name"]: item for kind in WORKLOAD_KINDS for item in live.of_kind(kind)
-    }
     found = []
-    for policy in live.of_kind("NetworkPolicy"):
+    for policy in policies:
         workload = workloads.get(policy["metadata"]["name"])
         controlled = controlled_pods(workload, pods, replica_sets) if workload else frozenset()
         owners = owners_to_write(policy, workload, pods, controlled)

@@ -210,11 +210,11 @@ async def roll(client: KubeClient, given: RolloutInputs) -> RolloutResult:
         plan = await to_thread(_decide, given, current, failed=failed)
         recorded = await read_recorded_workloads(client, platform, _sources(given, plan))
     changes = await to_thread(_changes_now, given, plan, recorded.workloads)
-    if current is None:
-        await check_platform_exists(client, platform)
     planned = await apply.prepare_apply(client, platform, changes, given.live)
+    if current is None and not planned.creates:
+        await check_platform_exists(client, platform)
 
-    # A revision is recorded after all of it was validated, and before anything of it is applied.
+    # A revision is recorded after it was validated, and before anything of it is applied.
     if current is None:
         later = await to_thread(_later_changes, given, changes)
         await apply.prepare_apply(client, platform, later, given.live)
@@ -229,7 +229,7 @@ async def roll(client: KubeClient, given: RolloutInputs) -> RolloutResult:
         annotations = basis_annotations(changed_basis)
         current = await patch_revision(client, signer, current, annotations)
 
-    applied = await apply.apply_planned(client, planned)
+    applied = await apply.apply_planned(client, platform, planned)
     obsolete_trials = await _begin_trials(client, given, plan, current)
     # A stopped platform shows nothing about its revision, and nothing is complete without what is
     # blocked. Trials are not read any more once it is complete, so they are deleted before.

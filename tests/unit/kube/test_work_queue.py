@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from pryv_operator.kube.metrics import REGISTRY
 from pryv_operator.kube.work_queue import Key, Priority, WorkQueue
+from tests.unit.kube.simulated_clock import SimulatedClock
 
 A, B, C = Key("ns", "a"), Key("ns", "b"), Key("ns", "c")
 
@@ -24,26 +25,6 @@ class TransientError(Exception):
 
 class BusyError(TransientError):
     retry_after = 20.0
-
-
-class Clock(asyncio.SelectorEventLoop):
-    """A loop whose time jumps to the next thing that is due instead of passing."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._now = 0.0
-        select = self._selector.select  # type: ignore[attr-defined]
-
-        def jump(timeout: float | None) -> object:
-            if timeout is None:
-                raise AssertionError("nothing is due: the test would wait for ever")
-            self._now += timeout
-            return select(0)
-
-        self._selector.select = jump  # type: ignore[attr-defined]
-
-    def time(self) -> float:
-        return self._now
 
 
 class RecordingReconciler:
@@ -92,7 +73,7 @@ def play(
         queue.stop()
         await working
 
-    with asyncio.Runner(loop_factory=Clock) as runner:
+    with asyncio.Runner(loop_factory=SimulatedClock) as runner:
         runner.run(run())
 
 
@@ -540,7 +521,7 @@ def overdue_after(seconds: Callable[[Key], float], *, lock_held: bool = False) -
         await asyncio.gather(working, return_exceptions=True)
         return most
 
-    with asyncio.Runner(loop_factory=Clock) as runner:
+    with asyncio.Runner(loop_factory=SimulatedClock) as runner:
         return runner.run(run())
 
 
@@ -684,7 +665,7 @@ def play_drain(
         await working
         return dropped, after
 
-    with asyncio.Runner(loop_factory=Clock) as runner:
+    with asyncio.Runner(loop_factory=SimulatedClock) as runner:
         return runner.run(main())
 
 
@@ -740,7 +721,7 @@ def test_keys_that_are_not_admitted_leave_nothing_behind(
         assert not queue._states
         assert not queue._tasks
 
-    with asyncio.Runner(loop_factory=Clock) as runner:
+    with asyncio.Runner(loop_factory=SimulatedClock) as runner:
         runner.run(main())
     admitted = {Key(namespace, name) for namespace, name, _ in requests if namespace == "a"}
     assert {key for _, key in reconciler.began} == admitted

@@ -67,6 +67,8 @@ class Cluster:
         self.states: list[tuple[Object, dict[str, Object]]] = []
         self.read: set[str] = set()
         self.events: list[Object] = []
+        #: So many objects a list without a selector holds at most.
+        self.page = 100
 
     def plant(self, secret: Object) -> None:
         """Create a Secret as a client that may choose everything but the uid."""
@@ -94,7 +96,7 @@ class Cluster:
     ) -> Object:
         if resource != SECRETS:
             return {"items": [], "metadata": {}}
-        wanted = dict(each.split("=") for each in labels.split(","))
+        wanted = dict(each.split("=") for each in labels.split(",")) if labels else {}
         found = [
             copy.deepcopy(item)
             for item in self.secrets.values()
@@ -104,6 +106,8 @@ class Cluster:
             found = [{"metadata": item["metadata"]} for item in found]
         else:
             self.read |= {item["metadata"]["name"] for item in found}
+        if not labels and len(found) > self.page:
+            return {"items": found[: self.page], "metadata": {"continue": "more"}}
         return {"items": found, "metadata": {}}
 
     async def create(self, item: Object) -> Object:

@@ -146,7 +146,16 @@ class Server:
 
 async def test_a_policy_that_has_changed_is_left_to_the_next_reconciliation() -> None:
     server: Any = Server(pod("a"))
-    await ensure_policy_owners(server, PLATFORM, LiveObjects({}).with_objects([POLICY, STORE]))
+    seen = {**STORE, "status": {"observedGeneration": 1}}
+    await ensure_policy_owners(server, PLATFORM, LiveObjects({}).with_objects([POLICY, seen]))
     assert server.tried == ["acme-co1-mongodb"]
     await ensure_policy_owners(server, PLATFORM, LiveObjects({}))
     assert server.tried == ["acme-co1-mongodb"]
+
+
+async def test_a_workload_is_added_together_with_its_first_pods() -> None:
+    """Its controller has not seen it, so that it has none yet: nothing is read or written."""
+    server: Any = Server()
+    server.list_page = None
+    await ensure_policy_owners(server, PLATFORM, LiveObjects({}).with_objects([POLICY, STORE]))
+    assert server.tried == []
