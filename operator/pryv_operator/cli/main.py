@@ -23,6 +23,8 @@ from pryv_operator.kube.client import KubeClient
 from pryv_operator.kube.connection import CredentialsError
 from pryv_operator.kube.credentials import read_in_cluster, read_kubeconfig
 from pryv_operator.kube.lease import Election, Timing
+from pryv_operator.kube.rate_limit import Rate
+from pryv_operator.kube.transport import Sender
 from pryv_operator.reconcile.settings import Settings
 
 
@@ -168,6 +170,17 @@ def run(
             "Lease share. The same for all of them. Default: one operator leads everything.",
         ),
     ] = 1,
+    kube_api_qps: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            help="Requests to the API server each second, but watches and those for the Lease. "
+            "0: no limit. A Retry-After of the API server is respected in any case.",
+        ),
+    ] = 1000.0,
+    kube_api_burst: Annotated[
+        int, typer.Option(min=1, help="Requests that may be sent at once after a quiet time.")
+    ] = 2000,
     log_format: Annotated[LogFormat, typer.Option(help="Format of log lines.")] = LogFormat.TEXT,
     log_level: Annotated[
         LogLevel, typer.Option(help="Least severe log lines that are written.")
@@ -207,15 +220,18 @@ def run(
     )
     # A collection stops all threads. What is loaded by now stays, so it need not be looked through.
     gc.freeze()
-    if not asyncio.run(_run(kubeconfig, context, options)):
+    sender = Sender(rate=Rate(kube_api_qps, kube_api_burst))
+    if not asyncio.run(_run(kubeconfig, context, options, sender)):
         raise typer.Exit(1)
 
 
-async def _run(path: Path | None, context: str | None, options: process.Options) -> bool:
+async def _run(
+    path: Path | None, context: str | None, options: process.Options, sender: Sender
+) -> bool:
     try:
         connection = read_in_cluster() if path is None else await read_kubeconfig(path, context)
         leadership = options.leadership()
-        opened = KubeClient(connection, leadership)  # reads certificates and keys
+        opened = KubeClient(connection, leadership, sender)  # reads certificates and keys
     except (CredentialsError, OSError) as error:
         raise typer.BadParameter(f"credentials of the cluster cannot be read: {error}") from None
     async with opened as client:

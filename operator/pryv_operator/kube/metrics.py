@@ -1,7 +1,8 @@
 """The metrics of the operator itself. Labels never hold a user's values.
 
-Those of the work queue have the names and the meaning of client-go's, so that dashboards and alerts
-for controllers fit. Those of platforms: ``reconcile/platform_metrics.py``.
+Those of the work queue and of the rate limiter have the names and the meaning of client-go's, so
+that dashboards and alerts for controllers fit. Those of platforms are in
+``reconcile/platform_metrics.py``.
 """
 
 from __future__ import annotations
@@ -56,6 +57,12 @@ REQUEST_SECONDS: Final = Histogram(
     "Time until the API server answers a request; watches and the Lease's are not among them.",
     ["verb"],
     buckets=_REQUEST_BUCKETS,
+    registry=REGISTRY,
+)
+RATE_LIMITER_SECONDS: Final = Histogram(
+    "rest_client_rate_limiter_duration_seconds",
+    "How long a request has waited for its turn, because of --kube-api-qps or a Retry-After.",
+    buckets=_WAIT_BUCKETS,
     registry=REGISTRY,
 )
 LEASE_REQUESTS: Final = Counter(

@@ -31,6 +31,7 @@ from pryv_operator.kube.errors import (
     retry_after_of,
 )
 from pryv_operator.kube.leadership import WriteGuard
+from pryv_operator.kube.rate_limit import UNLIMITED, Rate, RateLimiter
 from pryv_operator.kube.read_meter import count_read
 from pryv_operator.kube.request_labels import namespace_of
 
@@ -49,6 +50,9 @@ _LOG_TIMEOUT: Final = aiohttp.ClientTimeout(total=None, connect=5)
 #: Raises when a request must not be sent. A context variable, as the tasks that aiohttp makes for a
 #: request inherit it.
 _CHECK: Final[ContextVar[Callable[[], None] | None]] = ContextVar("check", default=None)
+
+#: In messages about what a webhook has refused.
+_WEBHOOK: Final = "admission webhook"
 
 #: An object of etcd's 1.5 MiB fits, also if each character is escaped (six bytes for one).
 _LONGEST_LINE: Final = 16 * 1024 * 1024
@@ -154,13 +158,15 @@ class Sender:
     """Who sends requests: the user agent, further headers, and how long an answer may take.
 
     ``timeout_seconds`` None: 30 s; 0: no limit. Watches have none but that of silence.
-    ``connections``: at a time, besides those of watches and logs; 0: no limit.
+    ``connections``: at a time, besides those of watches and logs; 0: no limit. ``rate``: of all
+    requests but watches, logs and those for the Lease.
     """
 
     user_agent: str = keys.FIELD_MANAGER
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     timeout_seconds: float | None = None
     connections: int = 32
+    rate: Rate = UNLIMITED
 
     @property
     def timeout(self) -> aiohttp.ClientTimeout:
@@ -183,6 +189,7 @@ class Transport:
         """
         self._leadership = leadership
         self._sender = sender or Sender()
+        self._limiter = RateLimiter(self._sender.rate)
         self._connection = connection
         self._host = connection.host
         self._tls = connection.tls_context()
@@ -212,10 +219,13 @@ class Transport:
             TooDeepError: the answer is nested too deeply.
             ApiError: it was not sent, not answered, or answered with an error.
         """
+        if not request.of_lease:
+            waited = await self._limiter.wait(namespace_of(request.path))
+            metrics.RATE_LIMITER_SECONDS.observe(waited)
         response = await self._send(request, self._sender.timeout)
         try:
             if response.status >= 400:
-                raise await _error_of(response)
+                raise await self._refusal(response)
             return _parsed(await _read_body(response, request), str(request))
         except (aiohttp.ClientError, TimeoutError) as error:
             raise UnavailableError(
@@ -237,7 +247,7 @@ class Transport:
         response = await self._send(request, _WATCH_TIMEOUT, endless=True)
         try:
             if response.status != 200:
-                raise await _error_of(response)
+                raise await self._refusal(response)
             async for event in parsed_events(response.content, request.path):
                 yield event
         except (aiohttp.ClientError, TimeoutError) as error:
@@ -260,7 +270,7 @@ class Transport:
         response = await self._send(request, _LOG_TIMEOUT, endless=True)
         try:
             if response.status != 200:
-                raise await _error_of(response)
+                raise await self._refusal(response)
             async for line in _lines(response.content):
                 yield line
         except (aiohttp.ClientError, TimeoutError) as error:
@@ -275,6 +285,17 @@ class Transport:
         if not request.write:
             return self._leadership.check_any
         return partial(self._leadership.check_write, namespace_of(request.path))
+
+    async def _refusal(self, response: aiohttp.ClientResponse) -> ApiError:
+        """The error that an answer stands for. A server that is too busy is left alone for a while.
+
+        Not so if an admission webhook is: it does not speak for the server.
+        """
+        error = await _error_of(response)
+        of_server = error.status == 429 and _WEBHOOK not in error.message
+        if of_server and error.retry_after:
+            self._limiter.pause(error.retry_after)
+        return error
 
     async def _send(
         self, request: Request, limit: aiohttp.ClientTimeout, *, endless: bool = False

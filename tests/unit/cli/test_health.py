@@ -14,7 +14,7 @@ from pryv_operator.cli.process import Options, Process
 from pryv_operator.kube.client import KubeClient
 from pryv_operator.kube.work_queue import Key
 from pryv_operator.reconcile.settings import Settings
-from tests.unit.kube.test_work_queue import Clock
+from tests.unit.kube.simulated_clock import SimulatedClock
 
 #: By the clock; a busy machine.
 _SHORT_SECONDS, _LONG_SECONDS = 4.0, 20.0
@@ -69,7 +69,7 @@ def play(scene: Callable[[], Awaitable[Any]]) -> None:
     async def run() -> None:
         await scene()
 
-    with asyncio.Runner(loop_factory=Clock) as runner:
+    with asyncio.Runner(loop_factory=SimulatedClock) as runner:
         runner.run(run())
 
 

@@ -15,7 +15,7 @@ from pryv_operator.kube.resources import Resource
 from pryv_operator.kube.shards import Shards
 from pryv_operator.kube.work_queue import Key, WorkQueue
 from pryv_operator.reconcile.domains import Domains
-from tests.unit.kube.test_work_queue import Clock
+from tests.unit.kube.simulated_clock import SimulatedClock
 
 #: In shard 0 and in shard 1 of two.
 FIRST, SECOND = Key("tenant-1", "acme"), Key("pryv", "acme")
@@ -84,7 +84,7 @@ class Process:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-        with asyncio.Runner(loop_factory=Clock) as runner:
+        with asyncio.Runner(loop_factory=SimulatedClock) as runner:
             runner.run(main())
 
 

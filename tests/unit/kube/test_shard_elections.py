@@ -25,7 +25,7 @@ from pryv_operator.kube.lease import Election, LeaderElection, Timing
 from pryv_operator.kube.shard_elections import ShardElections
 from pryv_operator.kube.shards import Shards
 from tests.examples import examples
-from tests.unit.kube.test_work_queue import Clock
+from tests.unit.kube.simulated_clock import SimulatedClock
 
 TIMING = Timing(duration=15, retry=0.5)
 #: After a change of who takes part, everything is in its place after so long.
@@ -194,7 +194,7 @@ def simulate(scene: Any) -> None:
         for task in ended:
             task.result()
 
-    loop = Clock()
+    loop = SimulatedClock()
     try:
         loop.run_until_complete(main())
     finally:
