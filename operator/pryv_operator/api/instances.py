@@ -40,6 +40,11 @@ class Instance:
     #: A reg-slave outside the cluster that replicates this instance's redis.
     external_slave: ExternalSlave | None = None
 
+    @property
+    def key(self) -> tuple[str, str]:
+        """What no other instance of the platform has."""
+        return self.role, self.name
+
     def overrides_of(self, service: str) -> ComponentOverrides:
         """The overrides for a compose service; ``reverse-proxy`` and ``reverse_proxy`` are one."""
         return self._overrides_by_slug.get(names.slug(service), _NO_OVERRIDES)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Final
 
 from pryv_operator.api import names
@@ -261,9 +262,10 @@ def _mounted_files(service: Service, files: tuple[File, ...]) -> _MountedFiles:
     return _MountedFiles(tuple(mounted.values()), tuple(file_mounts))
 
 
-def _folders_above(path: str) -> list[str]:
+@lru_cache(maxsize=2048)
+def _folders_above(path: str) -> tuple[str, ...]:
     parts = path.split("/")
-    return ["/".join(parts[:end]) for end in range(1, len(parts))]
+    return tuple("/".join(parts[:end]) for end in range(1, len(parts)))
 
 
 def _place_in(folders: Iterable[FileMount], target: str) -> str | None:

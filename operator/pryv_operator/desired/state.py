@@ -196,7 +196,7 @@ def _services(
     """
     found: list[Object] = []
     for instance in instances:
-        mine = [component for component in components if component.instance == instance]
+        mine = [component for component in components if component.instance.key == instance.key]
         found += [service for component in mine if (service := internal_service(component))]
         found += external_services(inputs.platform, instance, mine)
         found += [service for component in mine if (service := external_slave_service(component))]
@@ -245,7 +245,7 @@ def _plan(
             hint=component.profile.hint,
         )
         for component in components
-        if component.instance == instance
+        if component.instance.key == instance.key
     )
     return InstancePlan(instance.name, instance.role, addresses.get(instance.name), workloads)
 

@@ -47,7 +47,7 @@ class Subject:
 
     def of(self, instance: Instance) -> list[Component]:
         """The components of an instance."""
-        return [each for each in self.components if each.instance == instance]
+        return [each for each in self.components if each.instance.key == instance.key]
 
 
 def compute_warnings(subject: Subject) -> tuple[Advisory, ...]:

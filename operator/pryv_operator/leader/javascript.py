@@ -48,7 +48,7 @@ def stringify(value: Any, limit: int | None = None) -> str:
         CircularError: the value contains itself.
         TypeError: a value that JSON does not know, or a map with a key that is not a string.
     """
-    if not isinstance(value, _CONTAINERS):
+    if type(value) in _SCALARS or not isinstance(value, _CONTAINERS):
         text = _scalar(value)
         if limit is not None and len(text) > limit:
             raise TooLongError

@@ -190,14 +190,16 @@ class Substitution:
         """
         text = well_formed(text)
         pieces = self._split(text)
+        if len(pieces) == 1 and pieces[0] is text:
+            if _size(text) > self._limit:
+                raise TooLargeError(limit=self._limit)
+            return RenderedText(text, secret=False)
         nodes = _nodes(pieces)
         for node in nodes:
             if node.size is None:
                 self._resolve(node)
         if _total_size(pieces) > self._limit:
             raise TooLargeError(limit=self._limit)
-        if not nodes:
-            return RenderedText(text, secret=False)
         return RenderedText(_joined(pieces), any(node.secret for node in nodes))
 
     def resolve(self, name: str) -> Value:
@@ -214,12 +216,20 @@ class Substitution:
         return self._typed[name]
 
     def _resolve_typed(self, node: _Node) -> Value:
+        if type(node.value) is str:  # as most are
+            rendered = self.apply(node.value)
+            secret = node.secret or rendered.secret
+            self._count_typed(node, len(rendered.text) + 1, secret=secret)
+            return Value(rendered.text, secret)
         typing = _Typing(node, self.apply, self._limit)
         value = typing.copy(_unwrapped(node), 0)
-        self._typed_room[typing.secret] -= typing.size
-        if self._typed_room[typing.secret] < 0:
-            raise TooLargeError(node.name)
+        self._count_typed(node, typing.size, secret=typing.secret)
         return Value(value, typing.secret)
+
+    def _count_typed(self, node: _Node, size: int, *, secret: bool) -> None:
+        self._typed_room[secret] -= size
+        if size > self._limit or self._typed_room[secret] < 0:
+            raise TooLargeError(node.name)
 
     # --- resolving variables ---
 

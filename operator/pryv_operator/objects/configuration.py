@@ -12,6 +12,7 @@ import hmac
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 
 from pryv_operator.api import labels_annotations as keys
@@ -89,6 +90,7 @@ def fits(component: Component) -> bool:
     )
 
 
+@lru_cache(maxsize=2048)
 def object_key(path: str) -> str:
     """The key for a file: keys cannot hold a slash. Different paths get different keys."""
     plain = path.replace("/", "__")

@@ -10,7 +10,7 @@ from pryv_operator.api import names
 from pryv_operator.api.instances import Instance
 from pryv_operator.api.platform import Platform
 from pryv_operator.api.spec import ComponentOverrides
-from pryv_operator.compose.model import ComposeFile, Port, Service
+from pryv_operator.compose.model import ComposeFile, Mount, Port, Service
 from pryv_operator.leader.taint import masks_in
 from pryv_operator.objects.profiles import Profile
 from pryv_operator.objects.upstreams import public_upstreams
@@ -97,6 +97,21 @@ class Relay:
 
 
 @dataclass(frozen=True)
+class PVC:
+    """The PVC of a mounted folder.
+
+    ``owner`` is the component that the folder belongs to and ``purpose`` the rest of its path:
+    ``core`` and ``data`` for ``core/data``, which other components mount too.
+    """
+
+    owner: str
+    purpose: str
+    name: str
+    #: Whether the user provides it: then it is neither created nor changed.
+    existing: bool
+
+
+@dataclass(frozen=True)
 class Component:
     """A compose service of a role instance: it becomes a workload."""
 
@@ -125,6 +140,11 @@ class Component:
     written: frozenset[str] = frozenset()
 
     @cached_property
+    def pvcs(self) -> dict[Mount, PVC | None]:
+        """What its mounts lead to, as far as it is known; ``pvcs.pvc_of`` fills it."""
+        return {}
+
+    @cached_property
     def file_paths(self) -> frozenset[str]:
         """The paths of its files, and of the folders that these are in."""
         found = set()
@@ -135,7 +155,7 @@ class Component:
                 path = path.rpartition("/")[0]
         return frozenset(found)
 
-    @property
+    @cached_property
     def name(self) -> str:
         """Name of the workload and of the internal Service."""
         return names.workload(self.platform.name, self.instance.name, self.service.name)
@@ -160,7 +180,7 @@ class Component:
         """Labels that select the component's pods."""
         return names.pod_selector(self.platform.name, self.instance.name, self.service.name)
 
-    @property
+    @cached_property
     def reached_ports(self) -> tuple[int, ...]:
         """TCP ports of the internal Service."""
         published = (port.container for port in self.service.ports if port.protocol == "tcp")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
 #: The handler of a probe, as in a container's ``readinessProbe``.
@@ -332,6 +333,7 @@ _REFERENCE: Final = re.compile(
 )
 
 
+@lru_cache(maxsize=512)
 def profile_of(service: str, image: str = "") -> Profile:
     """The profile of a compose service: by its name, else by the name of its image."""
     return _PROFILES.get(service) or _of_image(image)

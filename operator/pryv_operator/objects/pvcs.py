@@ -15,7 +15,7 @@ from pryv_operator.api.kubernetes import Object
 from pryv_operator.api.quantity import parse_quantity
 from pryv_operator.api.reasons import Reason
 from pryv_operator.compose.model import ComposeFile, Mount, Service
-from pryv_operator.objects.model import Component
+from pryv_operator.objects.model import PVC, Component
 from pryv_operator.objects.profiles import Profile, profile_of
 
 _DEFAULT_SIZE: Final = "10Gi"
@@ -30,21 +30,6 @@ _SYSTEM: Final = (
 )  # fmt: skip
 #: The name of a file, with its extension.
 _FILE: Final = re.compile(r"[^/]+\.[A-Za-z]\w{0,9}")
-
-
-@dataclass(frozen=True)
-class PVC:
-    """The PVC of a mounted folder.
-
-    ``owner`` is the component that the folder belongs to and ``purpose`` the rest of its path:
-    ``core`` and ``data`` for ``core/data``, which other components mount too.
-    """
-
-    owner: str
-    purpose: str
-    name: str
-    #: Whether the user provides it: then it is neither created nor changed.
-    existing: bool
 
 
 @dataclass(frozen=True)
@@ -65,6 +50,13 @@ def pvc_of(component: Component, mount: Mount) -> PVC | None:
 
     A read-only mount is of a PVC if another one of its folder is writable: else nothing fills it.
     """
+    known = component.pvcs
+    if mount not in known:
+        known[mount] = _pvc_of(component, mount)
+    return known[mount]
+
+
+def _pvc_of(component: Component, mount: Mount) -> PVC | None:
     owner, _, purpose = mount.source.partition("/")
     if not mount.is_role_path or is_log(mount) or is_rendered(mount):
         return None

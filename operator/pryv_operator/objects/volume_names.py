@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import re
+from functools import lru_cache
 from typing import Final
 
 from pryv_operator.api import names
 from pryv_operator.compose.model import Mount
-from pryv_operator.objects.pvcs import PVC
+from pryv_operator.objects.model import PVC
 
 _LABEL: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
@@ -28,6 +29,7 @@ def folder(path: str) -> str:
     return _label(path.replace("/", "-"))
 
 
+@lru_cache(maxsize=1024)
 def _label(text: str) -> str:
     """A DNS label: the text itself where it can be one, else with a hash of it."""
     plain = names.slug(text)

@@ -77,13 +77,13 @@ class Budget:
         """Count the characters of a text, or the elements of a list, that is built."""
         self._text -= size
         if self._text < 0:
-            raise RefusedError(
-                "the template does too much work: it builds texts that are too long; shorten them"
-            )
+            raise _too_much_built()
 
     def built(self, text: str) -> str:
         """The text, once it has been counted."""
-        self.build(len(text))
+        self._text -= len(text)
+        if self._text < 0:
+            raise _too_much_built()
         return text
 
     def numbers(self, *bounds: int) -> range:
@@ -114,4 +114,10 @@ def _weight(value: Any, pending: list[Any]) -> int:
 def _too_much_read() -> RefusedError:
     return RefusedError(
         "the template does too much work: it reads long values too often; shorten them"
+    )
+
+
+def _too_much_built() -> RefusedError:
+    return RefusedError(
+        "the template does too much work: it builds texts that are too long; shorten them"
     )

@@ -47,9 +47,9 @@ class Filters:
 
     def text(self, value: Any) -> str:
         """A value as it is printed: a text as it is, anything else as the leader inserts it."""
-        if isinstance(value, Undefined):
-            return str(value)  # raises
-        return self._budget.built(value) if isinstance(value, str) else self.to_json(value)
+        if isinstance(value, str):
+            return self._budget.built(value)
+        return self.to_json(value)
 
     def to_json(self, value: Any) -> str:
         """A value as JSON, in the bytes that JavaScript writes."""
@@ -62,7 +62,10 @@ class Filters:
 
     def to_yaml(self, value: Any) -> str:
         """A value as JSON that is also YAML: YAML's line breaks and unprintables are escaped."""
-        return _NOT_IN_YAML.sub(lambda found: f"\\u{ord(found[0]):04x}", self.to_json(value))
+        text = self.to_json(value)
+        if text.isascii() and "\x7f" not in text:
+            return text
+        return _NOT_IN_YAML.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
     def to_nginx(self, value: Any) -> str:
         """A value as one quoted parameter of an nginx directive, which cannot hold a ``$``."""

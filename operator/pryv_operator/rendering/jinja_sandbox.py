@@ -82,6 +82,8 @@ class Sandbox(ImmutableSandboxedEnvironment):
         self._sources: Mapping[str, str] = {}
         #: Templates by name, with their sources.
         self._loaded: dict[str, tuple[str, Template]] = {}
+        #: Those that the current file has used.
+        self._used: list[Template] = []
         self.budget = Budget()
         self._print = Filters(self.budget)
         self._opaque = opaque
@@ -112,9 +114,10 @@ class Sandbox(ImmutableSandboxedEnvironment):
         self.secret = self.reads_variables = False
         self._sources = sources
         self.loader = DictLoader(sources)
-        for _, template in self._loaded.values():
+        for template in self._used:
             # What an imported module has read decides whether the file that imports it is secret.
             template._module = None  # noqa: SLF001 - Jinja has no other way to forget it
+        self._used.clear()
 
     def _load_template(
         self,
@@ -123,13 +126,17 @@ class Sandbox(ImmutableSandboxedEnvironment):
     ) -> Template:
         """A template of the current file, or the one that an earlier file has loaded from it."""
         source = self._sources.get(name)
+        if source is None:
+            return super()._load_template(name, globals)  # raises
         known = self._loaded.get(name)
-        if source is None or known is None or known[0] != source:
-            template = super()._load_template(name, globals)
-            if source is not None:
-                self._loaded[name] = (source, template)
-            return template
+        if known is None or known[0] != source:
+            known = self._loaded[name] = (source, super()._load_template(name, globals))
+        self._used.append(known[1])
         return known[1]
+
+    def make_globals(self, d: MutableMapping[str, Any] | None) -> MutableMapping[str, Any]:
+        """A template's globals: as one map, since Jinja copies them for each use of it."""
+        return {**self.globals, **(d or {})}
 
     def compile(  # type: ignore[override]
         self, source: Any, name: str | None = None, filename: str | None = None, *_: Any, **__: Any
@@ -236,13 +243,23 @@ class Sandbox(ImmutableSandboxedEnvironment):
         """A filter or test whose arguments count as read; Jinja may pass one of its own first."""
         first = 1 if hasattr(function, "jinja_pass_arg") else 0
         prints = name in ALLOWED
+        budget = self.budget
+        if not first and not self._opaque:
+
+            @wraps(function)
+            def counted(*arguments: Any, **named: Any) -> Any:
+                budget.read(1)
+                budget.weighed((arguments, named))
+                return function(*arguments, **named)
+
+            return counted
 
         @wraps(function)
         def weighed(*arguments: Any, **named: Any) -> Any:
-            self.budget.read(1)
+            budget.read(1)
             if not prints:
                 self._guard((arguments[first:], named))
-            self.budget.weighed((arguments[first:], named))
+            budget.weighed((arguments[first:], named))
             result = function(*arguments, **named)
             return wrapped(result) if self._opaque and type(result) is str else result
 

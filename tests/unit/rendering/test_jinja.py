@@ -469,6 +469,12 @@ class TestOneAfterAnother:
             assert templates.render("a.j2", source) == RenderedText("s", secret=True)
             assert templates.render("a.j2", "{{ A }}") == RenderedText("a", secret=False)
 
+    def test_a_file_includes_no_other_file(self) -> None:
+        templates = Templates({}, Substitution({}))
+        assert templates.render("a.j2", "").text == ""
+        with pytest.raises(TemplateFailedError, match="not among the shared files"):
+            templates.render("b.j2", "{% include 'a.j2' %}")
+
     def test_each_has_the_whole_budget(self) -> None:
         templates = Templates({}, Substitution({}))
         source = "{% for i in range(60000) %}{% endfor %}"
