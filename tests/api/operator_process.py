@@ -38,11 +38,21 @@ class OperatorProcess:
         *arguments: str,
         name: str = "pryv-operator",
         code: Path | None = None,
+        patch: str = "pass",
     ) -> None:
-        """``code``: the folder with another version of the operator's package."""
+        """Start nothing yet.
+
+        Args:
+            control_plane: what the operator is a client of.
+            kubeconfig: its credentials.
+            arguments: of the command ``run``.
+            name: of its log file.
+            code: the folder with another version of the operator's package.
+            patch: Python statements that change the operator's code before it starts.
+        """
         self._control_plane = control_plane
         self._name = name
-        self._path = f"import sys; sys.path.insert(0, {str(code or _FOLDER)!r}); "
+        self._path = f"import sys; sys.path.insert(0, {str(code or _FOLDER)!r}); {patch}; "
         self._command: Sequence[str] = [
             sys.executable,
             "-c",

@@ -48,15 +48,25 @@ class AtSize:
     """What was measured while there were so many platforms."""
 
     size: int
-    objects: int
-    added: int
-    install: Stretch
-    after_install: Memory
-    changes: tuple[Change, ...]
     start: ColdStart
+    changes: tuple[Change, ...]
+    #: After the changes.
+    memory: Memory
     #: Per interval of resync.
     resync: Usage
     resync_seconds: float
+
+
+@dataclass(frozen=True)
+class AtSizes:
+    """What was measured with one fleet."""
+
+    #: Of the first platform, and how many objects it is for the operator.
+    install: Stretch
+    objects: int
+    #: How many objects each copy of it is in etcd: those of controllers are among them.
+    copied: int
+    sizes: tuple[AtSize, ...]
 
 
 def sizes_up_to(largest: int) -> tuple[int, ...]:

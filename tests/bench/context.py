@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pryv_operator
 from tests.api.fixtures import install_chart
-from tests.bench.at_sizes import AtSize, sizes_up_to
+from tests.bench.at_sizes import AtSizes, sizes_up_to
 from tests.bench.growing_fleet import measure_sizes
 from tests.bench.measured_operator import NO_RESYNC, MeasuredOperator, measured_operator
 from tests.bench.platforms import Fleet
@@ -58,7 +58,9 @@ class Context:
         return install_chart(self.cluster)
 
     @contextmanager
-    def operator(self, *arguments: str, name: str = "measured") -> Iterator[MeasuredOperator]:
+    def operator(
+        self, *arguments: str, name: str = "measured", patch: str = "pass"
+    ) -> Iterator[MeasuredOperator]:
         """A started operator. Without arguments it reconciles only what is changed."""
         with measured_operator(
             self.cluster,
@@ -66,6 +68,7 @@ class Context:
             *(arguments or (NO_RESYNC,)),
             name=name,
             code=self.options.code,
+            patch=patch,
         ) as operator:
             yield operator
 
@@ -80,10 +83,10 @@ class Context:
             fleet.delete()
 
     @cached_property
-    def at_sizes(self) -> tuple[AtSize, ...]:
+    def at_sizes(self) -> AtSizes:
         """A fleet that grows, measured once for all scenarios."""
         return measure_sizes(
-            self.fleet,
+            Fleet(self.cluster, "fleet", self.options.platforms),
             self.operator,
             sizes_up_to(self.options.platforms),
             rounds=self.options.rounds,

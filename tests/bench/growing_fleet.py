@@ -1,4 +1,8 @@
-"""One fleet, measured at each of several sizes, for all scenarios that need many platforms."""
+"""One fleet, measured at each of several sizes, for all scenarios that need many platforms.
+
+The operator installs the first platform; the others are copies of it (see ``copies``). Controllers
+and nodes work for all of them.
+"""
 
 from __future__ import annotations
 
@@ -7,77 +11,67 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Final, Protocol
 
-from tests.bench.at_sizes import AtSize, Change, ColdStart, change_variable
-from tests.bench.measured_operator import MeasuredOperator, Stretch
+from tests.bench.at_sizes import AtSize, AtSizes, Change, ColdStart, change_variable
+from tests.bench.copies import PATCH, copy_namespace
+from tests.bench.measured_operator import NO_RESYNC, MeasuredOperator, Stretch
 from tests.bench.platforms import Fleet, spec
-from tests.bench.usage import Usage
 
-#: Intervals of resync that are measured.
-_INTERVALS: Final = 2
-#: Seconds that an installation may take, each.
-_EACH_SECONDS: Final = 15
-
-
-class FleetOf(Protocol):
-    """Creates namespaces for platforms."""
-
-    def __call__(self, prefix: str, size: int) -> AbstractContextManager[Fleet]: ...
+#: Seconds of an interval of resync for each platform, and at least.
+_INTERVAL_OF_EACH: Final = 0.3
+_INTERVAL: Final = 10
+_INSTALL_SECONDS: Final = 300
 
 
 class Operate(Protocol):
     """Starts an operator."""
 
-    def __call__(self, *arguments: str, name: str) -> AbstractContextManager[MeasuredOperator]: ...
+    def __call__(
+        self, *arguments: str, name: str, patch: str
+    ) -> AbstractContextManager[MeasuredOperator]: ...
 
 
 def measure_sizes(
-    fleet_of: FleetOf,
+    fleet: Fleet,
     operate: Operate,
     sizes: Sequence[int],
     *,
     rounds: int,
     stopped: bool,
     echo: Callable[[str], None],
-) -> tuple[AtSize, ...]:
-    """Install more and more platforms, and measure at each size."""
-    found: list[AtSize] = []
+) -> AtSizes:
+    """Install a platform, copy it more and more often, and measure at each size."""
     further = {"stopped": True} if stopped else {}
-    with fleet_of("fleet", sizes[-1]) as fleet:
-        there = 0
-        for size in sizes:
-            with operate(name=f"at-{size}") as operator:
-                operator.wait_at_rest()
-                install = _install(operator, fleet, range(there, size), further)
-                memory = operator.memory()
-                changes = _changes(operator, fleet, rounds, further)
-            with operate(name=f"start-{size}") as operator:
-                start = _cold_start(operator)
-            resync, seconds = _resync(operate, size)
-            found.append(
-                AtSize(
-                    size=size,
-                    objects=fleet.objects(0),
-                    added=size - there,
-                    install=install,
-                    after_install=memory,
-                    changes=changes,
-                    start=start,
-                    resync=resync,
-                    resync_seconds=seconds,
-                )
-            )
-            echo(_line(found[-1]))
-            there = size
-    return tuple(found)
+    fleet.create_namespaces([0])
+    with operate(NO_RESYNC, name="first", patch=PATCH) as operator:
+        install = _install(operator, fleet, further)
+    found: list[AtSize] = []
+    there, copied = 1, 0
+    for size in sizes:
+        new = [fleet.namespace(number) for number in range(there, size)]
+        if new:
+            copied = copy_namespace(fleet.cluster, fleet.namespace(0), new, echo)
+            echo(f"{len(new)} copies of {copied} objects")
+        there = size
+        with operate(NO_RESYNC, name=f"at-{size}", patch=PATCH) as operator:
+            operator.wait_at_rest()  # a copy's revision has a digest of another place: one write
+            changes = _changes(operator, fleet, rounds, further)
+            memory = operator.memory()
+        seconds = max(_INTERVAL, _INTERVAL_OF_EACH * size)
+        resyncing = f"--resync-seconds={seconds}"
+        with operate(resyncing, name=f"rest-{size}", patch=PATCH) as operator:
+            start = _cold_start(operator)
+            resync = operator.during(lambda: time.sleep(seconds), rest=False).usage  # noqa: B023
+        found.append(AtSize(size, start, changes, memory, resync, seconds))
+        echo(_line(found[-1]))
+    return AtSizes(install, fleet.objects(0), copied, tuple(found))
 
 
-def _install(
-    operator: MeasuredOperator, fleet: Fleet, numbers: range, further: dict[str, Any]
-) -> Stretch:
+def _install(operator: MeasuredOperator, fleet: Fleet, further: dict[str, Any]) -> Stretch:
     def install() -> None:
-        fleet.apply(numbers, **further)
-        fleet.wait_ready(numbers, seconds=60 + _EACH_SECONDS * len(numbers))
+        fleet.apply([0], **further)
+        fleet.wait_ready([0], seconds=_INSTALL_SECONDS)
 
+    operator.wait_at_rest()
     return operator.during(install)
 
 
@@ -100,19 +94,9 @@ def _cold_start(operator: MeasuredOperator) -> ColdStart:
     return ColdStart(operator.start_seconds, rest - began, operator.usage(), operator.memory())
 
 
-def _resync(operate: Operate, size: int) -> tuple[Usage, float]:
-    """What one interval of resync uses, and how many seconds it was."""
-    seconds = max(10, size // 4)
-    with operate(f"--resync-seconds={seconds}", name=f"rest-{size}") as operator:
-        operator.wait_at_rest(quiet=min(3.0, seconds / 4))
-        stretch = operator.during(lambda: time.sleep(seconds * _INTERVALS), rest=False)
-    return stretch.usage.divided_by(_INTERVALS), seconds
-
-
 def _line(at: AtSize) -> str:
     return (
-        f"{at.size} platforms: installed with {at.install.usage.cpu_seconds / at.added:.2f} s of "
-        f"CPU each, {at.after_install.resident:.0f} MiB; started in {at.start.rest_seconds:.1f} s, "
-        f"{at.start.memory.resident:.0f} MiB; a resync {at.resync.cpu_seconds:.2f} s of CPU, "
-        f"{at.resync.reads:.0f} reads"
+        f"{at.size} platforms: started in {at.start.rest_seconds:.1f} s with "
+        f"{at.start.usage.cpu_seconds:.1f} s of CPU, {at.start.memory.resident:.0f} MiB; "
+        f"a resync {at.resync.cpu_seconds:.2f} s of CPU, {at.resync.reads:.0f} reads"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,7 +21,11 @@ NO_RESYNC: Final = "--resync-seconds=86400"
 #: An operator is at rest when it has reconciled nothing for so long. Longer than the windows in
 #: which it gathers changes.
 _QUIET_SECONDS: Final = 3.0
-_REST_SECONDS: Final = 600.0
+_REST_SECONDS: Final = 1800.0
+#: Platforms wait for a worker, or one is at work.
+_BUSY: Final = re.compile(
+    r"^workqueue_(?:depth|unfinished_work_seconds)\{[^}]*\} (?!0\.0$)", re.MULTILINE
+)
 
 
 @dataclass(frozen=True)
@@ -59,14 +64,6 @@ class MeasuredOperator:
         self.process.stop(abruptly=abruptly)
         self.start()
 
-    @contextmanager
-    def running(self, patch: str) -> Iterator[None]:
-        """Restart with Python statements that run before it starts; as before on exit."""
-        with self.process.running_version(patch):
-            self.adopt()
-            yield
-        self.adopt()
-
     def usage(self) -> Usage:
         """Since its start."""
         return Usage.from_metrics(self.process.text("/metrics"), cpu_seconds(self.pid))
@@ -80,13 +77,14 @@ class MeasuredOperator:
         return sum(memory(pid).resident for pid in children(self.pid))
 
     def wait_at_rest(self, seconds: float = _REST_SECONDS, quiet: float = _QUIET_SECONDS) -> float:
-        """Wait until nothing has been reconciled for a while; when that began (monotonic)."""
-        seen, since = -1, time.monotonic()
+        """Wait until nothing is reconciled, or has been for a while; since when (monotonic)."""
+        seen, since = -1.0, time.monotonic()
 
         def at_rest() -> bool:
             nonlocal seen, since
-            now = self.process.reconciliations()
-            if now != seen:
+            text = self.process.text("/metrics")
+            now = Usage.from_metrics(text, 0.0).reconciliations
+            if now != seen or _BUSY.search(text):
                 seen, since = now, time.monotonic()
             return time.monotonic() - since > quiet
 
@@ -111,10 +109,11 @@ def measured_operator(
     *arguments: str,
     name: str = "measured-operator",
     code: Path | None = None,
+    patch: str = "pass",
 ) -> Iterator[MeasuredOperator]:
-    """A started operator; stopped on exit. ``code``: the folder of another version's package."""
+    """A started operator; stopped on exit. For ``code`` and ``patch`` see OperatorProcess."""
     operator = MeasuredOperator(
-        OperatorProcess(cluster, kubeconfig, *arguments, name=name, code=code)
+        OperatorProcess(cluster, kubeconfig, *arguments, name=name, code=code, patch=patch)
     )
     operator.start()
     try:

@@ -26,7 +26,7 @@ def spec(number: int, **further: Any) -> Object:
 
 @dataclass(frozen=True)
 class Fleet:
-    """Platforms in the namespaces ``PREFIX-0``, ``PREFIX-1``, …"""
+    """Platforms in the namespaces ``PREFIX-0000``, ``PREFIX-0001``, …"""
 
     cluster: ControlPlane
     prefix: str
@@ -37,10 +37,11 @@ class Fleet:
         return PlatformUser(self.cluster, self.namespace(number))
 
     def namespace(self, number: int) -> str:
-        return f"{self.prefix}-{number}"
+        """All of the same length, so that one can be copied as another."""
+        return f"{self.prefix}-{number:04}"
 
-    def create_namespaces(self) -> None:
-        """Create the namespaces that do not exist."""
+    def create_namespaces(self, numbers: Sequence[int] | None = None) -> None:
+        """Create the namespaces, or some of them, that do not exist."""
 
         def create(number: int) -> None:
             metadata = {"metadata": {"name": self.namespace(number)}}
@@ -50,7 +51,7 @@ class Fleet:
                 if error.status != 409:
                     raise
 
-        self._each(create)
+        self._each(create, numbers)
 
     def apply(self, numbers: Sequence[int] | None = None, **further: Any) -> None:
         """Apply the platforms, or some of them, with further fields of the spec."""

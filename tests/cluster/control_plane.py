@@ -6,6 +6,7 @@ It consists of etcd, API server, controller-manager and scheduler.
 from __future__ import annotations
 
 import base64
+import contextlib
 import dataclasses
 import http.client
 import json
@@ -25,7 +26,7 @@ from tests.cluster.run_folder import RunFolder
 from tests.cluster.waiting import wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from types import TracebackType
 
 SERVICE_RANGE = "10.96.0.0/16"
@@ -34,6 +35,7 @@ _PORT_ATTEMPTS = 5
 # What listens on the port may be another process, which never answers.
 _READY_REQUEST_SECONDS = 5
 _GRACE_SECONDS = 4
+_CONTROLLERS = ("kube-controller-manager", "kube-scheduler")
 #: 8 GiB: the default of 2 GiB is full after some hundred platforms and their changes.
 _ETCD_QUOTA = 8 << 30
 _HIGHEST_P256_KEY = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632550
@@ -56,6 +58,7 @@ class ControlPlane:
     token: str
     ca_file: Path
     kubeconfig: Path
+    etcd_port: int
     folder: Path
     binaries: Binaries
     api: ApiClient
@@ -155,6 +158,15 @@ class ControlPlane:
         if self._api_server is None:
             self._api_server = self._start_api_server(self._api_port)
 
+    @contextlib.contextmanager
+    def without_controllers(self) -> Iterator[None]:
+        """Stop controller-manager and scheduler while the context lasts; their caches are lost."""
+        for server in [each for each in self._servers if each.name in _CONTROLLERS]:
+            server.stop()
+            self._servers.remove(server)
+        yield
+        self._start_controllers()
+
     def stop(self) -> None:
         """Stop everything and remove the folder."""
         etcd, others = self._servers[:1], self._servers[1:]
@@ -170,7 +182,7 @@ class ControlPlane:
     def _start(self) -> None:
         started = time.monotonic()
         self.token = secrets.token_urlsafe(32)
-        self._etcd_port = self._on_a_free_port(self._start_etcd)
+        self.etcd_port = self._on_a_free_port(self._start_etcd)
         self._write_credentials()
         self._api_port = self._on_a_free_port(self._first_start_of_api_server)
         self.kubeconfig = self.kubeconfig_for_token(self.token, "admin")
@@ -219,7 +231,7 @@ class ControlPlane:
             "kube-apiserver",
             [
                 self.binaries.kube_apiserver,
-                f"--etcd-servers=http://127.0.0.1:{self._etcd_port}",
+                f"--etcd-servers=http://127.0.0.1:{self.etcd_port}",
                 "--bind-address=127.0.0.1",
                 "--advertise-address=127.0.0.1",
                 # A loopback address is not valid as an endpoint of the Service "kubernetes".

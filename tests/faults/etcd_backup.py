@@ -22,7 +22,7 @@ class ControlPlaneWithBackup(ControlPlane):
         self._stop("kube-controller-manager", "kube-scheduler")
         shutil.rmtree(self.folder / target, ignore_errors=True)
         shutil.copytree(self.folder / source, self.folder / target)
-        self._start_etcd(self._etcd_port)
+        self._start_etcd(self.etcd_port)
         self._servers.insert(0, self._servers.pop())
         self.start_api_server()
         self._start_controllers()

@@ -8,7 +8,8 @@ from tests.bench.results import Measurement, Result
 
 def measure(context: Context) -> Result:
     """At each size: from the change to the last patch, and what it used."""
-    sizes = context.at_sizes
+    fleet = context.at_sizes
+    sizes = fleet.sizes
     return Result(
         "change",
         "A variable changes",

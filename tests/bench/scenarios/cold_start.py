@@ -23,7 +23,8 @@ def measure(context: Context) -> Result:
         f"import sys; sys.path.insert(0, {str(code)!r}); import pryv_operator.cli.main",
     )
     nothing, empty, imported = alternate(context.options.rounds, _NOTHING, _EMPTY, operator_import)
-    sizes = context.at_sizes
+    fleet = context.at_sizes
+    sizes = fleet.sizes
     libraries = tuple(each.peak_mebibytes for each in empty)
     with context.operator(name="without-platforms") as operator:
         operator.wait_at_rest()
@@ -62,7 +63,7 @@ def measure(context: Context) -> Result:
                         f"CPU of the start, {at.size} platforms",
                         "s",
                         (at.start.usage.cpu_seconds,),
-                        (at.install.usage.cpu_seconds / at.added,),
+                        (fleet.install.usage.cpu_seconds,),
                         "one installation",
                     ),
                     Measurement(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Final
@@ -13,6 +13,7 @@ from pryv_operator.desired.state import compute_desired
 from tests.bench.context import Context
 from tests.bench.inputs import inputs_of, with_all_addresses
 from tests.bench.results import Measurement, Result, growth_exponent, slope
+from tests.bench_rendering import seconds_by_bytes, seconds_by_variables
 
 #: The spec admits 32 cores at most.
 _CORES: Final = (1, 2, 4, 8, 16, 32)
@@ -22,7 +23,8 @@ _FILE_KIB: Final = (50, 100, 200, 400)
 
 def measure(context: Context) -> Result:
     """Fitted exponents: 1 is linear."""
-    sizes = context.at_sizes
+    fleet = context.at_sizes
+    sizes = fleet.sizes
     numbers = [at.size for at in sizes]
     rounds = context.options.rounds
     found = [
@@ -31,18 +33,20 @@ def measure(context: Context) -> Result:
         _exponent(
             "CPU of compute_desired() by KiB of a file", _FILE_KIB, partial(_of_file, rounds)
         ),
+        _fitted("CPU of substitution by bytes", seconds_by_bytes()),
+        _fitted("CPU of substitution by variables", seconds_by_variables()),
     ]
     if len(sizes) > 1:
         found += [
             Measurement(name, "", (growth_exponent(numbers, values),))
             for name, values in (
                 (
-                    "exponent: CPU of all installations by platforms",
-                    _sums([at.install.usage.cpu_seconds for at in sizes]),
-                ),
-                (
                     "exponent: CPU of a start by platforms",
                     [at.start.usage.cpu_seconds for at in sizes],
+                ),
+                (
+                    "exponent: CPU of a resync by platforms",
+                    [at.resync.cpu_seconds for at in sizes],
                 ),
                 (
                     "exponent: memory after a start by platforms",
@@ -57,16 +61,16 @@ def measure(context: Context) -> Result:
                 (1024 * slope(numbers, [at.start.memory.resident for at in sizes]),),
             ),
             Measurement(
-                "memory of each further platform, after its installation",
+                "memory of each further platform, after changes",
                 "KiB",
-                (1024 * slope(numbers, [at.after_install.resident for at in sizes]),),
+                (1024 * slope(numbers, [at.memory.resident for at in sizes]),),
             ),
             *(
                 Measurement(
-                    f"peak RSS, {at.size} platforms installed and changed",
+                    f"peak RSS, start and changes, {at.size} platforms",
                     "MiB",
-                    (at.after_install.peak,),
-                    (sizes[0].after_install.peak,),
+                    (at.memory.peak,),
+                    (sizes[0].memory.peak,),
                     f"{sizes[0].size} platforms",
                 )
                 for at in sizes
@@ -79,7 +83,8 @@ def measure(context: Context) -> Result:
         tuple(found),
         notes=(
             "An exponent of 1 is linear growth, one of 0 is none.",
-            f"Platforms are of one core, {sizes[0].objects} objects each, {pods}.",
+            f"Platforms are of one core, {fleet.objects} objects each, {pods}.",
+            "All but the first are copies of it in etcd.",
             "The spec admits 32 cores.",
         ),
     )
@@ -91,8 +96,9 @@ def _exponent(name: str, sizes: tuple[int, ...], measured: Callable[[int], float
     )
 
 
-def _sums(values: list[float]) -> list[float]:
-    return [sum(values[: number + 1]) for number in range(len(values))]
+def _fitted(name: str, seconds: Mapping[int, float]) -> Measurement:
+    exponent = growth_exponent(list(seconds), list(seconds.values()))
+    return Measurement(f"exponent: {name}", "", (exponent,))
 
 
 def _of_cores(rounds: int, count: int) -> float:

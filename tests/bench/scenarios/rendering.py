@@ -24,6 +24,7 @@ from tests.bench.context import Context
 from tests.bench.inputs import inputs_of, with_all_addresses
 from tests.bench.process_usage import memory
 from tests.bench.results import Measurement, Result
+from tests.bench_rendering import Comparison, against_node, against_plain_re
 
 _TWO_CORES: Final = {"core": {"instances": [{"name": "co1"}, {"name": "co2"}]}, "reg-slave": {}}
 
@@ -53,10 +54,19 @@ def measure(context: Context) -> Result:
         json.dumps(objects)
         encoded.append(time.process_time() - started)
     largest = asyncio.run(_largest())
+    plain = against_plain_re()
+    node = against_node()
+    found = [_compared(plain, "substitution", plain.substituted, "Python's re")]
+    if node:
+        found += [
+            _compared(node, "substitution", node.substituted, "Node, as the leader"),
+            _compared(node, "rendering with all checks", node.rendered, "Node, as the leader"),
+        ]
     return Result(
         "rendering",
         "Rendering",
         (
+            *found,
             Measurement(
                 f"CPU of compute_desired(), two cores and a reg-slave, {len(objects)} objects",
                 "ms",
@@ -81,7 +91,24 @@ def measure(context: Context) -> Result:
                 (largest.mebibytes,), "its JSON",
             ),
         ),
+        notes=(
+            "CPU of the comparisons is the least of 30 rounds, once the programs are warm.",
+            "Node runs the algorithm of Pryv's leader. The texts are equal.",
+        ),
     )  # fmt: skip
+
+
+def _compared(beside: Comparison, what: str, seconds: float, other: str) -> Measurement:
+    """Milliseconds of CPU for the archive of a release. The texts have to be equal.
+
+    Raises:
+        ValueError: they are not.
+    """
+    if not beside.equal:
+        raise ValueError(f"{other}: its texts differ from ours; the comparison is not valid")
+    return Measurement(
+        f"{what} of an archive, CPU", "ms", (1000 * seconds,), (1000 * beside.theirs,), other
+    )
 
 
 async def _largest() -> Largest:

@@ -11,8 +11,9 @@ from functools import partial
 from typing import Any, Final
 
 from tests.bench.context import Context, echo
+from tests.bench.copies import PATCH, copy_namespace
 from tests.bench.measured_operator import NO_RESYNC, MeasuredOperator, Stretch
-from tests.bench.platforms import Fleet
+from tests.bench.platforms import NAME, Fleet, spec
 from tests.bench.process_usage import open_files, threads
 from tests.bench.results import Measurement, Result
 
@@ -43,33 +44,35 @@ def measure(context: Context) -> Result:
     minutes, size = context.options.soak_minutes, context.options.platforms
     further: dict[str, Any] = {"stopped": True} if context.options.stopped else {}
     chance = random.Random(_SEED)
-    with context.fleet("soak", size) as fleet:
-        with context.operator(NO_RESYNC, name="soak-install") as operator:
-            fleet.install(seconds=60 + 15 * size, **further)
-            operator.wait_at_rest()
-        with (
-            context.operator("--resync-seconds=300", name="soak") as operator,
-            operator.running(_COUNT_TASKS),
-        ):
-            operator.wait_at_rest()
-            samples, edits = [sample(context, operator)], 0
+    fleet = Fleet(context.cluster, "soak", size)
+    fleet.create_namespaces([0])
+    with context.operator(NO_RESYNC, name="soak-install", patch=PATCH) as operator:
+        fleet.apply([0], **further)
+        fleet.wait_ready([0], seconds=300)
+        operator.wait_at_rest()
+    names = [fleet.namespace(number) for number in range(size)]
+    copy_namespace(context.cluster, names[0], names[1:], echo)
+    patch = f"{PATCH}; {_COUNT_TASKS}"
+    with context.operator("--resync-seconds=300", name="soak", patch=patch) as operator:
+        operator.wait_at_rest()
+        samples, edits = [sample(context, operator)], 0
+        edited: set[int] = set()
 
-            def soak() -> None:
-                nonlocal edits
-                began = time.monotonic()
-                while (since := time.monotonic() - began) < 60 * minutes:
-                    edit(fleet, chance, further)
-                    edits += 1
-                    if since >= _SAMPLE_SECONDS * len(samples):
-                        samples.append(sample(context, operator))
-                        if len(samples) % 30 == 0:
-                            echo(f"{edits} edits: {samples[-1]}")
-                    time.sleep(context.options.edit_seconds)
-                fleet.apply(**further)
-                fleet.wait_ready(seconds=120 + 10 * size)
+        def soak() -> None:
+            nonlocal edits
+            began = time.monotonic()
+            while (since := time.monotonic() - began) < 60 * minutes:
+                edited.add(edit(fleet, chance, further))
+                edits += 1
+                if since >= _SAMPLE_SECONDS * len(samples):
+                    samples.append(sample(context, operator))
+                    if len(samples) % 30 == 0:
+                        echo(f"{edits} edits: {samples[-1]}")
+                time.sleep(context.options.edit_seconds)
+            fleet.wait_ready(sorted(edited), seconds=120 + 10 * len(edited))
 
-            stretch = operator.during(soak)
-            last, highest = sample(context, operator), operator.memory().peak
+        stretch = operator.during(soak)
+        last, highest = sample(context, operator), operator.memory().peak
     return _result(samples, last, stretch, highest, edits, size)
 
 
@@ -138,30 +141,29 @@ def watches(context: Context) -> int:
     return sum(int(float(each)) for each in found)
 
 
-def edit(fleet: Fleet, chance: random.Random, further: dict[str, Any]) -> None:
-    """One edit that chance chooses, of a platform that chance names."""
+def edit(fleet: Fleet, chance: random.Random, further: dict[str, Any]) -> int:
+    """One edit that chance chooses, of a platform that chance names; returns its number."""
     number = chance.randrange(fleet.size)
     user = fleet.user(number)
-    word = f"Acme {chance.randrange(1000)}"
-    megabytes = chance.randrange(1, 99)
+    name, megabytes = f"Acme {chance.randrange(1000)}", chance.randrange(1, 99)
+    cores = {"core": {"instances": [{"name": "co1"}, {"name": "co2"}]}}
+
+    def change(**fields: Any) -> None:
+        user.replace_platform(spec(0, **fields, **further))
+
+    def delete(kinds: str) -> None:
+        if items := user.list(kinds):
+            item = chance.choice(items)
+            user.delete(item["kind"], item["metadata"]["name"])
+
     edits: tuple[Callable[[], object], ...] = (
-        partial(fleet.apply, [number], variables={"PLATFORM_NAME": word}, **further),
-        partial(fleet.apply, [number], variables={"MAX_UPLOAD_SIZE_MB": megabytes}, **further),
-        partial(
-            fleet.apply, [number],
-            roles={"core": {"instances": [{"name": "co1"}, {"name": "co2"}]}}, **further,
-        ),
-        partial(fleet.apply, [number], **further),
-        partial(_delete_one, user.delete, user.list("services"), chance),
-        partial(_delete_one, user.delete, user.list("deployments"), chance),
-        partial(user.annotate, "pryvplatform", "acme", **{"pryv.io/reconcile": word.split()[1]}),
-    )  # fmt: skip
+        change,
+        partial(change, variables={"PLATFORM_NAME": name}),
+        partial(change, variables={"MAX_UPLOAD_SIZE_MB": megabytes}),
+        partial(change, roles=cores),
+        partial(delete, "services"),
+        partial(delete, "deployments"),
+        partial(user.annotate, "pryvplatform", NAME, **{"pryv.io/reconcile": name.split()[1]}),
+    )
     chance.choice(edits)()
-
-
-def _delete_one(
-    delete: Callable[[str, str], object], items: list[dict[str, Any]], chance: random.Random
-) -> None:
-    if items:
-        item = chance.choice(items)
-        delete(item["kind"], item["metadata"]["name"])
+    return number
