@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -10,6 +11,7 @@ from typing import Final
 
 from pryv_operator.desired.inputs import Inputs
 from pryv_operator.desired.state import compute_desired
+from tests.bench.allocations import OBJECTS, queue_bytes, reflector_bytes
 from tests.bench.context import Context
 from tests.bench.inputs import inputs_of, with_all_addresses
 from tests.bench.results import Measurement, Result, growth_exponent, slope
@@ -35,6 +37,11 @@ def measure(context: Context) -> Result:
         ),
         _fitted("CPU of substitution by bytes", seconds_by_bytes()),
         _fitted("CPU of substitution by variables", seconds_by_variables()),
+    ]
+    kept = (asyncio.run(reflector_bytes()), asyncio.run(queue_bytes()))
+    found += [
+        Measurement(f"bytes of each platform in {where}", "B", (each,), (OBJECTS,), "objects")
+        for where, each in zip(("the reflectors", "the work queue"), kept, strict=True)
     ]
     if len(sizes) > 1:
         found += [

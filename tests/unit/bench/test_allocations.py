@@ -6,154 +6,30 @@ what has grown; when a change lowers a figure, lower its bound with it.
 
 from __future__ import annotations
 
-import asyncio
-import cProfile
-import gc
-import json
-import pstats
-import tracemalloc
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import Final
 
-from pryv_operator.api import labels_annotations as keys
-from pryv_operator.desired.state import compute_desired
-from pryv_operator.kube.reflector import Change, Reflector
-from pryv_operator.kube.resources import CONFIG_MAPS
-from pryv_operator.kube.work_queue import Key, WorkQueue
-from tests.bench.inputs import inputs_of, with_all_addresses
+from tests.bench.allocations import desired_bytes, desired_calls, queue_bytes, reflector_bytes
 
-if TYPE_CHECKING:
-    from pryv_operator.api.kubernetes import Object
-    from pryv_operator.kube.client import KubeClient
-
-PLATFORMS: Final = 200
-#: Objects that the reflectors follow for a platform of one core: all but its revisions and events.
-OBJECTS: Final = 85
 #: Bytes for each platform that stay allocated: of a reflector's objects, and of a queue's key.
 REFLECTOR_BYTES: Final = 72_000
 QUEUE_BYTES: Final = 670
-#: Calls of Python functions for all objects of a platform of one core, the templates being known.
-DESIRED_CALLS: Final = 116_000
+#: Calls of functions for all objects of a platform of one core, the templates being known.
+DESIRED_CALLS: Final = 68_000
 #: Bytes at most while they are computed.
-DESIRED_BYTES: Final = 960_000
-
-
-class ListedObjects:
-    """A client whose watch begins with the objects of many platforms, and then waits."""
-
-    async def watch(self, *_: Any, **__: Any) -> AsyncIterator[Object]:
-        version = 0
-        for platform in range(PLATFORMS):
-            for number in range(OBJECTS):
-                version += 1
-                yield json.loads(event(platform, number, version))
-        yield {
-            "type": "BOOKMARK",
-            "object": {
-                "metadata": {
-                    "resourceVersion": str(version),
-                    "annotations": {"k8s.io/initial-events-end": "true"},
-                }
-            },
-        }
-        await asyncio.Event().wait()
-
-
-def event(platform: int, number: int, version: int) -> str:
-    """As the API server sends it: each string is another one in memory."""
-    metadata = {
-        "name": f"acme-co1-component-{number}-0123456789",
-        "namespace": f"platform-{platform}",
-        "resourceVersion": str(version),
-        "uid": f"00000000-0000-0000-0000-{version:012}",
-        "generation": 1,
-        "labels": {
-            keys.MANAGED_BY: keys.FIELD_MANAGER,
-            keys.PLATFORM: "acme",
-            keys.INSTANCE: "co1",
-            keys.COMPONENT: f"component-{number}",
-        },
-        "managedFields": [{"manager": "pryv-operator", "fieldsV1": {"f:data": {}}}],
-    }
-    return json.dumps({"type": "ADDED", "object": {"kind": "x", "metadata": metadata}})
-
-
-@contextmanager
-def allocated() -> Iterator[Callable[[], tuple[int, int]]]:
-    """Yields a function that returns the bytes allocated since, those freed not included; peak."""
-    gc.collect()
-    tracemalloc.start()
-    try:
-        before = tracemalloc.get_traced_memory()[0]
-        tracemalloc.reset_peak()
-
-        def since() -> tuple[int, int]:
-            gc.collect()
-            now, peak = tracemalloc.get_traced_memory()
-            return now - before, peak - before
-
-        yield since
-    finally:
-        tracemalloc.stop()
+DESIRED_BYTES: Final = 890_000
 
 
 async def test_memory_of_a_reflector_for_a_platform() -> None:
-    changes = 0
-
-    def notify(_: Change) -> None:
-        nonlocal changes
-        changes += 1
-
-    with allocated() as since:
-        reflector = Reflector(
-            cast("KubeClient", ListedObjects()),
-            CONFIG_MAPS,
-            None,
-            notify,
-            keep_labels=frozenset({keys.MANAGED_BY, keys.PLATFORM}),
-        )
-        following = asyncio.create_task(reflector.run())
-        await reflector.synced.wait()
-        each = since()[0] / PLATFORMS
-        following.cancel()
-        await asyncio.gather(following, return_exceptions=True)
-    assert changes == PLATFORMS * OBJECTS
-    assert each < REFLECTOR_BYTES, each
+    assert await reflector_bytes() < REFLECTOR_BYTES
 
 
 async def test_memory_of_the_work_queue_for_a_platform() -> None:
-    last = asyncio.Event()
-
-    async def reconcile(_: Key) -> float | None:
-        if queue.started() == PLATFORMS:
-            last.set()
-        return 3600.0
-
-    queue = WorkQueue(reconcile, retryable=())
-    queue_keys = [Key(f"platform-{number}", "acme") for number in range(PLATFORMS)]
-    with allocated() as since:
-        for key in queue_keys:
-            queue.add(key)
-        working = asyncio.create_task(queue.run())
-        await last.wait()
-        await asyncio.sleep(0)
-        each = since()[0] / PLATFORMS
-        queue.stop()
-        working.cancel()
-        await asyncio.gather(working, return_exceptions=True)
-    assert each < QUEUE_BYTES, each
+    assert await queue_bytes() < QUEUE_BYTES
 
 
-def test_calls_and_memory_of_the_objects_of_a_platform() -> None:
-    given = with_all_addresses(inputs_of())
-    compute_desired(given)
-    profile = cProfile.Profile()
-    profile.runcall(compute_desired, given)
-    calls = pstats.Stats(profile).total_calls  # type: ignore[attr-defined]
-    with allocated() as since:
-        state = compute_desired(given)
-        held, peak = since()
-    assert len(state.objects) > 50
-    assert calls < DESIRED_CALLS, calls
-    assert peak < DESIRED_BYTES, (held, peak)
+def test_calls_for_the_objects_of_a_platform() -> None:
+    assert desired_calls() < DESIRED_CALLS
+
+
+def test_memory_for_the_objects_of_a_platform() -> None:
+    assert desired_bytes() < DESIRED_BYTES
