@@ -75,8 +75,14 @@ def build_components(
     )
     if problems:
         return (), problems
+    cluster_ips = inputs.cluster_ips
     components = tuple(
-        _complete(_component(inputs, instance, service, roles[instance.role]), inputs, instances)
+        _complete(
+            _component(inputs, instance, service, roles[instance.role], cluster_ips),
+            inputs,
+            instances,
+            cluster_ips,
+        )
         for instance in instances
         for service in roles[instance.role].services
     )
@@ -150,7 +156,13 @@ def _prepared(
     )
 
 
-def _component(inputs: Inputs, instance: Instance, prepared: _Prepared, role: _Role) -> Component:
+def _component(
+    inputs: Inputs,
+    instance: Instance,
+    prepared: _Prepared,
+    role: _Role,
+    cluster_ips: Mapping[str, str],
+) -> Component:
     service = prepared.service
     profile = profile_of(service.name, service.image)
     return Component(
@@ -164,16 +176,23 @@ def _component(inputs: Inputs, instance: Instance, prepared: _Prepared, role: _R
         file_mounts=prepared.file_mounts,
         environment=service.environment,
         secret_environment=prepared.secret_environment,
-        relay=_relay(inputs, instance, prepared, role),
+        relay=_relay(
+            names.workload(inputs.platform.name, instance.name, profile.relays),
+            prepared,
+            role,
+            cluster_ips,
+        ),
         upstream_ports=prepared.upstream_ports,
         written=role.written,
     )
 
 
-def _relay(inputs: Inputs, instance: Instance, prepared: _Prepared, role: _Role) -> Relay | None:
+def _relay(
+    workload: str, prepared: _Prepared, role: _Role, cluster_ips: Mapping[str, str]
+) -> Relay | None:
     """What a component reaches through a sidecar: a service on one of its networks, if it has one.
 
-    A port at which it listens itself cannot be a relay's.
+    A port at which it listens itself cannot be a relay's. ``workload``: that of the service.
     """
     service = prepared.service
     profile = profile_of(service.name, service.image)
@@ -183,8 +202,7 @@ def _relay(inputs: Inputs, instance: Instance, prepared: _Prepared, role: _Role)
     )
     if store is None:
         return None
-    workload = names.workload(inputs.platform.name, instance.name, profile.relays)
-    address = inputs.cluster_ips.get(workload)
+    address = cluster_ips.get(workload)
     ports = {*profile_of(store.service.name, store.service.image).ports, *store.upstream_ports}
     if address is None or not ports or not ports.isdisjoint(profile.ports):
         return None
@@ -302,12 +320,17 @@ def _upstream_ports(compose: ComposeFile, files: Iterable[File]) -> dict[str, tu
     return found
 
 
-def _complete(component: Component, inputs: Inputs, instances: tuple[Instance, ...]) -> Component:
+def _complete(
+    component: Component,
+    inputs: Inputs,
+    instances: tuple[Instance, ...],
+    cluster_ips: Mapping[str, str],
+) -> Component:
     """The component with what no template provides: host names and authorities."""
     aliases = host_aliases.host_aliases(
         component,
         instances,
-        inputs.cluster_ips,
+        cluster_ips,
         inputs.unresolved & public_upstreams(component),
     )
     return _with_authorities(_with_host_aliases(component, aliases), inputs.authorities)

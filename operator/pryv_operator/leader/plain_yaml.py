@@ -16,7 +16,7 @@ from typing import Any, Final, NoReturn
 _CHARACTERS: Final = re.compile(
     "[\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]*"
 )
-#: The most common lines of maps, in one step: key, text in quotes, text without.
+#: The most common lines of maps: key, text in quotes, text without.
 _COMMON: Final = re.compile(
     r"([A-Za-z_][A-Za-z0-9_./-]{0,127}):"
     r"""(?: +(?:"([^"\\]*)"|([A-Za-z0-9_/.$][A-Za-z0-9_/.$-]*)))?"""

@@ -7,7 +7,6 @@ quantity has several spellings.
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
@@ -49,13 +48,12 @@ def with_applied_hash(item: Object) -> Object:
 
     By the hash a field is noticed that is no longer desired.
     """
-    result = copy.copy(item)
-    metadata = dict(item["metadata"])
-    metadata["annotations"] = {**metadata.get("annotations", {}), keys.APPLIED: _digest(item)}
-    if item["kind"] in WORKLOAD_KINDS:
-        metadata["annotations"][keys.TEMPLATE] = template_digest(item["spec"]["template"])
-    result["metadata"] = metadata
-    return result
+    metadata = item["metadata"]
+    template = _json(item["spec"]["template"]) if item["kind"] in WORKLOAD_KINDS else None
+    annotations = {**metadata.get("annotations", {}), keys.APPLIED: _digest(item, template)}
+    if template is not None:
+        annotations[keys.TEMPLATE] = _hashed(template)
+    return {**item, "metadata": {**metadata, "annotations": annotations}}
 
 
 def needs_apply(desired: Object, live: Object) -> bool:
@@ -80,7 +78,7 @@ def changed_field(desired: Object, live: Object) -> str | None:
 
 def template_digest(template: Object) -> str:
     """The digest of a pod template."""
-    return hashlib.sha256(json.dumps(template, sort_keys=True).encode()).hexdigest()[:16]
+    return _hashed(_json(template))
 
 
 def template_contains(template: Object, live: Object) -> bool:
@@ -88,14 +86,36 @@ def template_contains(template: Object, live: Object) -> bool:
     return _difference(template, live, "template") is None
 
 
-def _digest(item: Object) -> str:
-    """A hash of an object without a Secret's data: it would let a reader verify guesses."""
+#: The JSON that is hashed, with sorted keys. Its form is permanent: digests are in the cluster.
+_json: Final = json.JSONEncoder(sort_keys=True).encode
+
+
+def _hashed(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _digest(item: Object, template: str | None) -> str:
+    """A hash of an object without a Secret's data: it would let a reader verify guesses.
+
+    ``template``: the JSON of its pod template, which is most of a workload's, if it has one.
+    """
     visible = {
         key: value
         for key, value in item.items()
         if not (item["kind"] == "Secret" and key in ("data", "stringData"))
     }
-    return hashlib.sha256(json.dumps(visible, sort_keys=True).encode()).hexdigest()[:16]
+    if template is None:
+        return _hashed(_json(visible))
+    spec = _json_with(visible["spec"], "template", template)
+    return _hashed(_json_with(visible, "spec", spec))
+
+
+def _json_with(entries: Mapping[str, Any], name: str, text: str) -> str:
+    """The JSON of a map, of which the text of one entry is known."""
+    texts = (
+        f"{_json(key)}: {text if key == name else _json(entries[key])}" for key in sorted(entries)
+    )
+    return f"{{{', '.join(texts)}}}"
 
 
 def _difference(desired: Any, live: Any, name: str) -> _Path | None:

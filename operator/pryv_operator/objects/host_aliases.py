@@ -88,7 +88,7 @@ def _called_instances(
     for other in instances:
         if (
             other.role in (names.REG_MASTER, names.STATIC)
-            or other == component.instance
+            or other.key == component.instance.key
             or (component.profile.calls_cores and other.role == names.CORE)
         ):
             hosts = (other.host, *_ROLE_HOSTS[other.role])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import hashlib
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pryv_operator.api import labels_annotations as keys
 from pryv_operator.api.kubernetes import Object
 from pryv_operator.live.diff import changed_field, needs_apply, with_applied_hash
 from tests.examples import examples
@@ -235,3 +238,25 @@ def changes(value: Any) -> Iterator[tuple[str, Any]]:
                 (str(index), [*value[:index], changed, *value[index + 1 :]])
                 for _, changed in changes(child)
             )
+
+
+@settings(max_examples=examples(300))
+@given(JSON, JSON, st.dictionaries(st.text(max_size=3), JSON, max_size=3))
+def test_digests_are_those_of_the_json_with_sorted_keys(
+    template: Any, other: Any, further: dict[str, Any]
+) -> None:
+    """They are in annotations of live objects: other ones would have all of them applied again."""
+
+    def digest(value: Any) -> str:
+        return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
+
+    spec = {**further, "template": template, "é": other}
+    workload = {"kind": "Deployment", "metadata": {"name": "a"}, "spec": spec, "z": other}
+    annotations = with_applied_hash(workload)["metadata"]["annotations"]
+    assert annotations == {keys.APPLIED: digest(workload), keys.TEMPLATE: digest(template)}
+    service = {"kind": "Service", "metadata": {"annotations": {"a": "b"}}, "spec": spec}
+    annotations = with_applied_hash(service)["metadata"]["annotations"]
+    assert annotations == {"a": "b", keys.APPLIED: digest(service)}
+    secret = {"kind": "Secret", "metadata": {}, "data": {"a": "b"}, "type": "Opaque"}
+    visible = {key: value for key, value in secret.items() if key != "data"}
+    assert with_applied_hash(secret)["metadata"]["annotations"] == {keys.APPLIED: digest(visible)}
