@@ -77,7 +77,7 @@ def operator(
 ) -> Iterator[OperatorProcess]:
     """A running operator that watches all namespaces."""
     process = OperatorProcess(
-        control_plane, chart_kubeconfig, "--batch-seconds=0.2", "--resync-seconds=5"
+        control_plane, chart_kubeconfig, "--batch-seconds=0.2", "--full-resync-seconds=5"
     )
     process.start()
     cluster_echo("operator ready")

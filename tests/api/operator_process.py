@@ -187,6 +187,12 @@ class OperatorProcess:
             )
         )
 
+    def unneeded_reconciliations(self) -> int:
+        """Reconciliations that were not begun, as nothing had moved."""
+        pattern = re.compile(r"^pryv_operator_reconciliations_unneeded_total (\S+)", re.MULTILINE)
+        found = pattern.search(self.text("/metrics"))
+        return int(float(found[1])) if found else 0
+
     def wait_reconciliations(self, count: int, *, seconds: float = START_SECONDS) -> None:
         """Wait for this many more reconciliations, of whichever platforms."""
         enough = self.reconciliations() + count

@@ -15,6 +15,8 @@ from pryv_operator.kube.errors import ConflictError
 from pryv_operator.kube.transport import Request
 from pryv_operator.kube.work_queue import Key
 from pryv_operator.reconcile.domains import Domains
+from pryv_operator.reconcile.followed import Followed
+from pryv_operator.reconcile.memory import Memory
 from pryv_operator.reconcile.reconciler import Reconciler
 from pryv_operator.reconcile.reference_index import References
 from pryv_operator.reconcile.settings import Settings
@@ -93,8 +95,9 @@ async def test_what_the_garbage_collector_has_deleted_is_not_created_again(
     transport: Any = EarlierAnswers(client._transport)
     client._transport = transport
     settings = Settings(cluster_dns="10.96.0.10")
+    memory = Memory(Followed(client, [None], lambda _: None))  # nothing runs its watches
     reconcile = Reconciler(
-        client, settings, References(), Domains(lambda _: None), ChildProcesses()
+        client, settings, References(), Domains(lambda _: None), ChildProcesses(), memory
     )
     key = Key(user.namespace, "acme")
     await reconcile(key)

@@ -21,7 +21,7 @@ RESYNC_SECONDS = 900
 @pytest.fixture(scope="module", autouse=True)
 def _watches_only(operator: OperatorProcess) -> Iterator[None]:
     """An operator whose reconciliations in steady state are triggered only by watches."""
-    with operator.started_with(f"--resync-seconds={RESYNC_SECONDS}"):
+    with operator.started_with(f"--full-resync-seconds={RESYNC_SECONDS}"):
         yield
 
 

@@ -19,6 +19,8 @@ from pryv_operator.kube.credentials import read_kubeconfig
 from pryv_operator.kube.errors import ConflictError
 from pryv_operator.kube.work_queue import Key
 from pryv_operator.reconcile.domains import Domains
+from pryv_operator.reconcile.followed import Followed
+from pryv_operator.reconcile.memory import Memory
 from pryv_operator.reconcile.reconciler import Reconciler
 from pryv_operator.reconcile.reference_index import References
 from pryv_operator.reconcile.settings import Settings
@@ -79,7 +81,8 @@ async def test_the_event_loop_does_not_compute(
             children = ChildProcesses()
             settings = Settings(cluster_dns="10.96.0.10")
             domains = Domains(lambda _: None)
-            reconciler = Reconciler(client, settings, References(), domains, children)
+            memory = Memory(Followed(client, [None], lambda _: None))
+            reconciler = Reconciler(client, settings, References(), domains, children, memory)
             user.apply_platform()
             with computed_in_this_thread() as found:
                 await _reconcile(reconciler, Key(user.namespace, "acme"))

@@ -137,7 +137,7 @@ def alone(
             control_plane,
             chart_kubeconfig,
             "--batch-seconds=0.2",
-            "--resync-seconds=5",
+            "--full-resync-seconds=5",
             f"--namespace={namespace}",
             name="operator-alone",
         )

@@ -58,7 +58,9 @@ async def watching(
     client: KubeClient, namespace: str, options: WatchOptions
 ) -> AsyncIterator[Reported]:
     reported = Reported()
-    watch = PlatformWatch(client, [namespace], lambda key: reported.add(key.name), options)
+    watch = PlatformWatch(
+        client, [namespace], lambda key: reported.add(key.name), lambda *_: None, options
+    )
     running = asyncio.create_task(watch.run(asyncio.Event()))
     try:
         yield reported

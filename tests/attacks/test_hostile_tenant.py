@@ -56,7 +56,7 @@ def test_two_namespaces_below_the_limits_do_not_hold_up_a_neighbour(
     """With more platforms than there are workers. Its change does not wait for one of them."""
     shared_platform.apply_and_wait()
     with ExitStack() as started:
-        started.enter_context(operator.started_with("--resync-seconds=300"))
+        started.enter_context(operator.started_with("--full-resync-seconds=300"))
         names = [started.enter_context(new_namespace(control_plane)) for _ in range(2)]
         tenants = [PlatformUser(control_plane, name) for name in names]
         # It has no worker already when the others come.

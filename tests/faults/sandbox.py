@@ -363,7 +363,7 @@ async def run_scenario(rig: Rig, scenario: Scenario, faults: tuple[Fault, ...] =
     """Run a scenario in a new sandbox with these faults."""
     began = time.monotonic()
     loses = any(fault.kind in LOSE_EVENTS for fault in faults)
-    async with rig.sandbox(*(["--resync-seconds=2"] if loses else [])) as sandbox:
+    async with rig.sandbox(*(["--full-resync-seconds=2"] if loses else [])) as sandbox:
         before = compare.EMPTY
         if scenario.before:
             await sandbox.start()

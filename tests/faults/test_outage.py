@@ -117,7 +117,7 @@ async def test_platform_converges_after_a_restore_of_etcd(
     """The platform returns to its older state without new objects; the change can be repeated."""
     control_plane, rig = backup_rig
     change: Scenario = VARIABLE
-    async with rig.sandbox("--resync-seconds=5") as sandbox:
+    async with rig.sandbox("--full-resync-seconds=5") as sandbox:
         await sandbox.start()
         await sandbox.apply(*change.before)
         await sandbox.wait_steady("Ready")

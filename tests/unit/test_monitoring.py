@@ -39,6 +39,7 @@ OWN_LABELS = {
     "pryv_operator_api_request_duration_seconds": ("verb",),
     "pryv_operator_lease_requests_total": ("method", "code"),
     "pryv_operator_reconciliations_total": ("outcome",),
+    "pryv_operator_reconciliations_unneeded_total": (),
     "pryv_operator_rollout_duration_seconds": ("outcome",),
     "pryv_operator_reflector_last_event_timestamp_seconds": ("resource",),
     "pryv_operator_shard_leader": ("shard",),

@@ -30,6 +30,8 @@ PUBLISHED: Final = "pryv.io/published"
 #: What an object is for: ``config``, ``generated``, ``hash-key``, ``authority``, ``certificate``,
 #: ``history``, ``trial``.
 PURPOSE: Final = "pryv.io/purpose"
+#: The purpose of the ControllerRevisions of a platform's history.
+HISTORY: Final = "history"
 
 # Annotations that a user writes on a platform
 #: ``TARGET[,TARGET…]@TEXT``: what to restart without a change. A target is ``all``, a role, an

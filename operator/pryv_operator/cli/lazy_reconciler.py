@@ -14,6 +14,7 @@ from pryv_operator.child_processes.pool import ChildProcesses
 from pryv_operator.kube.client import KubeClient
 from pryv_operator.kube.work_queue import Key
 from pryv_operator.reconcile.domains import Domains
+from pryv_operator.reconcile.memory import Memory
 from pryv_operator.reconcile.reference_index import References
 from pryv_operator.reconcile.settings import Settings
 
@@ -31,9 +32,10 @@ class LazyReconciler:
         references: References,
         domains: Domains,
         children: ChildProcesses,
+        memory: Memory,
     ) -> None:
         """As that of the Reconciler."""
-        self._parts = (client, settings, references, domains, children)
+        self._parts = (client, settings, references, domains, children, memory)
         self._loading = asyncio.Lock()
         self._reconciler: Reconciler | None = None
 

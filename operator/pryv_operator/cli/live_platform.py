@@ -48,4 +48,4 @@ async def read_bundle(
     cluster: Cluster, platform: Platform, release: str | None
 ) -> Bundle | Problem:
     """The templates of a platform, or what is wrong with them. ``release``: that of its status."""
-    return await TemplateReader(cluster.client, UnlimitedComputation()).read(platform, release)
+    return await TemplateReader(UnlimitedComputation()).read(cluster.client, platform, release)

@@ -16,7 +16,7 @@ import typer
 from pryv_operator import __version__
 from pryv_operator.api import labels_annotations as keys
 from pryv_operator.api.privileges import Privilege
-from pryv_operator.cli import allocator, log, process, self_test
+from pryv_operator.cli import log, process, self_test
 from pryv_operator.cli.dns_option import first_nameserver, server_address
 from pryv_operator.cli.plain_options import plain_options
 from pryv_operator.kube.client import KubeClient
@@ -137,8 +137,15 @@ def run(
         typer.Option(min=0, help="Changes of a platform within so long are one reconciliation."),
     ] = 1.0,
     resync_seconds: Annotated[
-        float, typer.Option(min=1, help="Every platform is reconciled at least so often.")
+        float,
+        typer.Option(min=1, help="Every platform is checked so often for whether it has moved."),
     ] = 300.0,
+    full_resync_seconds: Annotated[
+        float,
+        typer.Option(
+            min=1, help="Every platform is reconciled about so often, whether it has moved or not."
+        ),
+    ] = 14400.0,
     leader_election: Annotated[
         bool | None,
         typer.Option(
@@ -206,6 +213,7 @@ def run(
         settings=Settings(
             cluster_dns=_cluster_dns(cluster_dns, in_cluster=in_cluster),
             resync_seconds=resync_seconds,
+            full_resync_seconds=full_resync_seconds,
             allowed=frozenset(allow or ()),
         ),
         election=Election(
@@ -218,7 +226,6 @@ def run(
         else None,
         shards=shards,
     )
-    allocator.configure()
     # A collection stops all threads. What is loaded by now stays, so it need not be looked through.
     gc.freeze()
     sender = Sender(rate=Rate(kube_api_qps, kube_api_burst))
@@ -235,7 +242,6 @@ async def _run(
         opened = KubeClient(connection, leadership, sender)  # reads certificates and keys
     except (CredentialsError, OSError) as error:
         raise typer.BadParameter(f"credentials of the cluster cannot be read: {error}") from None
-    allocator.bound_threads()
     async with opened as client:
         return await process.run(client, leadership, options)
 

@@ -136,7 +136,7 @@ async def _hash_inputs(
 async def _read_templates(client: KubeClient, platform: Platform) -> bytes | None:
     """The content of a platform's own templates; None when they are missing or invalid."""
     try:
-        bundle = await TemplateReader(client, UnlimitedComputation()).read(platform)
+        bundle = await TemplateReader(UnlimitedComputation()).read(client, platform)
     except LimitExceededError as error:
         raise HistoryError(
             f"the templates cannot be compared: reading them takes {error}, the limit; "

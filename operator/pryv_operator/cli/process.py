@@ -13,7 +13,6 @@ from typing import Any, Final
 
 from pryv_operator.api import labels_annotations as keys
 from pryv_operator.child_processes.pool import ChildProcesses
-from pryv_operator.cli.allocator import trim_forever
 from pryv_operator.cli.lazy_reconciler import LazyReconciler
 from pryv_operator.cli.shard_work import ShardWork
 from pryv_operator.kube import health_endpoints
@@ -25,10 +24,13 @@ from pryv_operator.kube.leadership import Leadership, ShardedLeadership
 from pryv_operator.kube.lease import Election, LeaderElection
 from pryv_operator.kube.metrics_access import MetricsAccess
 from pryv_operator.kube.metrics_endpoint import serving_metrics
+from pryv_operator.kube.reflector import Change
 from pryv_operator.kube.shard_elections import ShardElections
 from pryv_operator.kube.shards import Shards
 from pryv_operator.kube.work_queue import Key, WorkQueue
 from pryv_operator.reconcile.domains import Domains, read_domains
+from pryv_operator.reconcile.followed import Followed
+from pryv_operator.reconcile.memory import Memory
 from pryv_operator.reconcile.reference_index import References
 from pryv_operator.reconcile.settings import RETRYABLE, Settings
 from pryv_operator.reconcile.triggers import Triggers
@@ -99,8 +101,11 @@ class Process:
         self._domains = Domains(self._on_domain_change)
         references = References()
         self._children = ChildProcesses(waiting=self._waiting_for_others)
+        self._memory = Memory(
+            Followed(client, options.namespaces or (None,), self._on_object_change)
+        )
         reconciler = LazyReconciler(
-            client, options.settings, references, self._domains, self._children
+            client, options.settings, references, self._domains, self._children, self._memory
         )
         self._queue = WorkQueue(
             BoundedByBytes(reconciler, self._waiting_for_others),
@@ -123,11 +128,18 @@ class Process:
             client,
             self._queue,
             references,
+            self._memory.followed,
             options.namespaces,
             batch_seconds=options.batch_seconds,
             enabled=self._election is None,
+            has_seen=self._memory.has_seen,
         )
-        self._watch = PlatformWatch(client, options.namespaces, self._triggers.on_platform_change)
+        self._watch = PlatformWatch(
+            client,
+            options.namespaces,
+            self._on_platform_change,
+            self._memory.followed.set_platform,
+        )
         self._stop = asyncio.Event()
         self._failed = False
 
@@ -141,11 +153,10 @@ class Process:
             if self._stop.is_set():
                 return True
             watch = self._start(self._watch.run(self._stop))
-            followers = [self._start(each.run()) for each in self._triggers.reflectors]
+            followers = [self._start(each.run()) for each in self._memory.followed.reflectors]
             followers.append(
                 self._start(self._triggers.resync_forever(options.settings.resync_seconds))
             )
-            followers.append(self._start(trim_forever(self._queue.started)))
             work = self._start(self._work())
             election = self._start(self._stand_for_election()) if self._election else None
             await self._stop.wait()
@@ -182,7 +193,15 @@ class Process:
             )
             log.info("serving /metrics with TLS and authentication on %s:%d", host, port)
 
+    def _on_platform_change(self, key: Key) -> None:
+        self._memory.forget_lists(key)  # who asks for a reconciliation asks for a new look
+        self._triggers.on_platform_change(key)
+
+    def _on_object_change(self, change: Change) -> None:
+        self._triggers.on_object_change(change)
+
     def _on_domain_change(self, key: Key) -> None:
+        self._memory.at_rest.disturb(key)
         self._queue.add(key, delay=_SHARED_DOMAIN_SECONDS)
 
     def _waiting_for_others(self) -> AbstractContextManager[None]:
@@ -230,7 +249,7 @@ class Process:
 
     async def _wait_until_synced(self) -> None:
         """Wait until what this process would take over from others can be reconciled at once."""
-        synced = [self._watch.ready, *(each.synced for each in self._triggers.reflectors)]
+        synced = [self._watch.ready, *(each.synced for each in self._memory.followed.reflectors)]
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_SYNC_SECONDS):
                 await asyncio.gather(*(each.wait() for each in synced))
@@ -243,7 +262,7 @@ class Process:
 
     async def _first_resync(self) -> None:
         while True:
-            if await self._triggers.resync():
+            if await self._triggers.list_platforms():
                 return
             await asyncio.sleep(_RETRY_SECONDS)
 
@@ -264,7 +283,7 @@ class Process:
 
     def _ready(self) -> str | None:
         missing = sorted(
-            {each.plural for each in self._triggers.reflectors if not each.synced.is_set()}
+            {each.plural for each in self._memory.followed.reflectors if not each.synced.is_set()}
         )
         if not self._watch.ready.is_set():
             missing.append(keys.PLURAL)

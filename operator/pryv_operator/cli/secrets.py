@@ -192,8 +192,8 @@ async def _read(cluster: Cluster, resource: Object) -> _Read:
     platform = Platform(metadata["name"], metadata["namespace"], metadata["uid"], spec)
     running = (resource.get("status") or {}).get("release")
     try:
-        bundle = await TemplateReader(cluster.client, UnlimitedComputation()).read(
-            platform, running
+        bundle = await TemplateReader(UnlimitedComputation()).read(
+            cluster.client, platform, running
         )
     except LimitExceededError as error:
         raise ClusterError(f"the templates cannot be read: that takes {error}, the limit") from None

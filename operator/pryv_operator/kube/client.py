@@ -7,6 +7,7 @@ is written goes through ``_write``, which only the leader may call (see ``leader
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -31,7 +32,8 @@ from pryv_operator.kube.transport import (
 
 log = logging.getLogger(__name__)
 
-_PAGE: Final = 500
+#: Objects in a page of a list.
+PAGE: Final = 500
 #: A larger page is read again in smaller ones. As Python objects it can take nine times as much.
 _PAGE_BYTES: Final = 2 << 20
 #: By so much pages become smaller: 500, 62, 7, 1.
@@ -65,6 +67,8 @@ class KubeClient:
         """
         self._transport = Transport(connection, leadership or Leadership(), sender)
         self.connection = connection
+        #: For what would take too much memory several times at once.
+        self.one_at_a_time = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
         """Use the client for a while."""
@@ -139,7 +143,7 @@ class KubeClient:
         """As ``list_reduced``; also the resourceVersion of the list, to watch from."""
         found: list[T] = []
         token: str | None = None
-        limit = _PAGE
+        limit = PAGE
         while True:
             try:
                 page = await self.list_page(
@@ -160,7 +164,7 @@ class KubeClient:
                 if not isinstance(error, TooDeepError):
                     raise
                 log.warning("%s; it is skipped", error.message)
-                reduced, metadata, limit = [], error.list_metadata, _PAGE
+                reduced, metadata, limit = [], error.list_metadata, PAGE
             found += reduced
             token = metadata.get("continue")
             if not token:
@@ -174,7 +178,7 @@ class KubeClient:
         labels: str | None = None,
         fields: str | None = None,
         token: str | None = None,
-        limit: int = _PAGE,
+        limit: int = PAGE,
         accept: str = JSON,
         max_bytes: int | None = None,
     ) -> Object:

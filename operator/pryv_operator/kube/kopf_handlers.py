@@ -51,6 +51,8 @@ _IDLE_SECONDS: Final = 0.05
 
 #: Called with the key of a platform that has changed, or was deleted.
 OnChange = Callable[[Key], None]
+#: Called with the key of a platform and its resourceVersion; None: it was deleted.
+OnVersion = Callable[[Key, str | None], None]
 
 
 @dataclass
@@ -59,6 +61,7 @@ class Memo:
 
     client: KubeClient
     on_change: OnChange
+    on_version: OnVersion
     options: WatchOptions
     #: What was last seen of each resource that asks for a reconciliation.
     triggers: dict[Key, tuple[object, ...]] = field(default_factory=dict)
@@ -100,8 +103,9 @@ async def on_platform_event(
     memo: Memo,
     **_: Any,
 ) -> None:
-    """Report a change of a platform, unless only its status or other metadata changed."""
+    """Report a platform's version, and a change of more than its status or other metadata."""
     key, trigger = Key(str(namespace), str(name)), _trigger(meta)
+    memo.on_version(key, None if type == "DELETED" else str(meta["resourceVersion"]))
     if type not in (None, "DELETED") and memo.triggers.get(key) == trigger:
         return
     if type == "DELETED":
@@ -138,12 +142,13 @@ class PlatformWatch:
         client: KubeClient,
         namespaces: Collection[str],
         on_change: OnChange,
+        on_version: OnVersion,
         options: WatchOptions | None = None,
     ) -> None:
         """``namespaces`` empty: all of them."""
         self._client = client
         self._namespaces = sorted(namespaces)
-        self._memo = Memo(client, on_change, options or WatchOptions())
+        self._memo = Memo(client, on_change, on_version, options or WatchOptions())
         self._stop = asyncio.Event()
         self.ready = asyncio.Event()
 

@@ -90,6 +90,11 @@ RECONCILIATIONS: Final = Counter(
 )
 for _outcome in ("ready", "not-ready", "failed"):
     RECONCILIATIONS.labels(_outcome)  # so that the first failure is an increase
+UNCHANGED: Final = Counter(
+    "pryv_operator_reconciliations_unneeded",
+    "Reconciliations that were not begun, as nothing had moved since the platform's last one.",
+    registry=REGISTRY,
+)
 RECONCILIATION_SECONDS: Final = Histogram(
     "pryv_operator_reconciliation_seconds",
     "Duration of a reconciliation.",

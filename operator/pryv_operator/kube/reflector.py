@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -24,27 +25,43 @@ from pryv_operator.kube.errors import (
     error_from_status,
     retry_after_of,
 )
+from pryv_operator.kube.known_objects import Known, KnownObjects, Labels, mark
 from pryv_operator.kube.resources import Resource
+from pryv_operator.kube.tables import TABLE, TABLE_QUERY, TableEvents
 from pryv_operator.kube.watch_backoff import FIRST_BACKOFF, WatchBackoff
 
 log = logging.getLogger(__name__)
 
 _INITIAL_EVENTS_END: Final = "k8s.io/initial-events-end"
 
+#: The API server sends bookmarks about once a minute; after a longer silence the connection may be
+#: lost.
+_SILENCE_SECONDS: Final = 150.0
+
 #: Namespace and name.
 _Key = tuple[str, str]
-_Labels = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
 class Change:
-    """An object was added, modified or deleted. ``labels``: its last known ones."""
+    """An object was added, modified or deleted. ``labels``: its last known ones.
+
+    ``mark``: what stands for its version, see ``known_objects``; 0 if it was deleted.
+    ``shown``, ``shown_before``: what the API server shows of its status now and before, where that
+    is followed; an empty text if it is not known. ``generation``, ``generation_before``: they count
+    changes of the spec; 0 where nothing counts them.
+    """
 
     resource: Resource
     namespace: str
     name: str
     deleted: bool
-    labels: _Labels
+    labels: Labels
+    mark: int = 0
+    shown: str = ""
+    shown_before: str = ""
+    generation: int = 0
+    generation_before: int = 0
 
     def label(self, key: str) -> str | None:
         """The value of one label."""
@@ -57,13 +74,15 @@ class _Seen:
 
     key: _Key
     version: str
-    labels: _Labels
+    labels: Labels
+    shown: str
+    generation: int
 
 
 class Reflector:
     """Follows one resource in one namespace (or in all) and reports changes.
 
-    ``synced`` is set once everything was listed.
+    ``synced`` is set once everything was listed. ``known``: the objects, as last seen.
     """
 
     def __init__(
@@ -75,8 +94,9 @@ class Reflector:
         *,
         selector: str | None = None,
         keep_labels: frozenset[str] = frozenset(),
+        columns: Collection[str] = (),
     ) -> None:
-        """``keep_labels``: the labels that are stored per object, with its resourceVersion."""
+        """``keep_labels``: those that are kept of an object. ``columns``: what of its status is."""
         self._client = client
         self._resource = resource
         self._namespace = namespace
@@ -84,11 +104,19 @@ class Reflector:
         self._notify = notify
         self._selector = selector
         self._keep = keep_labels
-        self._known: dict[_Key, tuple[str, _Labels]] = {}
+        self._columns = columns
+        self.known = KnownObjects()
         self._version: str | None = None
         self._streaming = True
+        self._heard = -math.inf
         self.synced = asyncio.Event()
         self.plural = resource.plural
+        self.resource = resource
+        self.namespace = namespace
+
+    def is_current(self) -> bool:
+        """Whether everything was listed, and the watch has been heard lately: it has bookmarks."""
+        return self.synced.is_set() and time.monotonic() - self._heard < _SILENCE_SECONDS
 
     async def run(self) -> None:
         """Follow until cancelled. A watch that ends at once is begun again with back-off."""
@@ -131,15 +159,22 @@ class Reflector:
             self._version = await self._list()
         if self._version is not None:
             query["resourceVersion"] = self._version
-        async for event in self._client.watch(
-            self._resource, self._namespace, query, accept=METADATA
+        accept = METADATA
+        if self._columns:
+            query |= TABLE_QUERY
+            accept = TABLE
+        table = TableEvents(self._columns)
+        async for received in self._client.watch(
+            self._resource, self._namespace, query, accept=accept
         ):
+            event, shown = table.read(received)
+            self._heard = time.monotonic()
             metrics.WATCHES.heard(self._resource.plural, self._path, time.time())
             if event["type"] == "ERROR":
                 raise _error_of(event["object"])
             metadata = event["object"]["metadata"]
             if event["type"] != "BOOKMARK":
-                seen = self._seen(metadata)
+                seen = self._seen(metadata, shown)
                 if listed is not None and event["type"] != "DELETED":
                     listed.add(seen.key)
                 self._record(seen, deleted=event["type"] == "DELETED")
@@ -163,36 +198,57 @@ class Reflector:
         for each in listed:
             self._record(each, deleted=False)
         self._forget_all_but({each.key for each in listed})
+        self._heard = time.monotonic()
         self.synced.set()
         return version
 
-    def _seen(self, metadata: Object) -> _Seen:
+    def _seen(self, metadata: Object, shown: str = "") -> _Seen:
         """What is kept of an object's metadata."""
         labels = (metadata.get("labels") or {}).items()
         return _Seen(
             (metadata["namespace"], metadata["name"]),
             metadata["resourceVersion"],
             tuple(sorted((name, value) for name, value in labels if name in self._keep)),
+            shown,
+            int(metadata.get("generation", 0)),
         )
 
     def _forget_all_but(self, listed: set[_Key]) -> None:
         """Report objects that were deleted while nothing was watched."""
-        for namespace, name in [key for key in self._known if key not in listed]:
-            _, labels = self._known.pop((namespace, name))
-            self._notify(Change(self._resource, namespace, name, deleted=True, labels=labels))
+        for key in [*self.known.others(listed)]:
+            if known := self.known.remove(*key):
+                self._notify(_deletion(self._resource, key, known))
 
     def _record(self, seen: _Seen, *, deleted: bool) -> None:
-        key, version, labels = seen.key, seen.version, seen.labels
-        version_before, labels_before = self._known.get(key, ("", labels))
+        before = self.known.get(*seen.key)
+        version = 0 if deleted else mark(seen.key[1], seen.version)
         if deleted:
-            self._known.pop(key, None)
-        elif version_before == version:
+            self.known.remove(*seen.key)
+        elif before and before.mark == version:
             return
         else:
-            self._known[key] = (version, labels)
-        if labels_before != labels:  # for the platform that it belonged to, it is deleted
-            self._notify(Change(self._resource, *key, deleted=True, labels=labels_before))
-        self._notify(Change(self._resource, *key, deleted=deleted, labels=labels))
+            self.known.set(*seen.key, version, seen.labels, seen.shown, seen.generation)
+        if before and before.labels != seen.labels:
+            # For the platform that it belonged to, it is deleted.
+            self._notify(_deletion(self._resource, seen.key, before))
+        self._notify(
+            Change(
+                self._resource,
+                *seen.key,
+                deleted=deleted,
+                labels=seen.labels,
+                mark=version,
+                shown=seen.shown,
+                shown_before=before.shown if before else "",
+                generation=seen.generation,
+                generation_before=before.generation if before else 0,
+            )
+        )
+
+
+def _deletion(resource: Resource, key: _Key, known: Known) -> Change:
+    """That an object, as it was known, is not there any more."""
+    return Change(resource, *key, deleted=True, labels=known.labels, shown_before=known.shown)
 
 
 def is_end_of_list(event: Object) -> bool:

@@ -46,7 +46,6 @@ from pryv_operator.objects import trial
 
 log = logging.getLogger(__name__)
 
-_HISTORY: Final = "history"
 #: Kinds the operator writes.
 WRITTEN: Final = (
     SERVICES,
@@ -340,7 +339,7 @@ async def list_referenced_configuration(
     labelled = selector(platform)
     # The ControllerRevisions of a StatefulSet carry the labels of its selector, not those of its
     # metadata. The operator's own revisions are read elsewhere.
-    labels = f"{keys.PLATFORM}={platform.name},{keys.PURPOSE}!={_HISTORY}"
+    labels = f"{keys.PLATFORM}={platform.name},{keys.PURPOSE}!={keys.HISTORY}"
     stateful = client.list_reduced(
         CONTROLLER_REVISIONS, platform.namespace, references, labels=labels
     )
@@ -365,7 +364,7 @@ async def list_revision_metadata(client: KubeClient, platform: Platform) -> list
         CONTROLLER_REVISIONS,
         platform.namespace,
         lambda item: budget.spend(reduce.revision_metadata(item)),
-        labels=f"{selector(platform)},{keys.PURPOSE}={_HISTORY}",
+        labels=f"{selector(platform)},{keys.PURPOSE}={keys.HISTORY}",
         accept=METADATA_LIST,
     )
 

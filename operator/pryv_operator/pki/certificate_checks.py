@@ -18,7 +18,7 @@ from pryv_operator.pki.pem import PemError
 from pryv_operator.pki.private_key import PrivateKey, read_private_key, signs_for
 
 #: A certificate that expires within this time is reported.
-_EXPIRING: Final = dt.timedelta(days=14)
+EXPIRING: Final = dt.timedelta(days=14)
 _ENCODING: Final = serialization.Encoding.DER
 _FORMAT: Final = serialization.PublicFormat.SubjectPublicKeyInfo
 
@@ -154,7 +154,7 @@ def _check_dates(
             "the clock of its issuer"
         )
         return (Advisory(Reason.CERTIFICATE_NOT_YET_VALID, message),)
-    if end - now < _EXPIRING:
+    if end - now < EXPIRING:
         message = f"{subject} expires on {end:%Y-%m-%d}; {remedy}"
         return (Advisory(Reason.CERTIFICATE_EXPIRING, message),)
     return ()

@@ -23,6 +23,7 @@ class Domains:
         """Empty. ``notify``: called with a platform that now shares its domain, or does no more."""
         self._notify = notify
         self._domains: dict[Key, str] = {}
+        self._platforms: dict[str, set[Key]] = {}
 
     def set(self, key: Key, domain: str | None) -> None:
         """Set a platform's domain (None: deleted).
@@ -30,8 +31,13 @@ class Domains:
         If it differs, the other platforms with the former or the new one are notified.
         """
         before = self._domains.pop(key, None)
+        if before is not None:
+            self._platforms[before].discard(key)
+            if not self._platforms[before]:
+                del self._platforms[before]
         if domain is not None:
             self._domains[key] = domain
+            self._platforms.setdefault(domain, set()).add(key)
         if before != domain:
             for each in sorted(self._with(before) | self._with(domain) - {key}):
                 self._notify(each)
@@ -45,9 +51,7 @@ class Domains:
         return frozenset(self._domains)
 
     def _with(self, domain: str | None) -> frozenset[Key]:
-        if domain is None:
-            return frozenset()
-        return frozenset(key for key, found in self._domains.items() if found == domain)
+        return frozenset() if domain is None else frozenset(self._platforms.get(domain, ()))
 
 
 async def read_domains(

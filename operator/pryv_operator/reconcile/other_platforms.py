@@ -7,11 +7,9 @@ the uids of their Secrets, and tenants cannot write it. A Secret of cert-manager
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
-from weakref import WeakKeyDictionary
 
 from pryv_operator.api import labels_annotations as keys
 from pryv_operator.api import names
@@ -23,9 +21,6 @@ from pryv_operator.kube.resources import PLATFORMS
 
 #: cert-manager's annotation of each Secret that it fills: the Certificate.
 _CERTIFICATE_NAME: Final = "cert-manager.io/certificate-name"
-#: Of all reconciliations, one reads another platform at a time: as Python objects, one can take
-#: twenty times its 1.5 MiB.
-_TURNS: Final[WeakKeyDictionary[KubeClient, asyncio.Lock]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -100,8 +95,12 @@ async def read_other_platforms(
 
 
 async def _read_recorded(client: KubeClient, platform: Platform, other: str) -> _Recorded | None:
-    """What another platform's status and spec record; None if it does not exist."""
-    async with _TURNS.setdefault(client, asyncio.Lock()):
+    """What another platform's status and spec record; None if it does not exist.
+
+    Of all reconciliations, one reads at a time: as Python objects, a platform can take twenty times
+    its 1.5 MiB.
+    """
+    async with client.one_at_a_time:
         try:
             resource = await client.get(PLATFORMS, platform.namespace, other)
         except TooDeepError:

@@ -264,6 +264,10 @@ class PlatformMetrics:
         certificates = self._certificates.get(key, ())
         self._gauges.set(key, samples(key, status, Observed(), certificates))
 
+    def expiries(self, key: Key) -> tuple[dt.datetime, ...]:
+        """When the platform's certificates expire."""
+        return tuple(each.at for each in self._certificates.get(key, ()))
+
     def forget(self, key: Key) -> None:
         """The platform was deleted."""
         self._certificates.pop(key, None)

@@ -127,6 +127,8 @@ def owners_to_write(
     selected = [
         each for each in pods if selector.items() <= (each["metadata"].get("labels") or {}).items()
     ]
+    if not selected:  # it protects nothing yet, or no more
+        return None
     known = {each["uid"] for each in before}
 
     def rank(pod: Object) -> tuple[bool, bool, str]:

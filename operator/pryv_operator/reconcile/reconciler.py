@@ -35,6 +35,7 @@ from pryv_operator.kube.resources import PLATFORMS
 from pryv_operator.kube.work_queue import Key
 from pryv_operator.reconcile import events
 from pryv_operator.reconcile.apply_desired import apply_desired_state, read_health_inputs
+from pryv_operator.reconcile.at_rest import fraction
 from pryv_operator.reconcile.cleanup import ObsoleteSecrets, clean_up
 from pryv_operator.reconcile.computation import LimitedComputation, limit_problem
 from pryv_operator.reconcile.compute_inputs import compute_inputs
@@ -57,7 +58,10 @@ from pryv_operator.reconcile.ensure_secrets import (
 )
 from pryv_operator.reconcile.failures import Failures, api_time
 from pryv_operator.reconcile.field_conflicts import FieldConflicts
+from pryv_operator.reconcile.memory import Memory
+from pryv_operator.reconcile.next_moment import next_moment
 from pryv_operator.reconcile.outcome import Applied, Outcome
+from pryv_operator.reconcile.platform_client import PlatformClient, Seen
 from pryv_operator.reconcile.platform_metrics import PlatformMetrics, certificate_expiries
 from pryv_operator.reconcile.platform_status import compute_status, stored_status
 from pryv_operator.reconcile.policy_owners import ensure_policy_owners
@@ -65,6 +69,7 @@ from pryv_operator.reconcile.reference_index import References
 from pryv_operator.reconcile.references import references_of
 from pryv_operator.reconcile.replaced_files import compare_replaced
 from pryv_operator.reconcile.retention import adopt_pvcs, apply_deletion_policy
+from pryv_operator.reconcile.reuse import ReusedComputation
 from pryv_operator.reconcile.secret_records import SecretRecords
 from pryv_operator.reconcile.service_addresses import service_addresses
 from pryv_operator.reconcile.settings import Settings
@@ -97,6 +102,7 @@ class Reconciler:
         references: References,
         domains: Domains,
         children: ChildProcesses,
+        memory: Memory,
         now: Callable[[], dt.datetime] = _utc_now,
     ) -> None:
         """``now``: the clock (UTC), for certificates, deadlines and conditions."""
@@ -105,8 +111,9 @@ class Reconciler:
         self._references = references
         self._domains = domains
         self._now = now
-        self._computation = LimitedComputation(children)
-        self._templates = TemplateReader(client, self._computation)
+        self._computation = ReusedComputation(LimitedComputation(children))
+        self._templates = TemplateReader(self._computation)
+        self._memory = memory
         self._metrics = PlatformMetrics()
         self._failures: dict[Key, int] = {}
         #: Seconds until a computation that exceeded a limit may be tried again.
@@ -126,10 +133,18 @@ class Reconciler:
             return await self._reconcile_key(key)
         except Exception:
             metrics.RECONCILIATIONS.labels("failed").inc()
+            self._memory.forget_lists(key)  # what it was based on may be why
             raise
 
     async def _reconcile_key(self, key: Key) -> float | None:
-        resource = await self._client.get(PLATFORMS, key.namespace, key.name)
+        now = self._now().timestamp()
+        until = self._memory.at_rest.until(key, now)
+        if until is not None:
+            metrics.UNCHANGED.inc()
+            return min(self._resync_seconds(key), until - now)
+        self._memory.at_rest.disturb(key)  # until this reconciliation has ended in order
+        client = self._memory.client(self._client, key)
+        resource = await client.get(PLATFORMS, key.namespace, key.name)
         if resource is None or resource["metadata"].get("deletionTimestamp"):
             self._forget(key)
             return None
@@ -137,42 +152,65 @@ class Reconciler:
         self._metrics.begin(key, stored)
         set_revision(stored.revision)
         with metrics.RECONCILIATION_SECONDS.time():
-            ready = await self._reconcile_or_report(key, resource)
+            ready = await self._reconcile_or_report(client, key, resource)
         self._failures.pop(key, None)
         metrics.RECONCILIATIONS.labels("ready" if ready else "not-ready").inc()
-        return self._requeue_after(key, ready=ready)
+        requeue_after = self._requeue_after(key, ready=ready)
+        self._settle(key, client.seen, requeue_after, ready=ready)
+        return requeue_after
 
-    async def _reconcile_or_report(self, key: Key, resource: Object) -> bool:
+    def _settle(self, key: Key, seen: Seen, requeue_after: float, *, ready: bool) -> None:
+        """Let a platform rest as long as nothing moves, and not longer than until it is due."""
+        now = self._now()
+        until = now.timestamp() + requeue_after
+        if ready and requeue_after and seen.complete and not self._conflicts[key].warnings:
+            spread = 0.75 + 0.5 * fraction(key)
+            until = now.timestamp() + self._settings.full_resync_seconds * spread
+            if moment := next_moment(self._metrics.expiries(key), now):
+                until = min(until, moment.timestamp())
+            self._memory.forget_lists(key)
+            self._computation.forget(key)
+        self._memory.at_rest.settle(key, seen, until)
+
+    async def _reconcile_or_report(
+        self, client: PlatformClient, key: Key, resource: Object
+    ) -> bool:
         """Reconcile, and report in the status why it failed; return whether it is ready."""
         try:
-            return await self._reconcile(key, resource)
+            return await self._reconcile(client, key, resource)
         except LimitExceededError as error:
             self._retry_after[key] = error.retry_after
             failure = self._failure(resource).invalid(limit_problem(error))
-            return await self._write_status(resource, failure)
+            return await self._write_status(client, resource, failure)
         except RejectedError as error:
-            return await self._write_status(resource, self._failure(resource).rejected(error))
+            return await self._write_status(
+                client, resource, self._failure(resource).rejected(error)
+            )
         except UnavailableError as error:
             # Without an answer (status 0), the status could not be written either.
             if error.status and self._failures.get(key, 0) >= _FAILURES_REPORTED:
-                await self._try_to_report(resource, self._failure(resource).unavailable(error))
+                await self._try_to_report(
+                    client, resource, self._failure(resource).unavailable(error)
+                )
             self._failures[key] = self._failures.get(key, 0) + 1
             raise
         except UnreadableError as error:
-            await self._try_to_report(resource, self._failure(resource).unreadable(error))
+            await self._try_to_report(client, resource, self._failure(resource).unreadable(error))
             raise
         except ApiError:
             raise
         except Exception as error:
-            await self._try_to_report(resource, self._failure(resource).bug(error))
+            await self._try_to_report(client, resource, self._failure(resource).bug(error))
             raise
 
-    async def _reconcile(self, key: Key, resource: Object) -> bool:
+    async def _reconcile(self, client: PlatformClient, key: Key, resource: Object) -> bool:
         """One reconciliation from the top; return whether the platform is ready."""
         try:
             spec = PryvPlatformSpec.model_validate(resource["spec"])
         except ValidationError as error:
-            return await self._write_status(resource, self._failure(resource).invalid_spec(error))
+            return await self._write_status(
+                client, resource, self._failure(resource).invalid_spec(error)
+            )
         metadata = resource["metadata"]
         platform = Platform(
             metadata["name"],
@@ -184,47 +222,51 @@ class Reconciler:
 
         too_much = await asyncio.to_thread(check_variables, spec.variables)
         if too_much:
-            return await self._write_status(resource, self._failure(resource).invalid(too_much))
+            return await self._write_status(
+                client, resource, self._failure(resource).invalid(too_much)
+            )
 
         # Read.
         self._domains.set(key, spec.domain)
         self._references.set(key, references_of(platform))
-        bundle = await self._templates.read(platform, stored_status(resource).release)
+        bundle = await self._templates.read(client, platform, stored_status(resource).release)
         if isinstance(bundle, Problem):
-            return await self._write_status(resource, self._failure(resource).invalid(bundle))
+            return await self._write_status(
+                client, resource, self._failure(resource).invalid(bundle)
+            )
         snapshot = await read_snapshot(
-            self._client, self._computation, resource, platform, bundle, self._now()
+            client, self._computation, resource, platform, bundle, self._now()
         )
+        if snapshot.unresolved:  # the DNS is not watched
+            client.seen.complete = False
 
         # Ensure: owner references of data, and what is created once.
         if snapshot.adopting and not platform.paused:
-            adopted = await adopt_pvcs(self._client, snapshot.live, snapshot.annotation(keys.ADOPT))
+            adopted = await adopt_pvcs(client, snapshot.live, snapshot.annotation(keys.ADOPT))
             snapshot = replace(snapshot, live=adopted)
         warnings = (
-            ()
-            if platform.paused
-            else await apply_deletion_policy(self._client, platform, snapshot.live)
+            () if platform.paused else await apply_deletion_policy(client, platform, snapshot.live)
         )
         private = certificates.secret_name(platform) is None
         try:
             required = [
                 *required_secrets(snapshot),
-                *(await required_authority(self._client, snapshot) if private else ()),
+                *(await required_authority(client, snapshot) if private else ()),
             ]
-            creations = await plan_creations(self._client, snapshot, required)
+            creations = await plan_creations(client, snapshot, required)
             if creations.missing and not platform.paused:
-                snapshot = await self._record(snapshot, creations.records)
-            live, records = await create_secrets(self._client, snapshot, creations)
+                snapshot = await self._record(client, snapshot, creations.records)
+            live, records = await create_secrets(client, snapshot, creations)
             secrets = read_secrets(snapshot, live)
             authority = read_authority(snapshot, live) if private else None
         except UnusableSecretError as error:
             failure = self._failure(snapshot.resource).invalid(error.problem)
-            return await self._write_status(snapshot.resource, failure)
+            return await self._write_status(client, snapshot.resource, failure)
         signer = RevisionSigner(secrets.hash_key, platform.uid)
         snapshot = replace(
             snapshot,
             history=await revision_store.authenticate_history(
-                self._client,
+                client,
                 platform,
                 signer,
                 snapshot.history,
@@ -252,31 +294,33 @@ class Reconciler:
             ),
         )
         applied = await apply_desired_state(
-            self._client, self._computation, snapshot, inputs, self._conflicts[key], self._now()
+            client, self._computation, snapshot, inputs, self._conflicts[key], self._now()
         )
         _log_rollout(key, applied)
-        await events.create_rollout_event(self._client, resource, applied.rollout)
+        await events.create_rollout_event(client, resource, applied.rollout)
         obsolete = ObsoleteSecrets(
             certificates=authority.obsolete if authority else (),
             rotations=obsolete_rotations(snapshot),
         )
-        await clean_up(self._client, snapshot, applied, obsolete)
+        await clean_up(client, snapshot, applied, obsolete)
         if not platform.paused:
-            await ensure_policy_owners(self._client, platform, applied.live)
+            await ensure_policy_owners(client, platform, applied.live)
 
         # Report.
-        outcome = await self._outcome(snapshot, inputs, authority, applied)
+        outcome = await self._outcome(client, snapshot, inputs, authority, applied)
         outcome = replace(outcome, replaced_files=replaced.recorded, ownership=records.ownership)
         after = await asyncio.to_thread(
             compute_status, outcome, snapshot.status, api_time(self._now())
         )
         self._plan_requeue(key, applied, after, snapshot.status)
-        ready = await self._write_status(snapshot.resource, after)
+        ready = await self._write_status(client, snapshot.resource, after)
         expiries = certificate_expiries(inputs, authority.secret if authority else "")
         self._metrics.report(key, after, outcome, expiries, self._now())
         return ready
 
-    async def _record(self, snapshot: Snapshot, records: SecretRecords) -> Snapshot:
+    async def _record(
+        self, client: PlatformClient, snapshot: Snapshot, records: SecretRecords
+    ) -> Snapshot:
         """Write what is about to be created into the status, before it is created."""
         revisions = snapshot.revision_records.entries
         status = snapshot.status.model_copy(
@@ -285,11 +329,12 @@ class Reconciler:
                 "revisions": None if revisions is None else list(revisions),
             }
         )
-        written = await self._apply_status(snapshot.resource, status)
+        written = await self._apply_status(client, snapshot.resource, status)
         return replace(snapshot, resource=written, records=records)
 
     async def _outcome(
         self,
+        client: PlatformClient,
         snapshot: Snapshot,
         inputs: Inputs,
         authority: EnsuredAuthority | None,
@@ -300,7 +345,7 @@ class Reconciler:
             generation=snapshot.resource["metadata"]["generation"],
             desired=desired,
             health_inputs=applied.health_inputs
-            or await read_health_inputs(self._client, snapshot.platform, applied),
+            or await read_health_inputs(client, snapshot.platform, applied),
             addresses=service_addresses(applied.live, inputs.addresses),
             services=frozenset(item["metadata"]["name"] for item in desired.services),
             domain=snapshot.platform.spec.domain,
@@ -318,21 +363,25 @@ class Reconciler:
             stopped=bool(snapshot.platform.spec.stopped),
         )
 
-    async def _write_status(self, resource: Object, after: PryvPlatformStatus) -> bool:
+    async def _write_status(
+        self, client: PlatformClient, resource: Object, after: PryvPlatformStatus
+    ) -> bool:
         """Write a changed status, with events; return whether the platform is ready."""
         before = stored_status(resource)
         if after != before:
-            await self._apply_status(resource, after)
-            await events.create_status_events(self._client, resource, after, before)
+            await self._apply_status(client, resource, after)
+            await events.create_status_events(client, resource, after, before)
         metadata = resource["metadata"]
         self._metrics.report_failure(Key(metadata["namespace"], metadata["name"]), after)
         ready = find_condition(after.conditions, "Ready")
         return ready is not None and ready.status == "True"
 
-    async def _apply_status(self, resource: Object, status: PryvPlatformStatus) -> Object:
+    async def _apply_status(
+        self, client: PlatformClient, resource: Object, status: PryvPlatformStatus
+    ) -> Object:
         metadata = resource["metadata"]
         identity = ("name", "namespace", "uid", "resourceVersion")
-        return await self._client.apply_status(
+        return await client.apply_status(
             {
                 "apiVersion": keys.API_VERSION,
                 "kind": keys.KIND,
@@ -341,10 +390,12 @@ class Reconciler:
             }
         )
 
-    async def _try_to_report(self, resource: Object, after: PryvPlatformStatus) -> None:
+    async def _try_to_report(
+        self, client: PlatformClient, resource: Object, after: PryvPlatformStatus
+    ) -> None:
         """Write the status of a failure; that this may fail too must not hide the failure."""
         try:
-            await self._write_status(resource, after)
+            await self._write_status(client, resource, after)
         except ApiError as error:
             metadata = resource["metadata"]
             log.warning(
@@ -373,11 +424,16 @@ class Reconciler:
             self._requeue_at_once.discard(key)
             return 0.0
         if ready:
-            return self._settings.resync_seconds
+            return self._resync_seconds(key)
         if key in self._retry_after:
             return self._retry_after.pop(key)
         until_deadline = self._deadlines.pop(key, _UNREADY_SECONDS)
         return min(_UNREADY_SECONDS, self._settings.resync_seconds, until_deadline)
+
+    def _resync_seconds(self, key: Key) -> float:
+        """Not equal for all, so that platforms which started together do not stay together."""
+        seconds = min(self._settings.resync_seconds, self._settings.full_resync_seconds)
+        return seconds * (0.9 + 0.2 * fraction(key))
 
     def _forget(self, key: Key) -> None:
         self._domains.set(key, None)
@@ -385,6 +441,8 @@ class Reconciler:
 
     def forget(self, key: Key) -> None:
         """Remember nothing of a platform: it was deleted, or another process reconciles it."""
+        self._memory.forget(key)
+        self._computation.forget(key)
         self._references.forget(key)
         self._metrics.forget(key)
         self._failures.pop(key, None)

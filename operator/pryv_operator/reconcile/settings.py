@@ -17,6 +17,9 @@ class Settings:
     """What the operator is started with."""
 
     cluster_dns: str
+    #: Every platform is checked so often for whether anything has moved.
     resync_seconds: float = 300.0
+    #: About so often everything of it is read, whether anything has moved or not.
+    full_resync_seconds: float = 14400.0
     #: What specs may use beyond their namespace.
     allowed: frozenset[Privilege] = frozenset()

@@ -39,13 +39,14 @@ _ARCHIVE: Final = "spec.templates.archive.secretKeyRef"
 class TemplateReader:
     """Reads templates; caches the last few archives by the version of the object with them."""
 
-    def __init__(self, client: KubeClient, computation: Computation) -> None:
+    def __init__(self, computation: Computation) -> None:
         """Starts with an empty cache."""
-        self._client = client
         self._computation = computation
         self._archives: OrderedDict[tuple[str, str, str], Bundle | Problem] = OrderedDict()
 
-    async def read(self, platform: Platform, running: str | None = None) -> Bundle | Problem:
+    async def read(
+        self, client: KubeClient, platform: Platform, running: str | None = None
+    ) -> Bundle | Problem:
         """The templates a platform uses, or what is wrong with them.
 
         ``running``: the release in its status, which an omitted ``spec.release`` stands for.
@@ -54,10 +55,10 @@ class TemplateReader:
         if spec.templates is None:
             return read_release(spec.release or running)
         objects = await read_referenced(
-            self._client, platform.namespace, referenced_objects(spec.templates)
+            client, platform.namespace, referenced_objects(spec.templates)
         )
         secrets = [item for (kind, _), item in objects.items() if kind == "Secret"]
-        others = await read_other_platforms(self._client, platform, secrets)
+        others = await read_other_platforms(client, platform, secrets)
         for secret in secrets:
             if refused := check_secret(_ARCHIVE, secret, others):
                 return refused

@@ -4,49 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Final
 
 from pryv_operator.api import labels_annotations as keys
 from pryv_operator.api.kubernetes import Object
 from pryv_operator.kube.client import METADATA_LIST, KubeClient
 from pryv_operator.kube.errors import ApiError
-from pryv_operator.kube.reflector import Change, Reflector
-from pryv_operator.kube.resources import (
-    CONFIG_MAPS,
-    DEPLOYMENTS,
-    DISRUPTION_BUDGETS,
-    NETWORK_POLICIES,
-    PLATFORMS,
-    PODS,
-    PVCS,
-    SECRETS,
-    SERVICES,
-    STATEFUL_SETS,
-)
-from pryv_operator.kube.work_queue import Key, WorkQueue
+from pryv_operator.kube.reflector import Change
+from pryv_operator.kube.resources import PLATFORMS
+from pryv_operator.kube.work_queue import Key, Priority, WorkQueue
+from pryv_operator.reconcile.at_rest import fraction
+from pryv_operator.reconcile.followed import REFERENCED, Followed, platform_of
 from pryv_operator.reconcile.reference_index import References
+from pryv_operator.reconcile.wake import Progress
 
 log = logging.getLogger(__name__)
 
-#: Resources of which only the operator's own objects are followed.
-_OWNED: Final = (
-    PVCS,
-    DEPLOYMENTS,
-    DISRUPTION_BUDGETS,
-    NETWORK_POLICIES,
-    PODS,
-    SERVICES,
-    STATEFUL_SETS,
-)
-#: Resources of which all objects are followed, as a platform may refer to any of them.
-_REFERENCED: Final = (CONFIG_MAPS, SECRETS)
-_OWNED_SELECTOR: Final = f"{keys.MANAGED_BY}={keys.FIELD_MANAGER}"
-_KEPT_LABELS: Final = frozenset({keys.MANAGED_BY, keys.PLATFORM})
-
-#: A deleted object is restored soon; several events of one action are still one reconciliation.
-_DELETED_SECONDS: Final = 0.1
-_CHANGED_SECONDS: Final = 0.3
+#: Platforms are listed again after so many resyncs: a watch can lose the event of a new one.
+_RESYNCS_PER_LIST: Final = 12
 
 
 class Triggers:
@@ -57,49 +33,56 @@ class Triggers:
         client: KubeClient,
         queue: WorkQueue,
         references: References,
+        followed: Followed,
         namespaces: Collection[str],
         *,
         batch_seconds: float,
         enabled: bool,
+        has_seen: Callable[[Key, Change], bool] = lambda *_: False,
     ) -> None:
-        """``batch_seconds``: the window in which changes by users become one reconciliation."""
+        """Follow nothing yet.
+
+        Args:
+            client: to list platforms with.
+            queue: what is filled.
+            references: which platforms refer to an object.
+            followed: what the watches know.
+            namespaces: those of the platforms; empty: all of them.
+            batch_seconds: the window in which changes by users become one reconciliation.
+            enabled: whether this process leads.
+            has_seen: whether a reconciliation knows a changed object of its platform already.
+        """
         self._client = client
         self._queue = queue
         self._references = references
+        self._followed = followed
         self._namespaces = namespaces or (None,)
         self._batch_seconds = batch_seconds
+        self._progress = Progress()
+        self._has_seen = has_seen
         self.enabled = enabled
-        self.reflectors = [
-            Reflector(
-                client,
-                resource,
-                namespace,
-                self.on_object_change,
-                selector=None if resource in _REFERENCED else _OWNED_SELECTOR,
-                keep_labels=_KEPT_LABELS,
-            )
-            for namespace in self._namespaces
-            for resource in (*_OWNED, *_REFERENCED)
-        ]
 
     def on_platform_change(self, key: Key) -> None:
         """A user changed a platform, or deleted it; more changes may follow at once."""
-        self._enqueue(key, self._batch_seconds)
+        self._enqueue(key, self._batch_seconds, Priority.CHANGE)
 
     def on_object_change(self, change: Change) -> None:
         """An object changed: enqueue the platform it belongs to, and those that refer to it."""
-        platform = change.label(keys.PLATFORM)
-        if platform and change.label(keys.MANAGED_BY) == keys.FIELD_MANAGER:
-            delay = _DELETED_SECONDS if change.deleted else _CHANGED_SECONDS
-            self._enqueue(Key(change.namespace, platform), delay)
-        if change.resource in _REFERENCED:
-            for key in self._references.platforms(
+        if key := platform_of(change):
+            delay = self._progress.wake_after(key, change)
+            if not self._has_seen(key, change):
+                self._enqueue(key, delay, Priority.EVENT)
+        if change.resource in REFERENCED:
+            referring = self._references.platforms(
                 change.namespace, change.resource.kind, change.name
-            ):
-                self._enqueue(key, self._batch_seconds)
+            )
+            # For its only user, it is a change like one of the platform itself.
+            priority = Priority.CHANGE if len(referring) == 1 else Priority.FAN_OUT
+            for each in referring:
+                self._enqueue(each, self._batch_seconds, priority)
 
-    async def resync(self) -> bool:
-        """Enqueue every platform; False when they could not be listed."""
+    async def list_platforms(self) -> bool:
+        """Enqueue every platform of the API server; False when they could not be listed."""
         if not self.enabled:
             return True
         try:
@@ -107,21 +90,26 @@ class Triggers:
                 for key in await self._client.list_reduced(
                     PLATFORMS, namespace, _key, accept=METADATA_LIST
                 ):
-                    self._enqueue(key, 0.0)
+                    self._enqueue(key, 0.0, Priority.RESYNC)
         except ApiError as error:
             log.warning("listing %s failed: %s", keys.PLURAL, error)
             return False
         return True
 
     async def resync_forever(self, seconds: float) -> None:
-        """Enqueue every platform periodically: a watch can lose events."""
+        """Enqueue every platform that is known, spread over the period; list them now and then."""
+        resyncs = 0
         while True:
+            for key in self._followed.platforms():
+                self._enqueue(key, fraction(key) * seconds, Priority.RESYNC)
             await asyncio.sleep(seconds)
-            await self.resync()
+            resyncs += 1
+            if resyncs % _RESYNCS_PER_LIST == 0:
+                await self.list_platforms()
 
-    def _enqueue(self, key: Key, delay: float) -> None:
+    def _enqueue(self, key: Key, delay: float, priority: Priority) -> None:
         if self.enabled:
-            self._queue.add(key, delay=delay)
+            self._queue.add(key, delay=delay, priority=priority)
 
 
 def _key(item: Object) -> Key:

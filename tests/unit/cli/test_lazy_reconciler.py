@@ -12,7 +12,7 @@ from pryv_operator.cli import lazy_reconciler
 from pryv_operator.cli.lazy_reconciler import LazyReconciler
 from pryv_operator.kube.work_queue import Key
 
-PARTS: Any = ("client", "settings", "references", "domains", "children")
+PARTS: Any = ("client", "settings", "references", "domains", "children", "memory")
 
 
 async def test_it_is_loaded_once_in_another_thread(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -63,7 +63,9 @@ async def test_the_operator_waits_for_a_server_that_it_trusts(
         serving(ApiServer(), self_signed(tmp_path)) as server,
         KubeClient(configuration(server.url, other_authority(tmp_path))) as client,
     ):
-        waiting = asyncio.create_task(PlatformWatch(client, [], lambda *_: None).wait_for_crd(stop))
+        waiting = asyncio.create_task(
+            PlatformWatch(client, [], lambda *_: None, lambda *_: None).wait_for_crd(stop)
+        )
         async with asyncio.timeout(30):
             while "is not trusted" not in caplog.text:  # noqa: ASYNC110
                 await asyncio.sleep(0.05)

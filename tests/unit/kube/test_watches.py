@@ -84,7 +84,7 @@ async def test_the_watch_of_platforms_pauses(end: Watch, caplog: pytest.LogCaptu
         serving(ApiServer(end)) as server,
         KubeClient(Connection(host=server.url)) as client,
     ):
-        watch = PlatformWatch(client, [], lambda *_: None)
+        watch = PlatformWatch(client, [], lambda *_: None, lambda *_: None)
         await until(lambda: len(server.watches) > 1, watch.run(asyncio.Event()))
     assert min(pauses(server)) >= PAUSE_SECONDS
     assert not [record for record in caplog.records if record.exc_info]
@@ -108,7 +108,7 @@ async def test_a_resource_that_is_not_served_for_a_while_does_not_end_the_watch(
     monkeypatch.setattr(loop, "call_later", recorded)
     server = ApiServer(lambda number: ([], 404) if number == 1 else None)
     async with serving(server), KubeClient(Connection(host=server.url)) as client:
-        watch = PlatformWatch(client, [], lambda *_: None)
+        watch = PlatformWatch(client, [], lambda *_: None, lambda *_: None)
         running = asyncio.create_task(watch.run(asyncio.Event()))
         async with asyncio.timeout(30):
             while len(server.watches) < 2:  # noqa: ASYNC110
@@ -126,7 +126,7 @@ async def test_platforms_are_read_as_metadata_also_from_a_server_that_streams_no
     """An API server refuses an option that it does not know with 422."""
     server = ApiServer(lambda number: ([], 422) if number == 1 else None)
     async with serving(server), KubeClient(Connection(host=server.url)) as client:
-        watch = PlatformWatch(client, [], lambda *_: None)
+        watch = PlatformWatch(client, [], lambda *_: None, lambda *_: None)
         await until(lambda: len(server.watches) > 1, watch.run(asyncio.Event()))
     assert {(True, METADATA), (False, METADATA_LIST)} == set(server.asked)
     assert [watched for watched, _ in server.asked] == [True, False, False, True]
@@ -138,7 +138,7 @@ async def test_a_list_of_platforms_that_is_cut_is_read_again() -> None:
     added = {"type": "ADDED", "object": {"metadata": metadata}}
     server = ApiServer(lambda number: ([added], 200) if number == 1 else None)
     async with serving(server), KubeClient(Connection(host=server.url)) as client:
-        watch = PlatformWatch(client, [], lambda *_: None)
+        watch = PlatformWatch(client, [], lambda *_: None, lambda *_: None)
         await until(lambda: len(server.watches) > 1, watch.run(asyncio.Event()))
     assert [each.get("resourceVersion") for each in server.options[:2]] == [None, None]
     assert all(each["sendInitialEvents"] == "true" for each in server.options[:2])
@@ -154,7 +154,7 @@ async def test_platforms_are_followed_from_the_last_version(cut: bool) -> None:
     reported: list[object] = []
     server = ApiServer(lambda number: (events, 200) if number == 1 else None)
     async with serving(server), KubeClient(Connection(host=server.url)) as client:
-        watch = PlatformWatch(client, [], reported.append)
+        watch = PlatformWatch(client, [], reported.append, lambda *_: None)
         await until(lambda: len(server.watches) > 1, watch.run(asyncio.Event()))
     assert [each.get("resourceVersion") for each in server.options] == [None, "900"]
     assert "sendInitialEvents" not in server.options[1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import datetime as dt
 from collections.abc import Mapping
@@ -69,6 +70,7 @@ class Cluster:
         self.events: list[Object] = []
         #: So many objects a list without a selector holds at most.
         self.page = 100
+        self.one_at_a_time = asyncio.Lock()
 
     def plant(self, secret: Object) -> None:
         """Create a Secret as a client that may choose everything but the uid."""

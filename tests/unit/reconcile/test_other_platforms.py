@@ -26,6 +26,7 @@ class Others:
 
     def __init__(self, **others: tuple[Object, str]) -> None:
         self.others = others
+        self.one_at_a_time = asyncio.Lock()
         self.read: list[str] = []
 
     async def get(self, resource: Resource, namespace: str, name: str) -> Object | None:

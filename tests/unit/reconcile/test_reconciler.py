@@ -8,6 +8,7 @@ import pytest
 
 from pryv_operator.api.kubernetes import Object
 from pryv_operator.child_processes.pool import ChildProcesses
+from pryv_operator.kube.client import KubeClient
 from pryv_operator.kube.errors import (
     ApiError,
     ConflictError,
@@ -18,6 +19,9 @@ from pryv_operator.kube.errors import (
 from pryv_operator.kube.metrics import REGISTRY
 from pryv_operator.kube.work_queue import Key
 from pryv_operator.reconcile.domains import Domains
+from pryv_operator.reconcile.followed import Followed
+from pryv_operator.reconcile.memory import Memory
+from pryv_operator.reconcile.platform_client import PlatformClient, Seen
 from pryv_operator.reconcile.reconciler import Reconciler
 from pryv_operator.reconcile.reference_index import References
 from pryv_operator.reconcile.settings import Settings
@@ -47,9 +51,20 @@ async def test_failed_reconciliations_are_counted() -> None:
 VERSION = {"generation": 1, "resourceVersion": "1"}
 
 
+class NoMemory(Memory):
+    """Everything is read by the client of the test."""
+
+    def client(self, client: KubeClient, key: Key) -> PlatformClient:
+        seen: Any = client
+        seen.seen = Seen()
+        result: PlatformClient = seen
+        return result
+
+
 def reconciler_with(client: Any) -> Reconciler:
     settings = Settings(cluster_dns="10.96.0.10")
-    return Reconciler(client, settings, References(), Domains(lambda _: None), ChildProcesses())
+    domains, memory = Domains(lambda _: None), NoMemory(Followed(client, [None], lambda _: None))
+    return Reconciler(client, settings, References(), domains, ChildProcesses(), memory)
 
 
 class ReportsFail:
@@ -58,7 +73,7 @@ class ReportsFail:
     def __init__(self, error: ApiError) -> None:
         self._error = error
 
-    async def get(self, *_: Any) -> Object:
+    async def get(self, *_: Any, **__: Any) -> Object:
         return {"metadata": {"name": "acme", "namespace": "pryv", "uid": "1", **VERSION}}
 
     async def apply_status(self, _: Object) -> None:
@@ -85,7 +100,7 @@ class ReadsFail:
         self._error = error
         self.statuses: list[Object] = []
 
-    async def get(self, *_: Any) -> Object:
+    async def get(self, *_: Any, **__: Any) -> Object:
         metadata = {"name": "acme", "namespace": "pryv", "uid": "1", **VERSION}
         named = {"apiVersion": "pryv.io/v1alpha1", "kind": "PryvPlatform"}
         return {**named, "metadata": metadata, "spec": {"domain": "acme.test"}}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -103,6 +104,7 @@ class Reading:
 
     def __init__(self, *items: Object) -> None:
         self.items = items
+        self.one_at_a_time = asyncio.Lock()
         self.listed: list[str] = []
 
     async def get(self, resource: Resource, namespace: str, name: str) -> Object | None:
@@ -123,7 +125,7 @@ class Reading:
 @pytest.mark.parametrize("type_", CREDENTIAL_TYPES)
 async def test_no_archive_is_read_from_credentials(type_: str) -> None:
     client: Any = Reading(secret(type_))
-    found = await TemplateReader(client, UnlimitedComputation()).read(platform(**ARCHIVE))
+    found = await TemplateReader(UnlimitedComputation()).read(client, platform(**ARCHIVE))
     assert isinstance(found, Problem)
     assert found.reason == "NotAllowed"
     assert found.message.startswith("spec.templates.archive.secretKeyRef:")

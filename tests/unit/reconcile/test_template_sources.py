@@ -34,7 +34,7 @@ def _second_release(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def read(running: str | None, **spec: Any) -> Bundle | Problem:
     client: Any = None
-    return await TemplateReader(client, UnlimitedComputation()).read(platform(**spec), running)
+    return await TemplateReader(UnlimitedComputation()).read(client, platform(**spec), running)
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
+from pryv_operator.api import labels_annotations as keys
 from pryv_operator.api.kubernetes import Object
 from pryv_operator.kube.client import METADATA_LIST
-from pryv_operator.kube.work_queue import Key
+from pryv_operator.kube.reflector import Change
+from pryv_operator.kube.resources import SECRETS
+from pryv_operator.kube.work_queue import Key, Priority
+from pryv_operator.reconcile.followed import Followed
 from pryv_operator.reconcile.reference_index import References
 from pryv_operator.reconcile.triggers import Triggers
 
@@ -26,14 +34,71 @@ class Platforms:
 class Queue:
     def __init__(self) -> None:
         self.keys: list[Key] = []
+        self.delays: list[float] = []
+        self.priorities: list[Priority] = []
 
-    def add(self, key: Key, *, delay: float) -> None:
+    def add(self, key: Key, *, delay: float, priority: Priority) -> None:
         self.keys.append(key)
+        self.delays.append(delay)
+        self.priorities.append(priority)
 
 
-async def test_a_resync_enqueues_all_platforms_and_reads_no_specs() -> None:
+def triggers(queue: Queue, **options: Any) -> Triggers:
     client: Any = Platforms()
-    queue: Any = Queue()
-    triggers = Triggers(client, queue, References(), (), batch_seconds=0.0, enabled=True)
-    assert await triggers.resync()
+    filled: Any = queue
+    followed = Followed(client, [None], lambda _: None)
+    followed.set_platform(Key("n", "known"), "1")
+    return Triggers(
+        client, filled, References(), followed, (), batch_seconds=0.5, enabled=True, **options
+    )
+
+
+async def test_all_platforms_are_enqueued_and_no_specs_are_read() -> None:
+    queue = Queue()
+    assert await triggers(queue).list_platforms()
     assert queue.keys == [Key("n", "p0"), Key("n", "p1"), Key("n", "p2")]
+
+
+def change(labels: dict[str, str], name: str = "x", **fields: Any) -> Change:
+    kept = tuple(sorted(labels.items()))
+    return Change(
+        **{"resource": SECRETS, "deleted": False, **fields}, namespace="n", name=name, labels=kept
+    )
+
+
+OWN = {keys.MANAGED_BY: keys.FIELD_MANAGER, keys.PLATFORM: "acme"}
+
+
+def test_an_object_enqueues_its_platform_and_those_that_refer_to_it() -> None:
+    queue = Queue()
+    given = triggers(queue)
+    given._references.set(Key("n", "b"), frozenset({("Secret", "x")}))
+    given._references.set(Key("n", "c"), frozenset({("Secret", "x")}))
+    given._references.set(Key("other", "d"), frozenset({("Secret", "x")}))
+    given.on_object_change(change(OWN))
+    assert queue.keys == [Key("n", "acme"), Key("n", "b"), Key("n", "c")]
+    assert queue.priorities == [Priority.EVENT, Priority.FAN_OUT, Priority.FAN_OUT]
+    given._references.forget(Key("n", "c"))
+    given.on_object_change(change({}))
+    assert (queue.keys[3:], queue.priorities[3:]) == ([Key("n", "b")], [Priority.CHANGE])
+
+
+def test_what_a_reconciliation_has_written_itself_enqueues_nothing() -> None:
+    queue = Queue()
+    triggers(queue, has_seen=lambda key, _: key == Key("n", "acme")).on_object_change(change(OWN))
+    assert queue.keys == []
+
+
+async def test_a_resync_is_spread_over_its_period_and_reads_nothing() -> None:
+    queue = Queue()
+    given = triggers(queue)
+    for number in range(200):
+        given._followed.set_platform(Key("n", f"p{number}"), "1")
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.01):
+            await given.resync_forever(100.0)
+    assert len(queue.keys) == len(set(queue.keys)) == 201
+    assert set(queue.priorities) == {Priority.RESYNC}
+    in_quarters = Counter(int(delay // 25) for delay in queue.delays)
+    assert sorted(in_quarters) == [0, 1, 2, 3]
+    assert max(in_quarters.values()) < 75

@@ -1,0 +1,87 @@
+"""When a platform need not be reconciled: nothing has moved since its last reconciliation.
+
+Each reconciliation leaves what it has seen. While the watches still show the same, another one
+would find the same. Now and then everything is read nevertheless, because a watch can lose events.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from pryv_operator.kube.resources import Resource
+from pryv_operator.kube.work_queue import Key
+from pryv_operator.reconcile.followed import OWNED, REFERENCED, Followed
+from pryv_operator.reconcile.platform_client import Seen
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """A platform as a reconciliation has left it, as compact as 1,000 of them need it to be.
+
+    ``plurals``: which of its own kinds were read; ``others``: plural and name of the objects that
+    were read by name. ``fingerprint``: what stands for all of these. ``until``: it is reconciled
+    then, whatever the watches show; in seconds of the clock.
+    """
+
+    plurals: tuple[str, ...]
+    others: tuple[tuple[str, str], ...]
+    fingerprint: bytes
+    until: float
+
+
+class AtRest:
+    """Which platforms are at rest. Asking costs microseconds, and no request."""
+
+    def __init__(self, followed: Followed) -> None:
+        """None is at first."""
+        self._followed = followed
+        self._rests: dict[Key, Rest] = {}
+
+    def settle(self, key: Key, seen: Seen, until: float) -> None:
+        """A platform was reconciled: it is at rest as long as it is as it was seen."""
+        plurals, others = tuple(sorted(seen.own)), tuple(sorted(seen.others))
+        marks = [*(seen.own[each] for each in plurals), *(seen.others[each] for each in others)]
+        self._rests[key] = Rest(plurals, others, fingerprint(seen.platform, marks), until)
+
+    def disturb(self, key: Key) -> None:
+        """Something has changed that the watches do not show."""
+        self._rests.pop(key, None)
+
+    def until(self, key: Key, now: float) -> float | None:
+        """Until when a platform is at rest; None: it is to be reconciled."""
+        rest = self._rests.get(key)
+        if rest is None or now >= rest.until or self._current(key, rest) != rest.fingerprint:
+            return None
+        return rest.until
+
+    def _current(self, key: Key, rest: Rest) -> bytes | None:
+        """What stands for a platform as the watches show it; None: they do not, at present."""
+        version = self._followed.platform(key)
+        marks = [
+            *(self._followed.own(_BY_PLURAL[each], key) for each in rest.plurals),
+            *(
+                self._followed.one(_BY_PLURAL[plural], key.namespace, name)
+                for plural, name in rest.others
+            ),
+        ]
+        known = [each for each in marks if each is not None]
+        if version is None or len(known) < len(marks):
+            return None
+        return fingerprint(version, known)
+
+
+_BY_PLURAL: dict[str, Resource] = {each.plural: each for each in (*OWNED, *REFERENCED)}
+
+
+def fingerprint(platform: str, marks: Iterable[int]) -> bytes:
+    """What stands for a platform in one version with its objects in theirs."""
+    text = "\0".join((platform, *map(str, marks)))
+    return hashlib.blake2b(text.encode(), digest_size=16).digest()
+
+
+def fraction(key: Key) -> float:
+    """A number from 0 to 1 that differs from platform to platform, to spread what is periodic."""
+    digest = hashlib.blake2b("/".join(key).encode(), digest_size=4).digest()
+    return int.from_bytes(digest, "big") / 2**32
