@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pryv_operator.api import secret_variables
 from pryv_operator.leader.json_value import Json
 from pryv_operator.leader.substitution import NAME_LIMIT
-from pryv_operator.templates.bundle import UNSET, Variable
+from pryv_operator.templates.bundle import UNSET, Bundle, Variable
 from pryv_operator.values.nested import Path, leaves, value_at
 
 
@@ -139,6 +139,11 @@ class Catalogue:
         for path, leaf in leaves(value):
             if self.is_secret(place.at(path)):
                 yield place.at(path), leaf
+
+
+def catalogue_of(bundle: Bundle) -> Catalogue:
+    """The variables that a bundle declares."""
+    return bundle.derive("catalogue", lambda: Catalogue(bundle.variables))
 
 
 def _is_credential_url(place: Place, leaf: Json) -> bool:

@@ -13,7 +13,7 @@ from pryv_operator.api.platform import Platform
 from pryv_operator.leader.taint import Value
 from pryv_operator.templates.bundle import Bundle
 from pryv_operator.values.addresses import Address
-from pryv_operator.values.catalogue import Catalogue
+from pryv_operator.values.catalogue import Catalogue, catalogue_of
 from pryv_operator.values.computed import compute_variables
 from pryv_operator.values.core_variables import apply_core_variables
 from pryv_operator.values.hosting_providers import complete_hosting_providers
@@ -25,7 +25,7 @@ from pryv_operator.values.value_checks import check_dns_server, check_objects, r
 
 def generated_names(platform: Platform, bundle: Bundle) -> tuple[str, ...]:
     """Names of the secret values that are to be generated for a platform."""
-    catalogue = Catalogue(bundle.variables)
+    catalogue = catalogue_of(bundle)
     sources = platform.spec.secrets
     requested = [name for name, source in sources.items() if source.generate is not None]
     provided = [name for name, source in sources.items() if source.secret_key_ref is not None]
@@ -73,7 +73,7 @@ def resolve_platform_values(
         cluster_dns: IP address of the cluster's DNS server.
     """
     spec = platform.spec
-    catalogue = Catalogue(bundle.variables)
+    catalogue = catalogue_of(bundle)
     cores = apply_core_variables(
         instances(spec), _with_json_texts_read(catalogue, spec.variables), bundle.variables
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 import ahocorasick_rs
@@ -14,10 +14,12 @@ from pryv_operator.api.reasons import Reason
 from pryv_operator.api.spec import PryvPlatformSpec
 from pryv_operator.leader.javascript import well_formed
 from pryv_operator.templates.bundle import Bundle
-from pryv_operator.values.catalogue import Catalogue
+from pryv_operator.values.catalogue import catalogue_of
 from pryv_operator.values.nested import texts_in
 
 _WORD: Final = re.compile(r"[^\W\d]\w*")
+#: In the place of a role: the files that all roles share.
+_SHARED: Final = ""
 #: Texts are searched in pieces of about this size (characters), because the result is a list.
 _PIECE: Final = 64 * 1024
 #: How far pieces overlap (characters): longer than any name.
@@ -37,17 +39,13 @@ def used_variables(
         roles: the roles whose files are searched, besides the shared ones.
         configured: the user's variables under any of their names; they need not be declared.
     """
-    catalogue = Catalogue(bundle.variables)
+    catalogue = catalogue_of(bundle)
     values: dict[str, list[Any]] = defaultdict(list)
     for name, value in {**catalogue.defaults(), **configured}.items():
         values[catalogue.place(name).variable].append(value)
-    search = _NameSearch({*bundle.variables, *values})
+    search, mentioned = _searches(bundle, {*bundle.variables, *values})
     used: set[str] = set()
-    pending = {
-        name
-        for path, content in _files(bundle, roles)
-        for name in search.in_file(content, jinja=bundle.jinja and path.endswith(".j2"))
-    }
+    pending = set().union(*map(mentioned, roles), mentioned(_SHARED))
     while pending:
         used |= pending
         texts = (text for name in pending for value in values[name] for text in texts_in(value))
@@ -61,7 +59,7 @@ def unused_variables(
     """A warning for each declared variable that the spec sets without effect."""
     if not spec.variables and not spec.secrets:
         return ()
-    catalogue = Catalogue(bundle.variables)
+    catalogue = catalogue_of(bundle)
     used = used_variables(bundle, roles, spec.variables)
     configured = [f"variables.{name}" for name in sorted(spec.variables)]
     configured += [f"secrets.{name}" for name in sorted(spec.secrets)]
@@ -96,10 +94,29 @@ class _NameSearch:
         return set(_WORD.findall(text)).intersection(self._names) if jinja else self.in_text(text)
 
 
-def _files(bundle: Bundle, roles: Iterable[str]) -> Iterator[tuple[str, bytes]]:
-    for role in roles:
-        yield from bundle.roles.get(role, {}).items()
-    yield from bundle.shared.items()
+def _searches(
+    bundle: Bundle, names: set[str]
+) -> tuple[_NameSearch, Callable[[str], frozenset[str]]]:
+    """A search for names, and what gives the names that the files of a role mention.
+
+    Most platforms configure only variables that their templates declare, so both are the bundle's.
+    """
+    if names != bundle.variables.keys():
+        own = _NameSearch(names)
+        return own, lambda role: _mentioned(bundle, role, own)
+    search = bundle.derive("search for declared names", lambda: _NameSearch(names))
+    return search, lambda role: bundle.derive(
+        ("declared names in files", role), lambda: _mentioned(bundle, role, search)
+    )
+
+
+def _mentioned(bundle: Bundle, role: str, search: _NameSearch) -> frozenset[str]:
+    files = bundle.shared if role == _SHARED else bundle.roles.get(role, {})
+    return frozenset(
+        name
+        for path, content in files.items()
+        for name in search.in_file(content, jinja=bundle.jinja and path.endswith(".j2"))
+    )
 
 
 def _pieces(text: str) -> Iterator[str]:

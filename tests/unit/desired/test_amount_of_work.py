@@ -14,6 +14,7 @@ from pryv_operator.leader import js_yaml, substitution
 from pryv_operator.leader.substitution import Substitution
 from pryv_operator.rendering.jinja import Templates
 from pryv_operator.rendering.jinja_sandbox import Sandbox
+from pryv_operator.values.usage import _NameSearch
 from tests.unit.builders import inputs, platform
 
 CORES = {"core": {"instances": [{"name": "co1"}, {"name": "co2"}]}, "reg-slave": {}}
@@ -76,3 +77,18 @@ def test_templates_are_rendered_once_and_with_masks_if_secret(counted: Counted) 
     compute_desired(counted.inputs)
     # Of 47 files 35 ask for variables. Five of them, with secrets, are rendered with masks, too.
     assert counted.calls == {"render": 40, "begin": 40, "__init__": 3}
+
+
+def test_templates_are_searched_for_names_once_for_all_platforms(counted: Counted) -> None:
+    variables = {"PLATFORM_NAME": "Acme", "SUPPORT_URL": "https://acme.test"}
+    compute_desired(inputs(platform("third", roles=CORES, variables=variables)))
+    given = inputs(platform(roles=CORES, variables=variables))
+    counted.watch(_NameSearch, "in_file")
+    counted.watch(_NameSearch, "in_text")
+    assert not compute_desired(given).problems
+    assert counted.calls["in_file"] == 0
+    assert counted.calls["in_text"] > 0  # values, which are the platform's
+    undeclared = inputs(platform(roles=CORES, variables={"OTHER": "x"}))
+    counted.calls["in_file"] = 0
+    assert "OTHER" in str(compute_desired(undeclared).warnings)
+    assert counted.calls["in_file"] > 0
