@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
+from pryv_operator.kube.shards import lease_name
 from tests.api.fixtures import OPERATOR_NAMESPACE
 from tests.cluster.api_client import ApiError
 from tests.cluster.control_plane import ControlPlane
@@ -374,7 +375,8 @@ def test_annotations_for_artifact_hub_agree_with_what_is_shipped() -> None:
         ),
         ({"rbac": {"create": False}}, ["grant ServiceAccount pryv-operator"], []),
         ({"crds": {"install": False}}, ["apply the one of this version"], ["--take-ownership"]),
-        ({"fullnameOverride": "own"}, ["deployment/own"], []),
+        ({"fullnameOverride": "own"}, ["deployment/own"], ["shards"]),
+        ({"shards": 3}, ["share 3 shards", "kubectl -n home get leases"], []),
     ],
     ids=json.dumps,
 )
@@ -387,6 +389,25 @@ def test_notes_name_the_next_commands_for_the_chosen_values(
         assert text in notes
     for text in absent:
         assert text not in notes
+
+
+def test_leases_of_shards_are_granted_by_name(helm: Helm) -> None:
+    def granted(shards: int) -> list[str]:
+        (role,) = (
+            each
+            for each in helm.rendered(values={"shards": shards})
+            if each["kind"] == "Role" and each["metadata"]["name"].endswith("-lease")
+        )
+        (named,) = (rule for rule in role["rules"] if "resourceNames" in rule)
+        assert named["verbs"] == ["get", "update"]
+        names: list[str] = named["resourceNames"]
+        return names
+
+    own = "pryv-operator"
+    assert granted(1) == [own]
+    assert granted(2) == [own, f"{own}-shard-0", f"{own}-shard-1"]
+    # As the operator names them.
+    assert granted(16) == [own, *(lease_name(own, shard) for shard in range(16))]
 
 
 def test_two_replicas_with_grace_period_and_anti_affinity(helm: Helm) -> None:
