@@ -18,8 +18,8 @@ from tests.bench.usage import READING, Usage
 
 pytestmark = pytest.mark.cluster
 
-#: Requests that write: 83 objects, dry runs of those that users have words in, revision, status.
-INSTALL_WRITES = 175
+#: Requests that write: 83 objects, 15 more before or after them, revision, status, events.
+INSTALL_WRITES = 140
 INSTALL_READS = 170
 CHANGE_READS = 220
 POD_READS = 70

@@ -48,6 +48,7 @@ def measure(context: Context) -> Result:
                 objects = fleet.objects(0)
             echo(f"installed: {alone[-1].usage.cpu_seconds:.2f} s of CPU")
     with context.operator() as operator, context.fleet("many", many) as fleet:
+        idle = operator.memory().resident
         together = operator.during(lambda: fleet.install(seconds=60 + 10 * many))
         peak = operator.memory().peak
         at_once = write_bare(context, "bare-many", fleet.user(0), many)
@@ -96,11 +97,19 @@ def measure(context: Context) -> Result:
                 "",
                 (together.usage.reconciliations / many,),
             ),
-            Measurement(f"peak RSS of the operator, {many} installed at once", "MiB", (peak,)),
+            Measurement(
+                f"peak RSS of the operator, {many} installed at once",
+                "MiB",
+                (peak,),
+                (idle,),
+                "before",
+            ),
             Measurement(
                 f"peak RSS with child processes, {many} installed at once",
                 "MiB",
                 (together.peak_mebibytes,),
+                (idle,),
+                "before",
             ),
         ),
         notes=(
