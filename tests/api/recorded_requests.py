@@ -14,6 +14,8 @@ from pryv_operator.kube.credentials import read_kubeconfig
 from pryv_operator.kube.transport import Request
 from pryv_operator.kube.work_queue import Key
 from pryv_operator.reconcile.domains import Domains
+from pryv_operator.reconcile.followed import Followed
+from pryv_operator.reconcile.memory import Memory
 from pryv_operator.reconcile.reconciler import Reconciler
 from pryv_operator.reconcile.reference_index import References
 from pryv_operator.reconcile.settings import Settings
@@ -82,7 +84,10 @@ async def recorded_reconciler(
         transport = RecordingTransport(client._transport, namespace)
         client._transport = transport  # type: ignore[assignment]
         settings = Settings(cluster_dns="10.96.0.10")
-        reconciler = Reconciler(client, settings, References(), Domains(lambda _: None), children)
+        memory = Memory(Followed(client, [None], lambda _: None))  # nothing runs its watches
+        reconciler = Reconciler(
+            client, settings, References(), Domains(lambda _: None), children, memory
+        )
         try:
             yield RecordedReconciler(reconciler, transport, namespace)
         finally:

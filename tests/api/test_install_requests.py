@@ -99,6 +99,20 @@ async def test_what_follows_an_install_writes_no_object_again(
     assert not {plural for plural, _ in written} & {"services", "configmaps", "secrets", *WORKLOADS}
 
 
+async def test_a_revision_is_recorded_with_the_addresses_of_its_services(
+    user: PlatformUser, reconciler: RecordedReconciler
+) -> None:
+    """They are known before it is created, and need no further write."""
+    user.apply_platform(stopped=True)
+    recorded = [
+        each.method
+        for _ in range(2)
+        for each in writes(await reconciler.reconcile())
+        if each.plural == "controllerrevisions"
+    ]
+    assert recorded == ["POST"]
+
+
 async def test_a_users_own_words_are_validated_before_anything_is_created(
     user: PlatformUser, reconciler: RecordedReconciler
 ) -> None:

@@ -313,7 +313,7 @@ class Reason(StrEnum):
         "to use them (after a restore), set `pryv.io/adopt` to a new value; otherwise delete them",
         "`kubectl get secret,pvc -n pryv -l pryv.io/platform=acme` lists what exists")
     REJECTED = ("Rejected", Scope.CLUSTER,
-        "the API server rejects an object; only new Services were created",
+        "the API server rejects an object; what runs is not changed",
         "correct what the quoted answer complains about",
         "the message quotes the API server; `kubectl get events -n pryv` may show more")
     FORBIDDEN = ("Forbidden", Scope.CLUSTER,

@@ -66,7 +66,7 @@ async def apply_desired_state(
         desired = replace(desired, warnings=(*desired.warnings, *conflicts.warnings))
         applied = Applied(desired, snapshot.live)
     try:
-        applied = await _apply_services(client, computation, snapshot, inputs, applied)
+        applied, inputs = await _apply_services(client, computation, snapshot, inputs, applied)
         applied = await _apply_certificate_request(client, snapshot.platform, applied)
         if not applied.desired.complete:
             return applied
@@ -135,12 +135,15 @@ async def _apply_services(
     snapshot: Snapshot,
     inputs: Inputs,
     applied: Applied,
-) -> Applied:
-    """Apply changed Services, then compute the desired state again with their addresses."""
+) -> tuple[Applied, Inputs]:
+    """Apply changed Services, then compute the desired state again with their addresses.
+
+    Returns the inputs with these, too.
+    """
     desired, platform = applied.desired, snapshot.platform
     changes = await to_thread(apply.compute_changes, desired.services, applied.live)
     if not changes.objects:
-        return applied
+        return applied, inputs
     if desired.complete:  # otherwise the addresses of new Services have to be known first
         live = await _validate_all(client, platform, inputs, applied)
         applied = replace(applied, live=live)
@@ -150,7 +153,7 @@ async def _apply_services(
     addresses = service_addresses(applied.live, inputs.addresses)
     inputs = replace(inputs, addresses=addresses)
     desired = await _compute(client, computation, snapshot, inputs)
-    return replace(applied, desired=desired)
+    return replace(applied, desired=desired), inputs
 
 
 async def _validate_all(
