@@ -20,11 +20,11 @@ pytestmark = pytest.mark.cluster
 
 #: Requests that write: 83 objects, 15 more before or after them, revision, status, events.
 INSTALL_WRITES = 140
-INSTALL_READS = 170
-CHANGE_READS = 220
-POD_READS = 70
-#: Of a reconciliation, on average: one list of each kind, or two.
-READS_OF_ONE = 24
+INSTALL_READS = 60
+CHANGE_READS = 75
+POD_READS = 20
+#: Of a reconciliation, on average: what has not moved is not read again.
+READS_OF_ONE = 14
 
 
 @pytest.fixture

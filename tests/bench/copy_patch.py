@@ -14,10 +14,10 @@ from pryv_operator.reconcile.domains import Domains
 _digest = diff._digest
 
 
-def _digest_without_place(item: dict[str, Any]) -> str:
+def _digest_without_place(item: dict[str, Any], *further: Any) -> str:
     place = ("namespace", "ownerReferences")
     metadata = {key: value for key, value in item["metadata"].items() if key not in place}
-    return _digest({**item, "metadata": metadata})
+    return _digest({**item, "metadata": metadata}, *further)
 
 
 diff._digest = _digest_without_place

@@ -11,8 +11,8 @@ from typing import Final
 from tests.bench.allocations import desired_bytes, desired_calls, queue_bytes, reflector_bytes
 
 #: Bytes for each platform that stay allocated: of a reflector's objects, and of a queue's key.
-REFLECTOR_BYTES: Final = 72_000
-QUEUE_BYTES: Final = 670
+REFLECTOR_BYTES: Final = 14_500
+QUEUE_BYTES: Final = 600
 #: Calls of functions for all objects of a platform of one core, the templates being known.
 DESIRED_CALLS: Final = 68_000
 #: Bytes at most while they are computed.

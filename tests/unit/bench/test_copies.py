@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 import uuid
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.bench.copies import Entry, copied, entries_of
+import pryv_operator
+from tests.bench.copies import PATCH, Entry, copied, entries_of
 
 PLATFORM, VOLUME, OTHER = (str(uuid.UUID(int=number)) for number in (1, 2, 3))
 ENTRIES = [
@@ -56,3 +60,16 @@ def test_a_copy_is_as_long_as_its_source(data: bytes, uid: uuid.UUID, number: in
 def test_names_of_another_length_are_not_valid() -> None:
     with pytest.raises(ValueError, match="fleet-10000: not as long as fleet-0000"):
         list(copied(ENTRIES, "fleet-0000", "fleet-10000"))
+
+
+def test_a_copy_is_as_it_was_applied_for_an_operator_that_meets_copies() -> None:
+    folder = str(Path(pryv_operator.__file__).parents[1])
+    code = (
+        f"import sys; sys.path.insert(0, {folder!r}); {PATCH}; "
+        "from pryv_operator.live.diff import is_applied, with_applied_hash; "
+        "item = lambda namespace, kind: with_applied_hash({'kind': kind, "
+        "'spec': {'template': {}}, 'metadata': {'name': 'x', 'namespace': namespace}}); "
+        "kinds = ('Service', 'Deployment'); "
+        "sys.exit(not all(is_applied(item('a', kind), item('b', kind)) for kind in kinds))"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
