@@ -22,6 +22,15 @@ GRACE_SECONDS = 30
 #: The operator that the tests import, not one that may be installed elsewhere.
 _FOLDER = Path(pryv_operator.__file__).parents[1]
 _RUN = "from pryv_operator.cli.main import operator; operator()"
+
+
+def _imported_from(folder: Path) -> str:
+    """Python statements after which the operator's package is imported from a folder."""
+    return f"import sys; sys.path.insert(0, {str(folder)!r}); "
+
+
+#: Runs the command line of the operator that the tests import.
+CODE = _imported_from(_FOLDER) + _RUN
 _SERVING = re.compile(r"serving /healthz.* on 127\.0\.0\.1:(\d+)")
 
 
@@ -52,7 +61,7 @@ class OperatorProcess:
         """
         self._control_plane = control_plane
         self._name = name
-        self._path = f"import sys; sys.path.insert(0, {str(code or _FOLDER)!r}); {patch}; "
+        self._path = _imported_from(code or _FOLDER) + f"{patch}; "
         self._command: Sequence[str] = [
             sys.executable,
             "-c",

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.api.fixtures import CHART, helm
-from tests.api.operator_process import _CODE
+from tests.api.operator_process import CODE
 from tests.api.platforms import MANAGED_KINDS, PlatformUser
 from tests.cluster.fixtures import new_namespace
 from tests.cluster.waiting import wait_until
@@ -37,7 +37,7 @@ TEST_POD = "tested-pryv-operator-test"
 
 def start(arguments: list[str], kubeconfig: Path) -> subprocess.Popen[str]:
     """Start the command of the test's pod; its own credentials are those of a kubeconfig."""
-    command = [sys.executable, "-c", _CODE, *arguments, f"--kubeconfig={kubeconfig}"]
+    command = [sys.executable, "-c", CODE, *arguments, f"--kubeconfig={kubeconfig}"]
     return subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={**os.environ}
     )
