@@ -64,7 +64,7 @@ def test_a_resync_of_what_has_not_moved_sends_no_request(
         ("service", "acme-reg-register"),
         ("deployment", "acme-reg-register"),
         ("networkpolicy", "acme-reg-redis"),
-        ("controllerrevisions", "acme-1"),
+        ("controllerrevisions", ""),
     ],
 )
 def test_what_moves_ends_the_rest(
@@ -74,6 +74,7 @@ def test_what_moves_ends_the_rest(
     user.wait_ready()
     _rest(checking)
     before = checking.reconciliations()
+    name = name or user.list(kind)[0]["metadata"]["name"]
     user.patch(kind, name, {"metadata": {"labels": {"someone": "else"}}})
     wait_until(lambda: checking.reconciliations() > before, "a reconciliation", seconds=30)
     _rest(checking)

@@ -106,9 +106,12 @@ class Followed:
         return reflector.known.count(key.namespace, own_labels(key.name)) if reflector else 0
 
     def one(self, resource: Resource, namespace: str, name: str) -> int | None:
-        """The mark of an object, 0 if it does not exist; None: not known."""
+        """The mark of an object, 0 if it does not exist; None: not known.
+
+        Of ``OWNED`` resources, only the operator's objects are known.
+        """
         reflector = self._reflector(resource, namespace)
-        if reflector is None or resource not in REFERENCED:
+        if reflector is None:
             return None
         known = reflector.known.get(namespace, name)
         return known.mark if known else 0

@@ -71,13 +71,15 @@ class PlatformClient(KubeClient):
         self._remembered = remembered
         self._unserved = unserved
         self._own = f"{keys.MANAGED_BY}={keys.FIELD_MANAGER},{keys.PLATFORM}={key.name}"
+        #: Lists that this reconciliation has read: later in it, they are the same snapshot.
+        self._read: set[ListKey] = set()
         self.seen = Seen()
 
     async def get(
         self, resource: Resource, namespace: str, name: str, *, accept: str = JSON
     ) -> Object | None:
-        """Read an object; None when it does not exist."""
-        found = await super().get(resource, namespace, name, accept=accept)
+        """Read an object, or remember it; None when it does not exist."""
+        found = await self._get(resource, namespace, name, accept)
         version = found["metadata"]["resourceVersion"] if found else ""
         if (resource, namespace, name) == (PLATFORMS, *self._key):
             # Once it is read, it is only asked whether it still exists.
@@ -87,6 +89,29 @@ class PlatformClient(KubeClient):
         elif resource != CONTROLLER_REVISIONS:  # these are listed, too
             self.seen.complete = False
         return found
+
+    async def _get(
+        self, resource: Resource, namespace: str, name: str, accept: str
+    ) -> Object | None:
+        """The platform and its revisions are remembered: others ask whether one still exists."""
+        if accept != JSON or resource not in (PLATFORMS, CONTROLLER_REVISIONS):
+            return await super().get(resource, namespace, name, accept=accept)
+        wanted = ListKey(resource.plural, "", accept, name)
+        remembered = self._remembered.get(self._key, wanted, self._version_of(resource, name))
+        if remembered and remembered.marks:
+            (known,) = remembered.parsed()
+            return known
+        found = await super().get(resource, namespace, name)
+        if found is not None:
+            self._remembered.remember(self._key, wanted, [found])
+        return found
+
+    def _version_of(self, resource: Resource, name: str) -> int | None:
+        """The mark of the version that the watches show of an object by its name."""
+        if resource == CONTROLLER_REVISIONS:
+            return self._followed.one(resource, self._key.namespace, name)
+        version = self._followed.platform(self._key) if name == self._key.name else None
+        return mark(name, version) if version else None
 
     async def list_page(
         self,
@@ -125,6 +150,7 @@ class PlatformClient(KubeClient):
             self.seen.complete = False
         elif self._is_own(wanted) and not token:
             read = self._remembered.remember(self._key, wanted, page["items"])
+            self._read.add(wanted)
             self.seen.own[resource.plural] = read.sum
         return page
 
@@ -136,9 +162,14 @@ class PlatformClient(KubeClient):
     def _known_list(self, resource: Resource, wanted: ListKey) -> RememberedList | None:
         """A list as it is now, if that is known. One of whole objects has their metadata, too."""
         current = self._followed.own(resource, self._key)
-        return self._remembered.get(self._key, wanted, current) or self._remembered.get(
-            self._key, wanted._replace(accept=JSON), current
-        )
+        whole = wanted._replace(accept=JSON)
+        if wanted != whole and whole in self._read:
+            return self._remembered.last(self._key, whole)
+        known = self._remembered.get(self._key, wanted, current)
+        known = known or self._remembered.get(self._key, whole, current)
+        if known is None and self._remembered.get(self._key, _complement(whole), current):
+            return RememberedList(read_at=0.0)  # that list holds all there are
+        return known
 
     async def _read_few(self, resource: Resource, wanted: ListKey) -> RememberedList | None:
         """Whole objects in place of their metadata, if the watches know of a few only."""
@@ -194,15 +225,18 @@ class PlatformClient(KubeClient):
             self._note_deletion(path)
         elif written.get("kind") == PLATFORMS.kind:
             self.seen.platform = written["metadata"]["resourceVersion"]
+            wanted = ListKey(PLATFORMS.plural, "", JSON, self._key.name)
+            self._remembered.remember(self._key, wanted, [written])
         else:
             self._note(path, written)
         return written
 
     def _note_deletion(self, path: str) -> None:
         *_, plural, name = path.split("/")
-        for _, remembered in self._remembered.of_resource(self._key, plural):
+        for wanted, remembered in self._remembered.of_resource(self._key, plural):
             remembered.remove(name)
-            self.seen.own[plural] = remembered.sum
+            if not wanted.name:
+                self.seen.own[plural] = remembered.sum
         self.seen.others.pop((plural, name), None)
 
     def _note(self, path: str, written: Object) -> None:
@@ -211,16 +245,27 @@ class PlatformClient(KubeClient):
         name = metadata["name"]
         plural = next(each for each in reversed(path.split("/")) if each != name)
         for wanted, remembered in self._remembered.of_resource(self._key, plural):
-            if not _selects(wanted.labels, metadata.get("labels") or {}):
+            if wanted.name or not _selects(
+                wanted.labels, metadata.get("labels") or {}
+            ):  # a part of it may have been sent: it is read again
                 remembered.remove(name)
             elif wanted.accept == METADATA_LIST:
                 remembered.set({"metadata": metadata})
             else:
                 remembered.set(written)
-            self.seen.own[plural] = remembered.sum
+            if not wanted.name:
+                self.seen.own[plural] = remembered.sum
         if (plural, name) in self.seen.others:
             self.seen.others[plural, name] = mark(name, metadata["resourceVersion"])
         self._remembered.fit()
+
+
+def _complement(wanted: ListKey) -> ListKey:
+    """The list of what a list does not select, if its last term has ``=`` or ``!=``."""
+    first, comma, last = wanted.labels.rpartition(",")
+    name, operator, value = last.partition("=")
+    other = f"{name[:-1]}=" if name.endswith("!") else f"{name}!{operator}"
+    return wanted._replace(labels=f"{first}{comma}{other}{value}")
 
 
 def _selects(selector: str, labels: Mapping[str, str]) -> bool:

@@ -24,11 +24,15 @@ _LONGEST_SECONDS: Final = 60.0
 
 
 class ListKey(NamedTuple):
-    """What was asked for: the resource's plural, the label selector, and the form of the answer."""
+    """What was asked for: the resource's plural, the label selector, and the form of the answer.
+
+    ``name``: of one object that was asked for by it; then there is no selector.
+    """
 
     plural: str
     labels: str
     accept: str
+    name: str = ""
 
 
 @dataclass
@@ -82,6 +86,10 @@ class RememberedLists:
         if found is None or current is None or found.sum != current:
             return None
         return found if self._clock() - found.read_at < _LONGEST_SECONDS else None
+
+    def last(self, key: Key, wanted: ListKey) -> RememberedList | None:
+        """A list as it was last read, or written."""
+        return self._lists.get(key, {}).get(wanted)
 
     def remember(self, key: Key, wanted: ListKey, items: list[Object]) -> RememberedList:
         """Keep the objects of a list that was read."""
