@@ -8,8 +8,11 @@ from collections.abc import Iterator
 import pytest
 
 from tests.api.operator_process import OperatorProcess
-from tests.api.platforms import PlatformUser
+from tests.api.platforms import MANAGED, PlatformUser
 from tests.cluster.waiting import wait_until
+
+#: StatefulSets have ControllerRevisions of their own, with the labels of their pods.
+HISTORY = f"{MANAGED},pryv.io/purpose=history"
 
 
 @pytest.fixture
@@ -74,7 +77,7 @@ def test_what_moves_ends_the_rest(
     user.wait_ready()
     _rest(checking)
     before = checking.reconciliations()
-    name = name or user.list(kind)[0]["metadata"]["name"]
+    name = name or user.list(kind, HISTORY)[0]["metadata"]["name"]
     user.patch(kind, name, {"metadata": {"labels": {"someone": "else"}}})
     wait_until(lambda: checking.reconciliations() > before, "a reconciliation", seconds=30)
     _rest(checking)

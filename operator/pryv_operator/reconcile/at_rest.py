@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pryv_operator.kube.resources import Resource
 from pryv_operator.kube.work_queue import Key
@@ -27,7 +27,7 @@ class Rest:
 
     plurals: tuple[str, ...]
     others: tuple[tuple[str, str], ...]
-    fingerprint: bytes
+    fingerprint: bytes = field(repr=False)
     until: float
 
 
