@@ -53,5 +53,5 @@ class TestPage:
 
 
 def _is_example(path: str) -> bool:
-    """Paths of a user's machine or of an installation, not of this repository."""
-    return path.startswith(("files/", "moved/", "conf/", "data/", "config-leader/"))
+    """Paths of a user's machine, of an installation or of what make writes, not of this repository."""
+    return path.startswith(("build/", "files/", "moved/", "conf/", "data/", "config-leader/"))
