@@ -49,11 +49,15 @@ def _requests(operator: OperatorProcess) -> dict[str, str]:
     }
 
 
+@pytest.mark.parametrize("stopped", [False, True])
 def test_a_resync_of_what_has_not_moved_sends_no_request(
-    checking: OperatorProcess, user: PlatformUser
+    checking: OperatorProcess, user: PlatformUser, stopped: bool
 ) -> None:
-    user.apply_platform()
-    user.wait_ready()
+    user.apply_platform(stopped=stopped)
+    if stopped:
+        user.wait_reason("Stopped")
+    else:
+        user.wait_ready()
     _rest(checking)
     requests = _requests(checking)
     checks = checking.unneeded_reconciliations()

@@ -53,5 +53,5 @@ class TestPage:
 
 
 def _is_example(path: str) -> bool:
-    """Paths of a user's machine, of an installation or of what make writes, not of this repository."""
+    """Paths of a user's machine, an installation or a build, not of this repository."""
     return path.startswith(("build/", "files/", "moved/", "conf/", "data/", "config-leader/"))

@@ -55,6 +55,12 @@ def find_condition(conditions: Iterable[Condition], kind: str) -> Condition | No
     return next((each for each in conditions if each.type == kind), None)
 
 
+def has_condition(status: PryvPlatformStatus, kind: str) -> bool:
+    """Whether a condition is True."""
+    found = find_condition(status.conditions, kind)
+    return found is not None and found.status == "True"
+
+
 def _condition(before: Condition | None, after: Condition) -> Condition:
     """``after`` with the time of the last transition."""
     if before is None or before.status != after.status:

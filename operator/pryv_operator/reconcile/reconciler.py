@@ -39,7 +39,7 @@ from pryv_operator.reconcile.at_rest import fraction
 from pryv_operator.reconcile.cleanup import ObsoleteSecrets, clean_up
 from pryv_operator.reconcile.computation import LimitedComputation, limit_problem
 from pryv_operator.reconcile.compute_inputs import compute_inputs
-from pryv_operator.reconcile.conditions import find_condition
+from pryv_operator.reconcile.conditions import has_condition
 from pryv_operator.reconcile.create_once import (
     UnusableSecretError,
     create_secrets,
@@ -80,7 +80,7 @@ from pryv_operator.rollout.revision_mac import RevisionSigner
 
 log = logging.getLogger(__name__)
 
-#: A platform that is not ready is requeued after so long: not every cause is watched.
+#: A platform that waits, or has failed, is requeued after so long: not every cause is watched.
 _UNREADY_SECONDS: Final = 15.0
 #: From this failure in a row on, the status reports them: before, it may be a hiccup.
 _FAILURES_REPORTED: Final = 2
@@ -152,18 +152,20 @@ class Reconciler:
         self._metrics.begin(key, stored)
         set_revision(stored.revision)
         with metrics.RECONCILIATION_SECONDS.time():
-            ready = await self._reconcile_or_report(client, key, resource)
+            after = await self._reconcile_or_report(client, key, resource)
         self._failures.pop(key, None)
+        ready = has_condition(after, "Ready")
         metrics.RECONCILIATIONS.labels("ready" if ready else "not-ready").inc()
-        requeue_after = self._requeue_after(key, ready=ready)
-        self._settle(key, client.seen, requeue_after, ready=ready)
+        settled = not has_condition(after, "Reconciling") and not has_condition(after, "Stalled")
+        requeue_after = self._requeue_after(key, settled=settled)
+        self._settle(key, client.seen, requeue_after, settled=settled)
         return requeue_after
 
-    def _settle(self, key: Key, seen: Seen, requeue_after: float, *, ready: bool) -> None:
+    def _settle(self, key: Key, seen: Seen, requeue_after: float, *, settled: bool) -> None:
         """Let a platform rest as long as nothing moves, and not longer than until it is due."""
         now = self._now()
         until = now.timestamp() + requeue_after
-        if ready and requeue_after and seen.complete and not self._conflicts[key].warnings:
+        if settled and requeue_after and seen.complete and not self._conflicts[key].warnings:
             spread = 0.75 + 0.5 * fraction(key)
             until = now.timestamp() + self._settings.full_resync_seconds * spread
             if moment := next_moment(self._metrics.expiries(key), now):
@@ -174,8 +176,8 @@ class Reconciler:
 
     async def _reconcile_or_report(
         self, client: PlatformClient, key: Key, resource: Object
-    ) -> bool:
-        """Reconcile, and report in the status why it failed; return whether it is ready."""
+    ) -> PryvPlatformStatus:
+        """Reconcile, and report in the status why it failed; return the status."""
         try:
             return await self._reconcile(client, key, resource)
         except LimitExceededError as error:
@@ -203,8 +205,10 @@ class Reconciler:
             await self._try_to_report(client, resource, self._failure(resource).bug(error))
             raise
 
-    async def _reconcile(self, client: PlatformClient, key: Key, resource: Object) -> bool:
-        """One reconciliation from the top; return whether the platform is ready."""
+    async def _reconcile(
+        self, client: PlatformClient, key: Key, resource: Object
+    ) -> PryvPlatformStatus:
+        """One reconciliation from the top; return the status."""
         try:
             spec = PryvPlatformSpec.model_validate(resource["spec"])
         except ValidationError as error:
@@ -313,10 +317,10 @@ class Reconciler:
             compute_status, outcome, snapshot.status, api_time(self._now())
         )
         self._plan_requeue(key, applied, after, snapshot.status)
-        ready = await self._write_status(client, snapshot.resource, after)
+        await self._write_status(client, snapshot.resource, after)
         expiries = certificate_expiries(inputs, authority.secret if authority else "")
         self._metrics.report(key, after, outcome, expiries, self._now())
-        return ready
+        return after
 
     async def _record(
         self, client: PlatformClient, snapshot: Snapshot, records: SecretRecords
@@ -365,16 +369,15 @@ class Reconciler:
 
     async def _write_status(
         self, client: PlatformClient, resource: Object, after: PryvPlatformStatus
-    ) -> bool:
-        """Write a changed status, with events; return whether the platform is ready."""
+    ) -> PryvPlatformStatus:
+        """Write a changed status, with events; return it."""
         before = stored_status(resource)
         if after != before:
             await self._apply_status(client, resource, after)
             await events.create_status_events(client, resource, after, before)
         metadata = resource["metadata"]
         self._metrics.report_failure(Key(metadata["namespace"], metadata["name"]), after)
-        ready = find_condition(after.conditions, "Ready")
-        return ready is not None and ready.status == "True"
+        return after
 
     async def _apply_status(
         self, client: PlatformClient, resource: Object, status: PryvPlatformStatus
@@ -419,11 +422,11 @@ class Reconciler:
             # Every component trusts the new authority, so the certificate may be issued by it.
             self._requeue_at_once.add(key)
 
-    def _requeue_after(self, key: Key, *, ready: bool) -> float:
+    def _requeue_after(self, key: Key, *, settled: bool) -> float:
         if key in self._requeue_at_once:
             self._requeue_at_once.discard(key)
             return 0.0
-        if ready:
+        if settled:
             return self._resync_seconds(key)
         if key in self._retry_after:
             return self._retry_after.pop(key)
