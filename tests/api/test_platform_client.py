@@ -177,3 +177,34 @@ async def test_a_few_configmaps_are_read_in_one_request(
         assert [each["metadata"]["name"] for each in found] == ["a", "a"]
         assert found[1]["data"] == {"k": "v"}
         assert requests() == before + 1
+
+
+async def test_what_moves_during_a_reconciliation_is_noticed(
+    control_plane: ControlPlane, namespace: str
+) -> None:
+    """It may have acted on the first of two reads already, and its next one is not requested."""
+    async with lab(control_plane, namespace) as opened:
+        created = await opened.client.create(opened.service("one"))
+        client = opened.reconciliation()
+        await opened.services(client)
+        await opened.services(client)
+        first = dict(client.seen.own)
+        assert not client.seen.moved
+        await opened.client.patch_labels(created, {"edited": "by-others"})
+        await until(lambda: opened.followed.own(SERVICES, opened.key) != first["services"])
+        await opened.services(client)
+        assert client.seen.moved
+        assert client.seen.own == first, "not at rest as it is now"
+
+
+async def test_what_it_has_written_has_not_moved(
+    control_plane: ControlPlane, namespace: str
+) -> None:
+    async with lab(control_plane, namespace) as opened:
+        client = opened.reconciliation()
+        await opened.services(client)
+        created = await client.create(opened.service("one"))
+        assert await opened.services(client) == {"one"}, "read again, or remembered"
+        await client.delete(created)
+        assert await opened.services(client) == set()
+        assert not client.seen.moved

@@ -19,6 +19,7 @@ from pryv_operator.kube.resources import (
     CERTIFICATES,
     CONTROLLER_REVISIONS,
     PLATFORMS,
+    PODS,
     Resource,
 )
 from pryv_operator.kube.transport import JSON
@@ -45,12 +46,14 @@ class Seen:
     ``platform``: the resourceVersion. ``own``: plural → what stands for the platform's objects of
     that kind (``KnownObjects.sum``). ``others``: plural and name → the mark of an object that is
     read by its name, 0 if it does not exist. ``complete``: the watches follow all that was read.
+    ``moved``: what it had read before was read again and has changed in between.
     """
 
     platform: str = ""
     own: dict[str, int] = field(default_factory=dict)
     others: dict[tuple[str, str], int] = field(default_factory=dict)
     complete: bool = True
+    moved: bool = False
 
 
 class PlatformClient(KubeClient):
@@ -134,7 +137,7 @@ class PlatformClient(KubeClient):
         else:
             known = self._known_list(resource, wanted) or await self._read_few(resource, wanted)
             if known and len(known.marks) <= limit:
-                self.seen.own[resource.plural] = known.sum
+                self._note_list(wanted, known.sum)
                 return {"metadata": {}, "items": known.parsed()}
         page = await super().list_page(
             resource,
@@ -151,8 +154,15 @@ class PlatformClient(KubeClient):
         elif self._is_own(wanted) and not token:
             read = self._remembered.remember(self._key, wanted, page["items"])
             self._read.add(wanted)
-            self.seen.own[resource.plural] = read.sum
+            self._note_list(wanted, read.sum)
         return page
+
+    def _note_list(self, wanted: ListKey, found: int) -> None:
+        """What was read first counts: the reconciliation may have acted on that."""
+        if wanted.plural == PODS.plural and "!=" not in wanted.labels:
+            self.seen.complete = False  # a part of those that the watches follow
+        elif self.seen.own.setdefault(wanted.plural, found) != found:
+            self.seen.moved = True
 
     def _is_own(self, wanted: ListKey) -> bool:
         """Whether a list is one of the platform's own objects."""

@@ -84,6 +84,8 @@ log = logging.getLogger(__name__)
 _UNREADY_SECONDS: Final = 15.0
 #: From this failure in a row on, the status reports them: before, it may be a hiccup.
 _FAILURES_REPORTED: Final = 2
+#: What has moved during a reconciliation is looked at by the next one.
+_MOVED_SECONDS: Final = 0.3
 #: A rollout's deadline that has just passed is acted on after so long.
 _MIN_REQUEUE_SECONDS: Final = 0.1
 
@@ -158,6 +160,8 @@ class Reconciler:
         metrics.RECONCILIATIONS.labels("ready" if ready else "not-ready").inc()
         settled = not has_condition(after, "Reconciling") and not has_condition(after, "Stalled")
         requeue_after = self._requeue_after(key, settled=settled)
+        if client.seen.moved:
+            return min(requeue_after, _MOVED_SECONDS)
         self._settle(key, client.seen, requeue_after, settled=settled)
         return requeue_after
 
