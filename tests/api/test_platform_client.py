@@ -208,3 +208,14 @@ async def test_what_it_has_written_has_not_moved(
         await client.delete(created)
         assert await opened.services(client) == set()
         assert not client.seen.moved
+
+
+async def test_what_decides_a_deletion_is_read(control_plane: ControlPlane, namespace: str) -> None:
+    async with lab(control_plane, namespace) as opened:
+        client = opened.reconciliation()
+        await opened.services(client)
+        await opened.seen_by_watches(client)
+        before = requests()
+        await client.unremembered().list_page(SERVICES, namespace, labels=SELECTOR)
+        assert requests() == before + 1
+        assert not client.seen.complete

@@ -70,6 +70,10 @@ class KubeClient:
         #: For what would take too much memory several times at once.
         self.one_at_a_time = asyncio.Lock()
 
+    def unremembered(self) -> KubeClient:
+        """A client that answers nothing from memory; this one does not anyway."""
+        return self
+
     async def __aenter__(self) -> Self:
         """Use the client for a while."""
         return self

@@ -329,8 +329,9 @@ async def list_referenced_configuration(
 ) -> set[Reference]:
     """Which ConfigMaps and Secrets are named by anything that holds a pod template of the platform.
 
-    They must not be deleted.
+    They must not be deleted, so what names them is not answered from memory.
     """
+    client = client.unremembered()
 
     def references(item: Object) -> set[Reference] | None:
         return referenced_configuration([item]).intersection(candidates) or None

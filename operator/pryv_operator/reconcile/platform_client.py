@@ -69,6 +69,7 @@ class PlatformClient(KubeClient):
     ) -> None:
         """It shares the connections of ``client``."""
         self.__dict__.update(client.__dict__)
+        self._client = client
         self._key = key
         self._followed = followed
         self._remembered = remembered
@@ -77,6 +78,11 @@ class PlatformClient(KubeClient):
         #: Lists that this reconciliation has read: later in it, they are the same snapshot.
         self._read: set[ListKey] = set()
         self.seen = Seen()
+
+    def unremembered(self) -> KubeClient:
+        """The client itself, which answers nothing from memory. What it reads is not noted."""
+        self.seen.complete = False
+        return self._client
 
     async def get(
         self, resource: Resource, namespace: str, name: str, *, accept: str = JSON

@@ -70,6 +70,7 @@ async def test_planted_config_maps_cost_no_data(count: int, own: int, later: int
 class Server:
     """An API server that cuts its answers off as the transport does; it counts what it sent."""
 
+    unremembered = KubeClient.unremembered
     list_reduced = KubeClient.list_reduced
     list_versioned = KubeClient.list_versioned
 
