@@ -97,6 +97,7 @@ def test_every_metric_but_details_is_shown() -> None:
     details = {
         "pryv_operator_leader",
         "pryv_operator_lease_requests",
+        "pryv_operator_reconciliations_unneeded",
         "pryv_platform_rollout_start_timestamp_seconds",
         "pryv_platform_warnings",
         "workqueue_unfinished_work_seconds",
