@@ -2,6 +2,7 @@
 
 What is read is held as Python objects, up to nine times as large, until a reconciliation ends. So
 eight small platforms are reconciled at once, and of large ones only as many as fit into memory.
+Each namespace has a budget of its own: a tenant with large platforms holds up nobody else.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from typing import Final
 from pryv_operator.kube.read_meter import metered
 from pryv_operator.kube.work_queue import Key, Reconcile
 
-#: Of all reconciliations under way. As Python objects, up to 72 MiB.
+#: Of all reconciliations of a namespace under way. As Python objects, up to 72 MiB.
 TOTAL_BYTES: Final = 8 << 20
 #: What a platform is taken to need that has not been reconciled yet.
 FIRST_BYTES: Final = 1 << 20
@@ -34,6 +35,10 @@ class ByteBudget:
         self._total = total
         self._free = total
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
+
+    def is_unused(self) -> bool:
+        """Whether nobody holds or awaits bytes."""
+        return self._free == self._total and not self._waiting
 
     @asynccontextmanager
     async def reserved(
@@ -92,18 +97,25 @@ class BoundedByBytes:
         """``waiting``: entered while other reconciliations have to end."""
         self._reconcile = reconcile
         self._waiting = waiting
-        self._budget = ByteBudget(total)
+        self._total = total
+        #: Those of namespaces with reconciliations under way.
+        self._budgets: dict[str, ByteBudget] = {}
         self._read: dict[Key, int] = {}
 
     async def __call__(self, key: Key) -> float | None:
         """Reconcile a platform, as ``reconcile`` does."""
         size = self._read.get(key, FIRST_BYTES)
-        async with self._budget.reserved(size, self._waiting):
-            with metered() as meter:
-                try:
-                    requeue = await self._reconcile(key)
-                finally:
-                    self._read[key] = meter.bytes
+        budget = self._budgets.setdefault(key.namespace, ByteBudget(self._total))
+        try:
+            async with budget.reserved(size, self._waiting):
+                with metered() as meter:
+                    try:
+                        requeue = await self._reconcile(key)
+                    finally:
+                        self._read[key] = meter.bytes
+        finally:
+            if budget.is_unused():
+                self._budgets.pop(key.namespace, None)
         if requeue is None:  # it was deleted
             del self._read[key]
         return requeue

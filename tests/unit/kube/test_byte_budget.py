@@ -140,6 +140,36 @@ async def test_a_platform_needs_what_it_has_read_before() -> None:
     await asyncio.gather(*tasks)
 
 
+async def test_a_tenant_with_large_platforms_holds_up_nobody_else() -> None:
+    """However long its computations take."""
+    running: set[Key] = set()
+    go = asyncio.Event()
+
+    async def reconcile(key: Key) -> float:
+        running.add(key)
+        await go.wait()
+        count_read(8 * MIB)
+        return 1.0
+
+    @contextmanager
+    def waiting() -> Iterator[None]:
+        yield
+
+    bounded = BoundedByBytes(reconcile, waiting, total=8 * MIB)
+    keys = [*(Key("hostile", str(number)) for number in range(5)), Key("n", "a"), Key("m", "a")]
+    go.set()
+    for key in keys:
+        await bounded(key)
+    go.clear()
+    running.clear()
+    tasks = [asyncio.create_task(bounded(key)) for key in keys]
+    await settle()
+    assert running == {keys[0], Key("n", "a"), Key("m", "a")}
+    go.set()
+    await asyncio.gather(*tasks)
+    assert not bounded._budgets
+
+
 @pytest.mark.parametrize("known", [True, False])
 async def test_a_failure_keeps_the_size_and_a_deletion_forgets_it(known: bool) -> None:
     async def reconcile(_: Key) -> float | None:
