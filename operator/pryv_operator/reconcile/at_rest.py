@@ -38,9 +38,18 @@ class AtRest:
         """None is at first."""
         self._followed = followed
         self._rests: dict[Key, Rest] = {}
+        #: Those that were disturbed since their reconciliation began.
+        self._disturbed: set[Key] = set()
+
+    def begin(self, key: Key) -> None:
+        """A platform is being reconciled: it is not at rest until that has ended in order."""
+        self._rests.pop(key, None)
+        self._disturbed.discard(key)
 
     def settle(self, key: Key, seen: Seen, until: float) -> None:
         """A platform was reconciled: it is at rest as long as it is as it was seen."""
+        if key in self._disturbed:
+            return
         plurals, others = tuple(sorted(seen.own)), tuple(sorted(seen.others))
         marks = [*(seen.own[each] for each in plurals), *(seen.others[each] for each in others)]
         self._rests[key] = Rest(plurals, others, fingerprint(seen.platform, marks), until)
@@ -48,6 +57,11 @@ class AtRest:
     def disturb(self, key: Key) -> None:
         """Something has changed that the watches do not show."""
         self._rests.pop(key, None)
+        self._disturbed.add(key)
+
+    def forget(self, key: Key) -> None:
+        """The platform was deleted, or another process reconciles it."""
+        self.begin(key)
 
     def until(self, key: Key, now: float) -> float | None:
         """Until when a platform is at rest; None: it is to be reconciled."""

@@ -32,7 +32,7 @@ class Memory:
 
     def forget(self, key: Key) -> None:
         """Remember nothing of a platform."""
-        self.at_rest.disturb(key)
+        self.at_rest.forget(key)
         self.forget_lists(key)
 
     def forget_lists(self, key: Key) -> None:

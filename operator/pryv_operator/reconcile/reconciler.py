@@ -144,7 +144,7 @@ class Reconciler:
         if until is not None:
             metrics.UNCHANGED.inc()
             return min(self._resync_seconds(key), until - now)
-        self._memory.at_rest.disturb(key)  # until this reconciliation has ended in order
+        self._memory.at_rest.begin(key)
         client = self._memory.client(self._client, key)
         resource = await client.get(PLATFORMS, key.namespace, key.name)
         if resource is None or resource["metadata"].get("deletionTimestamp"):

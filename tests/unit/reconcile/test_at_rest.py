@@ -107,6 +107,25 @@ def test_a_disturbed_platform_is_not_at_rest() -> None:
     at_rest.disturb(ACME)
 
 
+def test_what_is_disturbed_while_it_is_reconciled_does_not_settle() -> None:
+    """Another platform may have got its domain after that was looked at."""
+    at_rest, watches = resting()
+    own = watches.own(SERVICES, ACME)
+    assert own is not None
+    seen = Seen("5", {"services": own})
+    at_rest.begin(ACME)
+    assert at_rest.until(ACME, 0.0) is None
+    at_rest.disturb(ACME)
+    at_rest.settle(ACME, seen, until=100.0)
+    assert at_rest.until(ACME, 0.0) is None
+    at_rest.begin(ACME)
+    at_rest.settle(ACME, seen, until=100.0)
+    assert at_rest.until(ACME, 0.0) == 100.0
+    at_rest.forget(ACME)
+    assert not at_rest._rests
+    assert not at_rest._disturbed
+
+
 @given(st.text(min_size=1), st.text(min_size=1))
 def test_fractions_are_from_0_to_1(namespace: str, name: str) -> None:
     assert 0 <= fraction(Key(namespace, name)) < 1
