@@ -31,7 +31,7 @@ READS_OF_ONE = 14
 def measured(operator: OperatorProcess, user: PlatformUser) -> Iterator[MeasuredOperator]:
     """The operator, which reconciles only what is changed, with nothing to do."""
     user.wait_other_platforms()
-    with operator.started_with(NO_RESYNC):
+    with operator.started_with(*NO_RESYNC):
         running = MeasuredOperator(operator)
         running.wait_at_rest()
         yield running

@@ -157,6 +157,10 @@ def test_planted_revisions_stop_no_rollout(shared_platform: PlatformUser) -> Non
         user.reconcile()
         wait_revision(deep + 1)
         assert user.pods() == before
+        # While the rollout is paused the operator records nothing: the next number is that of
+        # `newer`.
+        user.apply_platform(rollout={"paused": True})
+        user.wait_observed()
         for each in (highest, highest + 1):
             user.apply(hostile(good, each, desired="0123456789abcdef"))
         newer = {"core": {"components": {"hfs": {"image": "docker.io/pryvio/hfs:newer"}}}}

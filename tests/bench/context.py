@@ -65,7 +65,7 @@ class Context:
         with measured_operator(
             self.cluster,
             self.kubeconfig,
-            *(arguments or (NO_RESYNC,)),
+            *(arguments or NO_RESYNC),
             name=name,
             code=self.options.code,
             patch=patch,

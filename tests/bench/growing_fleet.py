@@ -42,7 +42,7 @@ def measure_sizes(
     """Install a platform, copy it more and more often, and measure at each size."""
     further = {"stopped": True} if stopped else {}
     fleet.create_namespaces([0])
-    with operate(NO_RESYNC, name="first", patch=PATCH) as operator:
+    with operate(*NO_RESYNC, name="first", patch=PATCH) as operator:
         install = _install(operator, fleet, further)
     found: list[AtSize] = []
     there, copied = 1, 0
@@ -52,7 +52,7 @@ def measure_sizes(
             copied = copy_namespace(fleet.cluster, fleet.namespace(0), new, echo)
             echo(f"{len(new)} copies of {copied} objects")
         there = size
-        with operate(NO_RESYNC, name=f"at-{size}", patch=PATCH) as operator:
+        with operate(*NO_RESYNC, name=f"at-{size}", patch=PATCH) as operator:
             operator.wait_at_rest()  # a copy's revision has a digest of another place: one write
             changes = _changes(operator, fleet, rounds, further)
             memory = operator.memory()

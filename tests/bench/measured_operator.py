@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from pryv_operator.reconcile.wake import PROGRESS_SECONDS
 from tests.api.operator_process import OperatorProcess
 from tests.bench.process_usage import FamilyPeak, Memory, children, cpu_seconds, memory
 from tests.bench.usage import Usage
@@ -17,10 +18,10 @@ from tests.cluster.control_plane import ControlPlane
 from tests.cluster.waiting import wait_until
 
 #: Only what is changed leads to reconciliations.
-NO_RESYNC: Final = "--resync-seconds=86400"
+NO_RESYNC: Final = ("--resync-seconds=86400", "--full-resync-seconds=86400")
 #: An operator is at rest when it has reconciled nothing for so long. Longer than the windows in
-#: which it gathers changes.
-_QUIET_SECONDS: Final = 3.0
+#: which it gathers changes, and progress of pods.
+_QUIET_SECONDS: Final = PROGRESS_SECONDS + 1.0
 _REST_SECONDS: Final = 1800.0
 #: Platforms wait for a worker, or one is at work.
 _BUSY: Final = re.compile(

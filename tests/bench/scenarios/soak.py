@@ -46,7 +46,7 @@ def measure(context: Context) -> Result:
     chance = random.Random(_SEED)
     fleet = Fleet(context.cluster, "soak", size)
     fleet.create_namespaces([0])
-    with context.operator(NO_RESYNC, name="soak-install", patch=PATCH) as operator:
+    with context.operator(*NO_RESYNC, name="soak-install", patch=PATCH) as operator:
         fleet.apply([0], **further)
         fleet.wait_ready([0], seconds=300)
         operator.wait_at_rest()
