@@ -38,9 +38,9 @@ from pryv_operator.offline.documents import Documents, load_bundle
 from pryv_operator.offline.preview import OfflineError, placeholder_inputs, render_files
 from pryv_operator.pki.certificate import Certificate
 from pryv_operator.pki.pem import pem_text
-from pryv_operator.reconcile.platform_status import stored_status
 from pryv_operator.reconcile.secret_data import decoded_bytes, decoded_text
 from pryv_operator.reconcile.service_addresses import recorded_addresses
+from pryv_operator.reconcile.stored_status import stored_status
 from pryv_operator.rollout.revision_inputs import secret_input
 from pryv_operator.templates.bundle import Bundle
 from pryv_operator.values.addresses import UNKNOWN_ADDRESS, Address

@@ -13,8 +13,8 @@ from pryv_operator.desired.inputs import Inputs
 from pryv_operator.kube.errors import ConflictError, RejectedError
 from pryv_operator.offline.documents import Documents
 from pryv_operator.offline.preview import placeholder_inputs
-from pryv_operator.reconcile.platform_status import stored_status
 from pryv_operator.reconcile.service_addresses import recorded_addresses
+from pryv_operator.reconcile.stored_status import stored_status
 from pryv_operator.rollout.edit_difference import EditDifference, edit_difference
 
 _FORBIDDEN = 403

@@ -18,8 +18,8 @@ from pryv_operator.offline.variable_texts import (
     variable_table,
 )
 from pryv_operator.offline.variables import find_variable
-from pryv_operator.reconcile.platform_status import stored_status
 from pryv_operator.reconcile.service_addresses import recorded_addresses
+from pryv_operator.reconcile.stored_status import stored_status
 from pryv_operator.templates.builtin import load_release
 from pryv_operator.templates.bundle import Bundle
 

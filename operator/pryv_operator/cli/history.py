@@ -17,7 +17,7 @@ from pryv_operator.cli.platform_history import (
 )
 from pryv_operator.cli.terminal import report
 from pryv_operator.kube.client import KubeClient
-from pryv_operator.reconcile.platform_status import stored_status
+from pryv_operator.reconcile.stored_status import stored_status
 from pryv_operator.rollout import revision_diff, rollback_checks
 from pryv_operator.rollout.recorded import HistoryError, RecordedRevision, find_revision
 from pryv_operator.rollout.revision_inputs import GENERATED_KEY

@@ -34,6 +34,7 @@ from pryv_operator.reconcile.memory import Memory
 from pryv_operator.reconcile.reference_index import References
 from pryv_operator.reconcile.settings import RETRYABLE, Settings
 from pryv_operator.reconcile.triggers import Triggers
+from pryv_operator.reconcile.unless_at_rest import UnlessAtRest
 
 log = logging.getLogger(__name__)
 
@@ -108,7 +109,11 @@ class Process:
             client, options.settings, references, self._domains, self._children, self._memory
         )
         self._queue = WorkQueue(
-            BoundedByBytes(reconciler, self._waiting_for_others),
+            UnlessAtRest(
+                BoundedByBytes(reconciler, self._waiting_for_others),
+                self._memory.at_rest,
+                options.settings,
+            ),
             group=self._children.sharing,
             admits=leadership.admits,
             retryable=RETRYABLE,

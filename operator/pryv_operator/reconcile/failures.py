@@ -17,7 +17,8 @@ from pryv_operator.kube.errors import RejectedError, UnavailableError, Unreadabl
 from pryv_operator.live.health import HealthInputs
 from pryv_operator.live.rejections import message_without_content
 from pryv_operator.reconcile.outcome import Outcome
-from pryv_operator.reconcile.platform_status import compute_status, stored_status
+from pryv_operator.reconcile.platform_status import compute_status
+from pryv_operator.reconcile.stored_status import stored_status
 from pryv_operator.values.addresses import Address
 
 #: Problems of a stored spec that a message lists.

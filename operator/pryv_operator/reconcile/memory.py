@@ -8,6 +8,7 @@ from pryv_operator.kube.work_queue import Key
 from pryv_operator.reconcile.at_rest import AtRest
 from pryv_operator.reconcile.followed import Followed
 from pryv_operator.reconcile.platform_client import PlatformClient
+from pryv_operator.reconcile.platform_metrics import PlatformMetrics
 from pryv_operator.reconcile.remembered import RememberedLists, UnservedResources
 
 
@@ -18,6 +19,7 @@ class Memory:
         """Nothing is remembered yet. ``followed``: what the watches know."""
         self.followed = followed
         self.at_rest = AtRest(followed)
+        self.metrics = PlatformMetrics()
         self._lists = RememberedLists()
         self._unserved = UnservedResources()
 

@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from pydantic import ValidationError
-
 from pryv_operator.api import names
 from pryv_operator.api.findings import Finding, Problem
-from pryv_operator.api.kubernetes import Object
 from pryv_operator.api.status import (
     Endpoint,
     InstanceStatus,
@@ -26,14 +23,6 @@ from pryv_operator.reconcile.outcome import Outcome
 from pryv_operator.reconcile.verdict import Facts
 
 _MAX_WARNINGS: Final = 32
-
-
-def stored_status(resource: Object) -> PryvPlatformStatus:
-    """The status as it was last written; an empty one when it is missing or not valid."""
-    try:
-        return PryvPlatformStatus.model_validate(resource.get("status") or {})
-    except ValidationError:
-        return PryvPlatformStatus()
 
 
 def compute_status(outcome: Outcome, before: PryvPlatformStatus, now: str) -> PryvPlatformStatus:

@@ -60,10 +60,10 @@ from pryv_operator.reconcile.failures import Failures, api_time
 from pryv_operator.reconcile.field_conflicts import FieldConflicts
 from pryv_operator.reconcile.memory import Memory
 from pryv_operator.reconcile.next_moment import next_moment
+from pryv_operator.reconcile.observations import certificate_expiries, count_rollout, observe
 from pryv_operator.reconcile.outcome import Applied, Outcome
 from pryv_operator.reconcile.platform_client import PlatformClient, Seen
-from pryv_operator.reconcile.platform_metrics import PlatformMetrics, certificate_expiries
-from pryv_operator.reconcile.platform_status import compute_status, stored_status
+from pryv_operator.reconcile.platform_status import compute_status
 from pryv_operator.reconcile.policy_owners import ensure_policy_owners
 from pryv_operator.reconcile.reference_index import References
 from pryv_operator.reconcile.references import references_of
@@ -74,7 +74,9 @@ from pryv_operator.reconcile.secret_records import SecretRecords
 from pryv_operator.reconcile.service_addresses import service_addresses
 from pryv_operator.reconcile.settings import Settings
 from pryv_operator.reconcile.snapshot import Snapshot, read_snapshot
+from pryv_operator.reconcile.stored_status import stored_status
 from pryv_operator.reconcile.template_sources import TemplateReader, newer_release
+from pryv_operator.reconcile.unless_at_rest import resync_seconds
 from pryv_operator.rollout import revision_store
 from pryv_operator.rollout.revision_mac import RevisionSigner
 
@@ -116,7 +118,7 @@ class Reconciler:
         self._computation = ReusedComputation(LimitedComputation(children))
         self._templates = TemplateReader(self._computation)
         self._memory = memory
-        self._metrics = PlatformMetrics()
+        self._metrics = memory.metrics
         self._failures: dict[Key, int] = {}
         #: Seconds until a computation that exceeded a limit may be tried again.
         self._retry_after: dict[Key, float] = {}
@@ -139,11 +141,6 @@ class Reconciler:
             raise
 
     async def _reconcile_key(self, key: Key) -> float | None:
-        now = self._now().timestamp()
-        until = self._memory.at_rest.until(key, now)
-        if until is not None:
-            metrics.UNCHANGED.inc()
-            return min(self._resync_seconds(key), until - now)
         self._memory.at_rest.begin(key)
         client = self._memory.client(self._client, key)
         resource = await client.get(PLATFORMS, key.namespace, key.name)
@@ -323,7 +320,8 @@ class Reconciler:
         self._plan_requeue(key, applied, after, snapshot.status)
         await self._write_status(client, snapshot.resource, after)
         expiries = certificate_expiries(inputs, authority.secret if authority else "")
-        self._metrics.report(key, after, outcome, expiries, self._now())
+        self._metrics.report(key, after, observe(outcome), expiries)
+        count_rollout(outcome.rollout, self._now())
         return after
 
     async def _record(
@@ -431,16 +429,11 @@ class Reconciler:
             self._requeue_at_once.discard(key)
             return 0.0
         if settled:
-            return self._resync_seconds(key)
+            return resync_seconds(self._settings, key)
         if key in self._retry_after:
             return self._retry_after.pop(key)
         until_deadline = self._deadlines.pop(key, _UNREADY_SECONDS)
         return min(_UNREADY_SECONDS, self._settings.resync_seconds, until_deadline)
-
-    def _resync_seconds(self, key: Key) -> float:
-        """Not equal for all, so that platforms which started together do not stay together."""
-        seconds = min(self._settings.resync_seconds, self._settings.full_resync_seconds)
-        return seconds * (0.9 + 0.2 * fraction(key))
 
     def _forget(self, key: Key) -> None:
         self._domains.set(key, None)

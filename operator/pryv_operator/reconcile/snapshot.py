@@ -27,10 +27,10 @@ from pryv_operator.reconcile.other_platforms import (
     read_other_platforms,
     shown_platform,
 )
-from pryv_operator.reconcile.platform_status import stored_status
 from pryv_operator.reconcile.referenced_objects import read_referenced
 from pryv_operator.reconcile.references import referenced_secrets
 from pryv_operator.reconcile.secret_records import SecretRecords, SortedSecrets, sort_secrets
+from pryv_operator.reconcile.stored_status import stored_status
 from pryv_operator.rollout import revision_store
 from pryv_operator.rollout.revision_records import RevisionRecords
 from pryv_operator.rollout.revisions import Revision

@@ -23,11 +23,11 @@ from pryv_operator.kube.metrics import REGISTRY
 from pryv_operator.kube.work_queue import Key
 from pryv_operator.pki import authority
 from pryv_operator.pki.certificate import Certificate
+from pryv_operator.reconcile.observations import certificate_expiries, count_rollout, observe
 from pryv_operator.reconcile.platform_metrics import (
     FAMILIES,
     CertificateExpiry,
     PlatformMetrics,
-    certificate_expiries,
 )
 from pryv_operator.reconcile.platform_status import compute_status
 from pryv_operator.rollout.decide import Decision
@@ -81,7 +81,8 @@ def reported(registry: CollectorRegistry) -> PlatformMetrics:
 
 def report(reported: PlatformMetrics, key: Key = KEY, **different: object) -> None:
     found = outcome(**{"rollout": replace(COMPLETE, began=BEGAN), **different})
-    reported.report(key, compute_status(found, NOTHING, NOW), found, EXPIRES, NOW_TIME)
+    reported.report(key, compute_status(found, NOTHING, NOW), observe(found), EXPIRES)
+    count_rollout(found.rollout, NOW_TIME)
 
 
 def test_each_condition_has_one_status(
