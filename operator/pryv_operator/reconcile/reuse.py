@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any, Final, TypeVar
+
+from pydantic import BaseModel
 
 from pryv_operator.api.platform import Platform
 from pryv_operator.kube.work_queue import Key
@@ -40,7 +42,7 @@ class ReusedComputation:
         """The function's result, as ``Computation.run``."""
         key = Key(platform.namespace, platform.name)
         known = self._results.get(key, {}).get(function)
-        if known and known.arguments == arguments:
+        if known and is_identical(known.arguments, arguments):
             value: T = known.value
             return value
         value = await self._computation.run(platform, function, *arguments)
@@ -54,3 +56,37 @@ class ReusedComputation:
     def forget(self, key: Key) -> None:
         """Drop the results of a platform."""
         self._results.pop(key, None)
+
+
+def is_identical(one: Any, other: Any) -> bool:
+    """Whether two values are equal in every type: ``1``, ``true`` and ``1.0`` render differently.
+
+    Python takes these for equal, inside of dataclasses and models too.
+    """
+    pairs = [(one, other)]
+    while pairs:
+        this, that = pairs.pop()
+        if this is that:
+            continue
+        if type(this) is not type(that):
+            return False
+        if isinstance(this, BaseModel):
+            this, that = this.__dict__, that.__dict__
+        elif is_dataclass(this):
+            this, that = _compared(this), _compared(that)
+        if isinstance(this, Mapping):
+            if this.keys() != that.keys():
+                return False
+            pairs += ((this[key], that[key]) for key in this)
+        elif isinstance(this, list | tuple):
+            if len(this) != len(that):
+                return False
+            pairs += zip(this, that, strict=True)
+        elif this != that:
+            return False
+    return True
+
+
+def _compared(item: Any) -> dict[str, Any]:
+    """The fields of a dataclass that count when two are compared."""
+    return {each.name: getattr(item, each.name) for each in fields(item) if each.compare}
