@@ -108,12 +108,9 @@ class Process:
         reconciler = LazyReconciler(
             client, options.settings, references, self._domains, self._children, self._memory
         )
+        bounded = BoundedByBytes(reconciler, self._waiting_for_others)
         self._queue = WorkQueue(
-            UnlessAtRest(
-                BoundedByBytes(reconciler, self._waiting_for_others),
-                self._memory.at_rest,
-                options.settings,
-            ),
+            UnlessAtRest(bounded, self._memory.at_rest, options.settings),
             group=self._children.sharing,
             admits=leadership.admits,
             retryable=RETRYABLE,
@@ -121,7 +118,12 @@ class Process:
         self._shard_work: ShardWork | None = None
         self._election: LeaderElection | ShardElections | None = None
         if isinstance(leadership, ShardedLeadership):
-            work = ShardWork(client, leadership, self._queue, self._domains, reconciler.forget)
+
+            def forget(key: Key) -> None:
+                bounded.forget(key)
+                reconciler.forget(key)
+
+            work = ShardWork(client, leadership, self._queue, self._domains, forget)
             self._shard_work = work
             if options.election:
                 self._election = ShardElections(

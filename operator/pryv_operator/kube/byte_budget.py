@@ -86,7 +86,10 @@ class ByteBudget:
 
 
 class BoundedByBytes:
-    """Reconciles a platform once as many bytes are free as its last reconciliation has read."""
+    """Reconciles a platform once as many bytes are free as its largest reconciliation has read.
+
+    Not its last one: at rest nothing is read, and one that fails may have read little.
+    """
 
     def __init__(
         self,
@@ -104,18 +107,29 @@ class BoundedByBytes:
 
     async def __call__(self, key: Key) -> float | None:
         """Reconcile a platform, as ``reconcile`` does."""
-        size = self._read.get(key, FIRST_BYTES)
         budget = self._budgets.setdefault(key.namespace, ByteBudget(self._total))
         try:
-            async with budget.reserved(size, self._waiting):
-                with metered() as meter:
-                    try:
-                        requeue = await self._reconcile(key)
-                    finally:
-                        self._read[key] = meter.bytes
+            async with budget.reserved(self.size(key), self._waiting):
+                requeue = await self._metered(key)
         finally:
             if budget.is_unused():
                 self._budgets.pop(key.namespace, None)
         if requeue is None:  # it was deleted
-            del self._read[key]
+            self.forget(key)
         return requeue
+
+    def size(self, key: Key) -> int:
+        """The bytes that a platform is taken to need."""
+        return self._read.get(key, FIRST_BYTES)
+
+    def forget(self, key: Key) -> None:
+        """Another process reconciles a platform, or it was deleted."""
+        self._read.pop(key, None)
+
+    async def _metered(self, key: Key) -> float | None:
+        with metered() as meter:
+            try:
+                return await self._reconcile(key)
+            finally:
+                if meter.bytes:
+                    self._read[key] = max(meter.bytes, self._read.get(key, 0))

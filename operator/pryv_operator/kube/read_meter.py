@@ -1,4 +1,4 @@
-"""How many bytes of the API server's answers a reconciliation has read."""
+"""How many bytes of the API server's answers a reconciliation has read, or remembered."""
 
 from __future__ import annotations
 

@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 
 from pryv_operator.api.kubernetes import Object
 from pryv_operator.kube.known_objects import mark, sum_of
+from pryv_operator.kube.read_meter import count_read
 from pryv_operator.kube.work_queue import Key
 
 #: Bytes of all lists together.
@@ -65,7 +66,8 @@ class RememberedList:
         return sum_of(self.marks.values())
 
     def parsed(self) -> list[Object]:
-        """The objects."""
+        """The objects. They take as much memory as if they had been read."""
+        count_read(self.size)
         return [json.loads(text) for text in self.items.values()]
 
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -170,26 +169,44 @@ async def test_a_tenant_with_large_platforms_holds_up_nobody_else() -> None:
     assert not bounded._budgets
 
 
-@pytest.mark.parametrize("known", [True, False])
-async def test_a_failure_keeps_the_size_and_a_deletion_forgets_it(known: bool) -> None:
-    async def reconcile(_: Key) -> float | None:
-        count_read(3)
-        if not known:
-            return None
-        raise ValueError
+async def test_what_needs_little_for_once_is_not_taken_to_be_small() -> None:
+    """At rest nothing is read, and a failure may come first: the next one reads all again."""
+    reads = iter([5 * MIB, 0, 3, 0])
 
-    @contextmanager
-    def waiting() -> Iterator[None]:
-        yield
+    async def reconcile(_: Key) -> float:
+        count_read(next(reads))
+        if len(sizes) == 2:
+            raise ValueError
+        return 1.0
 
-    bounded = BoundedByBytes(reconcile, waiting)
-    if known:
-        with pytest.raises(ValueError):  # noqa: PT011
+    bounded = BoundedByBytes(reconcile, nullcontext)
+    sizes: list[int] = []
+    for _ in range(4):
+        with suppress(ValueError):
             await bounded(Key("n", "a"))
-    else:
-        await bounded(Key("n", "a"))
-    assert bounded._read == ({Key("n", "a"): 3} if known else {})
-    assert FIRST_BYTES > 3
+        sizes.append(bounded.size(Key("n", "a")))
+    assert sizes == [5 * MIB] * 4
+
+
+async def test_what_a_first_reconciliation_needs_is_assumed_until_one_has_read() -> None:
+    async def reconcile(_: Key) -> float:
+        return 1.0
+
+    bounded = BoundedByBytes(reconcile, nullcontext)
+    await bounded(Key("n", "a"))
+    assert bounded.size(Key("n", "a")) == FIRST_BYTES
+
+
+async def test_a_deleted_platform_is_forgotten_and_so_is_one_that_is_drained() -> None:
+    async def reconcile(_: Key) -> None:
+        count_read(3)
+
+    bounded = BoundedByBytes(reconcile, nullcontext)
+    await bounded(Key("n", "a"))
+    assert not bounded._read
+    bounded._read[Key("n", "a")] = 3
+    bounded.forget(Key("n", "a"))
+    assert not bounded._read
 
 
 async def test_answers_are_counted_for_who_reads_them() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pryv_operator.kube.known_objects import mark, sum_of
+from pryv_operator.kube.read_meter import metered
 from pryv_operator.kube.work_queue import Key
 from pryv_operator.reconcile.remembered import ListKey, RememberedLists, UnservedResources
 
@@ -83,3 +84,11 @@ def test_what_is_not_served_is_asked_for_again_after_a_minute() -> None:
     assert "certificates" in unserved
     clock.now = 61.0
     assert "certificates" not in unserved
+
+
+def test_what_is_remembered_is_held_like_what_is_read() -> None:
+    lists = RememberedLists(clock=Clock())
+    remembered = lists.remember(ACME, LIST, [item("x", size=1000)])
+    with metered() as meter:
+        remembered.parsed()
+    assert meter.bytes == remembered.size > 1000
