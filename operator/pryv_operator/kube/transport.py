@@ -158,14 +158,15 @@ class Sender:
     """Who sends requests: the user agent, further headers, and how long an answer may take.
 
     ``timeout_seconds`` None: 30 s; 0: no limit. Watches have none but that of silence.
-    ``connections``: at a time, besides those of watches and logs; 0: no limit. ``rate``: of all
-    requests but watches, logs and those for the Lease.
+    ``connections``: at a time, besides those of watches, logs and the Lease; 0: no limit. There is
+    one for each request that the workers send at a time, as a webhook may hold those of a tenant.
+    ``rate``: of all requests but watches, logs and those for the Lease.
     """
 
     user_agent: str = keys.FIELD_MANAGER
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     timeout_seconds: float | None = None
-    connections: int = 32
+    connections: int = 64
     rate: Rate = UNLIMITED
 
     @property
@@ -193,18 +194,21 @@ class Transport:
         self._connection = connection
         self._host = connection.host
         self._tls = connection.tls_context()
-        #: Whether it is for endless answers → the session.
+        #: Whether its connections are limited → the session.
         self._opened: dict[bool, aiohttp.ClientSession] = {}
 
-    def _session(self, *, endless: bool = False) -> aiohttp.ClientSession:
-        """Watches and logs would take the connections that requests wait for: they have others."""
-        if endless not in self._opened:
-            self._opened[endless] = self._connection.open_session(
+    def _session(self, *, limited: bool) -> aiohttp.ClientSession:
+        """Watches and logs would take the connections that requests wait for: they have others.
+
+        So do requests for the Lease, which must not wait.
+        """
+        if limited not in self._opened:
+            self._opened[limited] = self._connection.open_session(
                 self._tls,
-                connections=0 if endless else self._sender.connections,
+                connections=self._sender.connections if limited else 0,
                 traces=[_checking()],
             )
-        return self._opened[endless]
+        return self._opened[limited]
 
     async def close(self) -> None:
         """Close all connections."""
@@ -224,7 +228,7 @@ class Transport:
             metrics.RATE_LIMITER_SECONDS.observe(waited)
         response = await self._send(request, self._sender.timeout)
         try:
-            if response.status >= 400:
+            if response.status >= 300:
                 raise await self._refusal(response)
             return _parsed(await _read_body(response, request), str(request))
         except (aiohttp.ClientError, TimeoutError) as error:
@@ -303,6 +307,8 @@ class Transport:
         check = self._check_of(request)
         headers: CIMultiDict[str] = CIMultiDict(self._sender.headers)
         headers["Accept"] = request.accept
+        if request.max_bytes is not None:  # compressed, little could become much in one piece
+            headers["Accept-Encoding"] = "identity"
         headers["Content-Type"] = request.content_type
         headers["User-Agent"] = self._sender.user_agent
         if authorization := self._connection.authorization():
@@ -313,11 +319,12 @@ class Transport:
         token = _CHECK.set(check)
         sent = time.perf_counter()
         try:
-            response = await self._session(endless=endless).request(
+            response = await self._session(limited=not (endless or request.of_lease)).request(
                 request.method,
                 url,
                 headers=headers,
                 data=_payload(request.body),
+                allow_redirects=False,  # the body may be a Secret
                 timeout=limit,
                 server_hostname=self._connection.server_name,
             )
