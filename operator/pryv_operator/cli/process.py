@@ -103,7 +103,12 @@ class Process:
         references = References()
         self._children = ChildProcesses(waiting=self._waiting_for_others)
         self._memory = Memory(
-            Followed(client, options.namespaces or (None,), self._on_object_change)
+            Followed(
+                client,
+                options.namespaces or (None,),
+                self._on_object_change,
+                self._platforms_are_current,
+            )
         )
         reconciler = LazyReconciler(
             client, options.settings, references, self._domains, self._children, self._memory
@@ -206,6 +211,9 @@ class Process:
 
     def _on_object_change(self, change: Change) -> None:
         self._triggers.on_object_change(change)
+
+    def _platforms_are_current(self) -> bool:
+        return self._watch.is_current()
 
     def _on_domain_change(self, key: Key) -> None:
         self._memory.at_rest.disturb(key)

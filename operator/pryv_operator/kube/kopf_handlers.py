@@ -21,7 +21,7 @@ import logging
 import signal
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
-from typing import Any, Final, Self, cast
+from typing import Any, Final, NamedTuple, Self, cast
 
 from pryv_operator.api import labels_annotations as keys
 from pryv_operator.kube.client import METADATA_LIST, KubeClient
@@ -55,6 +55,20 @@ OnChange = Callable[[Key], None]
 OnVersion = Callable[[Key, str | None], None]
 
 
+class Trigger(NamedTuple):
+    """What a reconciliation reads of the resource itself.
+
+    That is its spec (by generation), its deletion and the annotations that users write; of its
+    status, only whether there is one of ours: a removed status is written again.
+    """
+
+    uid: str
+    generation: int
+    is_deleted: bool
+    has_status: bool
+    annotations: tuple[str, ...]
+
+
 @dataclass
 class Memo:
     """What the handlers share. kopf would keep a copy for each resource as long as that exists."""
@@ -64,7 +78,7 @@ class Memo:
     on_version: OnVersion
     options: WatchOptions
     #: What was last seen of each resource that asks for a reconciliation.
-    triggers: dict[Key, tuple[object, ...]] = field(default_factory=dict)
+    triggers: dict[Key, Trigger] = field(default_factory=dict)
 
     def __copy__(self) -> Self:
         """The same one: it needs nothing for each resource but the trigger."""
@@ -103,10 +117,17 @@ async def on_platform_event(
     memo: Memo,
     **_: Any,
 ) -> None:
-    """Report a platform's version, and a change of more than its status or other metadata."""
+    """Report a platform's version, and a change of more than its status or other metadata.
+
+    kopf orders the events of a uid only. So of a platform that was deleted and recreated at once,
+    the last ones may come after the first ones of the new platform.
+    """
     key, trigger = Key(str(namespace), str(name)), _trigger(meta)
+    known = memo.triggers.get(key)
+    if type in ("MODIFIED", "DELETED") and known and known.uid != trigger.uid:
+        return
     memo.on_version(key, None if type == "DELETED" else str(meta["resourceVersion"]))
-    if type not in (None, "DELETED") and memo.triggers.get(key) == trigger:
+    if type not in (None, "DELETED") and known == trigger:
         return
     if type == "DELETED":
         memo.triggers.pop(key, None)
@@ -115,22 +136,17 @@ async def on_platform_event(
     memo.on_change(key)
 
 
-def _trigger(metadata: Any) -> tuple[object, ...]:
-    """What a reconciliation reads of the resource itself.
-
-    That is its spec (by generation), its deletion and the annotations that users write; of its
-    status, only whether there is one of ours: a removed status is written again.
-    """
+def _trigger(metadata: Any) -> Trigger:
     annotations = metadata.get("annotations") or {}
-    return (
-        str(metadata["uid"]),
-        int(metadata.get("generation", 0)),
-        "deletionTimestamp" in metadata,
-        any(
+    return Trigger(
+        uid=str(metadata["uid"]),
+        generation=int(metadata.get("generation", 0)),
+        is_deleted="deletionTimestamp" in metadata,
+        has_status=any(
             each.get("subresource") == "status" and each.get("manager") == keys.FIELD_MANAGER
             for each in metadata.get("managedFields", ())
         ),
-        *(str(annotations.get(key, "")) for key in keys.USER_ANNOTATIONS),
+        annotations=tuple(str(annotations.get(key, "")) for key in keys.USER_ANNOTATIONS),
     )
 
 
@@ -194,6 +210,10 @@ class PlatformWatch:
             )
         finally:
             restore.cancel()
+
+    def is_current(self) -> bool:
+        """Whether what was reported last is up to date, as far as is known."""
+        return self._memo.options.is_current()
 
     def stop_watching(self) -> None:
         """Let ``run`` end."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any, Final, cast
 
 import aiohttp
@@ -20,7 +20,7 @@ from pryv_operator.api.kubernetes import Object
 from pryv_operator.kube import metrics
 from pryv_operator.kube.client import METADATA, METADATA_LIST, KubeClient
 from pryv_operator.kube.kopf_alone import kopf
-from pryv_operator.kube.reflector import is_end_of_list
+from pryv_operator.kube.reflector import SILENCE_SECONDS, is_end_of_list
 from pryv_operator.kube.transport import list_metadata, parsed_events
 from pryv_operator.kube.watch_backoff import WatchThrottle
 
@@ -40,6 +40,18 @@ class WatchOptions:
         """``streaming``: whether the server can stream lists, as far as is known."""
         self.streaming = streaming
         self.throttle = WatchThrottle()
+        #: The path of each watch → when it was last heard, by the monotonic clock.
+        self._heard: dict[str, float] = {}
+
+    def heard(self, path: str) -> None:
+        """A watch has begun, or has an event or a bookmark."""
+        self._heard[path] = time.monotonic()
+        metrics.WATCHES.heard(keys.PLURAL, path, time.time())
+
+    def is_current(self) -> bool:
+        """Whether all watches have been heard lately."""
+        since = time.monotonic() - SILENCE_SECONDS
+        return bool(self._heard) and min(self._heard.values()) > since
 
     def trace_config(self) -> aiohttp.TraceConfig:
         """Hooks of a session that set Accept, and notice a server that cannot stream lists."""
@@ -80,11 +92,15 @@ async def open_session(client: KubeClient, options: WatchOptions) -> kopf.Aiohtt
     kopf begins a watch that has ended again without a pause.
     """
     connection = client.connection
+
+    class Response(_Response):
+        heard = staticmethod(options.heard)
+
     session = connection.open_session(
         connection.tls_context(),
         connections=0,
         traces=[options.trace_config(), options.throttle.trace_config()],
-        response_class=_Response,
+        response_class=Response,
     )
     if authorization := connection.authorization():
         session.headers["Authorization"] = authorization
@@ -92,15 +108,17 @@ async def open_session(client: KubeClient, options: WatchOptions) -> kopf.Aiohtt
 
 
 class _Response(aiohttp.ClientResponse):
-    """An answer whose events, or items, can be parsed."""
+    """An answer whose events, or items, can be parsed. ``heard``: called with a watch's path."""
+
+    heard: Callable[[str], None]
 
     async def start(self, connection: Any) -> aiohttp.ClientResponse:
         """Put a filter before the events of a watch."""
         await super().start(connection)
         if "watch" in self.url.query:
             lists = "sendInitialEvents" in self.url.query
-            _heard(self.url.path)
-            events = _Events(self.content, self.url.path, lists=lists)
+            self.heard(self.url.path)
+            events = _Events(self.content, self.url.path, self.heard, lists=lists)
             self.content = cast("aiohttp.StreamReader", events)
         return self
 
@@ -123,9 +141,17 @@ class _Events:
     version of the last object, and miss those that were to follow; so it is told to list again.
     """
 
-    def __init__(self, content: aiohttp.StreamReader, path: str, *, lists: bool) -> None:
+    def __init__(
+        self,
+        content: aiohttp.StreamReader,
+        path: str,
+        heard: Callable[[str], None],
+        *,
+        lists: bool,
+    ) -> None:
         self._content = content
         self._path = path
+        self._heard = heard
         self._lists = lists
 
     def __getattr__(self, name: str) -> Any:
@@ -138,7 +164,7 @@ class _Events:
         try:
             async for event in parsed_events(self._content, self._path):
                 listing = listing and not is_end_of_list(event)
-                _heard(self._path)
+                self._heard(self._path)
                 yield _line(_without_field_sets(event))
         except (aiohttp.ClientError, TimeoutError, ValueError):
             if not listing:
@@ -152,10 +178,6 @@ def _count(
 ) -> None:
     url = request.url
     metrics.count_request(request.method, url.path, code, watch="watch" in url.query)
-
-
-def _heard(path: str) -> None:
-    metrics.WATCHES.heard(keys.PLURAL, path, time.time())
 
 
 def _line(event: Object) -> bytes:

@@ -36,7 +36,7 @@ _INITIAL_EVENTS_END: Final = "k8s.io/initial-events-end"
 
 #: The API server sends bookmarks about once a minute; after a longer silence the connection may be
 #: lost.
-_SILENCE_SECONDS: Final = 150.0
+SILENCE_SECONDS: Final = 150.0
 
 #: Namespace and name.
 _Key = tuple[str, str]
@@ -116,7 +116,7 @@ class Reflector:
 
     def is_current(self) -> bool:
         """Whether everything was listed, and the watch has been heard lately: it has bookmarks."""
-        return self.synced.is_set() and time.monotonic() - self._heard < _SILENCE_SECONDS
+        return self.synced.is_set() and time.monotonic() - self._heard < SILENCE_SECONDS
 
     async def run(self) -> None:
         """Follow until cancelled. A watch that ends at once is begun again with back-off."""

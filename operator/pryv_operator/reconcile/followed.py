@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Final
 
 from pryv_operator.api import labels_annotations as keys
@@ -62,8 +62,12 @@ class Followed:
         client: KubeClient,
         namespaces: Collection[str | None],
         notify: Callable[[Change], None],
+        platforms_are_current: Callable[[], bool] = lambda: True,
     ) -> None:
-        """``namespaces``: None stands for all of them."""
+        """``namespaces``: None stands for all of them.
+
+        ``platforms_are_current``: whether kopf's watch has been heard lately.
+        """
         self.reflectors = [
             Reflector(
                 client,
@@ -79,6 +83,7 @@ class Followed:
         ]
         self._by_resource = {(each.resource, each.namespace): each for each in self.reflectors}
         self._platforms: dict[Key, str] = {}
+        self._platforms_are_current = platforms_are_current
 
     def platforms(self) -> list[Key]:
         """All platforms."""
@@ -91,9 +96,22 @@ class Followed:
         else:
             self._platforms[key] = version
 
+    def correct(self, before: Mapping[Key, str], listed: Mapping[Key, str]) -> None:
+        """Take over a list of all platforms: a watch can lose events, of deletions above all.
+
+        ``before``: ``versions`` before they were listed. What was seen since is newer.
+        """
+        for key in before.keys() | listed.keys():
+            if self._platforms.get(key) == before.get(key):
+                self.set_platform(key, listed.get(key))
+
+    def versions(self) -> dict[Key, str]:
+        """The resourceVersion of each platform, as it was last seen."""
+        return dict(self._platforms)
+
     def platform(self, key: Key) -> str | None:
-        """A platform's resourceVersion."""
-        return self._platforms.get(key)
+        """A platform's resourceVersion; None: not known at present."""
+        return self._platforms.get(key) if self._platforms_are_current() else None
 
     def own(self, resource: Resource, key: Key) -> int | None:
         """What stands for a platform's objects of a kind (``known_objects``); None: not known."""

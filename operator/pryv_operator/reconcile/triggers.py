@@ -82,18 +82,26 @@ class Triggers:
                 self._enqueue(each, self._batch_seconds, priority)
 
     async def list_platforms(self) -> bool:
-        """Enqueue every platform of the API server; False when they could not be listed."""
+        """Enqueue every platform of the API server; False when they could not be listed.
+
+        So are those that do not exist any more: what is known of them is forgotten.
+        """
         if not self.enabled:
             return True
+        before, listed = self._followed.versions(), dict[Key, str]()
         try:
             for namespace in self._namespaces:
-                for key in await self._client.list_reduced(
-                    PLATFORMS, namespace, _key, accept=METADATA_LIST
-                ):
-                    self._enqueue(key, 0.0, Priority.RESYNC)
+                listed.update(
+                    await self._client.list_reduced(
+                        PLATFORMS, namespace, _version, accept=METADATA_LIST
+                    )
+                )
         except ApiError as error:
             log.warning("listing %s failed: %s", keys.PLURAL, error)
             return False
+        self._followed.correct(before, listed)
+        for key in dict.fromkeys((*listed, *before)):
+            self._enqueue(key, 0.0, Priority.RESYNC)
         return True
 
     async def resync_forever(self, seconds: float) -> None:
@@ -112,5 +120,6 @@ class Triggers:
             self._queue.add(key, delay=delay, priority=priority)
 
 
-def _key(item: Object) -> Key:
-    return Key(item["metadata"]["namespace"], item["metadata"]["name"])
+def _version(item: Object) -> tuple[Key, str]:
+    metadata = item["metadata"]
+    return Key(metadata["namespace"], metadata["name"]), metadata["resourceVersion"]

@@ -163,7 +163,7 @@ async def test_a_request_that_waited_for_a_connection_of_the_pool_is_not_sent(na
         others = [asyncio.create_task(client.get(CONFIG_MAPS, "n", "a")) for _ in range(size)]
         await until(lambda: len(asked) == size)
         waiting = asyncio.ensure_future((WRITES | READS)[name](client))
-        connector = client._transport._session(limited=True).connector
+        connector: Any = client._transport._session(limited=True).connector
         await until(lambda: any(connector._waiters.values()))
         elected.let_time_pass()
         answer.set()

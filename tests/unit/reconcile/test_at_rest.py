@@ -100,6 +100,17 @@ def test_without_a_current_view_nothing_is_at_rest() -> None:
     assert at_rest.until(ACME, 0.0) is None
 
 
+def test_while_the_watch_of_platforms_is_silent_nothing_is_at_rest() -> None:
+    """A platform may have been changed, or deleted, without anybody noticing."""
+    at_rest, watches = resting()
+    watches._platforms_are_current = lambda: False
+    assert watches.platform(ACME) is None
+    assert at_rest.until(ACME, 0.0) is None
+    assert watches.platforms() == [ACME], "it is still looked at periodically"
+    watches._platforms_are_current = lambda: True
+    assert at_rest.until(ACME, 0.0) == 100.0
+
+
 def test_a_disturbed_platform_is_not_at_rest() -> None:
     at_rest, _ = resting()
     at_rest.disturb(ACME)

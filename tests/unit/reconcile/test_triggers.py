@@ -21,14 +21,25 @@ from pryv_operator.reconcile.triggers import Triggers
 
 
 class Platforms:
-    """An API server with platforms, of which it gives metadata only."""
+    """An API server with platforms, of which it gives metadata only.
+
+    ``meanwhile``: called while the list is on its way.
+    """
+
+    def __init__(self) -> None:
+        self.versions = {f"p{number}": "1" for number in range(3)}
+        self.meanwhile: Callable[[], None] = lambda: None
 
     async def list_reduced(
-        self, _: Any, namespace: str | None, reduce: Callable[[Object], Key], *, accept: str
-    ) -> list[Key]:
+        self, _: Any, namespace: str | None, reduce: Callable[[Object], Any], *, accept: str
+    ) -> list[Any]:
         assert accept == METADATA_LIST
-        names = [f"p{number}" for number in range(3)]
-        return [reduce({"metadata": {"namespace": "n", "name": name}}) for name in names]
+        listed = [
+            reduce({"metadata": {"namespace": "n", "name": name, "resourceVersion": version}})
+            for name, version in self.versions.items()
+        ]
+        self.meanwhile()
+        return listed
 
 
 class Queue:
@@ -55,8 +66,35 @@ def triggers(queue: Queue, **options: Any) -> Triggers:
 
 async def test_all_platforms_are_enqueued_and_no_specs_are_read() -> None:
     queue = Queue()
-    assert await triggers(queue).list_platforms()
+    given = triggers(queue)
+    given._followed.set_platform(Key("n", "known"), None)
+    assert await given.list_platforms()
     assert queue.keys == [Key("n", "p0"), Key("n", "p1"), Key("n", "p2")]
+
+
+async def test_a_list_corrects_what_the_watch_has_missed_and_not_what_it_saw_since() -> None:
+    queue = Queue()
+    given = triggers(queue)
+    client: Any = given._client
+    followed = given._followed
+    changed, gone, late, new = (Key("n", name) for name in ("p0", "known", "p1", "new"))
+    for key in (changed, gone, late):
+        followed.set_platform(key, "1")
+    client.versions[changed.name] = "2"
+
+    def meanwhile() -> None:
+        followed.set_platform(late, "7")
+        followed.set_platform(new, "8")
+
+    client.meanwhile = meanwhile
+    assert await given.list_platforms()
+    assert followed.versions() == {changed: "2", late: "7", Key("n", "p2"): "1", new: "8"}
+    assert gone in queue.keys, "what is known of it is to be forgotten"
+    queue.keys.clear()
+    client.meanwhile = lambda: None
+    client.versions |= {"p1": "7", "new": "8"}
+    assert await given.list_platforms()
+    assert gone not in queue.keys
 
 
 def change(labels: dict[str, str], name: str = "x", **fields: Any) -> Change:
