@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import marshal
 from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pryv_operator.kube.known_objects import mark, sum_of
 from pryv_operator.kube.read_meter import metered
@@ -11,6 +17,7 @@ from pryv_operator.reconcile.remembered import ListKey, RememberedLists, Unserve
 
 ACME = Key("pryv", "acme")
 LIST = ListKey("services", "a=b", "json")
+JSON_SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text()
 
 
 def item(name: str, version: str = "1", size: int = 0) -> dict[str, Any]:
@@ -50,6 +57,37 @@ def test_what_is_written_replaces_what_was_read() -> None:
     assert found
     assert found.parsed() == [item("x", "2")]
     assert lists.get(ACME, LIST, sum_of([mark("x", "1"), mark("y", "1")])) is None
+
+
+@given(
+    st.recursive(JSON_SCALARS, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner))
+)
+def test_objects_are_remembered_as_they_were_read(value: Any) -> None:
+    lists = RememberedLists(clock=Clock())
+    read = {**item("x"), "spec": value}
+    remembered = lists.remember(ACME, LIST, [json.loads(json.dumps(read))])
+    (found,) = remembered.parsed()
+    assert json.dumps(found) == json.dumps(read), "types and the order of fields, too"
+
+
+def test_an_object_is_remembered_however_deep_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(item: Any) -> bytes:
+        if isinstance(item, dict):
+            raise ValueError("object too deeply nested to marshal")  # noqa: TRY004 - as marshal
+        return dumps(item)
+
+    dumps = marshal.dumps
+    monkeypatch.setattr(marshal, "dumps", refuse)
+    remembered = RememberedLists(clock=Clock()).remember(ACME, LIST, [item("x")])
+    assert remembered.parsed() == [item("x")]
+
+
+def test_what_is_remembered_is_a_copy() -> None:
+    lists = RememberedLists(clock=Clock())
+    read = item("x")
+    remembered = lists.remember(ACME, LIST, [read])
+    read["data"] = remembered.parsed()[0]["data"] = "changed"
+    assert remembered.parsed() == [item("x")]
 
 
 def test_a_list_is_read_again_after_a_minute() -> None:
