@@ -40,7 +40,7 @@ class Instance:
     #: A reg-slave outside the cluster that replicates this instance's redis.
     external_slave: ExternalSlave | None = None
 
-    @property
+    @cached_property
     def key(self) -> tuple[str, str]:
         """What no other instance of the platform has."""
         return self.role, self.name

@@ -96,9 +96,11 @@ class Service:
     #: UDP port on the loopback that it sends audit records to.
     audit_port: int | None = None
 
-    @property
+    @cached_property
     def inner_ports(self) -> tuple[ContainerPort, ...]:
         """Ports that it listens to for other services only, sorted."""
+        if not (self.exposed_ports or self.unfixed_ports or self.loopback_ports):
+            return ()
         loopback = (ContainerPort(port.container, port.protocol) for port in self.loopback_ports)
         found = {*self.exposed_ports, *self.unfixed_ports, *loopback}
         return tuple(sorted(found, key=lambda port: (port.protocol, port.number)))
@@ -115,14 +117,26 @@ class ComposeFile:
 
     def peers(self, service: Service) -> tuple[Service, ...]:
         """The other services that share a network with this one."""
-        return tuple(
-            other
-            for other in self.services
-            if other.name != service.name and set(other.networks) & set(service.networks)
-        )
+        key = (service.name, service.networks)
+        found = self._peers.get(key)
+        if found is None:
+            networks = set(service.networks)
+            found = self._peers[key] = tuple(
+                other
+                for other in self.services
+                if other.name != service.name and not networks.isdisjoint(other.networks)
+            )
+        return found
+
+    @cached_property
+    def _peers(self) -> dict[tuple[str, tuple[str, ...]], tuple[Service, ...]]:
+        """By name and networks of a service; ``peers`` fills it."""
+        return {}
 
     def names_of(self, peer: Service, service: Service) -> tuple[str, ...]:
         """The names by which a service knows one of its peers, besides the peer's own name."""
+        if not peer.aliases and not service.link_aliases:
+            return ()
         networks = set(service.networks)
         aliases = (alias for network, alias in peer.aliases if network in networks)
         links = (alias for linked, alias in service.link_aliases if linked == peer.name)

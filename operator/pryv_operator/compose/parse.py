@@ -192,6 +192,9 @@ def _interpolated(
         value = body.get(key)
         if key == "environment":
             value = _without_hostname(value)
+        if value is None:
+            fields[key] = None
+            continue
         path = f"{where}.{key}"
         found = interpolate(path, value, ROLE_ROOT if key == "volumes" else {})
         if found.unset and (

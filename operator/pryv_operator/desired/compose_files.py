@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
+from functools import lru_cache
 from typing import Final
 
 from pryv_operator.api.findings import Problem
@@ -19,6 +20,8 @@ from pryv_operator.rendering.limits import RECONCILIATION_LIMITS
 from pryv_operator.templates.bundle import Bundle
 
 COMPOSE_FILE: Final = "pryv.yml"
+#: Characters of a file that is kept for other platforms, at most; a single node's has some 6 KiB.
+_KEPT_LENGTH: Final = 16 * 1024
 
 
 def service_location(component: Component) -> str:
@@ -83,12 +86,7 @@ def read_compose_file(
     if bundle.secret or masked is None:
         return _read_secret_file(role, file)
     if not file.secret:
-        text = file.content.decode()
-        plain = (
-            bundle.derive(("compose file", role), lambda: _parse(role, text))
-            if masked.constant
-            else _parse(role, text)
-        )
+        plain = _read_public_file(role, file.content.decode())
         return plain if isinstance(plain, Problem) else RoleServices(plain)
     visible = _parse(role, masked.text)
     if isinstance(visible, Problem):
@@ -182,6 +180,16 @@ def _redact(
         return replace(service, environment=environment)
 
     return replace(compose, services=tuple(redact(service) for service in compose.services))
+
+
+def _read_public_file(role: str, text: str) -> ComposeFile | Problem:
+    """A file without secrets, read once: it is the same for most platforms of a release."""
+    return _read_before(role, text) if len(text) <= _KEPT_LENGTH else _parse(role, text)
+
+
+@lru_cache(maxsize=32)
+def _read_before(role: str, text: str) -> ComposeFile | Problem:
+    return _parse(role, text)
 
 
 def _parse(role: str, text: str) -> ComposeFile | Problem:

@@ -65,7 +65,7 @@ def check_service_values(
     for (role, path), file in files.items():
         if file.secret and not file.visible:
             continue  # it has no masked rendering, and nobody looks at the secret
-        for fault in service_faults(path, file.visible):
+        for fault in service_faults(path, file.visible, secret=bundle.secret):
             if file.secret and naming.is_masked(fault):
                 continue  # the mask is at fault, and nobody looks at the secret
             message = f"{naming.field_of(fault, f'{role}/{path}')}: {fault.message}"

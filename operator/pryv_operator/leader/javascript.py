@@ -48,8 +48,9 @@ def stringify(value: Any, limit: int | None = None) -> str:
         CircularError: the value contains itself.
         TypeError: a value that JSON does not know, or a map with a key that is not a string.
     """
-    if type(value) in _SCALARS or not isinstance(value, _CONTAINERS):
-        text = _scalar(value)
+    kind = type(value)
+    if kind in _SCALARS or not isinstance(value, _CONTAINERS):
+        text = _quoted(value) if kind is str else _scalar(value)
         if limit is not None and len(text) > limit:
             raise TooLongError
         return text
@@ -105,23 +106,26 @@ def _container(root: Any, room: int) -> str:
     inside: set[int] = {id(root)}
     current, rest = root, _opened(root, pieces)
     while True:
-        is_map = isinstance(current, Mapping)
+        is_map = type(current) is dict or isinstance(current, Mapping)
         for child in rest:
             if is_map:
-                pieces.append(_quoted(child) + ":")
-                room -= len(pieces[-1])
+                text = _quoted(child) + ":"
+                pieces.append(text)
+                room -= len(text)
                 child = current[child]  # noqa: PLW2901 - a map is iterated by its keys
             room -= ELEMENT_COST
-            if type(child) not in _SCALARS and isinstance(child, _CONTAINERS):
+            kind = type(child)
+            if kind not in _SCALARS and isinstance(child, _CONTAINERS):
                 if id(child) in inside:
                     raise CircularError("the value contains itself")
                 inside.add(id(child))
                 outer.append((current, rest))
                 current, rest = child, _opened(child, pieces)
                 break
-            pieces.append(_scalar(child))
-            room -= len(pieces[-1])
+            text = _quoted(child) if kind is str else _scalar(child)
+            pieces.append(text)
             pieces.append(",")
+            room -= len(text)
             if room < 0:
                 raise TooLongError
         else:
@@ -140,7 +144,7 @@ def _container(root: Any, room: int) -> str:
 
 
 def _opened(container: Any, pieces: list[str]) -> Iterator[Any]:
-    if isinstance(container, Mapping):
+    if type(container) is dict or isinstance(container, Mapping):
         pieces.append("{")
         return iter(property_order(container))
     pieces.append("[")

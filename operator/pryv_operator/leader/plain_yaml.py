@@ -113,8 +113,9 @@ class _Reader:
 
     def _map(self, indent: int, depth: int) -> dict[str, Any]:
         entries: dict[str, Any] = {}
-        while self._at < len(self._lines):
-            line_indent, content = self._lines[self._at]
+        lines, end = self._lines, len(self._lines)
+        while self._at < end:
+            line_indent, content = lines[self._at]
             if line_indent != indent:
                 break
             if found := _COMMON.fullmatch(content):
@@ -129,8 +130,9 @@ class _Reader:
                 entries[key] = self._value(content[found.end() :], indent, depth, of_map=True)
                 continue
             entries[key] = quoted if plain is None else self._scalar(plain)
-            self._at += 1
-            self._check_end(indent)
+            self._at = following = self._at + 1
+            if following < end and lines[following][0] > indent:  # as ``_check_end``
+                raise NotPlainError
         return entries
 
     def _value(self, text: str, indent: int, depth: int, *, of_map: bool = False) -> Any:

@@ -9,6 +9,7 @@ as patterns.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final, Literal, TypeAlias
@@ -155,26 +156,30 @@ class Substitution:
         Raises:
             BadKeyError: a name is empty, longer than ``NAME_LIMIT``, or holds a lone surrogate.
         """
-        names = property_order(values)
-        if "" in values:
-            raise BadKeyError("spec.variables: a variable has an empty name; remove it")
-        self._longest_name = max(map(len, names), default=0)
-        if self._longest_name > NAME_LIMIT:
-            raise BadKeyError(
-                f"spec.variables: a name is longer than {NAME_LIMIT} characters; shorten it"
-            )
-        if any(well_formed(name) != name for name in names):
-            raise BadKeyError(
-                "spec.variables: a name holds a lone surrogate (half a character); rename it"
-            )
-        self._nodes = [_Node(name, values[name]) for name in names]
+        names = _names(tuple(values), order)
+        self._order = order
+        self._longest_name = names.longest
+        self._nodes = [_Node(name, values[name]) for name in names.ordered]
         self._by_name = {node.name: node for node in self._nodes}
-        self._matcher = _matcher(names, order)
+        self._matcher = names.matcher
         self._limit = limit
         self._room = _CACHED_TEXTS * limit // SIZE_LIMIT
-        self._typed: dict[str, Value] = {}
+        #: Values that are resolved, and their sizes.
+        self._typed: dict[str, tuple[Value, int]] = {}
         #: By secrecy: the size of a secret must not decide whether a public value fits.
         self._typed_room = {False: self._room, True: self._room}
+        #: What has the same public values.
+        self._unmasked: Substitution | None = None
+
+    def masked(self, values: Mapping[str, Value]) -> Substitution:
+        """The substitution of the same variables (``values``) with masks in place of secrets.
+
+        Public values that no secret goes into are the same, so they are not resolved again.
+        """
+        visible = {name: Value(value.visible) for name, value in values.items()}
+        masked = Substitution(visible, self._order, self._limit)
+        masked._unmasked = self
+        return masked
 
     def __contains__(self, name: str) -> bool:
         return name in self._by_name
@@ -211,25 +216,28 @@ class Substitution:
             KeyError: no such variable.
             RenderError: as ``apply``.
         """
-        if name not in self._typed:
-            self._typed[name] = self._resolve_typed(self._by_name[name])
-        return self._typed[name]
+        found = self._typed.get(name)
+        if found is None:
+            value, size = found = self._public(name) or self._resolve_typed(self._by_name[name])
+            self._typed_room[value.secret] -= size
+            if size > self._limit or self._typed_room[value.secret] < 0:
+                raise TooLargeError(name)
+            self._typed[name] = found
+        return found[0]
 
-    def _resolve_typed(self, node: _Node) -> Value:
+    def _public(self, name: str) -> tuple[Value, int] | None:
+        """A value that no secret goes into, if it was resolved before masks took their place."""
+        known = self._unmasked._typed.get(name) if self._unmasked else None  # noqa: SLF001
+        return None if known is None or known[0].secret else known
+
+    def _resolve_typed(self, node: _Node) -> tuple[Value, int]:
+        """A variable's value, and its size."""
         if type(node.value) is str:  # as most are
             rendered = self.apply(node.value)
-            secret = node.secret or rendered.secret
-            self._count_typed(node, len(rendered.text) + 1, secret=secret)
-            return Value(rendered.text, secret)
+            return Value(rendered.text, node.secret or rendered.secret), len(rendered.text) + 1
         typing = _Typing(node, self.apply, self._limit)
         value = typing.copy(_unwrapped(node), 0)
-        self._count_typed(node, typing.size, secret=typing.secret)
-        return Value(value, typing.secret)
-
-    def _count_typed(self, node: _Node, size: int, *, secret: bool) -> None:
-        self._typed_room[secret] -= size
-        if size > self._limit or self._typed_room[secret] < 0:
-            raise TooLargeError(node.name)
+        return Value(value, typing.secret), typing.size
 
     # --- resolving variables ---
 
@@ -372,24 +380,50 @@ class _Typing:
             raise TooLargeError(self._name)
 
 
-def _matcher(names: Sequence[str], order: Order) -> ahocorasick_rs.AhoCorasick:
-    """What finds the names; the same one for equal names, as building it takes the longest."""
-    if sum(map(len, names)) > _CACHED_NAMES:
-        return _new_matcher(tuple(names), order)
-    return _known_matcher(tuple(names), order)
+@dataclass(frozen=True)
+class _Names:
+    """The names of variables in the order of an object's properties, and what finds them."""
+
+    ordered: tuple[str, ...]
+    #: Characters of the longest one.
+    longest: int
+    matcher: ahocorasick_rs.AhoCorasick
 
 
-def _new_matcher(names: tuple[str, ...], order: Order) -> ahocorasick_rs.AhoCorasick:
+def _names(given: tuple[str, ...], order: Order) -> _Names:
+    """The names, found once for equal ones: building the matcher takes the longest.
+
+    Raises:
+        BadKeyError: one is empty, longer than ``NAME_LIMIT``, or holds a lone surrogate.
+    """
+    if sum(map(len, given)) > _CACHED_NAMES:
+        return _new_names(given, order)
+    return _known_names(given, order)
+
+
+def _new_names(given: tuple[str, ...], order: Order) -> _Names:
+    names = tuple(property_order(given))
+    if "" in names:
+        raise BadKeyError("spec.variables: a variable has an empty name; remove it")
+    longest = max(map(len, names), default=0)
+    if longest > NAME_LIMIT:
+        raise BadKeyError(
+            f"spec.variables: a name is longer than {NAME_LIMIT} characters; shorten it"
+        )
+    if any(well_formed(name) != name for name in names):
+        raise BadKeyError(
+            "spec.variables: a name holds a lone surrogate (half a character); rename it"
+        )
     kind = (
         ahocorasick_rs.MatchKind.LeftmostLongest
         if order == "longest"
         else ahocorasick_rs.MatchKind.LeftmostFirst
     )
-    return ahocorasick_rs.AhoCorasick(names, matchkind=kind)
+    return _Names(names, longest, ahocorasick_rs.AhoCorasick(names, matchkind=kind))
 
 
 #: Names only, which are no secrets: platforms of one release have the same.
-_known_matcher = lru_cache(maxsize=8)(_new_matcher)
+_known_names = lru_cache(maxsize=8)(_new_names)
 
 
 def _unwrapped(node: _Node) -> Any:

@@ -50,10 +50,15 @@ def pvc_of(component: Component, mount: Mount) -> PVC | None:
 
     A read-only mount is of a PVC if another one of its folder is writable: else nothing fills it.
     """
+    return _resolved_mounts(component)[mount]
+
+
+def _resolved_mounts(component: Component) -> Mapping[Mount, PVC | None]:
+    """What the component's mounts lead to, found out when it is first asked for."""
     known = component.pvcs
-    if mount not in known:
-        known[mount] = _pvc_of(component, mount)
-    return known[mount]
+    if not known:
+        known.update((mount, _pvc_of(component, mount)) for mount in component.service.mounts)
+    return known
 
 
 def _pvc_of(component: Component, mount: Mount) -> PVC | None:
@@ -87,7 +92,7 @@ def has_files(component: Component, mount: Mount) -> bool:
 
 def pvcs_of(component: Component) -> tuple[PVC, ...]:
     """All PVCs that a component mounts."""
-    return tuple(pvc for mount in component.service.mounts if (pvc := pvc_of(component, mount)))
+    return tuple(pvc for pvc in _resolved_mounts(component).values() if pvc)
 
 
 def is_scalable(component: Component) -> bool:

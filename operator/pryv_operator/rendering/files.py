@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
+from typing import Final
 
 from pryv_operator.leader.json_value import Json
 from pryv_operator.leader.listing import written_paths
@@ -13,8 +14,10 @@ from pryv_operator.leader.render_error import RenderError
 from pryv_operator.leader.substitution import Order, Substitution, TooLargeError
 from pryv_operator.leader.taint import RenderedText, Value
 from pryv_operator.rendering.jinja import Templates
+from pryv_operator.rendering.jinja_sandbox import Sandboxes
+from pryv_operator.rendering.known_texts import KnownTexts
 from pryv_operator.rendering.limits import DEFAULT_LIMITS, Limits, SizeBudget
-from pryv_operator.rendering.parse_checks import DoesNotParseError, check_parses
+from pryv_operator.rendering.parse_checks import DoesNotParseError, check_parses, is_parsed
 from pryv_operator.templates.bundle import JINJA_SUFFIX, UNSET, Bundle, Variable
 
 
@@ -80,11 +83,11 @@ def render(
         RenderError: a file cannot be rendered; it names role, path, and the variable or line,
             unless only the secrets in it cause it.
     """
-    renderer = _Renderer(bundle, values, order, limits)
+    substitution = Substitution(values, order, limits.file)
+    renderer = _Renderer(bundle, substitution, limits)
     defaults = _DefaultRenderer(bundle, values, order, limits)
-    masked = _MaskedRenderer(bundle, values, order, limits, defaults)
+    masked = _MaskedRenderer(bundle, values, substitution, limits, defaults)
     sizes = _Sizes(bundle, limits)
-    checked = _checked_constants(bundle)
     rendered: dict[str, tuple[RenderedFile, ...]] = {}
     for role in sorted(bundle.roles if roles is None else roles):
         if role not in bundle.roles:
@@ -95,16 +98,13 @@ def render(
             try:
                 text = known.get((role, source.output)) or renderer.text(source)
                 content = text.text.encode()
-                if not text.constant or source not in checked:
-                    _check(source, text.text, defaults)
-                    if text.constant:
-                        checked.add(source)
+                is_secret = text.secret or bundle.secret
+                _check(source, text.text, defaults, secret=is_secret)
             except RenderError as error:
                 failure = error
             if failure:
                 # Outside of the handler: the failure may be another one, and is no consequence.
                 raise masked.reported(source, failure).at(role, source.path) from None
-            is_secret = text.secret or bundle.secret
             masked_text = masked.text(source) if is_secret else None
             file = RenderedFile(source.output, content, is_secret, masked_text)
             sizes.count(role, source.path, file)
@@ -134,7 +134,7 @@ def render_opaque(
         name: Value(value.whole or value.masked, secret=True) if value.secret else value
         for name, value in values.items()
     }
-    renderer = _Renderer(bundle, opaque, "longest", limits, opaque=True)
+    renderer = _Renderer(bundle, Substitution(opaque, "longest", limits.file), limits, opaque=True)
     rendered: dict[tuple[str, str], RenderedText] = {}
     for role, path in files:
         source = next(each for each in _sources_of(role, bundle) if each.output == path)
@@ -186,18 +186,12 @@ class _Renderer:
     """Renders single files of a bundle with one set of values."""
 
     def __init__(
-        self,
-        bundle: Bundle,
-        values: Mapping[str, Value],
-        order: Order,
-        limits: Limits,
-        *,
-        opaque: bool = False,
+        self, bundle: Bundle, values: Substitution, limits: Limits, *, opaque: bool = False
     ) -> None:
         """``opaque``: templates may not look into masks."""
         self._bundle = bundle
-        self._values = Substitution(values, order, limits.file)
-        self._templates = Templates(_shared_texts(bundle), self._values, opaque=opaque)
+        self._values = values
+        self._templates = Templates(_shared_texts(bundle), self._values, _sandboxes(bundle, opaque))
         self._limits = limits
 
     def text(self, source: _Source) -> RenderedText:
@@ -226,9 +220,9 @@ def _shared_texts(bundle: Bundle) -> Mapping[str, str]:
     )
 
 
-def _checked_constants(bundle: Bundle) -> set[_Source]:
-    """The sources of constant texts that are known to parse."""
-    return bundle.derive("checked constants", set[_Source])
+def _sandboxes(bundle: Bundle, opaque: bool) -> Sandboxes:
+    """The sandboxes that have loaded templates of the bundle."""
+    return bundle.derive(("sandboxes", opaque), lambda: Sandboxes(opaque=opaque))
 
 
 def _constant_texts(bundle: Bundle) -> dict[tuple[str, bytes], RenderedText]:
@@ -271,20 +265,19 @@ class _MaskedRenderer:
         self,
         bundle: Bundle,
         values: Mapping[str, Value],
-        order: Order,
+        unmasked: Substitution,
         limits: Limits,
         defaults: _DefaultRenderer,
     ) -> None:
         self._bundle = bundle
         self._defaults = defaults
         self._values = values
-        self._order = order
+        self._unmasked = unmasked
         self._limits = limits
 
     @cached_property
     def _renderer(self) -> _Renderer:
-        visible = {name: Value(value.visible) for name, value in self._values.items()}
-        return _Renderer(self._bundle, visible, self._order, self._limits)
+        return _Renderer(self._bundle, self._unmasked.masked(self._values), self._limits)
 
     def text(self, source: _Source) -> str | None:
         """The masked text of a file; None if it cannot be rendered so."""
@@ -302,7 +295,7 @@ class _MaskedRenderer:
         if self._bundle.secret:
             return error.concealed()
         try:
-            _check(source, self._renderer.text(source).text, self._defaults)
+            _check(source, self._renderer.text(source).text, self._defaults, secret=True)
         except RenderError as masked:
             return masked
         return error.concealed()
@@ -310,14 +303,28 @@ class _MaskedRenderer:
 
 # --- checks ---
 
+#: Texts that parse, of all platforms.
+_PARSING: Final = KnownTexts()
 
-def _check(source: _Source, text: str, defaults: _DefaultRenderer) -> None:
+
+def _check(source: _Source, text: str, defaults: _DefaultRenderer, *, secret: bool) -> None:
     """Raise if a file does not parse, unless it does not with the bundle's defaults either."""
     try:
-        check_parses(source.output, text)
+        if secret:
+            check_parses(source.output, text)
+        else:
+            _check_public(source.output, text)
     except DoesNotParseError:
         if not defaults.fails_to_parse(source):
             raise
+
+
+def _check_public(path: str, text: str) -> None:
+    """As ``check_parses``; a text that is known to parse is not parsed again."""
+    kind = path.rpartition(".")[2]
+    if is_parsed(path) and not _PARSING.knows(kind, text):
+        check_parses(path, text)
+        _PARSING.add(kind, text)
 
 
 class _DefaultRenderer:
@@ -334,9 +341,9 @@ class _DefaultRenderer:
 
     def fails_to_parse(self, source: _Source) -> bool:
         if self._renderer is None:
-            self._renderer = _Renderer(
-                self._bundle, default_values(self._bundle, self._values), self._order, self._limits
-            )
+            defaults = default_values(self._bundle, self._values)
+            substitution = Substitution(defaults, self._order, self._limits.file)
+            self._renderer = _Renderer(self._bundle, substitution, self._limits)
         try:
             text = self._renderer.text(source).text
         except RenderError:

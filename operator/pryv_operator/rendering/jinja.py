@@ -20,7 +20,7 @@ from pryv_operator.rendering.jinja_errors import (
     explained,
     template_lines,
 )
-from pryv_operator.rendering.jinja_sandbox import Sandbox
+from pryv_operator.rendering.jinja_sandbox import Sandboxes
 
 #: Characters of a template's source; the largest file of release 1.9.2 has some 10 KiB.
 SOURCE_LIMIT: Final = 128 * 1024
@@ -30,17 +30,19 @@ class Templates:
     """Renders templates with one set of values, each as if it were the only one."""
 
     def __init__(
-        self, shared: Mapping[str, str], values: Substitution, *, opaque: bool = False
+        self, shared: Mapping[str, str], values: Substitution, sandboxes: Sandboxes | None = None
     ) -> None:
         """What all of them share.
 
         Args:
             shared: the templates that they may include, by name.
             values: the platform's variables.
-            opaque: masks in them may be printed and quoted, but neither compared nor measured.
+            sandboxes: where they are rendered; default: in new ones.
         """
         self._shared = shared
-        self._sandbox = Sandbox(values, opaque=opaque)
+        self._largest = max(map(len, shared.values()), default=0)
+        self._values = values
+        self._sandboxes = sandboxes or Sandboxes()
 
     def render(self, path: str, source: str) -> RenderedText:
         """The text that a template gives; ``path``: its name in messages.
@@ -51,25 +53,19 @@ class Templates:
             RenderError: a variable that it reads cannot be resolved (see ``Substitution.resolve``).
         """
         sources = {**self._shared, path: source}
-        for name, text in sources.items():
-            if len(text) > SOURCE_LIMIT:
-                limit = f"{SOURCE_LIMIT // 1024} KiB"
-                raise TemplateFailedError(
-                    path, 0, f'template "{name}" is larger than {limit}; split it'
-                )
-        sandbox = self._sandbox
-        sandbox.begin(sources)
+        if max(self._largest, len(source)) > SOURCE_LIMIT:
+            _refuse_too_large(path, sources)
         failure: RenderError
         try:
-            template = sandbox.get_template(path)
-            text = _collected(template.root_render_func(template.new_context()))
+            with self._sandboxes.borrowed(sources, self._values) as sandbox:
+                template = sandbox.get_template(path)
+                text = _collected(template.root_render_func(template.new_context()))
+                return RenderedText(text, sandbox.secret, constant=not sandbox.reads_variables)
         except RenderError as error:
             error.line = error.line or template_lines(error.__traceback__).get(path)
             failure = error.with_traceback(None)
         except TEMPLATE_FAILURES as error:
             failure = explained(error, path)
-        else:
-            return RenderedText(text, sandbox.secret, constant=not sandbox.reads_variables)
         # Raised outside of the handlers, so that no exception that quotes values is its context.
         raise failure
 
@@ -82,8 +78,21 @@ def render_template(
     *,
     opaque: bool = False,
 ) -> RenderedText:
-    """The text that a single template gives; for arguments and errors see ``Templates``."""
-    return Templates(shared, values, opaque=opaque).render(path, source)
+    """The text that a single template gives; for arguments and errors see ``Templates``.
+
+    ``opaque``: masks in values may be printed and quoted, but neither compared nor measured.
+    """
+    return Templates(shared, values, Sandboxes(opaque=opaque)).render(path, source)
+
+
+def _refuse_too_large(path: str, sources: Mapping[str, str]) -> None:
+    """Raise if a template is too large, or one that it may include."""
+    for name, text in sources.items():
+        if len(text) > SOURCE_LIMIT:
+            limit = f"{SOURCE_LIMIT // 1024} KiB"
+            raise TemplateFailedError(
+                path, 0, f'template "{name}" is larger than {limit}; split it'
+            )
 
 
 def _collected(chunks: Iterable[str]) -> str:

@@ -19,6 +19,9 @@ WORK_LIMIT: Final = 300_000
 #: Characters of all texts that one file may build, intermediate ones included.
 TEXT_LIMIT: Final = 32 * 1024 * 1024
 
+#: A call of one argument, without it: the call, its argument, and the two kinds of arguments.
+_ONE_ARGUMENT: Final = 1 + 1 + 2
+
 _COLLECTIONS: Final = (list, tuple, dict, KeysView, ValuesView, ItemsView)
 _SCALARS: Final = frozenset({int, float, bool, type(None)})
 
@@ -72,6 +75,14 @@ class Budget:
                 raise _too_much_read()
         self._work = left
         return value
+
+    def weigh_call(self, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
+        """Count a call and everything in its arguments as read."""
+        if len(arguments) == 1 and not named and type(arguments[0]) is str:  # as of most filters
+            self.read(_ONE_ARGUMENT + len(arguments[0]) // 4)
+            return
+        self.read(1)
+        self.weighed((arguments, named))
 
     def build(self, size: int) -> None:
         """Count the characters of a text, or the elements of a list, that is built."""

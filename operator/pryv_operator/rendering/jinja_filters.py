@@ -23,6 +23,8 @@ _ALLOWED: Final = (
     "items", "last", "length", "list", "lower", "map", "max", "min", "reject", "rejectattr",
     "round", "select", "selectattr", "sort", "title", "trim", "unique", "upper", "urlencode",
 )  # fmt: skip
+#: Characters of a text whose JSON is within all limits.
+_SHORT: Final = SIZE_LIMIT // 16
 _NGINX_ESCAPES: Final = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r"})
 _NOT_IN_YAML: Final = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 
@@ -53,6 +55,8 @@ class Filters:
 
     def to_json(self, value: Any) -> str:
         """A value as JSON, in the bytes that JavaScript writes."""
+        if type(value) is str and len(value) < _SHORT:  # as most are
+            return self._budget.built(stringify(value))
         if isinstance(value, Undefined):
             return str(value)  # raises
         try:

@@ -5,7 +5,8 @@ Whatever could build something long from something short is not available, or is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
+from contextlib import contextmanager
 from functools import lru_cache, wraps
 from types import CodeType
 from typing import Any, Final
@@ -31,17 +32,20 @@ _METHODS: Final = frozenset((
 ))  # fmt: skip
 #: Larger numbers (bits) are not multiplied.
 _NUMBER_BITS: Final = 1024
+#: Sandboxes that are kept for other files: as many as compute at once, most of the time.
+_MOST_IDLE: Final = 2
 
 
 class _VariablesContext(Context):
     """Looks up among the platform's variables what a template does not define itself."""
 
     def resolve_or_missing(self, key: str) -> Any:
-        found = super().resolve_or_missing(key)
+        if key in self.vars:
+            return self.vars[key]
+        if key in self.parent:
+            return self.parent[key]
         environment = self.environment
-        if found is missing and isinstance(environment, Sandbox):
-            return environment.look_up(key)
-        return found
+        return environment.look_up(key) if isinstance(environment, Sandbox) else missing
 
 
 _Function = Callable[..., Any]
@@ -67,21 +71,18 @@ class _Weighed(dict[str, Any]):
 
 
 class Sandbox(ImmutableSandboxedEnvironment):
-    """The environment of the files of one rendering, one file after another."""
+    """The environment of files, one after another: between ``begin`` and ``end`` of one of them."""
 
     code_generator_class = CountingCodeGenerator
     context_class = _VariablesContext
     intercepted_binops = frozenset({"+", "-", "*", "**", "%"})
 
-    def __init__(self, values: Substitution | None, *, opaque: bool = False) -> None:
-        """``values``: the platform's variables.
-
-        ``opaque``: the masks in these may be printed, and nothing else.
-        """
+    def __init__(self, *, opaque: bool = False) -> None:
+        """``opaque``: masks in values may be printed, and nothing else."""
         #: The templates of the current file by name; it may include them all.
         self._sources: Mapping[str, str] = {}
-        #: Templates by name, with their sources.
-        self._loaded: dict[str, tuple[str, Template]] = {}
+        #: Templates by name and source.
+        self._loaded: dict[tuple[str, str], Template] = {}
         #: Those that the current file has used.
         self._used: list[Template] = []
         self.budget = Budget()
@@ -103,17 +104,28 @@ class Sandbox(ImmutableSandboxedEnvironment):
         self.secret = False
         #: Whether it has asked for any variable of the platform.
         self.reads_variables = False
-        self._values = values
+        #: The variables of the current file's platform.
+        self._values: Substitution | None = None
         self.globals = {"range": self.budget.numbers, "dict": dict, "namespace": Namespace}
         self.filters = _Weighed(self._print.by_name(), self._weighed)
         self.tests = _Weighed(dict[str, Any](self.tests), self._weighed)
 
-    def begin(self, sources: Mapping[str, str]) -> None:
-        """Begin another file; ``sources``: all templates that it may include, and itself."""
+    def begin(self, sources: Mapping[str, str], values: Substitution) -> None:
+        """Begin a file.
+
+        Args:
+            sources: all templates that it may include, and itself.
+            values: the platform's variables.
+        """
         self.budget.restart()
         self.secret = self.reads_variables = False
         self._sources = sources
-        self.loader = DictLoader(sources)
+        self._values = values
+
+    def end(self) -> None:
+        """Forget the values of the file, and all that was computed from them."""
+        self._sources = {}
+        self._values = None
         for template in self._used:
             # What an imported module has read decides whether the file that imports it is secret.
             template._module = None  # noqa: SLF001 - Jinja has no other way to forget it
@@ -126,13 +138,13 @@ class Sandbox(ImmutableSandboxedEnvironment):
     ) -> Template:
         """A template of the current file, or the one that an earlier file has loaded from it."""
         source = self._sources.get(name)
-        if source is None:
-            return super()._load_template(name, globals)  # raises
-        known = self._loaded.get(name)
-        if known is None or known[0] != source:
-            known = self._loaded[name] = (source, super()._load_template(name, globals))
-        self._used.append(known[1])
-        return known[1]
+        known = None if source is None else self._loaded.get((name, source))
+        if known is None:
+            self.loader = DictLoader(self._sources)
+            known = super()._load_template(name, globals)
+            self._loaded[name, self._sources[name]] = known
+        self._used.append(known)
+        return known
 
     def make_globals(self, d: MutableMapping[str, Any] | None) -> MutableMapping[str, Any]:
         """A template's globals: as one map, since Jinja copies them for each use of it."""
@@ -183,6 +195,8 @@ class Sandbox(ImmutableSandboxedEnvironment):
 
     def _printed(self, value: Any) -> str:
         """A value as it is printed; opaque if a mask is in it."""
+        if type(value) is str and not self._opaque:  # as most are
+            return self.budget.built(value)
         text = self._print.text(value)
         return wrapped(text) if self._opaque else text
 
@@ -248,8 +262,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
 
             @wraps(function)
             def counted(*arguments: Any, **named: Any) -> Any:
-                budget.read(1)
-                budget.weighed((arguments, named))
+                budget.weigh_call(arguments, named)
                 return function(*arguments, **named)
 
             return counted
@@ -266,9 +279,37 @@ class Sandbox(ImmutableSandboxedEnvironment):
         return weighed
 
 
+class Sandboxes:
+    """Sandboxes that are not in use: they have loaded templates, and hold no value of a platform.
+
+    Each file of each platform borrows one, in whichever thread.
+    """
+
+    def __init__(self, *, opaque: bool = False) -> None:
+        """Empty; for ``opaque`` see ``Sandbox``."""
+        self._opaque = opaque
+        self._idle: list[Sandbox] = []
+
+    @contextmanager
+    def borrowed(self, sources: Mapping[str, str], values: Substitution) -> Iterator[Sandbox]:
+        """A sandbox that has begun a file, for ``sources`` and ``values`` see ``Sandbox.begin``.
+
+        After an error it is not used again: templates' frames may still hold it.
+        """
+        try:
+            sandbox = self._idle.pop()  # one step, so that no other thread gets it too
+        except IndexError:
+            sandbox = Sandbox(opaque=self._opaque)
+        sandbox.begin(sources, values)
+        yield sandbox
+        sandbox.end()
+        if len(self._idle) < _MOST_IDLE:
+            self._idle.append(sandbox)
+
+
 @lru_cache(maxsize=512)
 def _compiled(source: str, name: str | None, filename: str | None) -> CodeType:
-    return Sandbox(None).compile_uncached(source, name, filename)
+    return Sandbox().compile_uncached(source, name, filename)
 
 
 def _bits(number: float) -> int:

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from pryv_operator.api import secret_variables
 from pryv_operator.leader.json_value import Json
 from pryv_operator.leader.substitution import NAME_LIMIT
 from pryv_operator.templates.bundle import UNSET, Bundle, Variable
 from pryv_operator.values.nested import Path, leaves, value_at
+from pryv_operator.values.value_checks import check_value, in_declared_type
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,16 @@ class Catalogue:
             name: variable.default
             for name, variable in self.variables.items()
             if variable.default is not UNSET
+        }
+
+    @cached_property
+    def sound_defaults(self) -> Mapping[str, Json]:
+        """The defaults that suit their variables as they are: in the declared type."""
+        return {
+            name: value
+            for name, value in self.defaults().items()
+            if in_declared_type(self.variables[name], value) is value
+            and check_value(name, self.variables[name], value, secret=False) is None
         }
 
     # --- secrets ---

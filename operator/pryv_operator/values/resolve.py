@@ -170,7 +170,10 @@ class _Resolution:
         """All values, in their declared types, checked."""
         secret = self._masked.keys()
         self._complete_emails()
+        sound = self._catalogue.sound_defaults
         for name, value in self._values.items():
+            if name in sound and value is sound[name]:
+                continue
             variable = self._catalogue.variables.get(name)
             if variable is None:
                 continue

@@ -13,10 +13,10 @@ from tests.bench.allocations import desired_bytes, desired_calls, queue_bytes, r
 #: Bytes for each platform that stay allocated: of a reflector's objects, and of a queue's key.
 REFLECTOR_BYTES: Final = 14_500
 QUEUE_BYTES: Final = 600
-#: Calls of functions for all objects of a platform of one core, the templates being known.
-DESIRED_CALLS: Final = 68_000
+#: Calls of functions for all objects of a platform of one core that was computed before.
+DESIRED_CALLS: Final = 46_500
 #: Bytes at most while they are computed.
-DESIRED_BYTES: Final = 890_000
+DESIRED_BYTES: Final = 620_000
 
 
 async def test_memory_of_a_reflector_for_a_platform() -> None:

@@ -48,6 +48,14 @@ def _apply(text: str, order: Order = "longest", **values: Any) -> str:
     return Substitution(_values(**values), order).apply(text).text
 
 
+def _resolved(substitution: Substitution, name: str) -> Any:
+    """A value, or the message of the error."""
+    try:
+        return substitution.resolve(name).value
+    except (RenderError, KeyError) as error:
+        return str(error)
+
+
 def _as_the_leader(platform_yml: str, internals: dict[str, Any], template: str) -> str:
     variables = read_platform_yml(platform_yml, internals)
     return (
@@ -317,6 +325,29 @@ class TestProperties:
                 continue
             if "<canary>" in json.dumps(resolved.value):
                 assert resolved.secret
+
+    @given(_MAPS, _TEXTS, st.sampled_from(_NAMES), st.lists(st.sampled_from(_NAMES)))
+    def test_masked_is_the_substitution_of_masks(
+        self, values: dict[str, Any], text: str, secret: str, before: list[str]
+    ) -> None:
+        tainted = _values(**values) | {secret: Value("<canary>", secret=True, masked="<mask>")}
+        unmasked = Substitution(tainted)
+        for name in before:  # whatever has been resolved by then
+            _resolved(unmasked, name)
+        masked = unmasked.masked(tainted)
+        alone = Substitution({name: Value(value.visible) for name, value in tainted.items()})
+        for name in tainted:
+            assert _resolved(masked, name) == _resolved(alone, name)
+            assert "<canary>" not in str(_resolved(masked, name))
+        try:
+            expected: Any = alone.apply(text)
+        except RenderError as error:
+            expected = str(error)
+        try:
+            found: Any = masked.apply(text)
+        except RenderError as error:
+            found = str(error)
+        assert found == expected
 
     @given(_MAPS, _TEXTS)
     def test_the_same_input_gives_the_same_output(self, values: dict[str, Any], text: str) -> None:

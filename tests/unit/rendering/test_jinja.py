@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import time
+from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 import crossplane
@@ -16,7 +18,9 @@ from pryv_operator.leader.platform_yml import UNDEFINED
 from pryv_operator.leader.substitution import RecursionLoopError, Substitution, TooLargeError
 from pryv_operator.leader.taint import MASK, RenderedText, Value
 from pryv_operator.rendering.jinja import Templates, render_template
+from pryv_operator.rendering.jinja_budget import WORK_LIMIT, Budget
 from pryv_operator.rendering.jinja_errors import TemplateFailedError
+from pryv_operator.rendering.jinja_sandbox import Sandboxes
 
 
 def _render(
@@ -457,6 +461,48 @@ def test_an_opaque_secret_can_be_printed(source: str) -> None:
     assert MASK in render_template("a.j2", source, {}, values, opaque=True).text
 
 
+def _strings_behind(start: object) -> list[str]:
+    """The texts that an object leads to, besides those of modules and of the program's code."""
+    found: list[str] = []
+    seen: set[int] = set()
+    pending: list[object] = [start]
+    while pending:
+        each = pending.pop()
+        if id(each) in seen or isinstance(each, (ModuleType, type, CodeType)):
+            continue
+        seen.add(id(each))
+        if isinstance(each, str):
+            found.append(each)
+        elif isinstance(each, FunctionType):
+            pending += [each.__closure__, each.__defaults__]
+            # Of a compiled template; those of the program's functions are modules.
+            pending += [each.__globals__] if "__name__" not in each.__globals__ else []
+        else:
+            pending += gc.get_referents(each)
+    return found
+
+
+_ARGUMENTS = st.text() | st.integers() | st.lists(st.text()) | st.dictionaries(st.text(), st.text())
+
+
+@given(st.lists(_ARGUMENTS), st.dictionaries(st.text(), _ARGUMENTS))
+def test_a_call_counts_itself_and_all_of_its_arguments(
+    arguments: list[Any], named: dict[str, Any]
+) -> None:
+    found, expected = Budget(), Budget()
+    found.weigh_call(tuple(arguments), named)
+    expected.read(1)
+    expected.weighed((tuple(arguments), named))
+    assert vars(found) == vars(expected)
+
+
+def test_a_call_with_one_long_text_exceeds_the_budget() -> None:
+    with pytest.raises(TemplateFailedError, match="too much work"):
+        render_template(
+            "a.j2", "{{ T|length }}", {}, Substitution({"T": Value("x" * 4 * WORK_LIMIT)})
+        )
+
+
 class TestOneAfterAnother:
     """Templates of one rendering share what is compiled, and nothing else."""
 
@@ -486,6 +532,33 @@ class TestOneAfterAnother:
         with pytest.raises(TemplateFailedError):
             templates.render("a.j2", "{% import 'm.j2' as m %}{{ m.x }}{{ NONE }}")
         assert templates.render("a.j2", "{% import 'm.j2' as m %}{{ m.x }}").text == "1"
+
+    def test_a_sandbox_that_is_not_in_use_holds_no_value(self) -> None:
+        shared = {"m.j2": "{% set x = KEY %}{% macro k(v) %}{{ v }}{{ KEY }}{% endmacro %}"}
+        sources = [
+            "{% import 'm.j2' as m %}{{ m.k(WHERE) }}{{ m.x ~ WHERE }}{% set n = namespace(a=1) %}",
+            "{% from 'm.j2' import k %}{% set x %}{{ KEY|upper }}{% endset %}{{ k(x)|tojson }}",
+            "{% for c in KEY %}{% include 'i.j2' %}{% endfor %}{% block y %}{{KEY}}{% endblock %}",
+        ]
+        sandboxes = Sandboxes()
+        canary = "".join(["can", "ary-7f3a"])
+        values = Substitution({"KEY": Value(canary, secret=True), "WHERE": Value("a" + canary)})
+        templates = Templates({**shared, "i.j2": "{{ c }}{{ WHERE }}"}, values, sandboxes)
+        with pytest.raises(TemplateFailedError):
+            templates.render("a.j2", "{% import 'm.j2' as m %}{{ m.x.nothing.at.all }}")
+        assert not sandboxes._idle
+        for source in sources:
+            assert canary in templates.render("a.j2", source).text
+        assert sandboxes._idle
+        held = [each for each in _strings_behind(sandboxes) if canary in each.lower()]
+        assert held == []
+
+    def test_two_files_at_once_have_sandboxes_of_their_own(self) -> None:
+        sandboxes, none = Sandboxes(), Substitution({})
+        with sandboxes.borrowed({}, none) as one, sandboxes.borrowed({}, none) as other:
+            assert one is not other
+        with sandboxes.borrowed({}, none) as again:
+            assert again in (one, other)
 
     def test_constant_is_what_asks_for_no_variable(self) -> None:
         templates = Templates({"m.j2": "{{ A }}"}, Substitution({"A": Value("a")}))
