@@ -7,7 +7,9 @@ a second: see ``credentials`` for where connections come from.
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import logging
+import os
 import ssl
 import tempfile
 import time
@@ -157,8 +159,29 @@ class TokenFile:
 
 def _proxy_of_environment(host: str) -> URL | None:
     """The proxy for an address (``HTTPS_PROXY``, ``NO_PROXY``, …), with its user and password."""
+    url = URL(host)
+    if _is_in_network_without_proxy(url.host or ""):
+        return None
     try:
-        proxy, auth = get_env_proxy_for_url(URL(host))
+        proxy, auth = get_env_proxy_for_url(url)
     except LookupError:
         return None
     return proxy.with_user(auth.login).with_password(auth.password) if auth else proxy
+
+
+def _is_in_network_without_proxy(host: str) -> bool:
+    """Whether ``NO_PROXY`` has a network (CIDR) with an IP address, as client-go reads it.
+
+    In a pod the API server is an IP address. Python compares names and single addresses only.
+    """
+    excluded = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
+    with contextlib.suppress(ValueError):
+        address = ipaddress.ip_address(host)
+        return any(address in network for network in _networks(excluded))
+    return False
+
+
+def _networks(texts: str) -> Iterator[ipaddress.IPv4Network | ipaddress.IPv6Network]:
+    for each in texts.split(","):
+        with contextlib.suppress(ValueError):
+            yield ipaddress.ip_network(each.strip(), strict=False)

@@ -12,7 +12,11 @@ import pytest
 from aiohttp import web
 
 from pryv_operator.kube.client import KubeClient
-from pryv_operator.kube.connection import Connection, CredentialsError
+from pryv_operator.kube.connection import (
+    Connection,
+    CredentialsError,
+    _proxy_of_environment,
+)
 from pryv_operator.kube.errors import UnavailableError
 from pryv_operator.kube.resources import CONFIG_MAPS
 from tests.unit.kube.certificates import trusted
@@ -55,6 +59,30 @@ async def test_the_proxy_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> 
         async with KubeClient(Connection("http://api.invalid")) as client:
             with pytest.raises(UnavailableError):
                 await client.get(CONFIG_MAPS, "n", "a")
+
+
+@pytest.mark.parametrize(
+    ("excluded", "host", "is_used"),
+    [
+        ("10.96.0.0/12,.svc", "10.96.0.1", False),
+        (".svc, 10.0.0.0/8", "10.96.0.1", False),
+        ("10.96.0.7/12", "10.96.0.1", False),
+        ("fd00::/8", "[fd00::1]", False),
+        ("*", "10.96.0.1", False),
+        ("192.168.0.0/16,fd00::/8,nonsense/33,", "10.96.0.1", True),
+        ("10.0.0.0/8", "[fd00::1]", True),
+        ("10.0.0.0/8", "api.example.com", True),
+        ("api.example.com", "api.example.com", False),
+    ],
+)
+@pytest.mark.parametrize("variable", ["NO_PROXY", "no_proxy"])
+def test_networks_that_are_reached_without_the_proxy(
+    excluded: str, host: str, is_used: bool, variable: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a pod the API server is an IP address, and clusters exclude networks of them."""
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example.com:3128")
+    monkeypatch.setenv(variable, excluded)
+    assert bool(_proxy_of_environment(f"https://{host}:443")) == is_used
 
 
 async def test_the_proxy_of_a_kubeconfig_counts(monkeypatch: pytest.MonkeyPatch) -> None:
