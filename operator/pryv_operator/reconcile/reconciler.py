@@ -126,6 +126,8 @@ class Reconciler:
         self._conflicts: defaultdict[Key, FieldConflicts] = defaultdict(FieldConflicts)
         #: Seconds until the deadline of the rollout's current step.
         self._deadlines: dict[Key, float] = {}
+        #: Their next reconciliation finds out whether such a deadline was met.
+        self._judging: set[Key] = set()
 
     async def __call__(self, key: Key) -> float | None:
         """Reconcile a platform; return seconds until it is requeued, None when it is deleted.
@@ -142,6 +144,10 @@ class Reconciler:
 
     async def _reconcile_key(self, key: Key) -> float | None:
         self._memory.at_rest.begin(key)
+        if key in self._judging:
+            # A watch may be late without anybody noticing, and a rollback is not undone.
+            self._judging.discard(key)
+            self._memory.forget_lists(key)
         client = self._memory.client(self._client, key)
         resource = await client.get(PLATFORMS, key.namespace, key.name)
         if resource is None or resource["metadata"].get("deletionTimestamp"):
@@ -432,8 +438,12 @@ class Reconciler:
             return resync_seconds(self._settings, key)
         if key in self._retry_after:
             return self._retry_after.pop(key)
-        until_deadline = self._deadlines.pop(key, _UNREADY_SECONDS)
-        return min(_UNREADY_SECONDS, self._settings.resync_seconds, until_deadline)
+        seconds = min(_UNREADY_SECONDS, self._settings.resync_seconds)
+        until_deadline = self._deadlines.pop(key, None)
+        if until_deadline is None or until_deadline > seconds:
+            return seconds
+        self._judging.add(key)
+        return until_deadline
 
     def _forget(self, key: Key) -> None:
         self._domains.set(key, None)
@@ -449,6 +459,7 @@ class Reconciler:
         self._retry_after.pop(key, None)
         self._requeue_at_once.discard(key)
         self._deadlines.pop(key, None)
+        self._judging.discard(key)
         self._conflicts.pop(key, None)
 
 

@@ -24,6 +24,7 @@ from pryv_operator.reconcile.memory import Memory
 from pryv_operator.reconcile.platform_client import PlatformClient, Seen
 from pryv_operator.reconcile.reconciler import Reconciler
 from pryv_operator.reconcile.reference_index import References
+from pryv_operator.reconcile.remembered import ListKey
 from pryv_operator.reconcile.settings import Settings
 
 
@@ -131,3 +132,34 @@ async def test_what_is_too_much_to_be_read_is_reported(error: ApiError) -> None:
     ready = next(each for each in client.statuses[-1]["conditions"] if each["type"] == "Ready")
     assert ready["reason"] == "LimitExceeded"
     assert error.message in ready["message"]
+
+
+class Remembering:
+    """An API server without platforms. ``remembered``: bytes in memory when it is first asked."""
+
+    def __init__(self) -> None:
+        self.memory: Memory | None = None
+        self.remembered = -1
+
+    async def get(self, *_: Any, **__: Any) -> None:
+        assert self.memory
+        self.remembered = self.memory._lists.size()
+
+
+@pytest.mark.parametrize(("deadline", "is_judged"), [(3.0, True), (60.0, False), (None, False)])
+async def test_whether_a_deadline_was_met_is_not_judged_by_what_is_remembered(
+    deadline: float | None, is_judged: bool
+) -> None:
+    """A watch that is late shows components that are not ready, and a rollback would follow."""
+    key = Key("pryv", "acme")
+    client: Any = Remembering()
+    reconciler = reconciler_with(client)
+    client.memory = reconciler._memory
+    listed = ListKey("deployments", "", "json")
+    reconciler._memory._lists.remember(key, listed, [{"metadata": {"name": "a", **VERSION}}])
+    if deadline:
+        reconciler._deadlines[key] = deadline
+    assert reconciler._requeue_after(key, settled=False) == (deadline if is_judged else 15.0)
+    await reconciler(key)
+    assert (client.remembered == 0) == is_judged
+    assert not reconciler._judging
