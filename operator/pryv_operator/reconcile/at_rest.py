@@ -38,18 +38,19 @@ class AtRest:
         """None is at first."""
         self._followed = followed
         self._rests: dict[Key, Rest] = {}
-        #: Those that were disturbed since their reconciliation began.
-        self._disturbed: set[Key] = set()
+        #: Those whose reconciliation has begun, and that nothing has disturbed since.
+        self._undisturbed: set[Key] = set()
 
     def begin(self, key: Key) -> None:
         """A platform is being reconciled: it is not at rest until that has ended in order."""
         self._rests.pop(key, None)
-        self._disturbed.discard(key)
+        self._undisturbed.add(key)
 
     def settle(self, key: Key, seen: Seen, until: float) -> None:
         """A platform was reconciled: it is at rest as long as it is as it was seen."""
-        if key in self._disturbed:
+        if key not in self._undisturbed:
             return
+        self._undisturbed.discard(key)
         plurals, others = tuple(sorted(seen.own)), tuple(sorted(seen.others))
         marks = [*(seen.own[each] for each in plurals), *(seen.others[each] for each in others)]
         self._rests[key] = Rest(plurals, others, fingerprint(seen.platform, marks), until)
@@ -57,11 +58,11 @@ class AtRest:
     def disturb(self, key: Key) -> None:
         """Something has changed that the watches do not show."""
         self._rests.pop(key, None)
-        self._disturbed.add(key)
+        self._undisturbed.discard(key)
 
     def forget(self, key: Key) -> None:
         """The platform was deleted, or another process reconciles it."""
-        self.begin(key)
+        self.disturb(key)
 
     def until(self, key: Key, now: float) -> float | None:
         """Until when a platform is at rest; None: it is to be reconciled."""

@@ -43,6 +43,7 @@ def resting() -> tuple[AtRest, Followed]:
     own = watches.own(SERVICES, ACME)
     assert own is not None
     others = {("secrets", "smtp"): mark("smtp", "8"), ("configmaps", "gone"): 0}
+    at_rest.begin(ACME)
     at_rest.settle(ACME, Seen("5", {"services": own}, others), until=100.0)
     return at_rest, watches
 
@@ -118,6 +119,15 @@ def test_a_disturbed_platform_is_not_at_rest() -> None:
     at_rest.disturb(ACME)
 
 
+def test_nothing_is_kept_of_platforms_that_are_not_reconciled_here() -> None:
+    """Domains of platforms of other shards, or deleted ones, change for ever."""
+    at_rest, _ = resting()
+    for number in range(100):
+        at_rest.disturb(Key("pryv", f"p{number}"))
+        at_rest.forget(Key("pryv", f"p{number}"))
+    assert not at_rest._undisturbed
+
+
 def test_what_is_disturbed_while_it_is_reconciled_does_not_settle() -> None:
     """Another platform may have got its domain after that was looked at."""
     at_rest, watches = resting()
@@ -134,7 +144,7 @@ def test_what_is_disturbed_while_it_is_reconciled_does_not_settle() -> None:
     assert at_rest.until(ACME, 0.0) == 100.0
     at_rest.forget(ACME)
     assert not at_rest._rests
-    assert not at_rest._disturbed
+    assert not at_rest._undisturbed
 
 
 @given(st.text(min_size=1), st.text(min_size=1))
