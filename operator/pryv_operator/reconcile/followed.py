@@ -85,6 +85,10 @@ class Followed:
         self._platforms: dict[Key, str] = {}
         self._platforms_are_current = platforms_are_current
 
+    def knows(self, key: Key) -> bool:
+        """Whether a platform exists, as far as is known."""
+        return key in self._platforms
+
     def platforms(self) -> list[Key]:
         """All platforms."""
         return [*self._platforms]

@@ -67,10 +67,14 @@ class Triggers:
         self._enqueue(key, self._batch_seconds, Priority.CHANGE)
 
     def on_object_change(self, change: Change) -> None:
-        """An object changed: enqueue the platform it belongs to, and those that refer to it."""
+        """An object changed: enqueue the platform it belongs to, and those that refer to it.
+
+        Anybody may write labels of platforms that do not exist: they cost no request. Once one
+        exists, its own event comes.
+        """
         if key := platform_of(change):
             delay = self._progress.wake_after(key, change)
-            if not self._has_seen(key, change):
+            if self._followed.knows(key) and not self._has_seen(key, change):
                 self._enqueue(key, delay, Priority.EVENT)
         if change.resource in REFERENCED:
             referring = self._references.platforms(

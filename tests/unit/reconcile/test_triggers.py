@@ -58,7 +58,7 @@ def triggers(queue: Queue, **options: Any) -> Triggers:
     client: Any = Platforms()
     filled: Any = queue
     followed = Followed(client, [None], lambda _: None)
-    followed.set_platform(Key("n", "known"), "1")
+    followed.set_platform(Key("n", "acme"), "1")
     return Triggers(
         client, filled, References(), followed, (), batch_seconds=0.5, enabled=True, **options
     )
@@ -67,7 +67,7 @@ def triggers(queue: Queue, **options: Any) -> Triggers:
 async def test_all_platforms_are_enqueued_and_no_specs_are_read() -> None:
     queue = Queue()
     given = triggers(queue)
-    given._followed.set_platform(Key("n", "known"), None)
+    given._followed.set_platform(Key("n", "acme"), None)
     assert await given.list_platforms()
     assert queue.keys == [Key("n", "p0"), Key("n", "p1"), Key("n", "p2")]
 
@@ -77,7 +77,7 @@ async def test_a_list_corrects_what_the_watch_has_missed_and_not_what_it_saw_sin
     given = triggers(queue)
     client: Any = given._client
     followed = given._followed
-    changed, gone, late, new = (Key("n", name) for name in ("p0", "known", "p1", "new"))
+    changed, gone, late, new = (Key("n", name) for name in ("p0", "acme", "p1", "new"))
     for key in (changed, gone, late):
         followed.set_platform(key, "1")
     client.versions[changed.name] = "2"
@@ -119,6 +119,18 @@ def test_an_object_enqueues_its_platform_and_those_that_refer_to_it() -> None:
     given._references.forget(Key("n", "c"))
     given.on_object_change(change({}))
     assert (queue.keys[3:], queue.priorities[3:]) == ([Key("n", "b")], [Priority.CHANGE])
+
+
+def test_labels_of_platforms_that_do_not_exist_enqueue_nothing() -> None:
+    """A tenant could otherwise have a request sent for each object that he creates."""
+    queue = Queue()
+    given = triggers(queue)
+    for number in range(100):
+        given.on_object_change(change({**OWN, keys.PLATFORM: f"fake{number}"}))
+    assert queue.keys == []
+    given._followed.set_platform(Key("n", "fake7"), "1")
+    given.on_object_change(change({**OWN, keys.PLATFORM: "fake7"}))
+    assert queue.keys == [Key("n", "fake7")]
 
 
 def test_what_a_reconciliation_has_written_itself_enqueues_nothing() -> None:
