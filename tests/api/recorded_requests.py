@@ -65,11 +65,13 @@ class RecordedReconciler:
         self._reconcile = reconcile
         self._transport = transport
         self._key = Key(namespace, "acme")
+        #: Seconds until the next reconciliation, by the last one.
+        self.requeue_after: float | None = None
 
     async def reconcile(self) -> list[Recorded]:
         """Reconcile once; return the requests."""
         self._transport.requests = []
-        await self._reconcile(self._key)
+        self.requeue_after = await self._reconcile(self._key)
         return self._transport.requests
 
 

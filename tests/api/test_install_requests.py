@@ -11,6 +11,7 @@ from tests.api.operator_process import OperatorProcess
 from tests.api.platforms import Object, PlatformUser
 from tests.api.recorded_requests import Recorded, RecordedReconciler, recorded_reconciler
 from tests.cluster.control_plane import ControlPlane
+from tests.cluster.waiting import wait_until
 
 pytestmark = pytest.mark.cluster
 
@@ -61,6 +62,13 @@ def reasons(user: PlatformUser) -> set[str]:
     return {each["reason"] for each in status["conditions"]}
 
 
+def all_available(user: PlatformUser) -> bool:
+    workloads = user.list("deployments,statefulsets")
+    return all(
+        item["status"].get("availableReplicas", 0) >= item["spec"]["replicas"] for item in workloads
+    )
+
+
 async def test_an_install_writes_each_object_once(
     user: PlatformUser, reconciler: RecordedReconciler
 ) -> None:
@@ -74,13 +82,28 @@ async def test_an_install_writes_each_object_once(
     assert {method for method, _, _ in posted} == {"POST"}
     assert dry_runs(requests) == [], "what is created is judged by itself"
     assert len([each for each in requests if not each.writes]) <= READS
-    # What is created once is recorded in the status before. An event tells of each value, and a
-    # few of the rollout.
+    # What is created once is recorded in the status before. One event is about all values, another
+    # one about certificates; a few are about the rollout.
     assert sum(times for key, times in done.items() if key[1] == "pryvplatforms") == 2
-    assert sum(times for key, times in done.items() if key[1] == "events") <= 12
+    assert sum(times for key, times in done.items() if key[1] == "events") <= 6
     order = [each.plural for each in writes(requests)]
     first, last = min(map(order.index, WORKLOADS)), max(map(order[::-1].index, ("configmaps",)))
     assert first > len(order) - 1 - last, "workloads come after all that they need"
+
+
+async def test_an_install_is_two_reconciliations(
+    user: PlatformUser, reconciler: RecordedReconciler
+) -> None:
+    """One creates everything, with a certificate; one finds that all is ready."""
+    user.apply_platform()
+    await reconciler.reconcile()
+    user.wait_running()
+    wait_until(lambda: all_available(user), "all workloads to be available", seconds=60)
+    await reconciler.reconcile()
+    assert "Ready" in reasons(user)
+    assert reconciler.requeue_after is not None
+    assert reconciler.requeue_after > 60, "nothing is left to do"
+    assert writes(await reconciler.reconcile()) == []
 
 
 async def test_what_follows_an_install_writes_no_object_again(

@@ -114,8 +114,9 @@ class Process:
             client, options.settings, references, self._domains, self._children, self._memory
         )
         bounded = BoundedByBytes(reconciler, self._waiting_for_others)
+        self._unless_at_rest = UnlessAtRest(bounded, self._memory.at_rest, options.settings)
         self._queue = WorkQueue(
-            UnlessAtRest(bounded, self._memory.at_rest, options.settings),
+            self._reconcile,
             group=self._children.sharing,
             admits=leadership.admits,
             retryable=RETRYABLE,
@@ -145,6 +146,7 @@ class Process:
             batch_seconds=options.batch_seconds,
             enabled=self._election is None,
             has_seen=self._memory.has_seen,
+            meanwhile=self._memory.meanwhile,
         )
         self._watch = PlatformWatch(
             client,
@@ -204,6 +206,13 @@ class Process:
                 serving_metrics(host, port, self._metrics_access)
             )
             log.info("serving /metrics with TLS and authentication on %s:%d", host, port)
+
+    async def _reconcile(self, key: Key) -> float | None:
+        self._memory.meanwhile.begin(key)
+        try:
+            return await self._unless_at_rest(key)
+        finally:
+            self._triggers.on_reconciled(key)
 
     def _on_platform_change(self, key: Key) -> None:
         self._memory.forget_lists(key)  # who asks for a reconciliation asks for a new look

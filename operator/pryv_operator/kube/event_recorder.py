@@ -16,7 +16,7 @@ from pryv_operator.kube.errors import ApiError
 log = logging.getLogger(__name__)
 
 #: Characters that the API server accepts in a note.
-_NOTE: Final = 1000
+MAX_NOTE: Final = 1000
 
 
 async def create_event(
@@ -43,7 +43,7 @@ async def create_event(
         "action": action,
         "reason": reason,
         "type": kind,
-        "note": note if len(note) <= _NOTE else note[: _NOTE - 1] + "…",
+        "note": note if len(note) <= MAX_NOTE else note[: MAX_NOTE - 1] + "…",
         "regarding": {
             "apiVersion": regarding["apiVersion"],
             "kind": regarding["kind"],

@@ -59,7 +59,7 @@ class Trigger(NamedTuple):
     """What a reconciliation reads of the resource itself.
 
     That is its spec (by generation), its deletion and the annotations that users write; of its
-    status, only whether there is one of ours: a removed status is written again.
+    status, only whether there is one of ours.
     """
 
     uid: str
@@ -67,6 +67,12 @@ class Trigger(NamedTuple):
     is_deleted: bool
     has_status: bool
     annotations: tuple[str, ...]
+
+    def is_news(self, before: Trigger | None) -> bool:
+        """Whether it asks for a reconciliation: a removed status is written again."""
+        if before is None or before._replace(has_status=self.has_status) != self:
+            return True
+        return before.has_status and not self.has_status
 
 
 @dataclass
@@ -127,13 +133,12 @@ async def on_platform_event(
     if type in ("MODIFIED", "DELETED") and known and known.uid != trigger.uid:
         return
     memo.on_version(key, None if type == "DELETED" else str(meta["resourceVersion"]))
-    if type not in (None, "DELETED") and known == trigger:
-        return
     if type == "DELETED":
         memo.triggers.pop(key, None)
     else:
         memo.triggers[key] = trigger
-    memo.on_change(key)
+    if type in (None, "DELETED") or trigger.is_news(known):
+        memo.on_change(key)
 
 
 def _trigger(metadata: Any) -> Trigger:

@@ -72,6 +72,8 @@ class IssuancePlan:
     ``current``: the certificate to serve.
     ``trusted``: authorities that every component has to trust.
     ``obsolete``: names of Secrets with certificates that are not used any more.
+    ``successor``: name of the authority that signs in place of the issuer, once it is trusted by
+    every component; empty: none.
     """
 
     next_authority: int | None = None
@@ -80,6 +82,7 @@ class IssuancePlan:
     current: IssuedCertificate | None = None
     trusted: tuple[IssuedCertificate, ...] = ()
     obsolete: tuple[str, ...] = ()
+    successor: str = ""
 
     @property
     def complete(self) -> bool:
@@ -134,7 +137,13 @@ def plan_issuance(
         return IssuancePlan(next_certificate=number, issuer=issuer, trusted=tuple(valid))
     current = fresh[-1]
     obsolete = tuple(sorted(each.name for each in certificates if each.name != current.name))
-    return IssuancePlan(issuer=issuer, current=current, trusted=tuple(valid), obsolete=obsolete)
+    return IssuancePlan(
+        issuer=issuer,
+        current=current,
+        trusted=tuple(valid),
+        obsolete=obsolete,
+        successor="" if issuer is usable[-1] else usable[-1].name,
+    )
 
 
 def _issuer(

@@ -24,7 +24,7 @@ from pryv_operator.kube.resources import SECRETS
 from pryv_operator.kube.transport import JSON
 from pryv_operator.live.live_objects import LiveObjects
 from pryv_operator.live.rejections import rejection_problem
-from pryv_operator.reconcile.events import create_announcement_event
+from pryv_operator.reconcile.events import create_announcement_events
 from pryv_operator.reconcile.other_platforms import OtherPlatform, read_other_platforms
 from pryv_operator.reconcile.secret_data import encode_data
 from pryv_operator.reconcile.secret_records import SecretRecords
@@ -161,8 +161,8 @@ async def create_secrets(
     """Create the missing Secrets; an existing one keeps its value and gets its labels back.
 
     Returns the platform's objects with these Secrets, and the records of all that exist. While
-    the rollout is paused nothing is written: a missing Secret is returned as it would be. The event
-    about a creation is created at once: what comes later may fail.
+    the rollout is paused nothing is written: a missing Secret is returned as it would be. Events
+    about creations are created at once: what comes later may fail.
 
     Raises:
         UnusableSecretError: the name is in use by others, or the API server rejects the Secret.
@@ -177,11 +177,30 @@ async def create_secrets(
     labelled = await concurrently(
         _ensure_labels(client, platform, item) for item in _created_once(platform, live)
     )
-    created = await concurrently(
-        _create(client, snapshot, records, content) for content in planned.missing
-    )
+    created = await _create_all(client, snapshot, records, planned.missing)
     live = live.with_objects((*labelled, *created))
     return live, records.confirming(_created_once(platform, live))
+
+
+async def _create_all(
+    client: KubeClient,
+    snapshot: Snapshot,
+    records: SecretRecords,
+    missing: Iterable[SecretContent],
+) -> list[Object]:
+    """Create Secrets; what was created is announced, even if others could not be."""
+    announcements: list[Announcement] = []
+
+    async def create(content: SecretContent) -> Object:
+        created = await _create(client, snapshot, records, content)
+        if content.announcement:
+            announcements.append(content.announcement)
+        return created
+
+    try:
+        return await concurrently(map(create, missing))
+    finally:
+        await create_announcement_events(client, snapshot.resource, announcements)
 
 
 async def _create(
@@ -190,7 +209,7 @@ async def _create(
     platform = snapshot.platform
     desired = desired_secret(platform, content)
     try:
-        created = await client.create(desired)
+        return await client.create(desired)
     except ConflictError:
         existing = await client.get(SECRETS, platform.namespace, content.name)
         if existing is None or records.prove(existing):
@@ -198,9 +217,6 @@ async def _create(
         raise UnusableSecretError(_adoption_problem([content.name])) from None
     except RejectedError as error:
         raise UnusableSecretError(rejection_problem(desired, error)) from None
-    if content.announcement:
-        await create_announcement_event(client, snapshot.resource, content.announcement)
-    return created
 
 
 def _foreign_authorities(snapshot: Snapshot) -> Iterable[str]:

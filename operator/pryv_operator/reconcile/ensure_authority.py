@@ -41,6 +41,8 @@ class EnsuredAuthority:
     secret: str = ""
     #: Secrets to delete once nothing uses them.
     obsolete: tuple[Object, ...] = field(default=(), repr=False)
+    #: Name of the authority's Secret that issues the next certificate once it is trusted.
+    successor: str = ""
 
 
 async def required_authority(client: KubeClient, snapshot: Snapshot) -> tuple[SecretContent, ...]:
@@ -92,6 +94,7 @@ def read_authority(snapshot: Snapshot, live: LiveObjects) -> EnsuredAuthority:
         warning=_warning(plan),
         secret=plan.current.name if plan.current else "",
         obsolete=tuple(item for name in plan.obsolete if (item := live.get("Secret", name))),
+        successor=plan.successor,
     )
 
 

@@ -3,31 +3,51 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
+from typing import Final
 
 from pryv_operator.api.findings import Announcement
 from pryv_operator.api.kubernetes import Object
 from pryv_operator.api.reasons import Reason
 from pryv_operator.api.status import PryvPlatformStatus
 from pryv_operator.kube.client import KubeClient
-from pryv_operator.kube.event_recorder import create_event
+from pryv_operator.kube.event_recorder import MAX_NOTE, create_event
 from pryv_operator.reconcile.conditions import find_condition
 from pryv_operator.rollout.execute import RolloutResult
 
 log = logging.getLogger(__name__)
 
+_SEPARATOR: Final = "; "
 
-async def create_announcement_event(
-    client: KubeClient, resource: Object, announcement: Announcement
+
+async def create_announcement_events(
+    client: KubeClient, resource: Object, announcements: Iterable[Announcement]
 ) -> None:
-    """An event about a secret or a certificate that was created."""
-    await create_event(
-        client,
-        resource,
-        kind="Warning" if announcement.reason == Reason.SECRET_RECREATED else "Normal",
-        reason=announcement.reason,
-        action="Generate",
-        note=announcement.message,
-    )
+    """Events about secrets and certificates that were created: one for as many as it can hold."""
+    by_reason: dict[str, list[str]] = {}
+    for each in announcements:
+        by_reason.setdefault(each.reason, []).append(each.message)
+    for reason, messages in by_reason.items():
+        for note in packed(messages):
+            await create_event(
+                client,
+                resource,
+                kind="Warning" if reason == Reason.SECRET_RECREATED else "Normal",
+                reason=reason,
+                action="Generate",
+                note=note,
+            )
+
+
+def packed(messages: Iterable[str]) -> list[str]:
+    """The messages in their order, in as few notes as hold them whole."""
+    notes: list[str] = []
+    for message in messages:
+        if notes and len(notes[-1]) + len(_SEPARATOR) + len(message) <= MAX_NOTE:
+            notes[-1] += _SEPARATOR + message
+        else:
+            notes.append(message)
+    return notes
 
 
 async def create_rollout_event(

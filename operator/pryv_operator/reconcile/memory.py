@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from pryv_operator.kube.client import KubeClient
 from pryv_operator.kube.reflector import Change
 from pryv_operator.kube.work_queue import Key
 from pryv_operator.reconcile.at_rest import AtRest
 from pryv_operator.reconcile.followed import Followed
+from pryv_operator.reconcile.meanwhile import Meanwhile
 from pryv_operator.reconcile.platform_client import PlatformClient
 from pryv_operator.reconcile.platform_metrics import PlatformMetrics
 from pryv_operator.reconcile.remembered import RememberedLists, UnservedResources
@@ -20,6 +23,7 @@ class Memory:
         self.followed = followed
         self.at_rest = AtRest(followed)
         self.metrics = PlatformMetrics()
+        self.meanwhile = Meanwhile()
         self._lists = RememberedLists()
         self._unserved = UnservedResources()
 
@@ -38,5 +42,9 @@ class Memory:
         self.forget_lists(key)
 
     def forget_lists(self, key: Key) -> None:
-        """Drop what is remembered of a platform's objects: nothing is under way."""
+        """Drop what is remembered of a platform's objects.
+
+        What is known by now of changes would not be known any more.
+        """
+        self.meanwhile.drop(key, partial(self.has_seen, key))
         self._lists.forget(key)

@@ -323,7 +323,7 @@ class Reconciler:
         after = await asyncio.to_thread(
             compute_status, outcome, snapshot.status, api_time(self._now())
         )
-        self._plan_requeue(key, applied, after, snapshot.status)
+        self._plan_requeue(key, applied, authority, after)
         await self._write_status(client, snapshot.resource, after)
         expiries = certificate_expiries(inputs, authority.secret if authority else "")
         self._metrics.report(key, after, observe(outcome), expiries)
@@ -420,13 +420,17 @@ class Reconciler:
         return Failures(resource, api_time(self._now()))
 
     def _plan_requeue(
-        self, key: Key, applied: Applied, after: PryvPlatformStatus, before: PryvPlatformStatus
+        self,
+        key: Key,
+        applied: Applied,
+        authority: EnsuredAuthority | None,
+        after: PryvPlatformStatus,
     ) -> None:
         deadline = applied.rollout.decision.deadline if applied.rollout else None
         if deadline:
             seconds = (deadline - self._now()).total_seconds()
             self._deadlines[key] = max(_MIN_REQUEUE_SECONDS, seconds)
-        if after.trusted_authorities != before.trusted_authorities:
+        if authority and authority.successor in after.trusted_authorities:
             # Every component trusts the new authority, so the certificate may be issued by it.
             self._requeue_at_once.add(key)
 

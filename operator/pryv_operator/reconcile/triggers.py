@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Collection
+from functools import partial
 from typing import Final
 
 from pryv_operator.api import labels_annotations as keys
@@ -16,6 +18,7 @@ from pryv_operator.kube.resources import PLATFORMS
 from pryv_operator.kube.work_queue import Key, Priority, WorkQueue
 from pryv_operator.reconcile.at_rest import fraction
 from pryv_operator.reconcile.followed import REFERENCED, Followed, platform_of
+from pryv_operator.reconcile.meanwhile import Meanwhile
 from pryv_operator.reconcile.reference_index import References
 from pryv_operator.reconcile.wake import Progress
 
@@ -39,6 +42,7 @@ class Triggers:
         batch_seconds: float,
         enabled: bool,
         has_seen: Callable[[Key, Change], bool] = lambda *_: False,
+        meanwhile: Meanwhile | None = None,
     ) -> None:
         """Follow nothing yet.
 
@@ -51,6 +55,7 @@ class Triggers:
             batch_seconds: the window in which changes by users become one reconciliation.
             enabled: whether this process leads.
             has_seen: whether a reconciliation knows a changed object of its platform already.
+            meanwhile: holds what changes during a reconciliation.
         """
         self._client = client
         self._queue = queue
@@ -60,6 +65,7 @@ class Triggers:
         self._batch_seconds = batch_seconds
         self._progress = Progress()
         self._has_seen = has_seen
+        self._meanwhile = meanwhile or Meanwhile()
         self.enabled = enabled
 
     def on_platform_change(self, key: Key) -> None:
@@ -74,7 +80,8 @@ class Triggers:
         """
         if key := platform_of(change):
             delay = self._progress.wake_after(key, change)
-            if self._followed.knows(key) and not self._has_seen(key, change):
+            is_known = self._has_seen(key, change) or self._holds(key, change, delay)
+            if self._followed.knows(key) and not is_known:
                 self._enqueue(key, delay, Priority.EVENT)
         if change.resource in REFERENCED:
             referring = self._references.platforms(
@@ -84,6 +91,14 @@ class Triggers:
             priority = Priority.CHANGE if len(referring) == 1 else Priority.FAN_OUT
             for each in referring:
                 self._enqueue(each, self._batch_seconds, priority)
+
+    def on_reconciled(self, key: Key) -> None:
+        """A reconciliation has ended: enqueue its platform if others have changed an object."""
+        self._meanwhile.drop(key, partial(self._has_seen, key))
+        due = self._meanwhile.end(key)
+        if due is not None and self._followed.knows(key):
+            delay = due - time.monotonic()
+            self._enqueue(key, max(0.0, delay), Priority.EVENT)
 
     async def list_platforms(self) -> bool:
         """Enqueue every platform of the API server; False when they could not be listed.
@@ -118,6 +133,11 @@ class Triggers:
             resyncs += 1
             if resyncs % _RESYNCS_PER_LIST == 0:
                 await self.list_platforms()
+
+    def _holds(self, key: Key, change: Change, delay: float) -> bool:
+        """Whether the end of the reconciliation under way decides about a change."""
+        due = time.monotonic() + delay
+        return self._meanwhile.hold(key, change, due)
 
     def _enqueue(self, key: Key, delay: float, priority: Priority) -> None:
         if self.enabled:

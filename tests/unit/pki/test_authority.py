@@ -125,6 +125,7 @@ def test_an_authority_changes_in_two_steps() -> None:
 
     first = world.complete(late)
     assert [each.name for each in first.trusted] == ["ca-1", "ca-2"]
+    assert (old.successor, first.successor) == ("", "ca-2")
     assert accepted(first, late, bundle=old.bundle), (
         "running components still trust only the old one"
     )
@@ -132,6 +133,7 @@ def test_an_authority_changes_in_two_steps() -> None:
     world.trusted = ["ca-1", "ca-2"]  # all running components trust both by now
     second = world.complete(late + DAY)
     assert second.current is not None
+    assert second.successor == ""
     second.current.certificate.verify_directly_issued_by(world.authorities[1].certificate)
     assert accepted(second, late + DAY, bundle=first.bundle)
     assert accepted(second, late + DAY, bundle=world.authorities[1].pem)
