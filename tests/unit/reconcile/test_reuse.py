@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import threading
 from typing import Any
 
 import pytest
@@ -55,6 +56,22 @@ async def test_values_that_python_takes_for_equal_are_different_inputs(
     for value in (before, after):
         of = platform(variables={"A": value})
         assert await reused.run(of, variables, inputs(of)) == json.dumps({"A": value})
+
+
+async def test_inputs_are_not_compared_on_the_event_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has to renew the lease, however many variables a platform has."""
+    threads: set[int] = set()
+
+    def compare(one: Any, other: Any) -> bool:
+        threads.add(threading.get_ident())
+        return is_identical(one, other)
+
+    monkeypatch.setattr("pryv_operator.reconcile.reuse.is_identical", compare)
+    reused = ReusedComputation(Counting())
+    for _ in range(2):
+        await reused.run(platform(), variables, inputs())
+    assert threads
+    assert threading.get_ident() not in threads
 
 
 @given(JSON, JSON)
