@@ -43,10 +43,12 @@ class ReusedComputation:
         """The function's result, as ``Computation.run``."""
         key = Key(platform.namespace, platform.name)
         known = self._results.get(key, {}).get(function)
-        # In a thread, as 100,000 variables take a third of a second.
-        if known and await asyncio.to_thread(is_identical, known.arguments, arguments):
-            value: T = known.value
-            return value
+        if known is not None:
+            # In a thread, as 100,000 variables take a third of a second.
+            is_same = await asyncio.to_thread(is_identical, known.arguments, arguments)
+            if is_same:
+                reused: T = known.value
+                return reused
         value = await self._computation.run(platform, function, *arguments)
         if platform.spec.templates is None:
             self._results.setdefault(key, {})[function] = _Result(function, arguments, value)
