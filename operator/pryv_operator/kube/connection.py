@@ -18,9 +18,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, TypeAlias
 
-import aiohttp
-from aiohttp.helpers import get_env_proxy_for_url
 from yarl import URL
+
+from pryv_operator.kube.aiohttp_alone import aiohttp, get_env_proxy_for_url
 
 log = logging.getLogger(__name__)
 

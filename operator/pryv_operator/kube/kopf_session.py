@@ -13,11 +13,10 @@ import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any, Final, cast
 
-import aiohttp
-
 from pryv_operator.api import labels_annotations as keys
 from pryv_operator.api.kubernetes import Object
 from pryv_operator.kube import metrics
+from pryv_operator.kube.aiohttp_alone import aiohttp
 from pryv_operator.kube.client import METADATA, METADATA_LIST, KubeClient
 from pryv_operator.kube.kopf_alone import kopf
 from pryv_operator.kube.reflector import SILENCE_SECONDS, is_end_of_list

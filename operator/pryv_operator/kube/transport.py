@@ -15,12 +15,12 @@ from functools import partial
 from typing import Any, Final
 from urllib.parse import urlencode
 
-import aiohttp
 from multidict import CIMultiDict
 
 from pryv_operator.api import labels_annotations as keys
 from pryv_operator.api.kubernetes import Object
 from pryv_operator.kube import metrics
+from pryv_operator.kube.aiohttp_alone import aiohttp
 from pryv_operator.kube.connection import Connection
 from pryv_operator.kube.errors import (
     ApiError,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any, Final
 
-import aiohttp
+from pryv_operator.kube.aiohttp_alone import aiohttp
 
 FIRST_BACKOFF: Final = 1.0
 _LONGEST_BACKOFF: Final = 30.0

@@ -95,3 +95,17 @@ def test_the_first_reconciliation_loads_them() -> None:
     assert {f"pryv_operator.{room}" for room in ROOMS} < loaded
     assert {"pydantic", "jinja2", "cryptography"} < loaded
     assert "kubernetes" not in loaded
+
+
+def test_the_authorities_of_the_system_are_not_read_when_the_program_is_loaded() -> None:
+    program = f"""
+import ssl
+loads = []
+load = ssl.SSLContext.set_default_verify_paths
+ssl.SSLContext.set_default_verify_paths = lambda context: loads.append(context)
+{WAITING}
+assert loads == [], "once for each process that waits"
+ssl.create_default_context()
+assert len(loads) == 1, "whoever asks for a context has them"
+"""
+    assert "aiohttp.connector" in loaded_by(program)
