@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import Any
 
 from hypothesis import given
@@ -49,6 +50,22 @@ def test_what_comes_after_the_last_known_version_counts(
     versions = [version for version, _ in changes]
     after = len(versions) - versions[::-1].index(known) if known in versions else 0
     assert meanwhile.end(ACME) == min((float(due) for _, due in changes[after:]), default=None)
+
+
+def test_however_often_others_write_little_is_held() -> None:
+    """A tenant's reconciliation may wait for minutes, and he writes a thousand times a second."""
+    meanwhile = Meanwhile()
+    meanwhile.begin(ACME)
+    tracemalloc.start()
+    try:
+        for version in range(1, 50_000):
+            meanwhile.hold(ACME, change(version, f"x{version % 7}"), 100.0 - version % 9)
+        size, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert size < 4 << 20
+    meanwhile.drop(ACME, lambda _: True)
+    assert meanwhile.end(ACME) == 92.0, "what was too much is looked at in any case"
 
 
 class Reconciling:
