@@ -1,9 +1,9 @@
 """How fast requests are sent: a token bucket, and pauses that the API server asks for.
 
 A client that goes on while the server refuses it with 429 makes it worse for all. So a Retry-After
-pauses every request of the process, not only the one that was refused. Requests that wait are
-served in turn by namespace, as the server's own priority and fairness does: those of one platform
-do not delay another's for long.
+pauses every request of the process but watches and those for the Lease, not only the one that was
+refused. Requests that wait are served in turn by namespace, as the server's own priority and
+fairness does: those of one platform do not delay another's for long.
 """
 
 from __future__ import annotations
