@@ -43,7 +43,7 @@ class WatchOptions:
         self._heard: dict[str, float] = {}
 
     def heard(self, path: str) -> None:
-        """A watch has begun, or has an event or a bookmark."""
+        """A watch has an event or a bookmark."""
         self._heard[path] = time.monotonic()
         metrics.WATCHES.heard(keys.PLURAL, path, time.time())
 
@@ -116,7 +116,6 @@ class _Response(aiohttp.ClientResponse):
         await super().start(connection)
         if "watch" in self.url.query:
             lists = "sendInitialEvents" in self.url.query
-            self.heard(self.url.path)
             events = _Events(self.content, self.url.path, self.heard, lists=lists)
             self.content = cast("aiohttp.StreamReader", events)
         return self
@@ -163,7 +162,8 @@ class _Events:
         try:
             async for event in parsed_events(self._content, self._path):
                 listing = listing and not is_end_of_list(event)
-                self._heard(self._path)
+                if event["type"] != "ERROR":
+                    self._heard(self._path)
                 yield _line(_without_field_sets(event))
         except (aiohttp.ClientError, TimeoutError, ValueError):
             if not listing:

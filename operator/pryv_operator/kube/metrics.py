@@ -208,7 +208,7 @@ class _Watches(Collector):
         self._seen: dict[tuple[str, str], float] = {}
 
     def heard(self, resource: str, path: str, at: float) -> None:
-        """Record an event, a bookmark or an answer. ``at``: seconds since 1970."""
+        """Record an event or a bookmark. ``at``: seconds since 1970."""
         self._seen[resource, path] = at
 
     def collect(self) -> Iterable[Metric]:

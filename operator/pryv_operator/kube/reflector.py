@@ -168,10 +168,10 @@ class Reflector:
             self._resource, self._namespace, query, accept=accept
         ):
             event, shown = table.read(received)
-            self._heard = time.monotonic()
-            metrics.WATCHES.heard(self._resource.plural, self._path, time.time())
             if event["type"] == "ERROR":
                 raise _error_of(event["object"])
+            self._heard = time.monotonic()
+            metrics.WATCHES.heard(self._resource.plural, self._path, time.time())
             metadata = event["object"]["metadata"]
             if event["type"] != "BOOKMARK":
                 seen = self._seen(metadata, shown)

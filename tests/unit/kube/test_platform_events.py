@@ -12,9 +12,11 @@ from pryv_operator.kube import kopf_session
 from pryv_operator.kube.client import KubeClient
 from pryv_operator.kube.connection import Connection
 from pryv_operator.kube.kopf_handlers import PlatformWatch
+from pryv_operator.kube.reflector import Reflector
+from pryv_operator.kube.resources import CONFIG_MAPS
 from pryv_operator.kube.work_queue import Key
 from tests.unit.kube.servers import SYNCED, ApiServer, serving
-from tests.unit.kube.test_watches import until
+from tests.unit.kube.test_watches import ENDS, until
 
 
 def event(kind: str, version: int, uid: str) -> dict[str, Any]:
@@ -77,3 +79,20 @@ async def test_a_silent_watch_is_not_current(monkeypatch: pytest.MonkeyPatch) ->
         assert watch.is_current()
         monkeypatch.setattr(kopf_session, "SILENCE_SECONDS", 0.0)
         assert not watch.is_current()
+
+
+@pytest.mark.parametrize("end", ["403", "500", "500 in the stream", "429 in the stream"])
+async def test_a_watch_that_is_refused_is_not_heard(end: str) -> None:
+    """Or it would count as current for as long as it is tried again."""
+    async with (
+        serving(ApiServer(ENDS[end])) as server,
+        KubeClient(Connection(server.url)) as client,
+    ):
+        watch = PlatformWatch(client, [], lambda *_: None, lambda *_: None)
+        await until(lambda: len(server.watches) > 1, watch.run(asyncio.Event()))
+        assert not watch.is_current()
+        reflector = Reflector(client, CONFIG_MAPS, None, lambda _: None)
+        reflector.synced.set()  # by an earlier watch
+        seen = len(server.watches)
+        await until(lambda: len(server.watches) > seen, reflector.run())
+        assert not reflector.is_current()
