@@ -131,10 +131,11 @@ class BadKeyError(RenderError):
 class _Node:
     """A variable as pieces of text and references; once resolved and cached, its text."""
 
-    __slots__ = ("name", "pieces", "secret", "size", "value")
+    __slots__ = ("name", "name_size", "pieces", "secret", "size", "value")
 
     def __init__(self, name: str, value: Value) -> None:
         self.name = name
+        self.name_size = _size(name)
         self.value = value.value
         self.secret = value.secret
         #: Bytes of the whole text; None until resolved.
@@ -194,18 +195,17 @@ class Substitution:
             TooManyNamesError: it, or a value it reaches, holds more than ``NAMES_LIMIT`` names.
         """
         text = well_formed(text)
-        pieces = self._split(text)
-        if len(pieces) == 1 and pieces[0] is text:
-            if _size(text) > self._limit:
-                raise TooLargeError(limit=self._limit)
-            return RenderedText(text, secret=False)
-        nodes = _nodes(pieces)
-        for node in nodes:
+        pieces, found = self._split(text)
+        secret = False
+        for node in found:
             if node.size is None:
                 self._resolve(node)
-        if _total_size(pieces) > self._limit:
+            secret = secret or node.secret
+        # Names are replaced by their texts, whose sizes are known.
+        size = _size(text) + sum([(node.size or 0) - node.name_size for node in found])
+        if size > self._limit:
             raise TooLargeError(limit=self._limit)
-        return RenderedText(_joined(pieces), any(node.secret for node in nodes))
+        return RenderedText(_joined(pieces) if found else text, secret)
 
     def resolve(self, name: str) -> Value:
         """A variable's value, its type preserved, with the names in its texts and keys replaced.
@@ -275,8 +275,8 @@ class Substitution:
         except CircularError:
             failure = TooDeepError(node.name)
         else:
-            node.pieces = self._split(well_formed(text))
-            return _nodes(node.pieces)
+            node.pieces, found = self._split(well_formed(text))
+            return dict.fromkeys(found)
         raise failure
 
     def _finish(self, node: _Node) -> None:
@@ -299,19 +299,24 @@ class Substitution:
 
     # --- finding names ---
 
-    def _split(self, text: str) -> list[str | _Node]:
+    def _split(self, text: str) -> tuple[list[str | _Node], list[_Node]]:
+        """The text as pieces and variables, and these alone, as often as they are named."""
         pieces: list[str | _Node] = []
+        found: list[_Node] = []
+        nodes = self._nodes
         done = 0
         for index, start, end in self._matches(text):
             if done < start:
                 pieces.append(text[done:start])
-            pieces.append(self._nodes[index])
+            node = nodes[index]
+            pieces.append(node)
+            found.append(node)
             if len(pieces) > 2 * NAMES_LIMIT:
                 raise TooManyNamesError
             done = end
         if done < len(text):
             pieces.append(text[done:] if done else text)
-        return pieces
+        return pieces, found
 
     def _matches(self, text: str) -> Iterable[tuple[int, int, int]]:
         """Index of the name, start and end (characters) of every match, from left to right."""

@@ -34,7 +34,7 @@ class DoesNotParseError(RenderError):
 
 def is_parsed(path: str) -> bool:
     """Whether ``check_parses`` parses a file of this name."""
-    return path.endswith(tuple(_CHECKS))
+    return path.endswith(_CHECKED)
 
 
 def check_parses(path: str, text: str) -> None:
@@ -145,3 +145,4 @@ _CHECKS: Final = {
     ".yaml": _check_yaml,
     ".hjson": _check_hjson,
 }
+_CHECKED: Final = tuple(_CHECKS)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from pryv_operator.api.kubernetes import WORKLOAD_KINDS, Object
 from pryv_operator.api.reasons import Reason
@@ -103,6 +105,31 @@ def test_all_objects_together_are_limited(known: bool) -> None:
     assert "exceed 6 MiB of JSON" in found.problems[0].message
     assert not found.objects
     assert not found.services
+
+
+_texts = st.text(st.characters(exclude_categories=["Cs"])) | st.text("\x7f\0\n")
+_values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | _texts,
+    lambda inner: st.lists(inner) | st.dictionaries(_texts, inner),
+)
+
+
+@given(st.dictionaries(_texts, _values))
+@example({"a": "\x7f" * 100})
+def test_the_quick_bound_is_never_less_than_the_size(item: Object) -> None:
+    assert output_limits._most_characters(item) >= len(json.dumps(item))
+
+
+@pytest.mark.parametrize("character", ["a", "\x7f", "\0", "é", "\U0001f600"])
+def test_no_character_evades_the_limit_of_all_objects(character: str) -> None:
+    item = {"kind": "ConfigMap", "data": {"a": character * 100_000}}
+    count = output_limits.OBJECTS_LIMIT // len(json.dumps(item))
+    assert not output_limits.check_objects([item] * count)
+    assert output_limits.check_objects([item] * (count + 1))
 
 
 def mounted_files(item: Object) -> int:
