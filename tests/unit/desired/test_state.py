@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import json
 import re
+import sys
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
@@ -733,3 +735,21 @@ def test_unknown_address_of_a_service_is_its_own() -> None:
     """The dns Service's own address stands in its compose file, also before there is one."""
     found = compute_desired(inputs(addresses={}))
     assert "PortPublishedWider" not in {each.reason for each in found.warnings}
+
+
+def test_platforms_that_are_computed_at_once_are_as_each_alone() -> None:
+    given = [
+        inputs(
+            platform(f"p{number}", variables={"PLATFORM_NAME": f"N{number}"}),
+            secrets={"REGISTER_ADMIN_KEY": f"secret-{number}"},
+        )
+        for number in range(8)
+    ]
+    alone = [compute_desired(each) for each in given]
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        with ThreadPoolExecutor(4) as threads:
+            assert [*threads.map(compute_desired, given)] == alone
+    finally:
+        sys.setswitchinterval(interval)
