@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 from pryv_operator.api import labels_annotations as keys
@@ -14,10 +15,13 @@ from pryv_operator.kube.credentials import read_kubeconfig
 from pryv_operator.kube.metrics import REGISTRY
 from pryv_operator.kube.resources import CONFIG_MAPS, SECRETS, SERVICES
 from pryv_operator.kube.work_queue import Key
+from pryv_operator.live import live_objects
+from pryv_operator.reconcile import cleanup
 from pryv_operator.reconcile.followed import Followed
 from pryv_operator.reconcile.memory import Memory
 from pryv_operator.reconcile.platform_client import PlatformClient
 from tests.cluster.control_plane import ControlPlane
+from tests.unit import builders
 
 LABELS = {keys.MANAGED_BY: keys.FIELD_MANAGER, keys.PLATFORM: "acme"}
 SELECTOR = ",".join(f"{key}={value}" for key, value in LABELS.items())
@@ -49,6 +53,7 @@ class Lab:
         self.key = Key(namespace, "acme")
         self.followed = Followed(client, [namespace], lambda _: None)
         self.memory = Memory(self.followed)
+        self.tasks = [asyncio.create_task(each.run()) for each in self.followed.reflectors]
 
     def reconciliation(self) -> PlatformClient:
         return self.memory.client(self.client, self.key)
@@ -74,16 +79,15 @@ class Lab:
 async def lab(control_plane: ControlPlane, namespace: str) -> AsyncIterator[Lab]:
     async with KubeClient(await read_kubeconfig(control_plane.kubeconfig)) as client:
         opened = Lab(client, namespace)
-        tasks = [asyncio.create_task(each.run()) for each in opened.followed.reflectors]
         try:
             async with asyncio.timeout(20):
                 for each in opened.followed.reflectors:
                     await each.synced.wait()
             yield opened
         finally:
-            for task in tasks:
+            for task in opened.tasks:
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.gather(*opened.tasks, return_exceptions=True)
 
 
 async def test_what_has_not_moved_is_not_read_again(
@@ -171,12 +175,16 @@ async def test_a_few_configmaps_are_read_in_one_request(
         client, before = opened.reconciliation(), requests()
         found: list[Any] = []
         for accept in ("application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1", None):
-            options = {"accept": accept} if accept else {}
+            options: dict[str, Any] = {"accept": accept} if accept else {}
             page = await client.list_page(CONFIG_MAPS, namespace, labels=SELECTOR, **options)
             found += page["items"]
         assert [each["metadata"]["name"] for each in found] == ["a", "a"]
         assert found[1]["data"] == {"k": "v"}
         assert requests() == before + 1
+
+
+def moved(client: PlatformClient) -> bool:
+    return client.seen.moved
 
 
 async def test_what_moves_during_a_reconciliation_is_noticed(
@@ -189,11 +197,11 @@ async def test_what_moves_during_a_reconciliation_is_noticed(
         await opened.services(client)
         await opened.services(client)
         first = dict(client.seen.own)
-        assert not client.seen.moved
+        assert not moved(client)
         await opened.client.patch_labels(created, {"edited": "by-others"})
         await until(lambda: opened.followed.own(SERVICES, opened.key) != first["services"])
         await opened.services(client)
-        assert client.seen.moved
+        assert moved(client)
         assert client.seen.own == first, "not at rest as it is now"
 
 
@@ -219,3 +227,27 @@ async def test_what_decides_a_deletion_is_read(control_plane: ControlPlane, name
         await client.unremembered().list_page(SERVICES, namespace, labels=SELECTOR)
         assert requests() == before + 1
         assert not client.seen.complete
+
+
+async def test_pods_that_a_policy_may_protect_are_read(
+    control_plane: ControlPlane, namespace: str
+) -> None:
+    """The watch is late: it shows none, and none are remembered."""
+    async with lab(control_plane, namespace) as opened:
+        platform = replace(builders.platform(), namespace=namespace)
+        assert await live_objects.list_pods(opened.reconciliation(), platform) == []
+        for each in opened.tasks:
+            each.cancel()
+        container = {"name": "store", "image": "docker.io/pryvio/store:1"}
+        await opened.client.create(
+            {
+                "apiVersion": "v1",
+                "kind": "Pod",
+                "metadata": {"name": "store", "namespace": namespace, "labels": LABELS},
+                "spec": {"containers": [container]},
+            }
+        )
+        later = opened.reconciliation()
+        assert await live_objects.list_pods(later, platform) == []
+        found = await cleanup.read_pods(later, platform)
+        assert [each["metadata"]["name"] for each in found] == ["store"]

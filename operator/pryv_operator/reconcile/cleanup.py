@@ -9,6 +9,7 @@ from typing import Final
 
 from pryv_operator.api import labels_annotations as keys
 from pryv_operator.api.kubernetes import WORKLOAD_KINDS, Object
+from pryv_operator.api.platform import Platform
 from pryv_operator.desired.state import Desired
 from pryv_operator.kube.client import KubeClient
 from pryv_operator.live import live_objects
@@ -55,7 +56,7 @@ async def clean_up(
     live = applied.live.objects.values()
     doomed = undesired(live, desired_objects(desired), desired.blocked, platform.uid)
     policies = [item for item in doomed if item["kind"] == "NetworkPolicy"]
-    pods = await live_objects.list_pods(client, platform) if policies else []
+    pods = await read_pods(client, platform) if policies else []
     # While a rollout goes on, undesired workloads serve until it is complete, unless a desired one
     # needs their PVC, or there is no good revision to go back to.
     deletable = (
@@ -74,6 +75,14 @@ async def clean_up(
         for item in obsolete.rotations:
             await client.delete(item)
     await revision_store.prune_revisions(client, platform, snapshot.history)
+
+
+async def read_pods(client: KubeClient, platform: Platform) -> list[Object]:
+    """The pods that policies may protect, as they are now.
+
+    A watch can be late, and without its policy a store that still runs can be reached.
+    """
+    return await live_objects.list_pods(client.unremembered(), platform)
 
 
 async def _delete_unreferenced_configuration(
