@@ -85,14 +85,16 @@ def _parsed(text: bytes | bytearray, what: str) -> Object:
     """The JSON object in an answer.
 
     Raises:
-        ValueError: it is not valid JSON.
+        ValueError: it is not valid JSON, or no object.
         TooDeepError: it is nested more deeply than the parser can follow.
     """
     try:
-        parsed: Object = json.loads(text)
+        parsed: Any = json.loads(text)
     except RecursionError:
         message = f"{what}: an object is nested too deeply to be read; delete it"
         raise TooDeepError(message, list_metadata(bytes(text))) from None
+    if not isinstance(parsed, dict):
+        raise ValueError  # noqa: TRY004 - as for what is no JSON
     return parsed
 
 
@@ -421,7 +423,7 @@ async def _error_of(response: aiohttp.ClientResponse) -> ApiError:
     """The error that an answer stands for."""
     try:
         status: Any = json.loads(await response.read())
-    except ValueError:
+    except (ValueError, RecursionError):
         status = None
     if not isinstance(status, dict):
         status = {}

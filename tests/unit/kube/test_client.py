@@ -24,7 +24,7 @@ async def answering(
 ) -> AsyncIterator[KubeClient]:
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", handle)
-    runner = web.AppRunner(app)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
@@ -45,10 +45,11 @@ def server_that_answers(body: bytes) -> AbstractAsyncContextManager[KubeClient]:
 
 @pytest.mark.parametrize(
     "body",
-    [b"<html>log in first</html>", b"", b"\xff\xfe", b'{"metadata": '],
-    ids=["html", "empty", "binary", "cut"],
+    [b"<html>log in first</html>", b"", b"\xff\xfe", b'{"metadata": ', b"[]", b"null", b'"a"'],
+    ids=["html", "empty", "binary", "cut", "list", "null", "text"],
 )
 async def test_an_answer_that_is_not_json_is_retryable(body: bytes) -> None:
+    """Nor a JSON object."""
     async with server_that_answers(body) as client:
         with pytest.raises(UnavailableError, match="the answer is not valid JSON"):
             await client.get(CONFIG_MAPS, "n", "a")
@@ -60,6 +61,25 @@ async def test_a_watch_that_is_cut_in_the_middle_of_a_line_is_retryable() -> Non
         assert (await anext(events))["type"] == "ADDED"
         with pytest.raises(UnavailableError, match=r"watch .*configmaps: a line is not valid JSON"):
             await anext(events)
+
+
+@pytest.mark.parametrize("line", [b"[]\n", b"null\n", b"7\n"])
+async def test_a_line_of_a_watch_that_is_no_object_is_retryable(line: bytes) -> None:
+    """Any other exception would end the process."""
+    async with server_that_answers(EVENT + line) as client:
+        events = client.watch(CONFIG_MAPS, "n", {}, accept=METADATA)
+        assert (await anext(events))["type"] == "ADDED"
+        with pytest.raises(UnavailableError):
+            await anext(events)
+
+
+async def test_an_error_that_is_nested_too_deeply_is_an_error_like_any_other() -> None:
+    async def handle(_: web.Request) -> web.Response:
+        return web.Response(status=503, body=b"[" * 1_000_000)
+
+    async with answering(handle) as client:
+        with pytest.raises(UnavailableError, match="503"):
+            await client.get(CONFIG_MAPS, "n", "a")
 
 
 async def test_a_deeply_nested_object_does_not_end_a_watch() -> None:
