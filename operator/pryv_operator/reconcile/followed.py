@@ -100,14 +100,20 @@ class Followed:
         else:
             self._platforms[key] = version
 
-    def correct(self, before: Mapping[Key, str], listed: Mapping[Key, str]) -> None:
+    def correct(self, before: Mapping[Key, str], listed: Mapping[Key, str]) -> list[Key]:
         """Take over a list of all platforms: a watch can lose events, of deletions above all.
 
-        ``before``: ``versions`` before they were listed. What was seen since is newer.
+        ``before``: ``versions`` before they were listed. What was seen since is newer. Return those
+        that differ.
         """
-        for key in before.keys() | listed.keys():
-            if self._platforms.get(key) == before.get(key):
-                self.set_platform(key, listed.get(key))
+        missed = [
+            key
+            for key in sorted(before.keys() | listed.keys())
+            if self._platforms.get(key) == before.get(key) != listed.get(key)
+        ]
+        for key in missed:
+            self.set_platform(key, listed.get(key))
+        return missed
 
     def versions(self) -> dict[Key, str]:
         """The resourceVersion of each platform, as it was last seen."""

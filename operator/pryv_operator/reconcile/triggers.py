@@ -101,12 +101,14 @@ class Triggers:
             self._enqueue(key, max(0.0, delay), Priority.EVENT)
 
     async def list_platforms(self) -> bool:
-        """Enqueue every platform of the API server; False when they could not be listed.
+        """Enqueue every platform of the API server; False when they could not be listed."""
+        return not self.enabled or await self._list(only_missed=False)
 
-        So are those that do not exist any more: what is known of them is forgotten.
+    async def _list(self, *, only_missed: bool) -> bool:
+        """Enqueue all platforms, or those of which the watch has missed something.
+
+        Those that do not exist any more are among them: what is known of them is forgotten.
         """
-        if not self.enabled:
-            return True
         before, listed = self._followed.versions(), dict[Key, str]()
         try:
             for namespace in self._namespaces:
@@ -118,8 +120,8 @@ class Triggers:
         except ApiError as error:
             log.warning("listing %s failed: %s", keys.PLURAL, error)
             return False
-        self._followed.correct(before, listed)
-        for key in dict.fromkeys((*listed, *before)):
+        missed = self._followed.correct(before, listed)
+        for key in missed if only_missed else dict.fromkeys((*listed, *before)):
             self._enqueue(key, 0.0, Priority.RESYNC)
         return True
 
@@ -131,8 +133,8 @@ class Triggers:
                 self._enqueue(key, fraction(key) * seconds, Priority.RESYNC)
             await asyncio.sleep(seconds)
             resyncs += 1
-            if resyncs % _RESYNCS_PER_LIST == 0:
-                await self.list_platforms()
+            if self.enabled and resyncs % _RESYNCS_PER_LIST == 0:
+                await self._list(only_missed=True)
 
     def _holds(self, key: Key, change: Change, delay: float) -> bool:
         """Whether the end of the reconciliation under way decides about a change."""

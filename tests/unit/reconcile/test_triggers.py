@@ -97,6 +97,26 @@ async def test_a_list_corrects_what_the_watch_has_missed_and_not_what_it_saw_sin
     assert gone not in queue.keys
 
 
+async def test_now_and_then_only_what_the_watch_has_missed_is_enqueued_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """All of them at once would be a burst; each has its own time in the resync."""
+    monkeypatch.setattr("pryv_operator.reconcile.triggers._RESYNCS_PER_LIST", 1)
+    queue = Queue()
+    given = triggers(queue)
+    listed = asyncio.Event()
+    client: Any = given._client
+    client.meanwhile = listed.set
+    for name in ("p0", "p1"):
+        given._followed.set_platform(Key("n", name), "1")
+    running = asyncio.create_task(given.resync_forever(0.01))
+    await asyncio.wait_for(listed.wait(), 10)
+    running.cancel()
+    at_once = {key for key, delay in zip(queue.keys, queue.delays, strict=True) if delay == 0.0}
+    assert at_once == {Key("n", "p2"), Key("n", "acme")}  # not known, and gone
+    assert {Key("n", "p0"), Key("n", "p1")} < set(queue.keys)
+
+
 def change(labels: dict[str, str], name: str = "x", **fields: Any) -> Change:
     kept = tuple(sorted(labels.items()))
     return Change(
