@@ -59,6 +59,25 @@ def test_the_last_workload_that_becomes_ready_is_looked_at_soon() -> None:
     assert progress.wake_after(ACME, deployment("b", "0/1 1 0")) == PROGRESS_SECONDS
 
 
+def test_the_longer_pods_take_the_less_often_they_are_looked_at() -> None:
+    now = 0.0
+    progress = Progress(lambda: now)
+    progress.wake_after(ACME, deployment("a", "0/1 0 0", generation_before=0))
+    progress.wake_after(ACME, change(STATEFUL_SETS, "a", shown="0/1", generation_before=0))
+    delays = []
+    for moment in (1.0, 5.0, 8.0, 14.0, 60.0):
+        now = moment
+        delays.append(progress.wake_after(ACME, change(PODS, shown="0/1 Pending")))
+        assert progress.wake_after(ACME, deployment("a", "0/1 1 0")) == delays[-1]
+    assert delays == [5.0, 5.0, 8.0, 14.0, 15.0]
+    failing = change(PODS, shown="0/1 Error", shown_before="0/1 Running")
+    assert progress.wake_after(ACME, failing) == CHANGED_SECONDS
+    assert progress.wake_after(ACME, deployment("a", "1/1 1 1")) == 15.0
+    assert progress.wake_after(ACME, change(STATEFUL_SETS, "a", shown="1/1")) == CHANGED_SECONDS
+    assert progress.wake_after(ACME, change(PODS, shown="1/1 Running")) == PROGRESS_SECONDS
+    assert not progress._since
+
+
 def test_platforms_do_not_wait_for_each_other() -> None:
     progress = Progress()
     progress.wake_after(Key("pryv", "other"), deployment("a", "0/1 0 0"))
