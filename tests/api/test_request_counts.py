@@ -18,10 +18,10 @@ from tests.bench.usage import READING, Usage
 
 pytestmark = pytest.mark.cluster
 
-#: Requests that write: 83 objects, 15 more before or after them, revision, status, events.
-INSTALL_WRITES = 140
-INSTALL_READS = 75
-CHANGE_READS = 115
+#: Requests that write: 83 objects, 17 owners of policies, revision, status, events.
+INSTALL_WRITES = 125
+INSTALL_READS = 60
+CHANGE_READS = 90
 POD_READS = 20
 #: Of a reconciliation, on average: what has not moved is not read again.
 READS_OF_ONE = 14

@@ -29,7 +29,6 @@ from pryv_operator.kube.concurrent_requests import concurrently
 from pryv_operator.kube.errors import ConflictError, NotFoundError, RejectedError
 from pryv_operator.kube.resources import CERTIFICATES, resource_of
 from pryv_operator.live import live_objects
-from pryv_operator.live.diff import needs_apply, with_applied_hash
 from pryv_operator.live.live_objects import LiveObjects
 from pryv_operator.live.reduce import is_written_by_operator
 from pryv_operator.live.rejections import ApplyRejectedError, name_in_use, rejection_problem
@@ -88,9 +87,9 @@ class PlannedApply:
 def compute_changes(desired: Iterable[Object], live: LiveObjects) -> Changes:
     """Desired objects that are missing, or differ from the live ones."""
     found: list[Object] = []
-    for item in map(with_applied_hash, desired):
+    for item in map(live.comparisons.with_applied_hash, desired):
         existing = live.get(*_key(item))
-        if existing is None or needs_apply(item, existing):
+        if existing is None or live.comparisons.needs_apply(item, existing):
             found.append(item)
     return Changes(tuple(found))
 

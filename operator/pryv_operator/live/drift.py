@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from pryv_operator.api import labels_annotations as keys
 from pryv_operator.api.kubernetes import Object
-from pryv_operator.live.diff import changed_field, is_applied, with_applied_hash
+from pryv_operator.live.comparisons import Comparisons
+from pryv_operator.live.diff import is_applied
 from pryv_operator.live.live_objects import LiveObjects
 
 _UNKNOWN_MANAGER: Final = "another client"
@@ -32,11 +33,11 @@ class Drift:
 def find_drift(desired: Iterable[Object], live: LiveObjects) -> tuple[Drift, ...]:
     """One drift for each object that was applied as desired, and is not so any more."""
     found = []
-    for item in map(with_applied_hash, desired):
+    for item in map(live.comparisons.with_applied_hash, desired):
         existing = live.get(item["kind"], item["metadata"]["name"])
         if existing is None or not is_applied(item, existing):
             continue
-        field = changed_field(item, existing)
+        field = live.comparisons.changed_field(item, existing)
         if field is not None:
             manager = _last_manager(existing)
             found.append(Drift(item["kind"], item["metadata"]["name"], field, manager))
@@ -46,14 +47,18 @@ def find_drift(desired: Iterable[Object], live: LiveObjects) -> tuple[Drift, ...
 def tolerating(
     live: LiveObjects, desired: Iterable[Object], tolerated: Iterable[Drift]
 ) -> LiveObjects:
-    """``live`` as if the tolerated drift were not there, so that nothing is applied over it."""
+    """``live`` as if the tolerated drift were not there, so that nothing is applied over it.
+
+    Nothing is known of comparisons with it: the versions are those of the objects with the drift.
+    """
     accepted = {(each.kind, each.name) for each in tolerated}
-    return live.with_objects(
+    overlaid = live.with_objects(
         _overlaid(existing, item)
-        for item in map(with_applied_hash, desired)
+        for item in map(live.comparisons.with_applied_hash, desired)
         if (key := (item["kind"], item["metadata"]["name"])) in accepted
         and (existing := live.get(*key))
     )
+    return replace(overlaid, comparisons=Comparisons())
 
 
 def _last_manager(item: Object) -> str:

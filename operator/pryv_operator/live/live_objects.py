@@ -9,7 +9,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from pryv_operator.api import labels_annotations as keys
@@ -40,6 +40,7 @@ from pryv_operator.kube.resources import (
     Resource,
 )
 from pryv_operator.live import reduce
+from pryv_operator.live.comparisons import Comparisons
 from pryv_operator.live.pod_references import Reference, referenced_configuration
 from pryv_operator.live.reduce import essential, is_written_by_operator
 from pryv_operator.objects import trial
@@ -76,9 +77,13 @@ _MOST_OTHERS: Final = 2000
 
 @dataclass(frozen=True)
 class LiveObjects:
-    """The live objects of one platform that the operator has written, by (kind, name)."""
+    """The live objects of one platform that the operator has written, by (kind, name).
+
+    ``comparisons``: those with desired objects that were made before.
+    """
 
     objects: Mapping[tuple[str, str], Object] = field(repr=False)
+    comparisons: Comparisons = field(default_factory=Comparisons, compare=False, repr=False)
 
     def of_kind(self, kind: str) -> Iterator[Object]:
         """All objects of one kind."""
@@ -90,13 +95,13 @@ class LiveObjects:
 
     def with_objects(self, changed: Iterable[Object]) -> LiveObjects:
         """The same, with these objects added or in place of their older versions."""
-        return LiveObjects(
-            {**self.objects, **{(item["kind"], item["metadata"]["name"]): item for item in changed}}
-        )
+        added = {(item["kind"], item["metadata"]["name"]): item for item in changed}
+        return replace(self, objects={**self.objects, **added})
 
     def only(self, wanted: Callable[[Object], bool]) -> LiveObjects:
         """The same without the objects that are not wanted."""
-        return LiveObjects({key: item for key, item in self.objects.items() if wanted(item)})
+        kept = {key: item for key, item in self.objects.items() if wanted(item)}
+        return replace(self, objects=kept)
 
 
 def selector(platform: Platform) -> str:

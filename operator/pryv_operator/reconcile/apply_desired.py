@@ -16,6 +16,7 @@ from pryv_operator.desired.inputs import Inputs
 from pryv_operator.desired.state import Desired, compute_desired
 from pryv_operator.kube.client import KubeClient
 from pryv_operator.live import apply, live_objects
+from pryv_operator.live.comparisons import Comparisons
 from pryv_operator.live.drift import find_drift, tolerating
 from pryv_operator.live.health import HealthInputs, is_ready
 from pryv_operator.live.live_objects import LiveObjects
@@ -51,7 +52,8 @@ async def apply_desired_state(
     Nothing is written when the inputs have problems or wait for something, or while the rollout is
     paused.
     """
-    desired = await _compute(client, computation, snapshot, inputs)
+    desired, comparisons = await _compute(client, computation, snapshot, inputs)
+    snapshot = replace(snapshot, live=replace(snapshot.live, comparisons=comparisons))
     applied = Applied(desired, snapshot.live)
     if desired.problems or inputs.waiting:  # what ``desired`` waits for may need its Services
         return applied
@@ -95,11 +97,23 @@ async def read_health_inputs(
     )
 
 
+def compute_comparable(inputs: Inputs) -> tuple[Desired, Comparisons]:
+    """The desired state; comparisons are kept as long as it is."""
+    desired = compute_desired(inputs)
+    return desired, Comparisons((*desired.services, *desired.objects))
+
+
 async def _compute(
     client: KubeClient, computation: Computation, snapshot: Snapshot, inputs: Inputs
-) -> Desired:
+) -> tuple[Desired, Comparisons]:
     """The desired state, without what an upgrade of the operator defers."""
-    desired = await computation.run(snapshot.platform, compute_desired, inputs)
+    desired, comparisons = await computation.run(snapshot.platform, compute_comparable, inputs)
+    return await _without_deferred(client, snapshot, inputs, desired), comparisons
+
+
+async def _without_deferred(
+    client: KubeClient, snapshot: Snapshot, inputs: Inputs, desired: Desired
+) -> Desired:
     revision = snapshot.history[-1] if snapshot.history else None
     if revision is None or not desired.complete:
         return desired
@@ -152,8 +166,9 @@ async def _apply_services(
     )
     addresses = service_addresses(applied.live, inputs.addresses)
     inputs = replace(inputs, addresses=addresses)
-    desired = await _compute(client, computation, snapshot, inputs)
-    return replace(applied, desired=desired), inputs
+    desired, comparisons = await _compute(client, computation, snapshot, inputs)
+    live = replace(applied.live, comparisons=comparisons)
+    return replace(applied, desired=desired, live=live), inputs
 
 
 async def _validate_all(

@@ -19,7 +19,7 @@ from pryv_operator.api.status import RevisionRecord
 from pryv_operator.kube.client import METADATA
 from pryv_operator.kube.errors import ConflictError, TooDeepError
 from pryv_operator.kube.transport import JSON
-from pryv_operator.live.apply import with_applied_hash
+from pryv_operator.live.diff import with_applied_hash
 from pryv_operator.live.live_objects import LiveObjects
 from pryv_operator.rollout import revision_mac, revision_store, revisions
 from pryv_operator.rollout.revision_mac import RevisionSigner
