@@ -16,11 +16,11 @@ from pryv_operator.api import labels_annotations as keys
 from pryv_operator.desired.state import compute_desired
 from pryv_operator.kube.reflector import Change, Reflector
 from pryv_operator.kube.resources import CONFIG_MAPS
+from pryv_operator.kube.watch_events import END_OF_LIST, ErrorEvent, WatchEvent, read_event
 from pryv_operator.kube.work_queue import Key, WorkQueue
 from tests.bench.inputs import inputs_of, with_all_addresses
 
 if TYPE_CHECKING:
-    from pryv_operator.api.kubernetes import Object
     from pryv_operator.kube.client import KubeClient
 
 PLATFORMS: Final = 200
@@ -99,21 +99,15 @@ def desired_bytes() -> int:
 class ListedObjects:
     """A client whose watch begins with the objects of many platforms, and then waits."""
 
-    async def watch(self, *_: Any, **__: Any) -> AsyncIterator[Object]:
+    async def watch(self, *_: Any, **__: Any) -> AsyncIterator[WatchEvent | ErrorEvent]:
         version = 0
         for platform in range(PLATFORMS):
             for number in range(OBJECTS):
                 version += 1
-                yield json.loads(event(platform, number, version))
-        yield {
-            "type": "BOOKMARK",
-            "object": {
-                "metadata": {
-                    "resourceVersion": str(version),
-                    "annotations": {"k8s.io/initial-events-end": "true"},
-                }
-            },
-        }
+                yield read_event(event(platform, number, version).encode())
+        metadata = {"resourceVersion": str(version), "annotations": {END_OF_LIST: "true"}}
+        bookmark = {"type": "BOOKMARK", "object": {"metadata": metadata}}
+        yield read_event(json.dumps(bookmark).encode())
         await asyncio.Event().wait()
 
 

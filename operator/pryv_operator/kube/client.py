@@ -29,6 +29,7 @@ from pryv_operator.kube.transport import (
     Sender,
     Transport,
 )
+from pryv_operator.kube.watch_events import ErrorEvent, WatchEvent
 
 log = logging.getLogger(__name__)
 
@@ -205,7 +206,7 @@ class KubeClient:
 
     def watch(
         self, resource: Resource, namespace: str | None, query: Mapping[str, Any], *, accept: str
-    ) -> AsyncIterator[Object]:
+    ) -> AsyncIterator[WatchEvent | ErrorEvent]:
         """Yield the events of a watch until the server ends it."""
         query = {"watch": "1", "timeoutSeconds": WATCH_SECONDS, **query}
         return self._transport.stream(

@@ -19,9 +19,10 @@ from pryv_operator.kube import metrics
 from pryv_operator.kube.aiohttp_alone import aiohttp
 from pryv_operator.kube.client import METADATA, METADATA_LIST, KubeClient
 from pryv_operator.kube.kopf_alone import kopf
-from pryv_operator.kube.reflector import SILENCE_SECONDS, is_end_of_list
-from pryv_operator.kube.transport import list_metadata, parsed_events
+from pryv_operator.kube.reflector import SILENCE_SECONDS
+from pryv_operator.kube.transport import list_metadata, parsed_events, parsed_object
 from pryv_operator.kube.watch_backoff import WatchThrottle
+from pryv_operator.kube.watch_events import END_OF_LIST
 
 log = logging.getLogger(__name__)
 
@@ -160,8 +161,8 @@ class _Events:
         """What kopf asks of it."""
         listing = self._lists
         try:
-            async for event in parsed_events(self._content, self._path):
-                listing = listing and not is_end_of_list(event)
+            async for event in parsed_events(self._content, self._path, parsed_object):
+                listing = listing and not _is_end_of_list(event)
                 if event["type"] != "ERROR":
                     self._heard(self._path)
                 yield _line(_without_field_sets(event))
@@ -177,6 +178,12 @@ def _count(
 ) -> None:
     url = request.url
     metrics.count_request(request.method, url.path, code, watch="watch" in url.query)
+
+
+def _is_end_of_list(event: Object) -> bool:
+    """Whether an event ends the list that a watch with ``sendInitialEvents`` begins with."""
+    annotations = event["object"].get("metadata", {}).get("annotations") or {}
+    return event["type"] == "BOOKMARK" and annotations.get(END_OF_LIST) == "true"
 
 
 def _line(event: Object) -> bytes:

@@ -29,10 +29,9 @@ from pryv_operator.kube.known_objects import Known, KnownObjects, Labels, mark
 from pryv_operator.kube.resources import Resource
 from pryv_operator.kube.tables import TABLE, TABLE_QUERY, TableEvents
 from pryv_operator.kube.watch_backoff import FIRST_BACKOFF, WatchBackoff
+from pryv_operator.kube.watch_events import ErrorEvent, Metadata, read_metadata
 
 log = logging.getLogger(__name__)
-
-_INITIAL_EVENTS_END: Final = "k8s.io/initial-events-end"
 
 #: The API server sends bookmarks about once a minute; after a longer silence the connection may be
 #: lost.
@@ -164,26 +163,25 @@ class Reflector:
             query |= TABLE_QUERY
             accept = TABLE
         table = TableEvents(self._columns)
-        async for received in self._client.watch(
+        async for event in self._client.watch(
             self._resource, self._namespace, query, accept=accept
         ):
-            event, shown = table.read(received)
-            if event["type"] == "ERROR":
-                raise _error_of(event["object"])
+            if isinstance(event, ErrorEvent):
+                raise _error_of(event.status)
             self._heard = time.monotonic()
             metrics.WATCHES.heard(self._resource.plural, self._path, time.time())
-            metadata = event["object"]["metadata"]
-            if event["type"] != "BOOKMARK":
-                seen = self._seen(metadata, shown)
-                if listed is not None and event["type"] != "DELETED":
+            shown = table.shown(event)
+            if event.type != "BOOKMARK":
+                seen = self._seen(event.metadata, shown)
+                if listed is not None and event.type != "DELETED":
                     listed.add(seen.key)
-                self._record(seen, deleted=event["type"] == "DELETED")
+                self._record(seen, deleted=event.type == "DELETED")
             if listed is None:
-                self._version = metadata["resourceVersion"]
-            elif is_end_of_list(event):
+                self._version = event.metadata.resource_version
+            elif event.is_end_of_list:
                 self._forget_all_but(listed)
                 listed = None
-                self._version = metadata["resourceVersion"]
+                self._version = event.metadata.resource_version
                 self.synced.set()
 
     async def _list(self) -> str:
@@ -191,7 +189,7 @@ class Reflector:
         listed, version = await self._client.list_versioned(
             self._resource,
             self._namespace,
-            lambda item: self._seen(item["metadata"]),
+            lambda item: self._seen(read_metadata(item["metadata"])),
             labels=self._selector,
             accept=METADATA_LIST,
         )
@@ -202,15 +200,15 @@ class Reflector:
         self.synced.set()
         return version
 
-    def _seen(self, metadata: Object, shown: str = "") -> _Seen:
+    def _seen(self, metadata: Metadata, shown: str = "") -> _Seen:
         """What is kept of an object's metadata."""
-        labels = (metadata.get("labels") or {}).items()
+        labels = (metadata.labels or {}).items()
         return _Seen(
-            (metadata["namespace"], metadata["name"]),
-            metadata["resourceVersion"],
+            (metadata.namespace, metadata.name),
+            metadata.resource_version,
             tuple(sorted((name, value) for name, value in labels if name in self._keep)),
             shown,
-            int(metadata.get("generation", 0)),
+            metadata.generation,
         )
 
     def _forget_all_but(self, listed: set[_Key]) -> None:
@@ -249,12 +247,6 @@ class Reflector:
 def _deletion(resource: Resource, key: _Key, known: Known) -> Change:
     """That an object, as it was known, is not there any more."""
     return Change(resource, *key, deleted=True, labels=known.labels, shown_before=known.shown)
-
-
-def is_end_of_list(event: Object) -> bool:
-    """Whether an event ends the list that a watch with ``sendInitialEvents`` begins with."""
-    annotations = event["object"].get("metadata", {}).get("annotations") or {}
-    return event["type"] == "BOOKMARK" and annotations.get(_INITIAL_EVENTS_END) == "true"
 
 
 def _error_of(status: Object) -> ApiError:

@@ -12,7 +12,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from urllib.parse import urlencode
 
 from multidict import CIMultiDict
@@ -34,6 +34,7 @@ from pryv_operator.kube.leadership import WriteGuard
 from pryv_operator.kube.rate_limit import UNLIMITED, Rate, RateLimiter
 from pryv_operator.kube.read_meter import count_read
 from pryv_operator.kube.request_labels import namespace_of
+from pryv_operator.kube.watch_events import ErrorEvent, WatchEvent, read_event
 
 log = logging.getLogger(__name__)
 
@@ -89,10 +90,20 @@ def _parsed(text: bytes | bytearray, what: str) -> Object:
         TooDeepError: it is nested more deeply than the parser can follow.
     """
     try:
-        parsed: Any = json.loads(text)
+        return parsed_object(text)
     except RecursionError:
         message = f"{what}: an object is nested too deeply to be read; delete it"
         raise TooDeepError(message, list_metadata(bytes(text))) from None
+
+
+def parsed_object(text: bytes | bytearray) -> Object:
+    """A JSON object.
+
+    Raises:
+        ValueError: it is not valid JSON, or no object.
+        RecursionError: it is nested too deeply.
+    """
+    parsed: Any = json.loads(text)
     if not isinstance(parsed, dict):
         raise ValueError  # noqa: TRY004 - as for what is no JSON
     return parsed
@@ -113,8 +124,13 @@ def list_metadata(text: bytes) -> Object:
     return found
 
 
-async def parsed_events(content: aiohttp.StreamReader, path: str) -> AsyncIterator[Object]:
-    """The events of a watch of ``path``.
+Event = TypeVar("Event")
+
+
+async def parsed_events(
+    content: aiohttp.StreamReader, path: str, parse: Callable[[bytes], Event]
+) -> AsyncIterator[Event]:
+    """The events of a watch of ``path``. ``parse``: turns a line into an event.
 
     Those that are too long, or nested too deeply, are skipped: whoever may write one object must
     not end the watch of all others.
@@ -124,9 +140,13 @@ async def parsed_events(content: aiohttp.StreamReader, path: str) -> AsyncIterat
     """
     async for line in _lines(content):
         try:
-            event = _parsed(line, f"watch {path}")
-        except TooDeepError as error:
-            log.warning("%s; its event is skipped", error.message)
+            event = parse(line)
+        except RecursionError:
+            log.warning(
+                "watch %s: an object is nested too deeply to be read; delete it; "
+                "its event is skipped",
+                path,
+            )
             continue
         yield event
 
@@ -244,7 +264,7 @@ class Transport:
         finally:
             response.release()
 
-    async def stream(self, request: Request) -> AsyncIterator[Object]:
+    async def stream(self, request: Request) -> AsyncIterator[WatchEvent | ErrorEvent]:
         """Send a request and yield its events until the server ends the answer.
 
         Raises:
@@ -254,7 +274,7 @@ class Transport:
         try:
             if response.status != 200:
                 raise await self._refusal(response)
-            async for event in parsed_events(response.content, request.path):
+            async for event in parsed_events(response.content, request.path, read_event):
                 yield event
         except (aiohttp.ClientError, TimeoutError) as error:
             raise UnavailableError(

@@ -11,7 +11,7 @@ from tests.bench.results import Measurement, Result
 
 _NOTHING: Final = (sys.executable, "-c", "pass")
 #: The libraries that the operator cannot do without.
-_EMPTY: Final = (sys.executable, "-c", "import asyncio, aiohttp, pydantic, jinja2, yaml")
+_EMPTY: Final = (sys.executable, "-c", "import asyncio, aiohttp, msgspec, pydantic, jinja2, yaml")
 
 
 def measure(context: Context) -> Result:

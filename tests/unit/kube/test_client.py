@@ -14,6 +14,7 @@ from pryv_operator.kube.client import METADATA, KubeClient
 from pryv_operator.kube.connection import Connection
 from pryv_operator.kube.errors import TooDeepError, TooLargeError, UnavailableError
 from pryv_operator.kube.resources import CONFIG_MAPS
+from pryv_operator.kube.watch_events import WatchEvent
 
 EVENT = b'{"type": "ADDED", "object": {"metadata": {"name": "a"}}}\n'
 
@@ -58,7 +59,8 @@ async def test_an_answer_that_is_not_json_is_retryable(body: bytes) -> None:
 async def test_a_watch_that_is_cut_in_the_middle_of_a_line_is_retryable() -> None:
     async with server_that_answers(EVENT + EVENT[:20]) as client:
         events = client.watch(CONFIG_MAPS, "n", {}, accept=METADATA)
-        assert (await anext(events))["type"] == "ADDED"
+        assert isinstance(event := await anext(events), WatchEvent)
+        assert event.type == "ADDED"
         with pytest.raises(UnavailableError, match=r"watch .*configmaps: a line is not valid JSON"):
             await anext(events)
 
@@ -68,7 +70,7 @@ async def test_a_line_of_a_watch_that_is_no_object_is_retryable(line: bytes) -> 
     """Any other exception would end the process."""
     async with server_that_answers(EVENT + line) as client:
         events = client.watch(CONFIG_MAPS, "n", {}, accept=METADATA)
-        assert (await anext(events))["type"] == "ADDED"
+        assert isinstance(await anext(events), WatchEvent)
         with pytest.raises(UnavailableError):
             await anext(events)
 
@@ -83,10 +85,14 @@ async def test_an_error_that_is_nested_too_deeply_is_an_error_like_any_other() -
 
 
 async def test_a_deeply_nested_object_does_not_end_a_watch() -> None:
-    deep = b'{"type": "ADDED", "object": ' + b"[" * 1_000_000 + b"\n"
+    head = b'{"type": "ADDED", "object": {"metadata": {"managedFields": '
+    deep = head + b"[" * 1_000_000 + b"\n"
     async with server_that_answers(EVENT + deep + EVENT) as client:
         events = client.watch(CONFIG_MAPS, "n", {}, accept=METADATA)
-        assert [event["object"]["metadata"]["name"] async for event in events] == ["a", "a"]
+        assert [each.metadata.name async for each in events if isinstance(each, WatchEvent)] == [
+            "a",
+            "a",
+        ]
 
 
 async def test_a_deeply_nested_object_is_an_error_of_its_own() -> None:
@@ -104,7 +110,9 @@ async def test_an_event_of_any_size_does_not_end_a_watch(size: int, names: list[
     long = b'{"type": "ADDED", "object": {"metadata": {"name": "long", ' + owner + b"}}}\n"
     async with server_that_answers(EVENT + long + EVENT) as client:
         events = client.watch(CONFIG_MAPS, "n", {}, accept=METADATA)
-        assert [event["object"]["metadata"]["name"] async for event in events] == names
+        assert [
+            each.metadata.name async for each in events if isinstance(each, WatchEvent)
+        ] == names
 
 
 async def test_watches_take_no_connection_of_requests() -> None:
