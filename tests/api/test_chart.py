@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from pryv_operator.kube.shards import lease_name
+from pryv_operator.kube.shards import Shards, lease_name
+from pryv_operator.reconcile.rest_store import Place, parts_of_shard
 from tests.api.fixtures import OPERATOR_NAMESPACE
 from tests.cluster.api_client import ApiError
 from tests.cluster.control_plane import ControlPlane
@@ -391,23 +392,38 @@ def test_notes_name_the_next_commands_for_the_chosen_values(
         assert text not in notes
 
 
-def test_leases_of_shards_are_granted_by_name(helm: Helm) -> None:
-    def granted(shards: int) -> list[str]:
-        (role,) = (
-            each
-            for each in helm.rendered(values={"shards": shards})
-            if each["kind"] == "Role" and each["metadata"]["name"].endswith("-lease")
-        )
-        (named,) = (rule for rule in role["rules"] if "resourceNames" in rule)
-        assert named["verbs"] == ["get", "update"]
-        names: list[str] = named["resourceNames"]
-        return names
+def granted_by_name(helm: Helm, resource: str, shards: int) -> list[str]:
+    """The operator's own objects, in its own namespace."""
+    (role,) = (
+        each
+        for each in helm.rendered(values={"shards": shards})
+        if each["kind"] == "Role" and each["metadata"]["name"].endswith("-lease")
+    )
+    (named,) = (
+        rule
+        for rule in role["rules"]
+        if rule["resources"] == [resource] and "resourceNames" in rule
+    )
+    assert named["verbs"] == ["get", "update"]
+    names: list[str] = named["resourceNames"]
+    return names
 
+
+def test_leases_of_shards_are_granted_by_name(helm: Helm) -> None:
     own = "pryv-operator"
-    assert granted(1) == [own]
-    assert granted(2) == [own, f"{own}-shard-0", f"{own}-shard-1"]
+    assert granted_by_name(helm, "leases", 1) == [own]
+    assert granted_by_name(helm, "leases", 2) == [own, f"{own}-shard-0", f"{own}-shard-1"]
     # As the operator names them.
-    assert granted(16) == [own, *(lease_name(own, shard) for shard in range(16))]
+    shards = [lease_name(own, shard) for shard in range(16)]
+    assert granted_by_name(helm, "leases", 16) == [own, *shards]
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 8, 16])
+def test_what_is_kept_of_each_shard_is_granted_by_name(helm: Helm, count: int) -> None:
+    place = Place("home", "pryv-operator")
+    assert granted_by_name(helm, "configmaps", count) == [
+        part.name(place) for shard in range(count) for part in parts_of_shard(shard, Shards(count))
+    ]
 
 
 def test_two_replicas_with_grace_period_and_anti_affinity(helm: Helm) -> None:
@@ -447,6 +463,13 @@ def test_each_release_has_its_own_lease(helm: Helm) -> None:
                 "apiGroups": ["coordination.k8s.io"],
                 "resources": ["leases"],
                 "resourceNames": ["pryv-operator"],
+                "verbs": ["get", "update"],
+            },
+            {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["create"]},
+            {
+                "apiGroups": [""],
+                "resources": ["configmaps"],
+                "resourceNames": [f"pryv-operator-at-rest-0-{part}" for part in range(8)],
                 "verbs": ["get", "update"],
             },
         ]

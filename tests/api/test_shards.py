@@ -279,6 +279,56 @@ def test_shards_are_taken_over_and_given_back(
         user.delete_all()
 
 
+def test_a_shard_is_handed_over_with_what_is_known_of_platforms_at_rest(
+    cluster: ControlPlane, kubeconfig: Path, users: dict[int, PlatformUser]
+) -> None:
+    """Who leads it next reconciles nothing, whichever shard the operator's namespace is of."""
+    often = (f"--shards={SHARDS.count}", "--resync-seconds=1")
+    with HoldingProxy(cluster) as one, HoldingProxy(cluster) as two:
+        sharing = Sharing(
+            _operator(cluster, kubeconfig, one, "keeping", *often),
+            _operator(cluster, kubeconfig, two, "keeping-too", *often),
+            users,
+        )
+        first, second = (each.process for each in sharing.operators)
+        first.start()
+        sharing.wait(lambda: sharing.first.led == {0, 1}, "the first to lead both shards")
+        for user in users.values():
+            user.apply_platform(stopped=True)
+        for user in users.values():
+            user.wait_reason("Stopped")
+
+        def rest(process: OperatorProcess) -> None:
+            def resting() -> bool:
+                done, checks = process.reconciliations(), process.unneeded_reconciliations()
+                sharing.wait(lambda: process.unneeded_reconciliations() >= checks + 6, "checks")
+                return process.reconciliations() == done
+
+            sharing.wait(resting, "nothing to be reconciled")
+
+        rest(first)
+        second.start()
+        sharing.wait(lambda: sharing.split, "each to lead one shard")
+        (moved,) = sharing.second.led
+        sharing.wait(lambda: sharing.second.reports(users[moved].namespace), "it to be reported")
+        rest(second)
+        assert not second.reconciliations()
+        assert not sharing.first.reports(users[moved].namespace)
+
+        done = first.reconciliations()
+        second.stop()
+        sharing.wait(lambda: sharing.first.led == {0, 1}, "the first to lead both shards again")
+        sharing.wait(lambda: sharing.first.reports(users[moved].namespace), "it to be reported")
+        rest(first)
+        assert first.reconciliations() == done
+        for each in (first, second):
+            assert "Traceback" not in each.log, each.log[-5000:]
+            assert "write refused" not in each.log
+            each.stop()
+    for user in users.values():
+        user.delete_all()
+
+
 @pytest.mark.long
 def test_a_thawed_operator_writes_nothing(
     sharing: Sharing, cluster_echo: Callable[[str], None]

@@ -28,10 +28,12 @@ PVC: Final = "pryv.io/claim"
 #: On pods with published ports: what external Services select.
 PUBLISHED: Final = "pryv.io/published"
 #: What an object is for: ``config``, ``generated``, ``hash-key``, ``authority``, ``certificate``,
-#: ``history``, ``trial``.
+#: ``history``, ``trial``; of the operator itself: ``at-rest``.
 PURPOSE: Final = "pryv.io/purpose"
 #: The purpose of the ControllerRevisions of a platform's history.
 HISTORY: Final = "history"
+#: The purpose of the ConfigMaps that keep which platforms are at rest.
+AT_REST: Final = "at-rest"
 
 # Annotations that a user writes on a platform
 #: ``TARGET[,TARGET…]@TEXT``: what to restart without a change. A target is ``all``, a role, an

@@ -35,6 +35,8 @@ class LazyReconciler:
         memory: Memory,
     ) -> None:
         """As that of the Reconciler."""
+        self._memory = memory
+        self._references = references
         self._parts = (client, settings, references, domains, children, memory)
         self._loading = asyncio.Lock()
         self._reconciler: Reconciler | None = None
@@ -51,6 +53,9 @@ class LazyReconciler:
         """Remember nothing of a platform that another process reconciles from now on."""
         if self._reconciler:
             self._reconciler.forget(key)
+        else:  # it may be at rest since an earlier process
+            self._memory.forget(key)
+            self._references.forget(key)
 
 
 def _load() -> type[Reconciler]:

@@ -25,6 +25,7 @@ from pryv_operator.kube.credentials import read_in_cluster, read_kubeconfig
 from pryv_operator.kube.lease import Election, Timing
 from pryv_operator.kube.rate_limit import Rate
 from pryv_operator.kube.transport import Sender
+from pryv_operator.reconcile.rest_store import Place
 from pryv_operator.reconcile.settings import Settings
 
 
@@ -157,7 +158,11 @@ def run(
         str, typer.Option(help="Name of the Lease for leader election.")
     ] = keys.FIELD_MANAGER,
     lease_namespace: Annotated[
-        str | None, typer.Option(help="Namespace of the Lease. Default: the pod's own.")
+        str | None,
+        typer.Option(
+            help="Namespace of the Lease, and of what is kept over a restart. "
+            "Default: the pod's own."
+        ),
     ] = None,
     lease_seconds: Annotated[
         int,
@@ -225,6 +230,7 @@ def run(
         if elected
         else None,
         shards=shards,
+        rests=_rests(lease_namespace, lease_name, in_cluster=in_cluster),
     )
     # A collection stops all threads. What is loaded by now stays, so it need not be looked through.
     gc.freeze()
@@ -257,6 +263,13 @@ def _address(option: str, text: str) -> tuple[str, int]:
 def _identity() -> str:
     """The pod's name with a random suffix: an identity is never used twice."""
     return f"{socket.gethostname()}_{secrets.token_hex(4)}"
+
+
+def _rests(namespace: str | None, name: str, *, in_cluster: bool) -> Place | None:
+    """Where it is kept which platforms are at rest; None: the operator has no namespace."""
+    if in_cluster or namespace:
+        return Place(_lease_namespace(namespace, in_cluster=in_cluster), name)
+    return None
 
 
 def _lease_namespace(configured: str | None, *, in_cluster: bool) -> str:

@@ -14,6 +14,7 @@ from typing import Any, Final
 from pryv_operator.api import labels_annotations as keys
 from pryv_operator.child_processes.pool import ChildProcesses
 from pryv_operator.cli.lazy_reconciler import LazyReconciler
+from pryv_operator.cli.rest_work import RestWork
 from pryv_operator.cli.shard_work import ShardWork
 from pryv_operator.kube import health_endpoints
 from pryv_operator.kube.byte_budget import BoundedByBytes
@@ -28,10 +29,12 @@ from pryv_operator.kube.reflector import Change
 from pryv_operator.kube.shard_elections import ShardElections
 from pryv_operator.kube.shards import Shards
 from pryv_operator.kube.work_queue import Key, WorkQueue
-from pryv_operator.reconcile.domains import Domains, read_domains
+from pryv_operator.reconcile.domains import Domains
 from pryv_operator.reconcile.followed import Followed
 from pryv_operator.reconcile.memory import Memory
+from pryv_operator.reconcile.program_digest import code_digest, program_digest
 from pryv_operator.reconcile.reference_index import References
+from pryv_operator.reconcile.rest_store import Place, RestStore
 from pryv_operator.reconcile.settings import RETRYABLE, Settings
 from pryv_operator.reconcile.triggers import Triggers
 from pryv_operator.reconcile.unless_at_rest import UnlessAtRest
@@ -67,6 +70,16 @@ class Options:
     election: Election | None = None
     #: Between which processes share the namespaces; more than one only with ``election``.
     shards: int = 1
+    #: Where it is kept over a restart which platforms are at rest; None: it is not.
+    rests: Place | None = None
+
+    def program(self) -> str:
+        """What stands for this operator: another one may desire something else.
+
+        Raises:
+            OSError: its own files cannot be read.
+        """
+        return program_digest(self.settings, self.shards, code_digest())
 
     def leadership(self) -> Leadership | ShardedLeadership:
         """The leadership that the client checks before it writes."""
@@ -121,6 +134,16 @@ class Process:
             admits=leadership.admits,
             retryable=RETRYABLE,
         )
+        self._rests = RestWork(
+            client,
+            options.namespaces or (None,),
+            self._rest_store(),
+            self._memory,
+            references,
+            self._domains,
+            options.settings,
+            self._wait_until_synced,
+        )
         self._shard_work: ShardWork | None = None
         self._election: LeaderElection | ShardElections | None = None
         if isinstance(leadership, ShardedLeadership):
@@ -129,7 +152,7 @@ class Process:
                 bounded.forget(key)
                 reconciler.forget(key)
 
-            work = ShardWork(client, leadership, self._queue, self._domains, forget)
+            work = ShardWork(self._rests, leadership, self._queue, self._domains, forget)
             self._shard_work = work
             if options.election:
                 self._election = ShardElections(
@@ -157,6 +180,19 @@ class Process:
         self._stop = asyncio.Event()
         self._failed = False
 
+    def _rest_store(self) -> RestStore | None:
+        options = self._options
+        if options.rests is None:
+            return None
+        return RestStore(
+            self._client,
+            options.rests,
+            Shards(options.shards),
+            self._memory.at_rest,
+            self._domains,
+            options.program,
+        )
+
     async def run(self) -> bool:
         """Run until stopped; then finish what is under way and release the lease."""
         options = self._options
@@ -171,12 +207,14 @@ class Process:
             followers.append(
                 self._start(self._triggers.resync_forever(options.settings.resync_seconds))
             )
+            followers.append(self._start(self._rests.save_forever()))
             work = self._start(self._work())
             election = self._start(self._stand_for_election()) if self._election else None
             await self._stop.wait()
             log.info("stopping")
             await self._finish(work)
             await self._children.close()
+            await self._rests.hand_over()
             if self._election and election:
                 await _cancel(election)
                 await self._election.release()
@@ -259,13 +297,12 @@ class Process:
         if self._election:
             await self._election.leading.wait()
             self._triggers.enabled = True
-        await self._read_domains()
+        if not self._shard_work:
+            await self._until_stopped(self._read_platforms())
         async with asyncio.TaskGroup() as tasks:
             queue = tasks.create_task(self._queue.run())
             if self._shard_work:
-                shards = self._shard_work.run(
-                    self._options.namespaces or (None,), self._options.settings.resync_seconds
-                )
+                shards = self._shard_work.run(self._options.settings.resync_seconds)
                 follower = tasks.create_task(shards)
                 queue.add_done_callback(lambda _: follower.cancel())
             elif self._election:
@@ -278,9 +315,27 @@ class Process:
             async with asyncio.timeout(_SYNC_SECONDS):
                 await asyncio.gather(*(each.wait() for each in synced))
 
-    async def _read_domains(self) -> None:
+    async def _until_stopped(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        """Run something that is given up when the process is to stop."""
+        tasks = asyncio.create_task(coroutine), asyncio.create_task(self._stop.wait())
         try:
-            await read_domains(self._client, self._options.namespaces or (None,), self._domains)
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            if tasks[0].done():
+                tasks[0].result()
+        finally:
+            for each in tasks:
+                each.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _read_platforms(self) -> None:
+        """Know all domains before anything is reconciled: warnings would go and come again."""
+
+        def set_domains(found: dict[Key, str]) -> None:
+            for key, domain in found.items():
+                self._domains.set(key, domain)
+
+        try:
+            await self._rests.read_platforms((0,), set_domains)
         except ApiError as error:
             log.warning("listing %s failed: %s", keys.PLURAL, error)  # found while reconciling
 

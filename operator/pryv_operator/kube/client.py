@@ -370,6 +370,24 @@ class KubeClient:
         body = {**change, "metadata": same}
         return await self._write("PATCH", path, query, body, content_type=_MERGE)
 
+    async def write_own(self, item: Object, *, shard: int) -> Object:
+        """Create an object of the operator itself, or replace the one that was read.
+
+        Its metadata hold the resourceVersion that was read, if it exists. The leader of a shard
+        may write it, whichever shard its namespace belongs to.
+
+        Raises:
+            ConflictError: it has changed since, or exists.
+        """
+        metadata = item["metadata"]
+        exists = "resourceVersion" in metadata
+        name = metadata["name"] if exists else None
+        path = resource_of(item).path(metadata["namespace"], name)
+        query = {"fieldManager": keys.FIELD_MANAGER}
+        return await self._transport.send(
+            Request("PUT" if exists else "POST", path, query, item, write=True, shard=shard)
+        )
+
     async def delete(self, item: Object, *, propagation: str = "Background") -> bool:
         """Delete the object that was read; False when it has changed since, or is gone."""
         metadata = item["metadata"]

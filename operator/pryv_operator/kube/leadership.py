@@ -32,6 +32,13 @@ class WriteGuard(Protocol):
             NotLeaderError: it does not, or cannot be sure.
         """
 
+    def check_shard(self, shard: int) -> None:
+        """Check that this process certainly leads a shard.
+
+        Raises:
+            NotLeaderError: it does not, or cannot be sure.
+        """
+
     def check_any(self) -> None:
         """Check that no leadership was lost: a former leader sends no request of any kind.
 
@@ -101,6 +108,14 @@ class Leadership:
         self.check_any()
         if self._seconds is not None and (self._ended or self.renewed_at is None):
             raise NotLeaderError("not the leader: write refused")
+
+    def check_shard(self, shard: int) -> None:  # noqa: ARG002 - there is one
+        """Check that this process is certainly the leader.
+
+        Raises:
+            NotLeaderError: this process is not the leader, or cannot be sure.
+        """
+        self.check_write()
 
     def check_any(self) -> None:
         """Check that no leadership was lost: a former leader sends no request of any kind.
@@ -182,8 +197,15 @@ class ShardedLeadership:
         Raises:
             NotLeaderError: it does not, or cannot be sure.
         """
+        self.check_shard(self.shards.of(namespace))
+
+    def check_shard(self, shard: int) -> None:
+        """Check that this process certainly leads a shard.
+
+        Raises:
+            NotLeaderError: it does not, or cannot be sure.
+        """
         self.check_any()
-        shard = self.shards.of(namespace)
         if not (self._of_number.leads and self._of_shard[shard].leads):
             raise NotLeaderError(f"not the leader of shard {shard}: write refused")
 

@@ -64,7 +64,8 @@ class Request:
     """A request.
 
     ``write``: only the leader may send it. ``max_bytes``: of the answer; None: no limit.
-    ``of_lease``: it is counted apart from the others.
+    ``of_lease``: it is counted apart from the others. ``shard``: whose leader may send it; None:
+    that of its namespace.
     """
 
     method: str
@@ -76,6 +77,7 @@ class Request:
     write: bool = False
     max_bytes: int | None = None
     of_lease: bool = False
+    shard: int | None = None
 
     def __str__(self) -> str:
         """As in messages."""
@@ -310,6 +312,8 @@ class Transport:
         """What raises when the request must not be sent."""
         if not request.write:
             return self._leadership.check_any
+        if request.shard is not None:
+            return partial(self._leadership.check_shard, request.shard)
         return partial(self._leadership.check_write, namespace_of(request.path))
 
     async def _refusal(self, response: aiohttp.ClientResponse) -> ApiError:

@@ -28,14 +28,14 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from pryv_operator.pki.certificate import Certificate
 from pryv_operator.pki.certificate_chain import read_chain
+from pryv_operator.pki.lifetimes import CERTIFICATE_RENEWAL
 from pryv_operator.pki.pem import PemError
 from pryv_operator.pki.private_key import read_private_key, signs_for
 
 AUTHORITY_LIFETIME: Final = dt.timedelta(days=3650)
-#: An authority or a certificate is renewed so long before it expires.
+#: An authority is renewed so long before it expires.
 AUTHORITY_RENEWAL: Final = dt.timedelta(days=365)
 CERTIFICATE_LIFETIME: Final = dt.timedelta(days=90)
-CERTIFICATE_RENEWAL: Final = dt.timedelta(days=30)
 #: How long before its issue a certificate is valid: clocks of nodes may be behind.
 _BACKDATED: Final = dt.timedelta(hours=1)
 #: What an authority must not sign for. A constraint on DNS names alone allows every IP address.

@@ -14,11 +14,10 @@ from pryv_operator.api.findings import Advisory, Problem
 from pryv_operator.api.reasons import Reason
 from pryv_operator.pki.certificate import Certificate
 from pryv_operator.pki.certificate_chain import chain_position, read_chain
+from pryv_operator.pki.lifetimes import EXPIRING
 from pryv_operator.pki.pem import PemError
 from pryv_operator.pki.private_key import PrivateKey, read_private_key, signs_for
 
-#: A certificate that expires within this time is reported.
-EXPIRING: Final = dt.timedelta(days=14)
 _ENCODING: Final = serialization.Encoding.DER
 _FORMAT: Final = serialization.PublicFormat.SubjectPublicKeyInfo
 

@@ -7,8 +7,9 @@ would find the same. Now and then everything is read nevertheless, because a wat
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Final
 
 from pryv_operator.kube.resources import Resource
 from pryv_operator.kube.work_queue import Key
@@ -22,13 +23,26 @@ class Rest:
 
     ``plurals``: which of its own kinds were read; ``others``: plural and name of the objects that
     were read by name. ``fingerprint``: what stands for all of these. ``until``: it is reconciled
-    then, whatever the watches show; in seconds of the clock.
+    then, whatever the watches show; in seconds of the clock. ``facts``: what is known of it beside
+    that, if it rests for hours, so that it is worth to be kept over a restart.
     """
 
     plurals: tuple[str, ...]
     others: tuple[tuple[str, str], ...]
     fingerprint: bytes = field(repr=False)
     until: float
+    facts: bytes | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class KeptRest:
+    """A rest over a restart. ``domain``: what stands for all platforms with the platform's domain.
+
+    That is no part of what the watches show.
+    """
+
+    rest: Rest
+    domain: str
 
 
 class AtRest:
@@ -46,14 +60,14 @@ class AtRest:
         self._rests.pop(key, None)
         self._undisturbed.add(key)
 
-    def settle(self, key: Key, seen: Seen, until: float) -> None:
+    def settle(self, key: Key, seen: Seen, until: float, facts: bytes | None = None) -> None:
         """A platform was reconciled: it is at rest as long as it is as it was seen."""
         if key not in self._undisturbed:
             return
         self._undisturbed.discard(key)
         plurals, others = tuple(sorted(seen.own)), tuple(sorted(seen.others))
         marks = [*(seen.own[each] for each in plurals), *(seen.others[each] for each in others)]
-        self._rests[key] = Rest(plurals, others, fingerprint(seen.platform, marks), until)
+        self._rests[key] = Rest(plurals, others, fingerprint(seen.platform, marks), until, facts)
 
     def disturb(self, key: Key) -> None:
         """Something has changed that the watches do not show."""
@@ -63,6 +77,20 @@ class AtRest:
     def forget(self, key: Key) -> None:
         """The platform was deleted, or another process reconciles it."""
         self.disturb(key)
+
+    def kept(self) -> Iterator[tuple[Key, Rest]]:
+        """The platforms whose rest is worth to be kept over a restart."""
+        return ((key, rest) for key, rest in self._rests.items() if rest.facts is not None)
+
+    def restore(self, key: Key, rest: Rest) -> bool:
+        """A platform is at rest since an earlier process, if the watches show what that has seen.
+
+        Return whether it is. One that is being reconciled is not.
+        """
+        if key in self._undisturbed or self._current(key, rest) != rest.fingerprint:
+            return False
+        self._rests[key] = rest
+        return True
 
     def until(self, key: Key, now: float) -> float | None:
         """Until when a platform is at rest; None: it is to be reconciled."""
@@ -87,7 +115,9 @@ class AtRest:
         return fingerprint(version, known)
 
 
-_BY_PLURAL: dict[str, Resource] = {each.plural: each for each in (*OWNED, *REFERENCED)}
+_BY_PLURAL: Final[dict[str, Resource]] = {each.plural: each for each in (*OWNED, *REFERENCED)}
+#: The resources that the watches follow.
+PLURALS: Final = frozenset(_BY_PLURAL)
 
 
 def fingerprint(platform: str, marks: Iterable[int]) -> bytes:

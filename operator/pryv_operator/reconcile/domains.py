@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,7 @@ class Domains:
         self._notify = notify
         self._domains: dict[Key, str] = {}
         self._platforms: dict[str, set[Key]] = {}
+        self._digests: dict[str, str] = {}
 
     def set(self, key: Key, domain: str | None) -> None:
         """Set a platform's domain (None: deleted).
@@ -31,6 +33,9 @@ class Domains:
         If it differs, the other platforms with the former or the new one are notified.
         """
         before = self._domains.pop(key, None)
+        if before != domain:
+            self._digests.pop(before or "", None)
+            self._digests.pop(domain or "", None)
         if before is not None:
             self._platforms[before].discard(key)
             if not self._platforms[before]:
@@ -46,6 +51,14 @@ class Domains:
         """The other platforms with a platform's domain."""
         return self._with(self._domains.get(key)) - {key}
 
+    def digest(self, key: Key) -> str:
+        """What stands for all platforms with a platform's domain, itself included."""
+        domain = self._domains.get(key, "")
+        if domain not in self._digests:
+            names = "\0".join(sorted("/".join(each) for each in self._with(domain)))
+            self._digests[domain] = hashlib.blake2b(names.encode(), digest_size=16).hexdigest()
+        return self._digests[domain]
+
     def known(self) -> frozenset[Key]:
         """All platforms whose domain is known."""
         return frozenset(self._domains)
@@ -54,33 +67,26 @@ class Domains:
         return frozenset() if domain is None else frozenset(self._platforms.get(domain, ()))
 
 
-async def read_domains(
-    client: KubeClient, namespaces: Iterable[str | None], domains: Domains
-) -> None:
-    """Fill the index before anything is reconciled, or warnings would go and come again.
+async def list_domains(
+    client: KubeClient,
+    namespaces: Iterable[str | None],
+    visit: Callable[[Object], None] = lambda _: None,
+) -> dict[Key, str]:
+    """Platform → its domain. ``visit`` is called with each platform, of which nothing is kept.
 
     Raises:
         ApiError: platforms could not be listed.
     """
-    for key, domain in (await list_domains(client, namespaces)).items():
-        domains.set(key, domain)
 
+    def domain_of(item: Object) -> tuple[Key, str]:
+        visit(item)
+        metadata = item["metadata"]
+        return Key(metadata["namespace"], metadata["name"]), item["spec"]["domain"]
 
-async def list_domains(client: KubeClient, namespaces: Iterable[str | None]) -> dict[Key, str]:
-    """Platform → its domain.
-
-    Raises:
-        ApiError: platforms could not be listed.
-    """
     found: dict[Key, str] = {}
     for namespace in namespaces:
-        found.update(await client.list_reduced(PLATFORMS, namespace, _domain_of))
+        found.update(await client.list_reduced(PLATFORMS, namespace, domain_of))
     return found
-
-
-def _domain_of(item: Object) -> tuple[Key, str]:
-    metadata = item["metadata"]
-    return Key(metadata["namespace"], metadata["name"]), item["spec"]["domain"]
 
 
 def shared_domain_warnings(platform: Platform, sharing: frozenset[Key]) -> tuple[Advisory, ...]:

@@ -39,6 +39,7 @@ class Memory:
     def forget(self, key: Key) -> None:
         """Remember nothing of a platform."""
         self.at_rest.forget(key)
+        self.metrics.forget(key)
         self.forget_lists(key)
 
     def forget_lists(self, key: Key) -> None:

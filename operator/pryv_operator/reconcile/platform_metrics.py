@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from pryv_operator.kube import metrics
 from pryv_operator.kube.keyed_gauges import Family, KeyedGauges, Sample
 from pryv_operator.kube.work_queue import Key
+from pryv_operator.reconcile.facts import encode_facts
 
 if TYPE_CHECKING:  # a process whose platforms are all at rest needs no models
     from pryv_operator.api.status import PryvPlatformStatus
@@ -166,6 +167,8 @@ class PlatformMetrics:
         """Nothing is reported yet."""
         self._gauges = gauges
         self._certificates: dict[Key, tuple[CertificateExpiry, ...]] = {}
+        #: What was reported of a platform beyond its status.
+        self._facts: dict[Key, bytes] = {}
 
     def begin(self, key: Key, stored: PryvPlatformStatus) -> None:
         """Report the stored status of a platform of which nothing is known yet."""
@@ -181,6 +184,7 @@ class PlatformMetrics:
     ) -> None:
         """Report a reconciliation that reached its end."""
         self._certificates[key] = certificates
+        self._facts[key] = encode_facts(observed, certificates)
         self._gauges.set(key, samples(key, status, observed, certificates))
 
     def report_failure(self, key: Key, status: PryvPlatformStatus) -> None:
@@ -190,7 +194,12 @@ class PlatformMetrics:
         depend on what runs.
         """
         certificates = self._certificates.get(key, ())
+        self._facts.pop(key, None)
         self._gauges.set(key, samples(key, status, Observed(), certificates))
+
+    def facts(self, key: Key) -> bytes | None:
+        """What was last reported beyond the status (``facts``); None: not all that there is."""
+        return self._facts.get(key)
 
     def expiries(self, key: Key) -> tuple[dt.datetime, ...]:
         """When the platform's certificates expire."""
@@ -199,4 +208,5 @@ class PlatformMetrics:
     def forget(self, key: Key) -> None:
         """The platform was deleted."""
         self._certificates.pop(key, None)
+        self._facts.pop(key, None)
         self._gauges.forget(key)

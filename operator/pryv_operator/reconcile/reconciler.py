@@ -35,7 +35,6 @@ from pryv_operator.kube.resources import PLATFORMS
 from pryv_operator.kube.work_queue import Key
 from pryv_operator.reconcile import events
 from pryv_operator.reconcile.apply_desired import apply_desired_state, read_health_inputs
-from pryv_operator.reconcile.at_rest import fraction
 from pryv_operator.reconcile.cleanup import ObsoleteSecrets, clean_up
 from pryv_operator.reconcile.computation import LimitedComputation, limit_problem
 from pryv_operator.reconcile.compute_inputs import compute_inputs
@@ -76,7 +75,7 @@ from pryv_operator.reconcile.settings import Settings
 from pryv_operator.reconcile.snapshot import Snapshot, read_snapshot
 from pryv_operator.reconcile.stored_status import stored_status
 from pryv_operator.reconcile.template_sources import TemplateReader, newer_release
-from pryv_operator.reconcile.unless_at_rest import resync_seconds
+from pryv_operator.reconcile.unless_at_rest import longest_rest, resync_seconds
 from pryv_operator.rollout import revision_store
 from pryv_operator.rollout.revision_mac import RevisionSigner
 
@@ -171,15 +170,15 @@ class Reconciler:
     def _settle(self, key: Key, seen: Seen, requeue_after: float, *, settled: bool) -> None:
         """Let a platform rest as long as nothing moves, and not longer than until it is due."""
         now = self._now()
-        until = now.timestamp() + requeue_after
+        until, facts = now.timestamp() + requeue_after, None
         if settled and requeue_after and seen.complete and not self._conflicts[key].warnings:
-            spread = 0.75 + 0.5 * fraction(key)
-            until = now.timestamp() + self._settings.full_resync_seconds * spread
+            until = now.timestamp() + longest_rest(self._settings.full_resync_seconds, key)
+            facts = self._metrics.facts(key)
             if moment := next_moment(self._metrics.expiries(key), now):
                 until = min(until, moment.timestamp())
             self._memory.forget_lists(key)
             self._computation.forget(key)
-        self._memory.at_rest.settle(key, seen, until)
+        self._memory.at_rest.settle(key, seen, until, facts)
 
     async def _reconcile_or_report(
         self, client: PlatformClient, key: Key, resource: Object
@@ -458,7 +457,6 @@ class Reconciler:
         self._memory.forget(key)
         self._computation.forget(key)
         self._references.forget(key)
-        self._metrics.forget(key)
         self._failures.pop(key, None)
         self._retry_after.pop(key, None)
         self._requeue_at_once.discard(key)

@@ -37,6 +37,11 @@ class UnlessAtRest:
         return min(resync_seconds(self._settings, key), until - now)
 
 
+def longest_rest(full_resync_seconds: float, key: Key) -> float:
+    """Seconds after which everything is read again, spread over the platforms."""
+    return full_resync_seconds * (0.75 + 0.5 * fraction(key))
+
+
 def resync_seconds(settings: Settings, key: Key) -> float:
     """Not equal for all, so that platforms which started together do not stay together."""
     seconds = min(settings.resync_seconds, settings.full_resync_seconds)

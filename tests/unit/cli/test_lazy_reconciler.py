@@ -65,3 +65,37 @@ async def test_a_failure_is_not_remembered(monkeypatch: pytest.MonkeyPatch) -> N
     with pytest.raises(MemoryError):
         await lazy(Key("n", "a"))
     assert await lazy(Key("n", "a")) is None
+
+
+class Recorded:
+    """What is remembered of platforms."""
+
+    def __init__(self) -> None:
+        self.forgotten: list[Key] = []
+
+    def forget(self, key: Key) -> None:
+        self.forgotten.append(key)
+
+
+async def test_what_was_restored_is_forgotten_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A platform may be at rest, and reported, although nothing was ever reconciled."""
+    memory, references, reconciler = Recorded(), Recorded(), Recorded()
+
+    class Reconciler(Recorded):
+        def __init__(self, *_: Any) -> None: ...
+
+        async def __call__(self, key: Key) -> None: ...
+
+        def forget(self, key: Key) -> None:
+            reconciler.forget(key)
+
+    parts: Any = ("client", "settings", references, "domains", "children", memory)
+    lazy = LazyReconciler(*parts)
+    key = Key("n", "a")
+    lazy.forget(key)
+    assert (memory.forgotten, references.forgotten) == ([key], [key])
+    monkeypatch.setattr(lazy_reconciler, "_load", lambda: Reconciler)
+    await lazy(key)
+    lazy.forget(key)
+    assert reconciler.forgotten == [key]  # which forgets the others
+    assert (memory.forgotten, references.forgotten) == ([key], [key])

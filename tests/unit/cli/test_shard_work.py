@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
 from pryv_operator.api.kubernetes import Object
+from pryv_operator.cli.rest_work import RestWork
 from pryv_operator.cli.shard_work import ShardWork
-from pryv_operator.kube.client import KubeClient
 from pryv_operator.kube.errors import UnavailableError
 from pryv_operator.kube.leadership import ShardedLeadership
 from pryv_operator.kube.resources import Resource
 from pryv_operator.kube.shards import Shards
 from pryv_operator.kube.work_queue import Key, WorkQueue
 from pryv_operator.reconcile.domains import Domains
+from pryv_operator.reconcile.followed import Followed
+from pryv_operator.reconcile.memory import Memory
+from pryv_operator.reconcile.reference_index import References
+from pryv_operator.reconcile.settings import Settings
 from tests.unit.kube.simulated_clock import SimulatedClock
 
 #: In shard 0 and in shard 1 of two.
@@ -28,12 +32,14 @@ class Platforms:
         self.domains = domains
         self.failures = 0
         self.lists = 0
+        self.on_list: Callable[[], None] = lambda: None
 
     async def list_reduced(
         self, _: Resource, namespace: str | None, reduce: Callable[[Object], Any]
     ) -> list[Any]:
         assert namespace is None
         self.lists += 1
+        self.on_list()
         if self.failures:
             self.failures -= 1
             raise UnavailableError(503, "ServiceUnavailable", "later")
@@ -41,6 +47,17 @@ class Platforms:
             reduce({"metadata": {"namespace": ns, "name": name}, "spec": {"domain": domain}})
             for (ns, name), domain in self.domains.items()
         ]
+
+
+def rests_of(platforms: Platforms, domains: Domains) -> RestWork:
+    """Nothing is kept over a restart."""
+    client: Any = platforms
+    memory = Memory(Followed(client, [None], lambda _: None))
+
+    async def synced() -> None: ...
+
+    settings = Settings("10.96.0.10")
+    return RestWork(client, [None], None, memory, References(), domains, settings, synced)
 
 
 class Process:
@@ -58,7 +75,7 @@ class Process:
             self.reconcile, admits=self.leadership.admits, retryable=UnavailableError
         )
         self.work = ShardWork(
-            cast("KubeClient", platforms),
+            rests_of(platforms, self.domains),
             self.leadership,
             self.queue,
             self.domains,
@@ -77,7 +94,7 @@ class Process:
         async def main() -> None:
             tasks = [
                 asyncio.create_task(self.queue.run()),
-                asyncio.create_task(self.work.run((None,), resync_seconds=300)),
+                asyncio.create_task(self.work.run(resync_seconds=300)),
             ]
             await scene()
             for task in tasks:
@@ -103,6 +120,20 @@ def test_platforms_of_an_acquired_shard_are_reconciled_and_no_others() -> None:
         assert process.forgotten == [SECOND]
         await asyncio.sleep(1500)
         assert process.reconciled == [FIRST, SECOND, FIRST]
+
+    process.play(scene)
+
+
+def test_a_shard_that_is_handed_over_while_platforms_are_listed_is_not_taken_over() -> None:
+    process = Process(Platforms({FIRST: "a.example", SECOND: "b.example"}))
+    process.platforms.on_list = lambda: process.leadership.close(1)
+
+    async def scene() -> None:
+        process.acquire(0)
+        process.acquire(1)
+        await asyncio.sleep(1)
+        assert process.reconciled == [FIRST]
+        assert process.forgotten == [SECOND]  # it may have been restored
 
     process.play(scene)
 

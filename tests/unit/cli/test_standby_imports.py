@@ -32,6 +32,7 @@ from pryv_operator.kube.client import KubeClient
 from pryv_operator.kube.connection import Connection
 from pryv_operator.kube.credentials import read_in_cluster, read_kubeconfig
 from pryv_operator.kube.lease import Election, Timing
+from pryv_operator.reconcile.rest_store import Place
 from pryv_operator.reconcile.settings import Settings
 
 plain_options(main.run, ["--in-cluster", "--allow=externalIPs", "--lease-seconds", "15"])["allow"]
@@ -45,6 +46,7 @@ async def wait():
         settings=Settings("10.96.0.10"),
         metrics_address=("127.0.0.1", 0),
         election=Election("n", "lease", "me", Timing()),
+        rests=Place("n", "lease"),
     )
     leadership = options.leadership()
     async with KubeClient(Connection("http://127.0.0.1:1"), leadership) as client:
@@ -58,6 +60,12 @@ asyncio.run(wait())
 RECONCILING = """
 import asyncio
 from pryv_operator.cli.lazy_reconciler import _load
+_load()
+"""
+
+
+RESTORING = """
+from pryv_operator.cli.rest_work import _load
 _load()
 """
 
@@ -88,6 +96,14 @@ def test_a_process_that_waits_has_loaded_no_heavy_library(waiting: set[str]) -> 
 def test_a_process_that_waits_has_loaded_no_room_of_the_core(waiting: set[str]) -> None:
     assert "pryv_operator.reconcile.triggers" in waiting
     assert not {f"pryv_operator.{room}" for room in ROOMS} & waiting
+
+
+def test_platforms_at_rest_need_models_and_little_more() -> None:
+    """A restart loads nothing of what renders, applies or rolls out."""
+    loaded = loaded_by(RESTORING)
+    assert "pydantic" in loaded
+    assert not {"cryptography", "jinja2", "ahocorasick_rs"} & loaded
+    assert not {"pryv_operator.live", "pryv_operator.rollout", "pryv_operator.rendering"} & loaded
 
 
 def test_the_first_reconciliation_loads_them() -> None:

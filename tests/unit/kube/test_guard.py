@@ -33,6 +33,7 @@ WRITES: dict[str, Callable[[KubeClient], Awaitable[Any]]] = {
     "status": lambda client: client.apply_status(ITEM),
     "owners": lambda client: client.patch_owner_references(ITEM, []),
     "delete": lambda client: client.delete(ITEM),
+    "own": lambda client: client.write_own(ITEM, shard=0),
 }
 READS: dict[str, Callable[[KubeClient], Awaitable[Any]]] = {
     "get": lambda client: client.get(CONFIG_MAPS, "n", "a"),

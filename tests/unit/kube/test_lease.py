@@ -207,6 +207,26 @@ def test_only_namespaces_of_shards_that_are_led_are_written_to() -> None:
         Sharded().leadership.check_write(SECOND)
 
 
+def test_the_leader_of_a_shard_may_write_what_is_kept_of_it() -> None:
+    """Whichever shard the operator's own namespace belongs to."""
+    process = Sharded()
+    process.number.renewed(100)
+    process.tenures[1].renewed(100)
+    process.leadership.check_shard(1)
+    with pytest.raises(NotLeaderError, match="not the leader of shard 0"):
+        process.leadership.check_shard(0)
+    process.leadership.close(1)
+    process.leadership.check_shard(1)  # until it is handed over
+    process.tenures[1].end()
+    with pytest.raises(NotLeaderError):
+        process.leadership.check_shard(1)
+    alone = Leadership(10, lambda: 100)
+    with pytest.raises(NotLeaderError):
+        alone.check_shard(0)
+    alone.renewed(100)
+    alone.check_shard(0)
+
+
 def test_a_shard_that_is_handed_over_takes_no_work_and_then_no_write() -> None:
     process = Sharded()
     for each in (process.number, *process.tenures):

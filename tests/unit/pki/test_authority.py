@@ -13,6 +13,7 @@ from cryptography.x509.verification import PolicyBuilder, Store, VerificationErr
 from pryv_operator.desired.certificates import dns_names
 from pryv_operator.pki import authority
 from pryv_operator.pki.authority import IssuancePlan, IssuedCertificate
+from pryv_operator.pki.lifetimes import CERTIFICATE_RENEWAL
 from tests.unit.builders import DOMAIN
 from tests.unit.pki.chains import issue
 
@@ -107,7 +108,7 @@ def test_a_long_domain() -> None:
 def test_a_certificate_is_renewed_and_the_old_one_is_obsolete() -> None:
     world = World()
     world.complete(NOW)
-    early = NOW + authority.CERTIFICATE_LIFETIME - authority.CERTIFICATE_RENEWAL - DAY
+    early = NOW + authority.CERTIFICATE_LIFETIME - CERTIFICATE_RENEWAL - DAY
     assert world.complete(early) == world.plan(NOW)
     late = early + 2 * DAY
     plan = world.complete(late)

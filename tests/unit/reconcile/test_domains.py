@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pryv_operator.kube.work_queue import Key
-from pryv_operator.reconcile.domains import Domains, read_domains, shared_domain_warnings
+from pryv_operator.reconcile.domains import Domains, shared_domain_warnings
 from tests.unit.builders import platform
 
 KEYS = [Key(namespace, name) for namespace in ("pryv", "other") for name in ("acme", "zeta")]
@@ -40,19 +38,22 @@ def test_every_platform_whose_warnings_change_is_notified(
         assert key not in notified
 
 
-async def test_the_domains_of_all_platforms_are_known_before_they_are_reconciled() -> None:
-    """Or a warning would go at each start, and come again."""
-
-    class Platforms:
-        async def list_reduced(self, _: Any, namespace: str | None, reduce: Any) -> list[Any]:
-            assert namespace is None
-            items = [{"metadata": each._asdict(), "spec": {"domain": "a.io"}} for each in KEYS[:2]]
-            return [reduce(item) for item in items]
-
-    client: Any = Platforms()
+@given(CHANGES)
+def test_the_digest_stands_for_all_platforms_with_the_domain(
+    changes: list[tuple[Key, str | None]],
+) -> None:
     domains = Domains(lambda _: None)
-    await read_domains(client, [None], domains)
-    assert domains.sharing(KEYS[0]) == {KEYS[1]}
+    seen: dict[str, frozenset[Key]] = {}
+    for key, domain in changes:
+        domains.set(key, domain)
+        for each in domains.known():
+            found = domains.sharing(each) | {each}
+            assert seen.setdefault(domains.digest(each), found) == found
+        again = Domains(lambda _: None)
+        for each in reversed(KEYS):
+            if each in domains.known():
+                again.set(each, domains._domains[each])
+        assert all(again.digest(each) == domains.digest(each) for each in KEYS)
 
 
 def test_a_platform_of_another_namespace_is_not_named() -> None:

@@ -17,6 +17,7 @@ from pryv_operator.api.status import PryvPlatformStatus
 from pryv_operator.desired.certificates import dns_names
 from pryv_operator.kube.errors import ConflictError
 from pryv_operator.pki import authority
+from pryv_operator.pki.lifetimes import CERTIFICATE_RENEWAL
 from pryv_operator.reconcile.create_once import UnusableSecretError
 from pryv_operator.reconcile.secret_data import encode_data
 from tests.unit.builders import DOMAIN
@@ -222,7 +223,7 @@ async def test_nobody_can_prevent_a_renewal_by_planting_the_next_numbers() -> No
     await reconcile(cluster)
     for number in (2, 3):
         cluster.plant(planted_certificate(names.private_certificate("acme", number)))
-    cluster.now = NOW + authority.CERTIFICATE_LIFETIME - authority.CERTIFICATE_RENEWAL
+    cluster.now = NOW + authority.CERTIFICATE_LIFETIME - CERTIFICATE_RENEWAL
     _, private = await reconcile(cluster)
     assert private.certificate is not None
     assert [item["metadata"]["name"] for item in private.obsolete] == [CERTIFICATE]
