@@ -16,7 +16,7 @@ import typer
 from pryv_operator import __version__
 from pryv_operator.api import labels_annotations as keys
 from pryv_operator.api.privileges import Privilege
-from pryv_operator.cli import log, process, self_test
+from pryv_operator.cli import allocator, log, process, self_test
 from pryv_operator.cli.dns_option import first_nameserver, server_address
 from pryv_operator.cli.plain_options import plain_options
 from pryv_operator.kube.client import KubeClient
@@ -232,6 +232,7 @@ def run(
         shards=shards,
         rests=_rests(lease_namespace, lease_name, in_cluster=in_cluster),
     )
+    allocator.configure()
     # A collection stops all threads. What is loaded by now stays, so it need not be looked through.
     gc.freeze()
     sender = Sender(rate=Rate(kube_api_qps, kube_api_burst))
@@ -248,6 +249,7 @@ async def _run(
         opened = KubeClient(connection, leadership, sender)  # reads certificates and keys
     except (CredentialsError, OSError) as error:
         raise typer.BadParameter(f"credentials of the cluster cannot be read: {error}") from None
+    allocator.bound_threads()
     async with opened as client:
         return await process.run(client, leadership, options)
 

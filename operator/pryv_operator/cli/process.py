@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from pryv_operator.api import labels_annotations as keys
 from pryv_operator.child_processes.pool import ChildProcesses
+from pryv_operator.cli.allocator import trim_forever
 from pryv_operator.cli.lazy_reconciler import LazyReconciler
 from pryv_operator.cli.rest_work import RestWork
 from pryv_operator.cli.shard_work import ShardWork
@@ -208,6 +209,7 @@ class Process:
                 self._start(self._triggers.resync_forever(options.settings.resync_seconds))
             )
             followers.append(self._start(self._rests.save_forever()))
+            followers.append(self._start(trim_forever(self._queue.started)))
             work = self._start(self._work())
             election = self._start(self._stand_for_election()) if self._election else None
             await self._stop.wait()

@@ -26,8 +26,9 @@ log = logging.getLogger(__name__)
 
 #: Kubernetes replaces the token in a pod's file before it expires; client-go reads it as often.
 _TOKEN_SECONDS: Final = 60.0
-#: A watch's event can exceed aiohttp's own buffer.
-_BUFFER_BYTES: Final = 2 << 20
+#: Of an answer that is not read as fast as it comes, aiohttp holds twice as much: a list of 100,000
+#: objects, streamed to ten watches, would be 40 MiB with the 2 MiB that the client library sets.
+_BUFFER_BYTES: Final = 128 << 10
 
 #: A file in PEM format, or its content.
 Pem: TypeAlias = Path | bytes

@@ -7,6 +7,7 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
+import aiohttp
 import pytest
 from aiohttp import web
 
@@ -176,3 +177,18 @@ async def test_after_a_deeply_nested_object_pages_are_large_again() -> None:
     assert found == [*names[:600], *names[601:]]
     assert limits[-1] == limits[0]
     assert len(limits) < 30
+
+
+async def test_of_an_answer_that_is_not_read_little_is_held() -> None:
+    """As of a list that is streamed faster than its objects can be looked at."""
+    async with server_that_answers(EVENT * 200_000) as client:
+        events = client.watch(CONFIG_MAPS, "n", {}, accept=METADATA)
+        await anext(events)
+        session = client._transport._session(limited=False)
+        assert isinstance(session.connector, aiohttp.TCPConnector)
+        (protocol,) = session.connector._acquired
+        for _ in range(100):
+            await asyncio.sleep(0.001)
+        received = protocol._payload.total_bytes
+        assert 0 < received < 2_000_000
+        assert received < len(EVENT) * 200_000
