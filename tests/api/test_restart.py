@@ -5,6 +5,7 @@ The operator has the rights that the chart grants: what it keeps is in its own n
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import secrets
@@ -19,7 +20,7 @@ import pytest
 
 from pryv_operator.kube.shards import Shards
 from pryv_operator.kube.work_queue import Key
-from pryv_operator.reconcile.rest_store import part_of
+from pryv_operator.reconcile.rest_store import Place, part_of
 from tests.api.fixtures import OPERATOR_NAMESPACE, install_chart
 from tests.api.holding_proxy import HoldingProxy, Request
 from tests.api.operator_process import OperatorProcess
@@ -299,3 +300,37 @@ def test_after_a_crash_what_was_kept_minutes_ago_counts(restarted: Restarted) ->
         )
         requests = restarted.after(lambda: restarted.process.restart(abruptly=True))
         assert not reconciled(requests)
+
+
+def test_what_is_not_valid_is_ignored_as_a_whole(restarted: Restarted) -> None:
+    """Each of three objects in another way."""
+    restarted.process.stop()
+    api = restarted.user.control_plane.api
+    place, namespace = Place(OPERATOR_NAMESPACE, "pryv-operator"), restarted.user.namespace
+    parts = [part_of(Key(namespace, name), Shards(1)).name(place) for name in NAMES]
+    items = [each for each in restarted.kept() if each["metadata"]["name"] in parts]
+    assert len(items) == 3
+    data = base64.b64decode(items[0]["binaryData"]["rests"])
+    foreign = items[2]["metadata"]["name"]
+    for item, change in zip(
+        items,
+        (
+            {"binaryData": {"rests": base64.b64encode(data[:-1]).decode()}},
+            {"binaryData": None, "data": {"rests": "x" * 900_000}},
+            {"metadata": {"labels": {"app.kubernetes.io/managed-by": "someone"}}},
+        ),
+        strict=True,
+    ):
+        api.patch(f"{CONFIG_MAPS}/{item['metadata']['name']}", change)
+    log = len(restarted.process.log)
+    requests = restarted.after(restarted.process.start)
+    assert reconciled(requests) == set(NAMES)
+    lines = [line for line in restarted.process.log[log:].splitlines() if "-at-rest-" in line]
+    assert len(lines) == len(items), lines
+    assert all("ignored" in line for line in lines)
+    restarted.process.stop()
+    found = api.get(f"{CONFIG_MAPS}/{foreign}")
+    assert found["binaryData"] == items[2]["binaryData"], "an object of others is left alone"
+    api.delete(f"{CONFIG_MAPS}/{foreign}")
+    requests = restarted.after(restarted.process.start)
+    assert len(reconciled(requests)) == 1, "the others are kept again"
