@@ -17,14 +17,16 @@ QUEUE_BYTES: Final = 600
 DESIRED_CALLS: Final = 46_500
 #: Bytes at most while they are computed.
 DESIRED_BYTES: Final = 620_000
+#: In the first one, something may be allocated that is not of a platform, and stays.
+ROUNDS: Final = range(2)
 
 
 async def test_memory_of_a_reflector_for_a_platform() -> None:
-    assert await reflector_bytes() < REFLECTOR_BYTES
+    assert min([await reflector_bytes() for _ in ROUNDS]) < REFLECTOR_BYTES
 
 
 async def test_memory_of_the_work_queue_for_a_platform() -> None:
-    assert await queue_bytes() < QUEUE_BYTES
+    assert min([await queue_bytes() for _ in ROUNDS]) < QUEUE_BYTES
 
 
 def test_calls_for_the_objects_of_a_platform() -> None:
