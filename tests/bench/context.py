@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 
 import pryv_operator
-from tests.api.fixtures import install_chart
+from tests.api.fixtures import OPERATOR_NAMESPACE, install_chart
 from tests.bench.at_sizes import AtSizes, sizes_up_to
 from tests.bench.growing_fleet import measure_sizes
 from tests.bench.measured_operator import NO_RESYNC, MeasuredOperator, measured_operator
@@ -21,6 +21,10 @@ from tests.cluster.simulated_nodes import SimulatedNodes
 #: Memory that each server of the control plane may use before it collects garbage eagerly. Many
 #: platforms are many objects in the API server's caches.
 _GO_MEMORY = "4GiB"
+
+
+#: As in a pod: which platforms are at rest is kept over a restart.
+_KEEPING = f"--lease-namespace={OPERATOR_NAMESPACE}"
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,7 @@ class Context:
         with measured_operator(
             self.cluster,
             self.kubeconfig,
+            _KEEPING,
             *(arguments or NO_RESYNC),
             name=name,
             code=self.options.code,

@@ -78,7 +78,8 @@ def measure(context: Context) -> Result:
         ),
         notes=(
             "The platforms are Ready, and nothing has changed while the operator was down.",
-            "Libraries: a process that imports aiohttp, pydantic, jinja2 and yaml.",
+            "The process before has kept which platforms are at rest.",
+            "Libraries: a process that imports aiohttp, msgspec, pydantic, jinja2 and yaml.",
         ),
         requests={f"{at.size} platforms": at.start.usage.by_verb for at in sizes},
     )  # fmt: skip
