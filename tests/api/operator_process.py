@@ -16,7 +16,8 @@ from tests.cluster.memory_cgroup import MemoryCgroup
 from tests.cluster.processes import ServerProcess
 from tests.cluster.waiting import wait_until
 
-START_SECONDS = 60
+#: With a thousand platforms, while controllers start too, it takes a minute.
+START_SECONDS = 120
 #: Seconds from SIGTERM to SIGKILL, as for a pod: time to finish running reconciliations.
 GRACE_SECONDS = 30
 #: The operator that the tests import, not one that may be installed elsewhere.
