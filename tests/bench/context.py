@@ -20,7 +20,7 @@ from tests.cluster.simulated_nodes import SimulatedNodes
 
 #: Memory that each server of the control plane may use before it collects garbage eagerly. Many
 #: platforms are many objects in the API server's caches.
-_GO_MEMORY = "4GiB"
+_GO_MEMORY = "10GiB"
 
 
 #: As in a pod: which platforms are at rest is kept over a restart.
