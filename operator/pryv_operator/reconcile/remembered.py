@@ -20,7 +20,7 @@ from pryv_operator.kube.read_meter import count_read
 from pryv_operator.kube.work_queue import Key
 
 #: Bytes of all lists together.
-_MOST_BYTES: Final = 8 << 20
+_MOST_BYTES: Final = 4 << 20
 #: A watch may be delayed without anybody noticing, so a list is read again after so long.
 _LONGEST_SECONDS: Final = 60.0
 
