@@ -12,6 +12,7 @@ import pytest
 
 from tests.api.operator_process import OperatorProcess
 from tests.api.platforms import PlatformUser
+from tests.bench.measured_operator import NO_RESYNC, MeasuredOperator
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.fixtures import new_namespace
 from tests.cluster.simulated_nodes import SimulatedNodes
@@ -94,6 +95,16 @@ def user(
     new_user = PlatformUser(control_plane, namespace)
     yield new_user
     new_user.delete_all()
+
+
+@pytest.fixture
+def measured(operator: OperatorProcess, user: PlatformUser) -> Iterator[MeasuredOperator]:
+    """The operator, which reconciles only what is changed, with nothing to do."""
+    user.wait_other_platforms()
+    with operator.started_with(*NO_RESYNC):
+        running = MeasuredOperator(operator)
+        running.wait_at_rest()
+        yield running
 
 
 @pytest.fixture(scope="session")

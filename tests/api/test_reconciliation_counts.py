@@ -6,14 +6,13 @@ time that pods take, and holds on a busy machine.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
 from pryv_operator.reconcile.wake import PROGRESS_SECONDS
-from tests.api.operator_process import OperatorProcess
 from tests.api.platforms import PlatformUser
-from tests.bench.measured_operator import NO_RESYNC, MeasuredOperator
+from tests.bench.measured_operator import MeasuredOperator
 
 pytestmark = pytest.mark.cluster
 
@@ -22,16 +21,6 @@ pytestmark = pytest.mark.cluster
 INSTALL = 3
 #: A one-variable change rolls register, dns and the components of the core in three steps.
 CHANGE = 3 + 3
-
-
-@pytest.fixture
-def measured(operator: OperatorProcess, user: PlatformUser) -> Iterator[MeasuredOperator]:
-    """The operator, which reconciles only what is changed, with nothing to do."""
-    user.wait_other_platforms()
-    with operator.started_with(*NO_RESYNC):
-        running = MeasuredOperator(operator)
-        running.wait_at_rest()
-        yield running
 
 
 def reconciliations(measured: MeasuredOperator, action: Callable[[], object]) -> float:

@@ -7,13 +7,12 @@ its bound with it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
-from tests.api.operator_process import OperatorProcess
 from tests.api.platforms import PlatformUser
-from tests.bench.measured_operator import NO_RESYNC, MeasuredOperator
+from tests.bench.measured_operator import MeasuredOperator
 from tests.bench.usage import READING, Usage
 
 pytestmark = pytest.mark.cluster
@@ -25,16 +24,6 @@ CHANGE_READS = 90
 POD_READS = 20
 #: Of a reconciliation, on average: what has not moved is not read again.
 READS_OF_ONE = 14
-
-
-@pytest.fixture
-def measured(operator: OperatorProcess, user: PlatformUser) -> Iterator[MeasuredOperator]:
-    """The operator, which reconciles only what is changed, with nothing to do."""
-    user.wait_other_platforms()
-    with operator.started_with(*NO_RESYNC):
-        running = MeasuredOperator(operator)
-        running.wait_at_rest()
-        yield running
 
 
 def used(measured: MeasuredOperator, action: Callable[[], object]) -> Usage:
